@@ -1,0 +1,1 @@
+"""The object store on this machine: the remote's own layout, with files that can be linked."""

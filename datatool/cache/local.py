@@ -1,0 +1,240 @@
+"""The cache: every object this machine has, loose or in packs, used only while it can be trusted."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from datatool.cache.packs import Packs
+from datatool.cache.trust import Memory, Trust
+from datatool.cache.writer import CacheWriter
+from datatool.errors import DamageFound, FormatError
+from datatool.formats.pack import object_path
+from datatool.formats.remote_format import CacheFormat, decode_cache_format, encode_cache_format
+from datatool.hashing import digest, hash_fd
+from datatool.localfs.atomic import make_dirs, rename, write_file
+from datatool.localfs.copying import clone_or_copy
+from datatool.model.oid import EMPTY, ObjectId
+from datatool.model.settings import Durability, LinkMethod
+from datatool.store.objects import Absent, Large, Small, Wanted
+
+SMALL = 8 << 20
+"""Objects up to this many bytes are handed over in memory; larger ones are copied file to file."""
+
+_BINARY = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+
+
+class Cache:
+    """The object store at `top`; nothing is created before something is saved."""
+
+    def __init__(self, top: Path, memory: Memory, *, durability: Durability = Durability.BATCH, user: str = "") -> None:
+        """`memory` remembers what was verified; `user` names this work tree to others who share the cache."""
+        self.top = top
+        self.durability = durability
+        self._user = user
+        self._check_format()
+        self.trust = Trust(memory)
+        self.packs = Packs(top, self.trust)
+
+    # Questions
+
+    def has(self, oid: ObjectId) -> bool:
+        """Whether an object is there (not whether its bytes are still right)."""
+        return oid == EMPTY or os.path.exists(self.loose_path(oid)) or self.packs.find(oid) is not None
+
+    def missing(self, oids: Collection[ObjectId]) -> set[ObjectId]:
+        """Those of many objects that are not there."""
+        packed = self.packs.find_many(oids)
+        top = os.fspath(self.top)
+        return {
+            oid
+            for oid in oids
+            if oid not in packed and oid != EMPTY and not os.path.exists(f"{top}/objects/{oid[:2]}/{oid[2:]}")
+        }
+
+    def stamp(self) -> bytes:
+        """Changes whenever an object is added to or taken from the cache: the times of the directories that name them."""
+        times: list[int] = []
+        for part in ("objects", "packs", "index"):
+            try:
+                top = os.path.join(self.top, part)
+                times.append(os.lstat(top).st_mtime_ns)
+                with os.scandir(top) as found:
+                    times += [
+                        entry.stat().st_mtime_ns for entry in sorted(found, key=lambda e: e.name) if len(entry.name) == 2
+                    ]
+            except FileNotFoundError:
+                continue
+        return digest(b"%d " * len(times) % tuple(times)).encode()
+
+    def linkable(self, oid: ObjectId) -> Path | None:
+        """The file of an object that lies loose and can be trusted, to be linked into a workspace."""
+        path = self.loose_path(oid)
+        name = object_path(oid)
+        if self.trust.holds(name, path):
+            return path
+        if not os.path.exists(path):
+            return None
+        for item in self._read_loose(Wanted(oid, 0, b""), checked=True):
+            return None if isinstance(item, Absent) else path
+        return None
+
+    def loose_path(self, oid: ObjectId) -> Path:
+        """Where an object lies, or would lie, as a file of its own."""
+        return self.top / object_path(oid)
+
+    # Reading
+
+    def load(self, oid: ObjectId) -> bytes:
+        """A small object's bytes, checked; KeyError if it isn't there, or was damaged and is now set aside."""
+        if oid == EMPTY:
+            return b""
+        for item in self.checked([Wanted(oid, 0, b"", True)]):
+            if isinstance(item, Small):
+                return bytes(item.data)
+            if isinstance(item, Large):
+                assert item.path is not None
+                return item.path.read_bytes()
+        raise KeyError(oid)
+
+    def read(self, wanted: Sequence[Wanted]) -> Iterator[Small | Large | Absent]:
+        """The objects as they lie here, unchecked: for those who hash what they move."""
+        return self._read(wanted, checked=False)
+
+    def checked(self, wanted: Sequence[Wanted]) -> Iterator[Small | Large | Absent]:
+        """The objects by the trust rule: what changed since it was verified is hashed again, what is wrong set aside."""
+        return self._read(wanted, checked=True)
+
+    def _read(self, wanted: Sequence[Wanted], *, checked: bool) -> Iterator[Small | Large | Absent]:
+        places = self.packs.find_many([item.oid for item in wanted])
+        for item in wanted:
+            if item.oid == EMPTY:
+                yield Small(item, b"")
+                continue
+            place = places.get(item.oid)
+            if place is not None:
+                try:
+                    data = self.packs.read(place)
+                except (OSError, ValueError):
+                    yield Absent(item)
+                    continue
+                if checked and not self.packs.trusted(place.pack) and digest(data) != item.oid:
+                    self.reject(item)
+                    yield from self._read_loose(item, checked)
+                    continue
+                yield Small(item, data)
+            else:
+                yield from self._read_loose(item, checked)
+
+    def _read_loose(self, item: Wanted, checked: bool) -> Iterator[Small | Large | Absent]:
+        path = self.loose_path(item.oid)
+        try:
+            fd = os.open(path, os.O_RDONLY | _BINARY)
+        except OSError:
+            yield Absent(item)
+            return
+        try:
+            stat = os.fstat(fd)
+            if checked and not self.trust.holds(object_path(item.oid), path):
+                if hash_fd(fd, stat.st_size) != item.oid:
+                    self.reject(item)
+                    yield Absent(item, damaged=True)
+                    return
+                self.trust.learn(object_path(item.oid), stat)
+                os.lseek(fd, 0, os.SEEK_SET)
+            if stat.st_size > SMALL:
+                yield Large(item, path, _copier(path))
+            else:
+                yield Small(item, _read_all(fd, stat.st_size))
+        finally:
+            os.close(fd)
+
+    # Damage
+
+    def reject(self, wanted: Wanted) -> None:
+        """An object's bytes are wrong: move them to `corrupt/`, never delete; the rest of its pack is kept."""
+        oid = wanted.oid
+        path = self.loose_path(oid)
+        place = self.packs.find(oid)
+        if place is not None:
+            self._set_pack_aside(place.pack)
+        elif os.path.lexists(path):
+            self._to_corrupt(path, oid)
+
+    def _set_pack_aside(self, pack: ObjectId) -> None:
+        good: list[tuple[ObjectId, bytes]] = []
+        for oid, place in self.packs.in_pack(pack):
+            data = bytes(self.packs.read(place))
+            if digest(data) == oid:
+                good.append((oid, data))
+        path = self.packs.path(pack)
+        self.packs.forget(pack)
+        self._to_corrupt(path, pack)
+        with self.writer() as writer:
+            for oid, data in good:
+                writer.put(Wanted(oid, len(data), b""), data)
+
+    def _to_corrupt(self, path: Path, oid: ObjectId) -> None:
+        corrupt = self.top / "corrupt"
+        make_dirs(corrupt, like=self.top)
+        rename(path, corrupt / f"{oid}.{os.urandom(4).hex()}")
+
+    # Writing
+
+    def writer(self) -> CacheWriter:
+        """Something to save objects through; what it took is there when it is finished."""
+        self._prepare()
+        return CacheWriter(self.top, self.trust, self.packs, self.missing, self.durability)
+
+    def keep(self, objects: Iterable[tuple[ObjectId, bytes]]) -> None:
+        """Save a few small objects whose ids are known, such as tree pages."""
+        with self.writer() as writer:
+            for oid, data in objects:
+                writer.put(Wanted(oid, len(data), b"", True), data)
+
+    def verify(self, oid: ObjectId) -> None:
+        """Check one object by the trust rule; DamageFound if it was wrong and is now set aside."""
+        for item in self.checked([Wanted(oid, 0, b"")]):
+            if isinstance(item, Absent) and item.damaged:
+                raise DamageFound(f"object {oid} in the cache was damaged; it was moved to {self.top / 'corrupt'}")
+
+    def _prepare(self) -> None:
+        if not os.path.exists(self.top / "FORMAT"):
+            make_dirs(self.top, like=self.top.parent)
+            write_file(self.top / "FORMAT", encode_cache_format(CacheFormat()), durability=self.durability)
+        if self._user:
+            path = self.top / "users" / f"{digest(self._user.encode(errors='surrogateescape'))}.json"
+            if not path.exists():
+                make_dirs(path.parent, like=self.top)
+                write_file(path, self._user.encode(errors="surrogateescape"), durability=self.durability)
+
+    def _check_format(self) -> None:
+        try:
+            data = (self.top / "FORMAT").read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:
+            raise FormatError(f"{self.top / 'FORMAT'}: can't be read: {error.strerror}") from error
+        decode_cache_format(data)
+
+
+def _read_all(fd: int, size: int) -> bytes:
+    data = os.read(fd, size + 1)
+    while len(data) < size:
+        more = os.read(fd, size - len(data))
+        if not more:
+            break
+        data += more
+    return data
+
+
+def _copier(path: Path) -> Callable[[int], None]:
+    def copy_to(fd: int) -> None:
+        source = os.open(path, os.O_RDONLY | _BINARY)
+        try:
+            clone_or_copy(source, fd, os.fstat(source).st_size, (LinkMethod.REFLINK, LinkMethod.COPY))
+        finally:
+            os.close(source)
+
+    return copy_to

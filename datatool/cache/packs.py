@@ -1,0 +1,161 @@
+"""Small objects in the cache: where each lies in a local pack, and its bytes."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from datatool.cache.trust import Trust
+from datatool.errors import FormatError
+from datatool.formats.pack import pack_path
+from datatool.formats.shard import LOOSE, Shard, ShardRecord
+from datatool.formats.zstd import decompress
+from datatool.hashing import digest
+from datatool.model.oid import ObjectId, parse_oid
+
+ZSTD_KIND = 1
+
+
+class Place(NamedTuple):
+    """Where an object's bytes lie: `clen` bytes at `off` of a pack, compressed if `kind` says so."""
+
+    pack: ObjectId
+    kind: int
+    off: int
+    clen: int
+    ulen: int
+
+
+class Packs:
+    """All local packs, read through their index shards; a pack that has gone is as if it never was."""
+
+    def __init__(self, top: Path, trust: Trust) -> None:
+        self._top = top
+        self._trust = trust
+        self._shards: dict[str, Shard] = {}
+        self._present: dict[ObjectId, bool] = {}
+        self._maps: dict[ObjectId, mmap.mmap] = {}
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Look again which shards there are, after some were added or superseded."""
+        try:
+            names = sorted(os.listdir(self._top / "index"))
+        except FileNotFoundError:
+            names = []
+        shards: dict[str, Shard] = {}
+        for name in names:
+            shard = self._shards.get(name) or (self._open(name) if name.endswith(".dti") else None)
+            if shard is not None:
+                shards[name] = shard
+        self._shards = shards
+        self._present.clear()
+
+    @property
+    def shards(self) -> dict[str, Shard]:
+        """The shards by file name."""
+        return self._shards
+
+    def find(self, oid: ObjectId) -> Place | None:
+        """Where an object lies, if it does."""
+        for shard in self._shards.values():
+            for record in shard.find(oid):
+                place = self._place(shard, record)
+                if place is not None:
+                    return place
+        return None
+
+    def find_many(self, oids: Collection[ObjectId]) -> dict[ObjectId, Place]:
+        """Where each of many objects lies; those in no pack are left out."""
+        places: dict[ObjectId, Place] = {}
+        for shard in self._shards.values():
+            missing = [oid for oid in oids if oid not in places] if places else oids
+            if not missing:
+                break
+            for oid, records in shard.find_many(missing).items():
+                for record in records:
+                    place = self._place(shard, record)
+                    if place is not None:
+                        places[oid] = place
+                        break
+        return places
+
+    def read(self, place: Place) -> bytes | memoryview:
+        """An object's bytes, as they are in the pack: not checked here."""
+        view = memoryview(self._map(place.pack))[place.off : place.off + place.clen]
+        return decompress(bytes(view), limit=place.ulen) if place.kind == ZSTD_KIND else view
+
+    def trusted(self, pack: ObjectId) -> bool:
+        """Whether a pack's bytes are known to be right: unchanged since they last were, or hashed just now."""
+        path = self.path(pack)
+        name = pack_path(pack)
+        if self._trust.holds(name, path):
+            return True
+        try:
+            before = os.lstat(path)
+            right = digest(self._map(pack)) == pack
+        except (OSError, ValueError):
+            return False
+        if right:
+            self._trust.learn(name, before)
+        return right
+
+    def in_pack(self, pack: ObjectId) -> Iterator[tuple[ObjectId, Place]]:
+        """Everything that the shards say lies in one pack."""
+        for shard in self._shards.values():
+            if pack in shard.header.packs:
+                ordinal = shard.header.packs.index(pack)
+                for record in shard.records():
+                    if record.kind != LOOSE and record.ordinal == ordinal:
+                        yield record.oid, Place(pack, record.kind, record.off, record.clen, record.ulen)
+
+    def forget(self, pack: ObjectId) -> None:
+        """Stop using a pack that was moved away."""
+        self._present[pack] = False
+        self._maps.pop(pack, None)
+
+    def path(self, pack: ObjectId) -> Path:
+        """Where a pack lies."""
+        return self._top / pack_path(pack)
+
+    def _place(self, shard: Shard, record: ShardRecord) -> Place | None:
+        if record.kind == LOOSE:
+            return None
+        pack = shard.header.packs[record.ordinal]
+        there = self._present.get(pack)
+        if there is None:
+            there = self._present[pack] = os.path.exists(self.path(pack))
+        return Place(pack, record.kind, record.off, record.clen, record.ulen) if there else None
+
+    def _map(self, pack: ObjectId) -> mmap.mmap:
+        found = self._maps.get(pack)
+        if found is None:
+            fd = os.open(self.path(pack), os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
+            try:
+                found = self._maps[pack] = mmap.mmap(fd, 0, access=mmap.ACCESS_READ)
+            finally:
+                os.close(fd)
+            if len(self._maps) > 64:  # bounded address space and open maps
+                self._maps.pop(next(iter(self._maps)))
+        return found
+
+    def _open(self, name: str) -> Shard | None:
+        """A shard counts only if its bytes are what its name says; a damaged or merged one is as if it were not there."""
+        path = self._top / "index" / name
+        try:
+            before = os.lstat(path)
+            fd = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
+            try:
+                data = mmap.mmap(fd, 0, access=mmap.ACCESS_READ)
+            finally:
+                os.close(fd)
+            if not self._trust.holds("index/" + name, path):
+                if digest(data) != parse_oid(name[: -len(".dti")]):
+                    return None
+                self._trust.learn("index/" + name, before)
+            return Shard(data)
+        except (OSError, ValueError, FormatError):
+            return None

@@ -1,0 +1,328 @@
+"""Saving objects into the cache: many small ones as packs, the others as files of their own."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import NamedTuple
+
+from datatool.cache.packs import Packs
+from datatool.cache.trust import Trust
+from datatool.formats.pack import TARGET, BuiltPack, PackBuilder, object_path, pack_path
+from datatool.formats.shard import LOOSE, ShardRecord, encode_shard, shard_path
+from datatool.hashing import copy_and_hash, digest
+from datatool.localfs.atomic import remove_file
+from datatool.localfs.batch import Batch, Published
+from datatool.model.oid import EMPTY, ObjectId
+from datatool.model.settings import Durability
+from datatool.store.objects import Large, Wanted
+from datatool.store.protocol import WrongBytes
+
+PACKED_BELOW = 64 << 10
+"""Objects below this many bytes may share a pack; larger ones stay linkable files (formats §4)."""
+PACK_FROM = 256
+"""From this many small objects in one go they are packed: fewer are not worth a pack (formats §4)."""
+PACKS_PER_SHARD = 8
+"""A kill costs at most this many packs: then a shard makes what there is readable."""
+MERGE_ABOVE = 32
+"""More shards than this are merged into one (formats §4)."""
+_BIGGEST_MERGED = 8 << 20
+_READ_ONLY = 0o444
+_TEMPORARY = b"tmp"
+_GROUP = 1 << 20
+
+
+class _Pending(NamedTuple):
+    oid: ObjectId
+    data: bytes
+    metadata: bool
+
+
+class CacheWriter:
+    """Takes objects and publishes them, in batches; everything taken is there once `finish` returns.
+
+    Leaving the `with` block without an error finishes; with an error, what was taken since the last batch is dropped.
+    """
+
+    def __init__(
+        self,
+        top: Path,
+        trust: Trust,
+        packs: Packs,
+        missing: Callable[[Collection[ObjectId]], set[ObjectId]],
+        durability: Durability,
+    ) -> None:
+        """`missing` tells which of some ids the cache lacks."""
+        self._top = top
+        self._trust = trust
+        self._packs = packs
+        self._missing = missing
+        self._durability = durability
+        self._loose = Batch(top, durability=durability, like=top, on_published=self._learn)
+        self._small: list[_Pending] = []
+        self._builders: dict[bool, PackBuilder] = {}
+        self._packed: set[ObjectId] = set()
+        self._background: _PackThread | None = None
+        self._written: list[_Written] = []
+
+    def __enter__(self) -> CacheWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if kind is None:
+            self.finish()
+        else:
+            self._abandon(kind, error, trace)
+
+    # Taking objects
+
+    def put(self, wanted: Wanted, data: bytes | memoryview) -> None:
+        """Take an object whose bytes were checked."""
+        if wanted.oid == EMPTY:
+            return
+        if len(data) < PACKED_BELOW:
+            self._small.append(_Pending(wanted.oid, bytes(data), wanted.metadata))
+            if len(self._small) >= PACK_FROM:
+                self._pack_small()
+        elif self._missing((wanted.oid,)):
+            self._loose.write(self._target(wanted.oid), data, mode=_READ_ONLY, replace=False)
+
+    def put_large(self, large: Large) -> None:
+        """Take a large object, checking it while it is copied; `WrongBytes` leaves nothing behind."""
+        oid = large.wanted.oid
+        if not self._missing((oid,)):
+            return
+        fd, temp = self._loose.open_temp(_TEMPORARY)
+        try:
+            if large.path is None:
+                large.copy_to(fd)
+            else:
+                source = os.open(large.path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
+                try:
+                    if copy_and_hash(source, fd, os.fstat(source).st_size) != oid:
+                        raise WrongBytes(oid)
+                finally:
+                    os.close(source)
+        except BaseException:
+            self._loose.discard(temp, fd=fd)
+            raise
+        size = os.fstat(fd).st_size
+        self._loose.add(temp, self._target(oid), fd=fd, mode=_READ_ONLY, size=size, replace=False)
+
+    def save(self, source: int, size: int) -> ObjectId:
+        """Copy an open file of unknown id into the cache, hashing the copy."""
+        fd, temp = self._loose.open_temp(_TEMPORARY)
+        try:
+            oid = copy_and_hash(source, fd, size)
+        except BaseException:
+            self._loose.discard(temp, fd=fd)
+            raise
+        if self._missing((oid,)):
+            self._loose.add(temp, self._target(oid), fd=fd, mode=_READ_ONLY, size=size, replace=False)
+        else:
+            self._loose.discard(temp, fd=fd)
+        return oid
+
+    def finish(self) -> None:
+        """Make everything taken durable and readable."""
+        try:
+            self._finish_small()
+            self._loose.flush()
+            for metadata in sorted(self._builders):
+                self._hand_over(metadata)
+            if self._background is not None:
+                self._written += self._background.finish()
+                self._background = None
+            self._publish()
+        except BaseException as error:
+            self._abandon(type(error), error, None)
+            raise
+        if len(self._packs.shards) > MERGE_ABOVE:
+            self._merge_shards()
+
+    # Loose objects
+
+    def _target(self, oid: ObjectId) -> bytes:
+        return object_path(oid).encode()
+
+    def _learn(self, published: list[Published]) -> None:
+        self._trust.learn_many(
+            (os.fsdecode(item.target), item.stat) for item in published if item.stat is not None
+        )
+
+    # Packs
+
+    def _pack_small(self) -> None:
+        fresh = self._fresh_small()
+        for oid, data, metadata in fresh:
+            builder = self._builders.get(metadata)
+            if builder is None:
+                builder = self._builders[metadata] = PackBuilder(metadata=metadata)
+            builder.add(oid, data)
+            if builder.size >= TARGET:
+                self._hand_over(metadata)
+        if self._background is not None:
+            self._written += self._background.done()
+            if len(self._written) >= PACKS_PER_SHARD:
+                self._publish()
+
+    def _fresh_small(self) -> list[_Pending]:
+        missing = self._missing([item.oid for item in self._small if item.oid not in self._packed])
+        fresh = []
+        for item in self._small:
+            if item.oid in missing and item.oid not in self._packed:
+                self._packed.add(item.oid)
+                fresh.append(item)
+        self._small = []
+        return fresh
+
+    def _finish_small(self) -> None:
+        if self._builders or self._written or self._background:
+            self._pack_small()
+            return
+        for oid, data, _ in self._fresh_small():
+            self._loose.write(self._target(oid), data, mode=_READ_ONLY, replace=False)
+
+    def _hand_over(self, metadata: bool) -> None:
+        builder = self._builders.pop(metadata)
+        if self._background is None:
+            self._background = _PackThread(self._top, self._durability)
+        self._background.write(builder)
+
+    def _publish(self) -> None:
+        """Make the packs written so far readable: one shard that names their objects."""
+        if not self._written:
+            return
+        records: list[ShardRecord] = []
+        names: list[ObjectId] = []
+        for built, stat in self._written:
+            ordinal = len(names)
+            names.append(built.id)
+            records += [
+                ShardRecord(oid, kind, ordinal, off, clen, ulen) for oid, kind, off, clen, ulen in built.records
+            ]
+            self._trust.learn_many([(pack_path(built.id), stat)])
+        self._written = []
+        self._write_shard(records, names)
+        self._packs.refresh()
+
+    def _write_shard(self, records: list[ShardRecord], packs: list[ObjectId]) -> str:
+        data = encode_shard(records, packs=packs)
+        name = shard_path(digest(data))
+        with Batch(self._top, durability=self._durability, like=self._top) as batch:
+            batch.write(name.encode(), data, mode=_READ_ONLY, replace=False)
+        self._trust.learn_many([(name, os.lstat(self._top / name))])
+        return name
+
+    def _merge_shards(self) -> None:
+        small = {name: shard for name, shard in self._packs.shards.items() if shard.size <= _BIGGEST_MERGED}
+        if len(small) < 2:
+            return
+        packs: dict[ObjectId, int] = {}
+        merged: dict[ObjectId, ShardRecord] = {}
+        for shard in small.values():
+            ordinals = [
+                packs.setdefault(pack, len(packs)) if self._packs.path(pack).exists() else None
+                for pack in shard.header.packs
+            ]
+            for record in shard.records():
+                if record.kind == LOOSE:
+                    continue
+                ordinal = ordinals[record.ordinal]
+                if ordinal is not None:
+                    merged[record.oid] = record._replace(ordinal=ordinal)
+        kept = self._write_shard(list(merged.values()), list(packs))
+        for name in small:
+            if f"index/{name}" != kept:
+                remove_file(self._top / "index" / name)
+        self._packs.refresh()
+
+    def _abandon(self, kind: type[BaseException], error: BaseException | None, trace: object) -> None:
+        background, self._background = self._background, None
+        if background is not None:
+            background.stop()
+        self._loose.__exit__(kind, error, trace)
+
+
+class _Written(NamedTuple):
+    built: BuiltPack
+    stat: os.stat_result
+
+
+class _PackThread:
+    """Builds, hashes and writes packs behind the thread that reads files; at most two wait in memory."""
+
+    def __init__(self, top: Path, durability: Durability) -> None:
+        self._top = top
+        self._durability = durability
+        self._todo: queue.Queue[PackBuilder | None] = queue.Queue(maxsize=1)
+        self._done: list[_Written] = []
+        self._error: BaseException | None = None
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run, name="packs", daemon=True)
+        self._thread.start()
+
+    def write(self, builder: PackBuilder) -> None:
+        """Hand a pack over; waits while another one waits."""
+        self._raise()
+        self._todo.put(builder)
+
+    def done(self) -> list[_Written]:
+        """The packs that are on disk, each once."""
+        self._raise()
+        done, self._done = self._done, []
+        return done
+
+    def finish(self) -> list[_Written]:
+        """Wait for the last pack; all that are on disk and not yet given by `done`."""
+        self._todo.put(None)
+        self._thread.join()
+        return self.done()
+
+    def stop(self) -> None:
+        """Give up what waits; a pack being written is finished, and belongs to no shard."""
+        self._stopped = True
+        self._todo.put(None)
+        self._thread.join()
+
+    def _raise(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        while (builder := self._todo.get()) is not None:
+            if self._error is not None or self._stopped:
+                continue
+            try:
+                self._done.append(self._write(builder))
+            except BaseException as error:  # noqa: BLE001 - handed to the thread that waits for the packs
+                self._error = error
+
+    def _write(self, builder: PackBuilder) -> _Written:
+        built = builder.build()
+        target = pack_path(built.id)
+        with Batch(self._top, durability=self._durability, like=self._top) as batch:
+            fd, temp = batch.open_temp(_TEMPORARY)
+            try:
+                _write_all(fd, built)
+            except BaseException:
+                batch.discard(temp, fd=fd)
+                raise
+            batch.add(temp, target.encode(), fd=fd, mode=_READ_ONLY, size=built.size, replace=False)
+        return _Written(built._replace(parts=()), os.lstat(self._top / target))
+
+
+def _write_all(fd: int, built: BuiltPack) -> None:
+    group: list[bytes | memoryview] = []
+    size = 0
+    for part in (*built.parts, b""):
+        if size >= _GROUP or not part:
+            view = memoryview(b"".join(group))
+            while view:
+                view = view[os.write(fd, view) :]
+            group, size = [], 0
+        group.append(part)
+        size += len(part)

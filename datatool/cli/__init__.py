@@ -1,0 +1,1 @@
+"""The command line: words in, one operation, results out; nothing is decided here."""

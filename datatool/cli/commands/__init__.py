@@ -1,0 +1,1 @@
+"""One module per command; the command table names them and only the chosen one is imported."""

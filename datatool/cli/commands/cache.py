@@ -1,0 +1,61 @@
+"""`datatool cache …`: look at the cache and clean it."""
+
+from __future__ import annotations
+
+from datatool.cli.command import command
+from datatool.cli.screen import aligned, counted, human_size
+from datatool.cli.session import Session
+from datatool.model.paths import show
+from datatool.operations import cache_info as operation
+from datatool.operations.open_project import open_project
+
+
+@command("datatool cache info")
+def info(session: Session) -> int:
+    """Show what the cache holds."""
+    with open_project(None, flags=session.flags, environ=session.environ) as project:
+        result = operation.cache_info(project)
+    document = {
+        "path": result.path,
+        "objects": result.objects,
+        "packs": result.packs,
+        "bytes": result.bytes,
+        "loose_bytes": result.loose_bytes,
+        "corrupt": result.corrupt,
+        "temporary": result.temporary,
+    }
+
+    def lines() -> list[str]:
+        rows = [
+            ("directory", show(result.path)),
+            ("objects", f"{result.objects:,}"),
+            ("packs", f"{result.packs:,}"),
+            ("size", f"{human_size(result.bytes)}, of which {human_size(result.loose_bytes)} outside packs"),
+        ]
+        if result.corrupt:
+            rows.append(("damaged", f"{result.corrupt:,} set aside"))
+        if result.temporary:
+            rows.append(("temporary", f"{counted(result.temporary, 'file')} (datatool cache clean removes them)"))
+        return aligned(rows)
+
+    return session.finish(document, lines)
+
+
+@command("datatool cache dir", 'du -sh "$(datatool cache dir)"')
+def dir_(session: Session) -> int:
+    """Print where the cache is."""
+    with open_project(None, flags=session.flags, environ=session.environ) as project:
+        path = operation.cache_dir(project)
+    return session.finish({"path": path}, lambda: [path])
+
+
+@command("datatool cache clean")
+def clean(session: Session) -> int:
+    """Remove what can be made again, never an object."""
+    with open_project(None, flags=session.flags, environ=session.environ) as project:
+        result = operation.cache_clean(project)
+    return session.finish(
+        {"removed": result.removed, "bytes": result.bytes},
+        lambda: [f"removed {counted(result.removed, 'file')}, {human_size(result.bytes)}"],
+        chatter=True,
+    )

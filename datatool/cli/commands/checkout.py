@@ -1,0 +1,48 @@
+"""`datatool checkout`: make the workspace match the pointers."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from datatool.cli.checkouts import checked_out_fields, checkout_lines
+from datatool.cli.command import command
+from datatool.cli.options import OptionalTargets, Revision
+from datatool.cli.session import Session
+from datatool.operations import checkout as operation
+from datatool.operations.open_project import open_project
+
+
+@command(
+    "datatool checkout",
+    "datatool checkout data/raw --rev v1.0",
+    "datatool checkout --force model.bin",
+    nothing={"artifacts": [], "staged": []},
+)
+def checkout(
+    session: Session,
+    paths: OptionalTargets = None,
+    rev: Revision = None,
+    force: Annotated[bool, typer.Option("--force", help="Move unsaved files to lost+found first")] = False,
+    relink: Annotated[bool, typer.Option("--relink", help="Apply the configured link type to files in place")] = False,
+) -> int:
+    """Make the workspace match the pointers.
+
+    Takes everything from the cache and never asks a remote. Unsaved files are not touched without --force. With --rev
+    the old pointer is staged and the old data comes back, as `git checkout REV -- PATH` does for code.
+    """
+    with open_project(None, flags=session.flags, environ=session.environ) as project:
+        result = operation.checkout(
+            project, paths or (), cwd=session.cwd, rev=rev, force=force, relink=relink, progress=session.progress
+        )
+        root = project.root
+    failures = [item.error for item in result.artifacts if item.error]
+
+    return session.finish(
+        {"artifacts": [checked_out_fields(item) for item in result.artifacts], "staged": list(result.staged)},
+        lambda: checkout_lines(session, root, result),
+        failures=failures,
+        finished=any(item.changed and not item.error for item in result.artifacts),
+        chatter=True,
+    )

@@ -1,0 +1,66 @@
+"""`datatool fetch`: bring objects from a remote into the cache."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from datatool.cli.checkouts import artifact_fields
+from datatool.cli.command import command
+from datatool.cli.options import (
+    AllBranches,
+    AllCommits,
+    AllTags,
+    DryRun,
+    Jobs,
+    OptionalTargets,
+    Remote,
+    Revision,
+    scope_of,
+)
+from datatool.cli.session import Session
+from datatool.cli.transfers import transfer_fields, transfer_lines
+from datatool.operations import fetch as operation
+from datatool.operations.open_project import open_project
+
+
+@command("datatool fetch", "datatool fetch data/raw/2024", "datatool fetch --all-branches")
+def fetch(
+    session: Session,
+    paths: OptionalTargets = None,
+    remote: Remote = None,
+    rev: Revision = None,
+    all_branches: AllBranches = False,
+    all_tags: AllTags = False,
+    all_commits: AllCommits = False,
+    force: Annotated[bool, typer.Option("--force", help="Ask the remote also for what should be here")] = False,
+    dry_run: DryRun = False,
+    jobs: Jobs = None,
+) -> int:
+    """Bring objects from a remote into the cache.
+
+    The workspace stays as it is: `datatool checkout` then works without the remote. One failing artifact does not
+    stop the others.
+    """
+    scope = scope_of(rev, all_branches, all_tags, all_commits)
+    with open_project(None, flags=session.flags, environ=session.environ) as project:
+        result = operation.fetch(
+            project,
+            paths or (),
+            cwd=session.cwd,
+            remote=remote,
+            scope=scope,
+            force=force,
+            dry_run=dry_run,
+            jobs=jobs,
+            offline=session.offline,
+            progress=session.progress,
+        )
+    return session.finish(
+        {**transfer_fields(result), "artifacts": [artifact_fields(item.path, item.error) for item in result.artifacts]},
+        lambda: transfer_lines(result, "fetched", "would fetch"),
+        failures=[item.error for item in result.artifacts if item.error],
+        finished=result.objects > 0,
+        chatter=True,
+    )

@@ -1,0 +1,89 @@
+"""`datatool list`: git-tracked and data files together."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from datatool.cli.command import command
+from datatool.cli.options import Revision
+from datatool.cli.screen import aligned, human_size
+from datatool.cli.session import Session
+from datatool.model.paths import show
+from datatool.operations import list_ as operation
+from datatool.operations.open_project import open_project
+
+
+@command("datatool list", "datatool list -R --long data", "datatool list --rev v1.0 --data-only")
+def list_(
+    session: Session,
+    path: Annotated[str | None, typer.Argument(metavar="[PATH]", help="A file or directory of the project")] = None,
+    recursive: Annotated[bool, typer.Option("-R", "--recursive", help="Go into directories")] = False,
+    rev: Revision = None,
+    tree: Annotated[bool, typer.Option("--tree", help="Show directories as a tree")] = False,
+    data_only: Annotated[bool, typer.Option("--data-only", help="Leave out what git tracks")] = False,
+    long: Annotated[bool, typer.Option("--long", help="Show sizes, origins and ids")] = False,
+) -> int:
+    """List git-tracked and data files together.
+
+    Shows what the project offers, at any revision, whether the data is here or not. Paths are relative to the
+    project's root.
+    """
+    with open_project(None, flags=session.flags, environ=session.environ) as project:
+        result = operation.list_entries(
+            project, path, cwd=session.cwd, recursive=recursive or tree, rev=rev, data_only=data_only
+        )
+    for entry in result.entries:
+        if entry.problem:
+            session.progress.warn(f"{show(entry.path)}: {entry.problem}")
+
+    def lines() -> Iterator[str]:
+        if tree:
+            return _tree(result.entries)
+        return iter(_long(result.entries)) if long else (_name(entry) for entry in result.entries)
+
+    return session.finish({"entries": [_fields(entry) for entry in result.entries]}, lines)
+
+
+def _fields(entry: operation.ListEntry) -> dict[str, object]:
+    return {
+        "path": entry.path,
+        "kind": entry.kind,
+        "origin": entry.origin,
+        "size": entry.size,
+        "oid": entry.oid,
+        "executable": entry.executable,
+        "problem": entry.problem,
+    }
+
+
+def _name(entry: operation.ListEntry) -> str:
+    return show(entry.path) + ("/" if entry.kind == "directory" else "")
+
+
+def _long(entries: tuple[operation.ListEntry, ...]) -> list[str]:
+    rows = (
+        (
+            "-" if entry.size is None else human_size(entry.size),
+            entry.origin,
+            "x" if entry.executable else "-",
+            entry.oid.removeprefix("sha256:")[:12] if entry.oid else "-",
+            _name(entry),
+        )
+        for entry in entries
+    )
+    return aligned(rows, right=frozenset({0}))
+
+
+def _tree(entries: tuple[operation.ListEntry, ...]) -> Iterator[str]:
+    above: list[str] = []
+    for entry in entries:
+        *parents, name = entry.path.split("/")
+        shared = posixpath.commonprefix([above, parents])
+        for depth in range(len(shared), len(parents)):
+            yield "  " * depth + show(parents[depth]) + "/"
+        yield "  " * len(parents) + show(name) + ("/" if entry.kind == "directory" else "")
+        above = [*parents, name] if entry.kind == "directory" else parents

@@ -1,0 +1,70 @@
+"""`datatool push`: send objects from the cache to a remote."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from datatool.cli.checkouts import artifact_fields
+from datatool.cli.command import command
+from datatool.cli.options import (
+    AllBranches,
+    AllCommits,
+    AllTags,
+    DryRun,
+    Jobs,
+    OptionalTargets,
+    Remote,
+    Revision,
+    scope_of,
+)
+from datatool.cli.session import Session
+from datatool.cli.transfers import transfer_fields, transfer_lines
+from datatool.operations import push as operation
+from datatool.operations.open_project import open_project
+
+
+@command("datatool push", "datatool push data/raw -r backup", "datatool push --all-tags --dry-run")
+def push(
+    session: Session,
+    paths: OptionalTargets = None,
+    remote: Remote = None,
+    rev: Revision = None,
+    all_branches: AllBranches = False,
+    all_tags: AllTags = False,
+    all_commits: AllCommits = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="List what the remote really has and restore what is gone")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Send objects even if the remote's index names them")] = False,
+    dry_run: DryRun = False,
+    jobs: Jobs = None,
+) -> int:
+    """Send objects from the cache to a remote.
+
+    Sends what the pointers of the work tree name, committed or not, and those of commits that the branch's upstream
+    lacks. One failing artifact does not stop the others.
+    """
+    scope = scope_of(rev, all_branches, all_tags, all_commits)
+    with open_project(None, flags=session.flags, environ=session.environ) as project:
+        result = operation.push(
+            project,
+            paths or (),
+            cwd=session.cwd,
+            remote=remote,
+            scope=scope,
+            verify=verify,
+            force=force,
+            dry_run=dry_run,
+            jobs=jobs,
+            offline=session.offline,
+            progress=session.progress,
+        )
+    return session.finish(
+        {**transfer_fields(result), "artifacts": [artifact_fields(item.path, item.error) for item in result.artifacts]},
+        lambda: transfer_lines(result, "pushed", "would push"),
+        failures=[item.error for item in result.artifacts if item.error],
+        finished=result.objects > 0,
+        chatter=True,
+    )

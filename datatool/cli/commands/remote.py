@@ -1,0 +1,162 @@
+"""`datatool remote …`: add, list, change and check remotes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from datatool.cli.command import command
+from datatool.cli.options import settings_of
+from datatool.cli.screen import aligned
+from datatool.cli.session import Session
+from datatool.errors import RemoteError
+from datatool.model.paths import show
+from datatool.operations import remotes as operation
+from datatool.operations.failures import failure_of
+from datatool.operations.open_project import open_project
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The remote's name")]
+Local = Annotated[bool, typer.Option("--local", help="Write to the local, uncommitted configuration")]
+
+
+@command(
+    "datatool remote add origin /mnt/share/data", "datatool remote add lab ssh://host/data -d --set user=ada --local"
+)
+def add(
+    session: Session,
+    remote: Annotated[str, typer.Argument(metavar="NAME", help="A name of your choice")],
+    url: Annotated[str, typer.Argument(metavar="URL", help="A directory, or a URL such as s3://bucket/data")],
+    default: Annotated[bool, typer.Option("-d", "--default", help="Make it the default remote")] = False,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", metavar="K=V", help="A setting; repeat for more")
+    ] = None,
+    local: Local = False,
+) -> int:
+    """Add a remote.
+
+    Only writes configuration: nothing is contacted, and the first push makes the directory. The first remote becomes
+    the default.
+    """
+    settings = settings_of(setting)
+    with open_project(None, flags=session.flags, environ=session.environ) as project:
+        result = operation.add_remote(project, remote, url, default=default, settings=settings, local=local)
+    return _finish(session, result, "added remote")
+
+
+@command("datatool remote list")
+def list_(session: Session) -> int:
+    """List the remotes."""
+    with open_project(None, flags=session.flags, environ=session.environ) as project:
+        remotes = operation.list_remotes(project)
+
+    def lines() -> list[str]:
+        return aligned((show(one.name), show(one.url), "(default)" if one.default else "") for one in remotes)
+
+    return session.finish(
+        {
+            "remotes": [
+                {"name": one.name, "url": one.url, "default": one.default, "settings": dict(one.settings)}
+                for one in remotes
+            ]
+        },
+        lines,
+    )
+
+
+@command("datatool remote set origin url=/mnt/new/data", "datatool remote set lab user=ada --local")
+def set_(
+    session: Session,
+    remote: Name,
+    settings: Annotated[list[str], typer.Argument(metavar="K=V…", help="Settings")],
+    local: Local = False,
+) -> int:
+    """Change settings of a remote."""
+    pairs = settings_of(settings)
+    with open_project(None, flags=session.flags, environ=session.environ) as project:
+        result = operation.set_remote(project, remote, pairs, local=local)
+    return _finish(session, result, "changed remote")
+
+
+@command("datatool remote remove backup")
+def remove(session: Session, remote: Name) -> int:
+    """Forget a remote.
+
+    Only the configuration changes; what lies there stays.
+    """
+    with open_project(None, flags=session.flags, environ=session.environ) as project:
+        result = operation.remove_remote(project, remote)
+    return _finish(session, result, "removed remote")
+
+
+@command("datatool remote rename origin share")
+def rename(
+    session: Session,
+    remote: Name,
+    new: Annotated[str, typer.Argument(metavar="NEW", help="Its new name")],
+) -> int:
+    """Rename a remote."""
+    with open_project(None, flags=session.flags, environ=session.environ) as project:
+        result = operation.rename_remote(project, remote, new)
+    return _finish(session, result, f"renamed remote {show(remote)} to")
+
+
+@command("datatool remote default backup")
+def default(session: Session, remote: Name) -> int:
+    """Choose the default remote."""
+    with open_project(None, flags=session.flags, environ=session.environ) as project:
+        result = operation.default_remote(project, remote)
+    return _finish(session, result, "default remote is now")
+
+
+@command("datatool remote check", "datatool remote check backup")
+def check(
+    session: Session,
+    remote: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="The remote; the default one if left out")
+    ] = None,
+) -> int:
+    """Prove what a remote can do.
+
+    Writes, reads, lists and deletes a small object there and says how each went.
+    """
+    with open_project(None, flags=session.flags, environ=session.environ) as project:
+        result = operation.check_remote(project, remote, offline=session.offline)
+    failed = [step for step in result.steps if not step.ok]
+
+    def lines() -> Iterator[str]:
+        yield f"{show(result.name)}  {show(result.url)}"
+        yield from aligned(("ok" if step.ok else "failed", step.name, show(step.detail)) for step in result.steps)
+
+    return session.finish(
+        {
+            "name": result.name,
+            "url": result.url,
+            "ok": not failed,
+            "steps": [{"name": step.name, "ok": step.ok, "detail": step.detail} for step in result.steps],
+            "capabilities": dict(result.capabilities),
+        },
+        lines,
+        failures=[
+            failure_of(RemoteError(f"{result.name}: {step.name} failed: {step.detail}", path=result.url))
+            for step in failed
+        ],
+    )
+
+
+def _finish(session: Session, result: operation.RemoteResult, done: str) -> int:
+    return session.finish(
+        {
+            "name": result.name,
+            "url": result.url,
+            "default": result.default,
+            "written": list(result.written),
+        },
+        lambda: [
+            f"{done} {show(result.name)}"
+            + (f"  {show(result.url)}" if result.url else "")
+            + (" (default)" if result.default else "")
+        ],
+        chatter=True,
+    )

@@ -1,0 +1,138 @@
+"""`datatool status`: what has changed, what is here, what is pushed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from datatool.cli.command import command
+from datatool.cli.options import OptionalTargets
+from datatool.cli.screen import aligned, counted, human_size
+from datatool.cli.session import Session, failure_fields
+from datatool.model.paths import show
+from datatool.operations import status as operation
+from datatool.operations.open_project import open_project
+
+DIFFERENT = 1
+
+_COLOURS = {"clean": "green", "modified": "yellow", "outdated": "blue", "partial": "cyan", "missing": "red"}
+
+
+@command(
+    "datatool status",
+    "datatool status -v data/raw",
+    "datatool status --remote --exit-code",
+    nothing={"artifacts": [], "clean": False},
+)
+def status(
+    session: Session,
+    paths: OptionalTargets = None,
+    ask_remote: Annotated[bool, typer.Option("--remote", help="Ask the remote what it really has")] = False,
+    remote: Annotated[str | None, typer.Option("-r", metavar="NAME", help="The remote to ask or remember")] = None,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 unless everything is clean")] = False,
+) -> int:
+    """Show what has changed, what is here and what is pushed.
+
+    States: clean; modified; outdated (another version that datatool wrote, the pointer has moved on); partial (the
+    rest was never fetched); missing (was here); absent (never fetched). What is pushed comes from memory unless
+    --remote asks. With -v the changed files of directories are named.
+    """
+    with open_project(None, flags=session.flags, environ=session.environ) as project:
+        result = operation.status(
+            project,
+            paths or (),
+            cwd=session.cwd,
+            remote=ask_remote,
+            remote_name=remote,
+            offline=session.offline,
+            progress=session.progress,
+        )
+        root = project.root
+    failures = [item.error for item in result.artifacts if item.error]
+    for note in result.notes:
+        session.progress.warn(note)
+    if not result.artifacts:
+        session.progress.hint("nothing is tracked yet: datatool add PATH…")
+    code = session.finish(
+        {
+            "artifacts": [_fields(item) for item in result.artifacts],
+            "clean": result.clean,
+            "notes": list(result.notes),
+        },
+        lambda: _lines(session, root, result),
+        failures=failures,
+    )
+    return code or (DIFFERENT if exit_code and not result.clean else 0)
+
+
+def _fields(item: operation.ArtifactStatus) -> dict[str, object]:
+    return {
+        "path": item.path,
+        "kind": item.kind,
+        "state": item.state,
+        "pointer": item.pointer,
+        "pointer_state": item.pointer_state,
+        "cached": item.cached,
+        "remote": item.remote,
+        "pushed": item.pushed,
+        "size": item.size,
+        "files": item.files,
+        "changes": {
+            "added": list(item.changes.added),
+            "modified": list(item.changes.modified),
+            "deleted": list(item.changes.deleted),
+        },
+        **failure_fields(item.error),
+    }
+
+
+def _lines(session: Session, root: Path, result: operation.StatusResult) -> Iterator[str]:
+    rows = [_row(session, root, item) for item in result.artifacts]
+    for item, line in zip(result.artifacts, aligned(rows, right=frozenset({2, 3})), strict=True):
+        state = str(item.state)
+        yield session.paint(state, _COLOURS.get(state, "dim")) + line[len(state) :]
+        if session.verbose and item.kind == "directory":
+            for name, paths in (
+                ("added", item.changes.added),
+                ("modified", item.changes.modified),
+                ("deleted", item.changes.deleted),
+            ):
+                for path in paths:
+                    yield f"    {name:8}  {session.see(root, path)}"
+
+
+def _row(session: Session, root: Path, item: operation.ArtifactStatus) -> tuple[str, ...]:
+    directory = item.kind == "directory"
+    path = session.see(root, item.path, directory=directory)
+    changes = ", ".join(
+        f"{len(paths):,} {name}"
+        for paths, name in (
+            (item.changes.modified, "changed"),
+            (item.changes.added, "new"),
+            (item.changes.deleted, "deleted"),
+        )
+        if paths and directory
+    )
+    advice = {
+        "absent": f"datatool pull {path}",
+        "partial": changes or f"datatool pull {path}",
+        "outdated": f"datatool checkout {path}",
+        "missing": f"datatool checkout {path}" if item.cached else f"datatool pull {path}",
+    }.get(str(item.state), changes)
+    return (
+        str(item.state),
+        path,
+        counted(item.files, "file") if directory and item.files is not None else "",
+        human_size(item.size) if item.size is not None else "",
+        advice.rstrip("/"),
+        f"pointer {item.pointer_state}, {_pushed(item)}",
+    )
+
+
+def _pushed(item: operation.ArtifactStatus) -> str:
+    if item.remote is not None:
+        return "on the remote" if item.remote else "not on the remote"
+    return f"pushed (as of {show(item.pushed)})" if item.pushed else "not pushed"

@@ -1,0 +1,117 @@
+"""Run one command: parse its words with typer, call it, and turn whatever it raises into an exit code."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import typer
+
+from datatool.cli.command import Command
+from datatool.cli.failures import (
+    INTERRUPTED,
+    TERMINATED,
+    Terminated,
+    exit_code,
+    nearest,
+    print_error,
+    sigterm_raises,
+    trace,
+    translate,
+    wants_json,
+)
+from datatool.cli.parser import Parser, build
+from datatool.cli.session import Session
+from datatool.cli.table import Row
+from datatool.errors import DatatoolError, UsageError
+
+# typer ≤ 0.25 imports click, later ones carry a copy: the class of parse errors is reached through the one public name
+# that both have.
+_PARSE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
+
+_REPORTED_WITH_DOCUMENT = frozenset({4, 5, 7})
+
+
+def load(row: Row) -> Command:
+    """The command behind a row of the table."""
+    found = getattr(import_module(row.module), row.attribute)
+    assert isinstance(found, Command)
+    return found
+
+
+def invoke(name: str, row: Row, words: list[str]) -> int:
+    """Run the command `name` on its words (shared options among them); the exit code."""
+    sessions: list[Session] = []
+    spec: Command | None = None
+    try:
+        with sigterm_raises():
+            spec = load(row)
+            return _run(name, spec, words, sessions)
+    except KeyboardInterrupt as error:
+        return _stopped(error, "interrupted", INTERRUPTED, words, sessions)
+    except Terminated as error:
+        return _stopped(error, "terminated", TERMINATED, words, sessions)
+    except Exception as error:  # noqa: BLE001 — the last stop before the user: beyond it there are only exit codes
+        return _failed(error, spec, words, sessions)
+    finally:
+        for session in sessions:
+            session.close()
+
+
+def _run(name: str, spec: Command, words: list[str], sessions: list[Session]) -> int:
+    after: list[str] = []
+    if spec.splits_dashes and "--" in words:
+        cut = words.index("--")
+        words, after = words[:cut], words[cut + 1 :]
+    parser = build(name, spec, sessions.append, after)
+    try:
+        with parser.make_context(f"datatool {name}", list(words)) as context:
+            code = parser.invoke(context)
+    except typer.Exit as error:
+        return error.exit_code  # the help was printed
+    except _PARSE_ERROR as error:
+        raise _usage_error(name, parser, error) from error
+    assert isinstance(code, int)
+    return code
+
+
+def _usage_error(name: str, parser: Parser, error: Exception) -> UsageError:
+    help_hint = f"datatool {name} --help explains it"
+    option = getattr(error, "option_name", None)
+    if type(error).__name__ == "NoSuchOption" and isinstance(option, str):
+        known = [flag for param in parser.params for flag in param.opts if flag.startswith("--")]
+        meant = nearest(option, [*known, "--help"])
+        return UsageError(f"no option {option}", hint=f"did you mean {meant}? {help_hint}" if meant else help_hint)
+    parameter = getattr(error, "param", None)
+    if type(error).__name__ == "MissingParameter" and parameter is not None:
+        return UsageError(f"{parameter.metavar or parameter.name} is missing", hint=help_hint)
+    text: str = getattr(error, "format_message", error.__str__)()
+    return UsageError(text[:1].lower() + text[1:].rstrip("."), hint=help_hint)
+
+
+def _failed(error: Exception, spec: Command | None, words: list[str], sessions: list[Session]) -> int:
+    problem, code_name = translate(error)
+    session = sessions[0] if sessions else None
+    as_json = session.as_json if session else wants_json(words)
+    code = exit_code(problem)
+    if session:
+        session.close()
+        if as_json and code in _REPORTED_WITH_DOCUMENT and spec and spec.nothing is not None:
+            session.emit(spec.nothing)
+    if (session and session.verbose > 1) or (not session and "-vv" in words):
+        sys.stderr.write(trace(error))
+    if session and not as_json:
+        session.report(problem)
+    else:
+        print_error(problem, code_name, as_json=as_json)
+    return code
+
+
+def _stopped(error: BaseException, how: str, code: int, words: list[str], sessions: list[Session]) -> int:
+    for session in sessions:
+        session.close()
+    if any(session.verbose > 1 for session in sessions):
+        sys.stderr.write(trace(error))
+    problem = DatatoolError(how, hint="run the same command again to continue")
+    print_error(problem, how, as_json=sessions[0].as_json if sessions else wants_json(words))
+    return code

@@ -1,0 +1,76 @@
+"""Arguments and options that several commands take, so that they are spelled and explained alike."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from datatool.errors import UsageError
+from datatool.operations.scope import Scope
+
+
+def _not_empty(value: str | None) -> str | None:
+    if value == "":
+        raise typer.BadParameter("it is empty")
+    return value
+
+
+def _positive(value: int | None) -> int | None:
+    if value is not None and value < 1:
+        raise typer.BadParameter("it must be 1 or more")
+    return value
+
+
+Targets = Annotated[
+    list[str],
+    typer.Argument(metavar="PATH…", help="Artifacts, pointers, paths inside artifacts, or directories around them"),
+]
+OptionalTargets = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[PATH…]",
+        help="Artifacts, pointers, paths inside artifacts, or directories around them; everything by default",
+    ),
+]
+Remote = Annotated[
+    str | None,
+    typer.Option(
+        "-r", "--remote", metavar="NAME", help="Remote to use; the default remote otherwise", callback=_not_empty
+    ),
+]
+Jobs = Annotated[
+    int | None, typer.Option("-j", "--jobs", metavar="N", help="How much to do at once", callback=_positive)
+]
+Revision = Annotated[
+    str | None,
+    typer.Option("--rev", metavar="REV", help="A git revision instead of the work tree", callback=_not_empty),
+]
+AllBranches = Annotated[bool, typer.Option("--all-branches", help="The versions at the tip of every branch")]
+AllTags = Annotated[bool, typer.Option("--all-tags", help="The versions at every tag")]
+AllCommits = Annotated[bool, typer.Option("--all-commits", help="The versions of every commit of every ref")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done")]
+
+
+def scope_of(rev: str | None, all_branches: bool, all_tags: bool, all_commits: bool) -> Scope:
+    """The versions meant; UsageError where `--rev` meets one of the others."""
+    if rev is not None and (all_branches or all_tags or all_commits):
+        raise UsageError("--rev can't be combined with --all-branches, --all-tags or --all-commits", hint="choose one")
+    return Scope(rev=rev, branches=all_branches, tags=all_tags, commits=all_commits)
+
+
+def settings_of(pairs: list[str] | None) -> dict[str, str]:
+    """`K=V` words as a mapping; UsageError for a word that is none.
+
+    >>> settings_of(["region=eu", "pack=false"])
+    {'region': 'eu', 'pack': 'false'}
+    """
+    settings: dict[str, str] = {}
+    for pair in pairs or ():
+        key, equals, value = pair.partition("=")
+        if not key or not equals:
+            raise UsageError(
+                "a setting without a value", hint="write it as KEY=VALUE"
+            )  # it may be a secret: not echoed
+        settings[key] = value
+    return settings

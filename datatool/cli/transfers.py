@@ -1,0 +1,30 @@
+"""What push and fetch did, as JSON and as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from datatool.cli.checkouts import up_to_date
+from datatool.cli.screen import counted, human_size
+from datatool.model.paths import show
+from datatool.operations.transfer_result import TransferResult
+
+
+def transfer_fields(result: TransferResult) -> dict[str, object]:
+    """A push's or fetch's figures, without its artifacts."""
+    return {
+        "remote": result.remote,
+        "objects": result.objects,
+        "bytes": result.bytes,
+        "skipped_objects": result.skipped_objects,
+        "requests": result.requests,
+        "dry_run": result.dry_run,
+    }
+
+
+def transfer_lines(result: TransferResult, done: str, would: str) -> Iterator[str]:
+    """What was sent or received, and a summary; `done` and `would` are the verb's forms, as `pushed`, `would push`."""
+    verb = would if result.dry_run else done
+    if result.objects:
+        yield f"{verb} {counted(result.objects, 'object')}, {human_size(result.bytes)} ({show(result.remote)})"
+    yield up_to_date([item.error for item in result.artifacts])

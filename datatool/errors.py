@@ -1,0 +1,145 @@
+"""Everything that can go wrong, as one tree of exceptions.
+
+    DatatoolError                       anything below; carries message, hint, path
+    ├── UsageError                      the call itself is wrong
+    ├── NotFoundError                   something named does not exist (FileNotFoundError)
+    │   ├── ProjectNotFound             no project around the directory
+    │   ├── PathNotFound                no such artifact, file or directory
+    │   ├── RevisionNotFound            git does not know the revision
+    │   └── RemoteNotFound              no remote of that name, or none at all
+    ├── FormatError                     a file does not read as what it should be (ValueError)
+    │   ├── NewerFormat                 written by a newer datatool
+    │   └── MergeConflict               conflict markers left by a merge
+    ├── LocalError                      this machine's disk or git refused (OSError)
+    │   ├── NoSpace                     the disk is full
+    │   ├── ReadFailed                  a file can't be read
+    │   ├── ChangedWhileRead            a file kept changing while it was hashed
+    │   └── GitError                    git failed
+    ├── PartlyDone                      some of it is finished, the rest is listed
+    ├── DamageFound                     bytes are not what their object id says
+    ├── RemoteError                     a remote can't be used (ConnectionError)
+    │   ├── RemoteUnreachable           nobody answers, or it is not mounted
+    │   ├── RemoteDenied                no permission, or read only (PermissionError)
+    │   └── NotARemote                  something else lies at that place
+    └── Refused                         stopped, to protect data (PermissionError)
+        ├── Unsaved                     unsaved work would be lost
+        ├── UnsafeInput                 input that could do harm
+        └── Locked                      another process holds the lock
+
+Only the command line knows exit codes; it maps these classes to them.
+"""
+
+from __future__ import annotations
+
+
+class DatatoolError(Exception):
+    """Base of every error this library raises on purpose.
+
+    `message` says what happened to which path; `hint` says what to do next; `path` is the path
+    concerned, relative to the project's root where there is one.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None, path: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.path = path
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class UsageError(DatatoolError, ValueError):
+    """The call itself is wrong: an option, an argument, a combination."""
+
+
+class NotFoundError(DatatoolError, FileNotFoundError):
+    """Something that was named does not exist."""
+
+
+class ProjectNotFound(NotFoundError):
+    """No datatool project around the directory."""
+
+
+class PathNotFound(NotFoundError):
+    """No such artifact, file or directory."""
+
+
+class RevisionNotFound(NotFoundError):
+    """git does not know the revision."""
+
+
+class RemoteNotFound(NotFoundError):
+    """No remote of that name is configured, or none at all."""
+
+
+class FormatError(DatatoolError):
+    """A file does not read as what it should be."""
+
+
+class NewerFormat(FormatError):
+    """A file was written by a newer datatool than this one."""
+
+
+class MergeConflict(FormatError):
+    """A file still has the conflict markers of a merge."""
+
+
+class LocalError(DatatoolError, OSError):
+    """This machine's disk, or the git on it, refused."""
+
+
+class NoSpace(LocalError):
+    """The disk is full."""
+
+
+class ReadFailed(LocalError):
+    """A file can't be read."""
+
+
+class ChangedWhileRead(LocalError):
+    """A file kept changing while it was hashed."""
+
+
+class GitError(LocalError):
+    """git failed; the message carries what it said."""
+
+
+class PartlyDone(DatatoolError):
+    """Some of the work is finished and kept, the rest is listed; run again to continue."""
+
+
+class DamageFound(DatatoolError):
+    """An object's bytes are not what its id says."""
+
+
+class RemoteError(DatatoolError, ConnectionError):
+    """A remote can't be used."""
+
+
+class RemoteUnreachable(RemoteError):
+    """Nobody answers at the remote, or the directory is not mounted."""
+
+
+class RemoteDenied(RemoteError, PermissionError):
+    """The remote refused access, or it is read only."""
+
+
+class NotARemote(RemoteError):
+    """What lies at the remote's place is no datatool remote."""
+
+
+class Refused(DatatoolError, PermissionError):
+    """Stopped, to protect data."""
+
+
+class Unsaved(Refused):
+    """Unsaved work would be lost."""
+
+
+class UnsafeInput(Refused):
+    """Input that could do harm was refused."""
+
+
+class Locked(Refused):
+    """Another process holds the lock."""

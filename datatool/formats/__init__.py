@@ -1,0 +1,1 @@
+"""Text and bytes to values and back, for everything datatool writes; nothing here opens a file."""

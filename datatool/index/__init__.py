@@ -1,0 +1,1 @@
+"""What lies in a directory, what is remembered of it, and what changed."""

@@ -1,0 +1,208 @@
+"""What this work tree remembers: hashes by stat, the version last saved or checked out, objects verified.
+
+Everything here can be found out again, so nothing here is ever needed for correctness: a missing, damaged or
+busy database costs time, not data (formats §4).
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from datatool.localfs.database import open_database
+from datatool.model.oid import ObjectId, from_digest, to_digest
+
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE stat (path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER, dev INTEGER,
+                   ino INTEGER, mode INTEGER, oid BLOB, link BLOB) WITHOUT ROWID;
+CREATE TABLE base (artifact BLOB PRIMARY KEY, version BLOB, here BLOB, executable INTEGER) WITHOUT ROWID;
+CREATE TABLE verified (name TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, ino INTEGER) WITHOUT ROWID;
+CREATE TABLE complete (oid BLOB PRIMARY KEY, stamp BLOB) WITHOUT ROWID;
+"""
+_63 = (1 << 63) - 1
+_STAT = "path, size, mtime_ns, ctime_ns, dev, ino, mode, oid"
+_PAGE = 8192
+
+Stamp = tuple[int, int, int, int, int, int]
+"""size, mtime_ns, ctime_ns, dev, ino, mode: as one lstat saw a file; 63-bit numbers."""
+
+
+class Row(NamedTuple):
+    """One remembered file: `path` is raw bytes from the work tree's root."""
+
+    path: bytes
+    stamp: Stamp
+    digest: bytes
+    """32 raw bytes; for a symlink the row has `link` instead, and no digest."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Base:
+    """What was last saved or checked out for an artifact in this work tree.
+
+    `version` is the pointer's id at that time; `here` is the tree of the entries that were really put here: the
+    same id when all were, a tree of its own after a partial checkout. For a file both are the file's id.
+    """
+
+    version: ObjectId
+    here: ObjectId
+    executable: bool = False
+
+
+def stamp_of(stat: os.stat_result) -> Stamp:
+    """What must be equal for a remembered hash to hold."""
+    return (
+        stat.st_size,
+        stat.st_mtime_ns & _63,
+        stat.st_ctime_ns & _63,
+        stat.st_dev & _63,
+        stat.st_ino & _63,
+        stat.st_mode,
+    )
+
+
+class State:
+    """An open `state.db`, or nothing at all: then every question is answered "not known"."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._opened = path is None
+        self._db: sqlite3.Connection | None = None
+        self._dirty = False
+
+    def _connect(self) -> sqlite3.Connection | None:
+        if not self._opened:
+            self._opened = True
+            assert self._path is not None
+            self._db = open_database(self._path, _SCHEMA, _VERSION)
+        return self._db
+
+    def __enter__(self) -> State:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Commit what was remembered and let go of the file."""
+        self.commit()
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+    def commit(self) -> None:
+        """Make what was remembered so far visible to later commands; losing it would only cost time."""
+        if self._dirty and self._db is not None:
+            try:
+                self._db.execute("COMMIT")
+            except sqlite3.Error:
+                self._give_up()
+        self._dirty = False
+
+    def rows(self, prefix: bytes) -> Iterator[Row]:
+        """Remembered files at or below a path, in raw-byte order."""
+        for row in self._all(f"SELECT {_STAT} FROM stat WHERE path=?", (prefix,)):
+            yield Row(row[0], row[1:7], row[7])
+        low, high = prefix + b"/", prefix + b"0"
+        while True:  # a page at a time, so that rows may be written while others are still read
+            page = self._all(
+                f"SELECT {_STAT} FROM stat WHERE path>? AND path<? ORDER BY path LIMIT {_PAGE}", (low, high)
+            )
+            for row in page:
+                yield Row(row[0], row[1:7], row[7])
+            if len(page) < _PAGE:
+                return
+            low = page[-1][0]
+
+    def remember(self, rows: Iterable[Row]) -> None:
+        """Remember hashes; the caller has applied the racy rule."""
+        self._write_many(
+            f"INSERT OR REPLACE INTO stat ({_STAT}) VALUES (?,?,?,?,?,?,?,?)",
+            ((path, *stamp, digest) for path, stamp, digest in rows),
+        )
+
+    def forget(self, prefix: bytes) -> None:
+        """Forget the hashes and the base at or below a path."""
+        self._write("DELETE FROM stat WHERE path=? OR path>=? AND path<?", (prefix, prefix + b"/", prefix + b"0"))
+        self._write("DELETE FROM base WHERE artifact=?", (prefix,))
+
+    def move(self, old: bytes, new: bytes) -> None:
+        """Remember under a new path what was remembered at or below an old one (a rename keeps inode and times,
+        but not every system keeps the ctime: then the hashes simply don't hold)."""
+        rows = [row._replace(path=new + row.path[len(old) :]) for row in self.rows(old)]
+        self.forget(old)
+        self.remember(rows)
+
+    def base(self, artifact: bytes) -> Base | None:
+        """What was last saved or checked out for an artifact, if that is known."""
+        for version, here, executable in self._all(
+            "SELECT version, here, executable FROM base WHERE artifact=?", (artifact,)
+        ):
+            return Base(version=from_digest(version), here=from_digest(here), executable=bool(executable))
+        return None
+
+    def set_base(self, artifact: bytes, base: Base) -> None:
+        """Remember what was just saved or checked out; writes nothing when it is known already."""
+        if self.base(artifact) != base:
+            self._write(
+                "INSERT OR REPLACE INTO base VALUES (?,?,?,?)",
+                (artifact, to_digest(base.version), to_digest(base.here), int(base.executable)),
+            )
+
+    def verified(self, name: str) -> tuple[int, int, int] | None:
+        """size, mtime_ns and ino that a cache file had when its bytes were last known to be right."""
+        for row in self._all("SELECT size, mtime_ns, ino FROM verified WHERE name=?", (name,)):
+            return row[0], row[1], row[2]
+        return None
+
+    def set_verified(self, rows: Iterable[tuple[str, int, int, int]]) -> None:
+        """Remember cache files (name, size, mtime_ns, ino) whose bytes are known to be right."""
+        self._write_many("INSERT OR REPLACE INTO verified VALUES (?,?,?,?)", rows)
+
+    def complete(self, oid: ObjectId) -> bytes | None:
+        """The cache's stamp at the time all of a tree's objects were found in it."""
+        for (stamp,) in self._all("SELECT stamp FROM complete WHERE oid=?", (to_digest(oid),)):
+            assert isinstance(stamp, bytes)
+            return stamp
+        return None
+
+    def set_complete(self, oid: ObjectId, stamp: bytes) -> None:
+        """Remember that all of a tree's objects are in the cache, as long as its stamp stays the same."""
+        self._write("INSERT OR REPLACE INTO complete VALUES (?,?)", (to_digest(oid), stamp))
+
+    # The database may fail at any time; then the command goes on without it.
+
+    def _all(self, sql: str, arguments: tuple[object, ...]) -> list[Any]:
+        db = self._connect()
+        if db is None:
+            return []
+        try:
+            return db.execute(sql, arguments).fetchall()
+        except sqlite3.Error:
+            self._give_up()
+            return []
+
+    def _write(self, sql: str, arguments: tuple[object, ...]) -> None:
+        self._write_many(sql, [arguments])
+
+    def _write_many(self, sql: str, rows: Iterable[tuple[object, ...]]) -> None:
+        db = self._connect()
+        if db is None:
+            return
+        try:
+            if not self._dirty:
+                db.execute("BEGIN IMMEDIATE")
+                self._dirty = True
+            db.executemany(sql, rows)
+        except sqlite3.Error:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        if self._db is not None:
+            self._db.close()
+        self._db, self._dirty = None, False

@@ -1,0 +1,235 @@
+"""Changing single files so that each name is absent, old or complete, whenever the machine stops."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+from pathlib import Path
+
+from datatool.errors import LocalError, NoSpace, PathNotFound
+from datatool.localfs.sharing import Sharing
+from datatool.localfs.temps import new_temp, sweep_temps
+from datatool.model.paths import show
+from datatool.model.settings import Durability
+
+__all__ = [
+    "fsync_dir",
+    "local_error",
+    "make_dirs",
+    "move",
+    "new_temp",
+    "remove_dir_if_empty",
+    "remove_file",
+    "rename",
+    "replace",
+    "sweep_temps",
+    "write_all",
+    "write_file",
+]
+
+_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+
+
+def write_file(
+    path: Path, data: bytes, *, durability: Durability, mode: int | None = None, like: Path | None = None
+) -> None:
+    """Put `data` under `path`, whole or not at all; what was there stays until the new bytes are on disk.
+
+    Permission bits: `mode` if given; else those of the file that is replaced; else as `like`, or the umask,
+    has it. Missing directories are made. Raises LocalError (NoSpace where the disk is full).
+    """
+    make_dirs(path.parent, like=like, durability=durability)
+    temp: Path | None = None
+    try:
+        fd, temp = new_temp(path.parent)
+        try:
+            write_all(fd, data)
+            _dress(fd, path, mode, like)
+            if durability is not Durability.NONE:
+                os.fsync(fd)
+        finally:
+            os.close(fd)
+        replace(temp, path)
+        temp = None
+        if durability is not Durability.NONE:
+            fsync_dir(path.parent)
+    except OSError as error:
+        raise local_error(error, path, len(data)) from error
+    finally:
+        if temp is not None:
+            _discard(temp)
+
+
+def _dress(fd: int, path: Path, mode: int | None, like: Path | None) -> None:
+    if mode is not None:
+        if hasattr(os, "fchmod"):
+            sharing = Sharing.like(like)
+            sharing.dress_file(fd, 0o777)
+            os.fchmod(fd, mode)
+        return
+    try:
+        old = os.lstat(path)
+    except FileNotFoundError:
+        old = None
+    if old is None or not stat.S_ISREG(old.st_mode):
+        Sharing.like(like).dress_file(fd, 0o666)
+    elif hasattr(os, "fchmod"):
+        Sharing(mask=0o777, gid=old.st_gid, uid=old.st_uid if os.geteuid() == 0 else None).dress_file(
+            fd, stat.S_IMODE(old.st_mode) & 0o777
+        )
+
+
+def make_dirs(path: Path, *, like: Path | None = None, durability: Durability = Durability.BATCH) -> None:
+    """Make a directory and those around it that are missing, shared as `like` is (formats §5). Raises LocalError."""
+    missing: list[Path] = []
+    at = path
+    while not os.path.isdir(at):
+        missing.append(at)
+        if at == at.parent:
+            break
+        at = at.parent
+    if not missing:
+        return
+    sharing = Sharing.like(like)
+    for directory in reversed(missing):
+        try:
+            os.mkdir(directory)
+        except FileExistsError:
+            if not os.path.isdir(directory):
+                raise LocalError(f"{show(str(directory))}: is a file, not a directory", path=str(directory)) from None
+            continue
+        except OSError as error:
+            raise local_error(error, directory) from error
+        if sharing.gid is not None:
+            fd = os.open(directory, os.O_RDONLY)
+            try:
+                sharing.dress_directory(fd)
+            finally:
+                os.close(fd)
+        if durability is not Durability.NONE:
+            fsync_dir(directory.parent)
+
+
+def remove_file(path: Path) -> None:
+    """Delete a file or link; one that is not there is no error. Raises LocalError."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise local_error(error, path) from error
+
+
+def remove_dir_if_empty(path: Path) -> bool:
+    """Delete a directory unless something is in it; whether it is gone."""
+    try:
+        os.rmdir(path)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def rename(source: Path, target: Path) -> None:
+    """Give a file another name, in place of whatever has it. Raises PathNotFound, LocalError."""
+    try:
+        replace(source, target)
+    except FileNotFoundError as error:
+        if not os.path.lexists(source):
+            raise PathNotFound(f"{show(str(source))}: no such file", path=str(source)) from error
+        raise local_error(error, target) from error
+    except OSError as error:
+        raise local_error(error, target) from error
+
+
+def move(source: Path, target: Path) -> None:
+    """Move a file or directory to a name that nothing has yet, on one filesystem. Raises PathNotFound,
+    LocalError."""
+    if os.path.lexists(target):
+        raise LocalError(f"{show(str(target))}: is there already", path=str(target))
+    rename(source, target)
+
+
+def fsync_dir(path: Path) -> None:
+    """Make the names in a directory durable, where the system can."""
+    if os.name == "nt":
+        return  # a directory can't be opened there; NTFS keeps its names in a journal
+    fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):  # some network mounts can't
+            raise
+    finally:
+        os.close(fd)
+
+
+def replace(source: Path | bytes, target: Path | bytes) -> None:
+    """`os.replace`, tried again for a moment where a virus scanner holds the file (Windows)."""
+    for wait in (0.01, 0.05, 0.2, 0.5):
+        try:
+            os.replace(source, target)
+            return
+        except PermissionError:
+            if os.name != "nt":
+                raise
+            time.sleep(wait)
+    os.replace(source, target)
+
+
+def write_all(fd: int, data: bytes | bytearray | memoryview) -> None:
+    """Write all of `data`; the kernel may take it in parts."""
+    size = len(data)
+    written = os.write(fd, data)
+    if written < size:
+        view = memoryview(data)
+        while written < size:
+            written += os.write(fd, view[written:])
+
+
+def local_error(error: OSError, path: Path | str, needed: int | None = None) -> LocalError:
+    """What to raise for an OSError at `path`: NoSpace with the sizes where the disk is full, else LocalError."""
+    if isinstance(error, LocalError):
+        return error
+    name = str(path)
+    result: LocalError
+    if error.errno in _FULL:
+        need = "" if needed is None else f": needs {_size(needed)}, {_free(name)} free"
+        what = "the disk is full" if error.errno == errno.ENOSPC else "your quota on this disk is used up"
+        result = NoSpace(f"{show(name)}: {what}{need}", hint="free some space, then run the command again", path=name)
+    else:
+        result = LocalError(f"{show(name)}: {error.strerror or error}", path=name)
+    result.errno = error.errno
+    return result
+
+
+def _free(name: str) -> str:
+    nearest = name
+    while nearest and not os.path.exists(nearest):
+        nearest = os.path.dirname(nearest)
+    if not hasattr(os, "statvfs"):
+        return "less"
+    try:
+        found = os.statvfs(nearest or ".")
+    except OSError:
+        return "less"
+    return _size(found.f_bavail * found.f_frsize)
+
+
+def _size(count: int) -> str:
+    size = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def _discard(temp: Path) -> None:
+    try:
+        os.unlink(temp)
+    except OSError:
+        return  # swept later

@@ -1,0 +1,364 @@
+"""Writing many files for the price of one sync: all temporary files first, then all names.
+
+For each file: temporary file → bytes → permission bits. For the batch: one sync → all renames or links → the
+directories. A kill at any moment leaves each name absent, old or complete; a power cut too, after `flush`
+returned for what it published, before that for everything (formats §7).
+"""
+
+from __future__ import annotations
+
+import os
+import stat as stat_module
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from datatool.errors import DatatoolError
+from datatool.localfs.atomic import local_error, make_dirs, replace, write_all
+from datatool.localfs.clock import of_times
+from datatool.localfs.publish import LINK_FOLLOWS, NO_LINK, publish_new
+from datatool.localfs.safe_paths import Directories
+from datatool.localfs.sharing import Sharing
+from datatool.localfs.syncing import Syncs
+from datatool.localfs.temps import NEW_FILE, temp_name
+from datatool.model.settings import Durability, LinkMethod
+
+
+class Published(NamedTuple):
+    """A file that has its final name now. `stat` is its lstat, or None if the file was there already or may have
+    been changed since: then nothing must be remembered of it. `tag` is what the caller gave with it."""
+
+    target: bytes
+    stat: os.stat_result | None
+    tag: object
+
+
+class _Pending(NamedTuple):
+    temp: bytes
+    target: bytes
+    replace: bool
+    linked: bool
+    stat: os.stat_result
+    tag: object
+
+
+class Batch:
+    """Files to be written below `top`, published together; use with `with`.
+
+    Leaving the block without an exception publishes what is left; with one, deletes the temporary files and
+    publishes nothing more. Paths are raw bytes relative to `top`; missing directories are made, and no
+    symlink is followed on the way (UnsafeInput). Other failures raise LocalError. May be used by several threads.
+
+    >>> import tempfile
+    >>> top = Path(tempfile.mkdtemp())
+    >>> with Batch(top, durability=Durability.BATCH) as batch:
+    ...     batch.write(b"a/b", b"data", mode=0o666, replace=False)
+    >>> (top / "a/b").read_bytes()
+    b'data'
+    """
+
+    def __init__(
+        self,
+        top: Path,
+        *,
+        durability: Durability,
+        like: Path | None = None,
+        on_published: Callable[[list[Published]], None] | None = None,
+        max_files: int = 4096,
+        max_bytes: int = 1 << 30,
+    ) -> None:
+        """Files and directories are shared as `like` is, else by the umask. `on_published` hears of each batch
+        after it is durable; a batch is published when it has `max_files` files or `max_bytes` bytes."""
+        self._top = top
+        self._durability = durability
+        self._like = like
+        self._on_published = on_published
+        self._max_files, self._max_bytes = max_files, max_bytes
+        self._sharing = Sharing.like(like)
+        self._directories = Directories(top, sharing=self._sharing)
+        self._lock = threading.RLock()
+        self._open: set[bytes] = set()
+        self._pending: list[_Pending] = []
+        self._bytes = 0
+        self._syncs = Syncs(durability, self._directories)
+
+    def __enter__(self) -> Batch:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        try:
+            if kind is None:
+                self.flush()
+        finally:
+            with self._lock:
+                self._give_up()
+                self._directories.close()
+
+    # Filling
+
+    def open_temp(self, directory: bytes) -> tuple[int, bytes]:
+        """Make an empty temporary file in a directory; its descriptor (for reading and writing) and its path."""
+        with self._lock:
+            for attempt in (0, 1):
+                try:
+                    fd, prefix = self._at(directory)
+                    while True:
+                        name = temp_name()
+                        try:
+                            opened = os.open(prefix + name, NEW_FILE, 0o600, dir_fd=fd)
+                            break
+                        except FileExistsError:
+                            continue
+                    temp = directory + b"/" + name if directory else name
+                    self._open.add(temp)
+                    return opened, temp
+                except FileNotFoundError as error:  # somebody deleted the directory meanwhile: once more
+                    if attempt:
+                        raise self._error(error, directory) from error
+                    self._directories.close()
+                except OSError as error:
+                    raise self._error(error, directory) from error
+            raise AssertionError
+
+    def discard(self, temp: bytes, *, fd: int) -> None:
+        """Close and delete a temporary file that is not wanted after all."""
+        os.close(fd)
+        with self._lock:
+            self._open.discard(temp)
+            self._unlink(temp)
+
+    def add(
+        self, temp: bytes, target: bytes, *, fd: int, mode: int, size: int, replace: bool, tag: object = None
+    ) -> None:
+        """Take a finished temporary file: it will be `target`, with the bits of `mode` that sharing or the umask leave.
+
+        `fd` is closed here. Without `replace`, a target that is there when the batch is published stays as it is.
+        """
+        try:
+            self._sharing.dress_file(fd, mode)
+            found = os.fstat(fd)
+            with self._lock:
+                keep = self._syncs.take(fd)
+        except OSError as error:
+            self.discard(temp, fd=fd)
+            raise self._error(error, target, size) from error
+        if not keep:
+            os.close(fd)
+        self._take(_Pending(temp, target, replace, False, found, tag), size)
+
+    def write(self, target: bytes, data: bytes | memoryview, *, mode: int, replace: bool, tag: object = None) -> None:
+        """Take a file whose bytes are in memory."""
+        fd, temp = self.open_temp(target.rpartition(b"/")[0])
+        try:
+            write_all(fd, data)
+        except OSError as error:
+            self.discard(temp, fd=fd)
+            raise self._error(error, target, len(data)) from error
+        self.add(temp, target, fd=fd, mode=mode, size=len(data), replace=replace, tag=tag)
+
+    def symlink(self, target: bytes, link_text: bytes, *, replace: bool, tag: object = None) -> None:
+        """Take a symlink at `target` that says `link_text`."""
+        try:
+            self._take_link(target, link_text, None, replace, tag)
+        except OSError as error:
+            raise self._error(error, target) from error
+
+    def directory(self, target: bytes) -> None:
+        """Make an empty directory, at once; `flush` makes it durable. Raises UnsafeInput, LocalError."""
+        try:
+            with self._lock:
+                self._at(target)
+        except OSError as error:
+            raise self._error(error, target) from error
+
+    def adopt_link(self, target: bytes, source: bytes, *, kind: str, replace: bool, tag: object = None) -> bool:
+        """Take a `hardlink` or `symlink` to a read-only file elsewhere (`source`, absolute); whether that is possible.
+
+        It is not on another filesystem, with too many links, for a file of somebody else or one that can be
+        written to, or where there are no such links: then the caller copies.
+        """
+        try:
+            if kind == LinkMethod.SYMLINK:
+                self._take_link(target, source, None, replace, tag)
+            elif may_hardlink(os.lstat(source)):
+                self._take_link(target, b"", source, replace, tag)
+            else:
+                return False
+        except OSError as error:
+            if error.errno in NO_LINK and not isinstance(error, DatatoolError):
+                return False
+            raise self._error(error, target) from error
+        return True
+
+    def _take_link(self, target: bytes, text: bytes, source: bytes | None, replace: bool, tag: object) -> None:
+        directory = target.rpartition(b"/")[0]
+        with self._lock:
+            fd, prefix = self._at(directory)
+            while True:
+                name = temp_name()
+                try:
+                    if source is None:
+                        os.symlink(text, prefix + name, dir_fd=fd)
+                    else:
+                        os.link(source, prefix + name, dst_dir_fd=fd, follow_symlinks=LINK_FOLLOWS)
+                    break
+                except FileExistsError:
+                    continue
+            temp = directory + b"/" + name if directory else name
+            self._open.add(temp)
+            found = os.stat(prefix + name, dir_fd=fd, follow_symlinks=False)
+        self._take(_Pending(temp, target, replace, source is not None, found, tag), 0)
+
+    def _take(self, item: _Pending, size: int) -> None:
+        with self._lock:
+            self._open.discard(item.temp)
+            self._pending.append(item)
+            self._bytes += size
+            if len(self._pending) >= self._max_files or self._bytes >= self._max_bytes:
+                self.flush()
+
+    # Publishing
+
+    def flush(self) -> None:
+        """Publish everything taken so far; it is durable when this returns. Raises LocalError."""
+        with self._lock:
+            if not self._pending and not self._directories.made:
+                return
+            try:
+                self._syncs.files((item.temp, item.stat) for item in self._pending)
+                settled = self._settle() if self._on_published is not None else None
+                published = self._publish_all(settled)
+                self._directories.made.clear()
+                self._bytes = 0
+            except DatatoolError:
+                raise
+            except OSError as error:
+                raise local_error(error, self._top, self._bytes) from error
+            if self._on_published is not None and published:
+                self._on_published(published)
+
+    def _publish_all(self, settled: tuple[int, int] | None) -> list[Published]:
+        published: list[Published] = []
+        touched = set(self._directories.made)
+        done = 0
+        try:
+            for item in self._pending:
+                is_new = self._publish(item)
+                done += 1
+                directory = item.target.rpartition(b"/")[0]
+                touched.add(directory)
+                if settled is not None:
+                    found = self._found(item, directory, settled) if is_new else None
+                    published.append(Published(item.target, found, item.tag))
+        finally:
+            del self._pending[:done]  # what is left has a temporary file that must be deleted
+        self._syncs.directories(touched)
+        return published
+
+    def _publish(self, item: _Pending) -> bool:
+        """Give a temporary file its name; False if that was taken, and stays."""
+        directory, _, name = item.temp.rpartition(b"/")
+        wanted, _, final = item.target.rpartition(b"/")
+        try:
+            if wanted == directory:
+                fd, prefix = self._directories.at(directory)
+                return _give_name(item, prefix + name, prefix + final, fd, fd)
+            with self._directories.held(directory) as (fd, prefix):
+                to_fd, to_prefix = self._at(wanted)
+                return _give_name(item, prefix + name, to_prefix + final, fd, to_fd)
+        except OSError as error:
+            raise self._error(error, item.target) from error
+
+    def _found(self, item: _Pending, directory: bytes, settled: tuple[int, int]) -> os.stat_result | None:
+        """The lstat of a published file, if no change to it can have gone unseen (formats §4, racy rule)."""
+        before, device = settled
+        try:
+            fd, prefix = self._directories.at(directory)
+            name = item.target.rpartition(b"/")[2]
+            found = os.stat(prefix + name, dir_fd=fd, follow_symlinks=False)
+        except OSError:
+            return None
+        was = item.stat
+        same = (
+            found.st_mtime_ns == was.st_mtime_ns
+            and found.st_size == was.st_size
+            and found.st_ino == was.st_ino
+            and found.st_dev == was.st_dev == device
+            and found.st_mtime_ns <= before
+        )
+        return found if same else None
+
+    def _settle(self) -> tuple[int, int]:
+        """Wait until no file can be changed without changing its time, at most once; the newest time that is safe.
+
+        The private temporary files can't have been touched; from the rename on, a change must show in the time.
+        """
+        if not self._pending:
+            return 0, 0
+        now = self._scratch()
+        grain = of_times(now.st_mtime_ns)
+        newest = max(item.stat.st_mtime_ns for item in self._pending)
+        wait = newest + grain - now.st_mtime_ns
+        if wait > 0:
+            time.sleep(min(wait + grain // 4, 2 * grain) / 1e9)
+            now = self._scratch()
+        return now.st_mtime_ns - grain, now.st_dev
+
+    def _scratch(self) -> os.stat_result:
+        """What the filesystem says of a file made now, beside one of those that wait."""
+        fd, temp = self.open_temp(self._pending[0].temp.rpartition(b"/")[0])
+        try:
+            return os.fstat(fd)
+        finally:
+            self.discard(temp, fd=fd)
+
+    # Helpers
+
+    def _at(self, directory: bytes) -> tuple[int | None, bytes]:
+        try:
+            return self._directories.at(directory, create=True)
+        except FileNotFoundError:
+            make_dirs(self._top, like=self._like, durability=self._durability)
+            self._directories.close()
+            return self._directories.at(directory, create=True)
+
+    def _give_up(self) -> None:
+        self._syncs.give_up()
+        for temp in [*self._open, *(item.temp for item in self._pending)]:
+            self._unlink(temp)
+        self._open.clear()
+        self._pending.clear()
+
+    def _unlink(self, temp: bytes) -> None:
+        with suppress(OSError):  # what can't be deleted now is swept later
+            self._directories.remove(temp)
+
+    def _error(self, error: OSError, path: bytes, needed: int | None = None) -> Exception:
+        if isinstance(error, DatatoolError):
+            return error
+        return local_error(error, os.fsdecode(path), needed)
+
+
+def _give_name(item: _Pending, temp: bytes, target: bytes, fd: int | None, to_fd: int | None) -> bool:
+    if not item.replace:
+        return publish_new(temp, target, fd=fd, to_fd=to_fd)
+    if fd is None:
+        replace(temp, target)
+    else:
+        os.replace(temp, target, src_dir_fd=fd, dst_dir_fd=to_fd)
+    if item.linked:  # renaming one name of a file to another name of it does nothing at all
+        with suppress(FileNotFoundError):
+            os.unlink(temp, dir_fd=fd)
+    return True
+
+
+def may_hardlink(source: os.stat_result) -> bool:
+    """Whether a file may get a second name in the workspace: read-only, and this user's own (CVE-2024-32020)."""
+    return (
+        stat_module.S_ISREG(source.st_mode)
+        and not source.st_mode & 0o222
+        and (not hasattr(os, "geteuid") or source.st_uid == os.geteuid())
+    )

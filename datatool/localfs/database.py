@@ -1,0 +1,57 @@
+"""Small databases that only remember: opened, or opened anew, or done without."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+BUSY_SECONDS = 2.0
+"""How long a command waits for another one's transaction before it goes on without the database."""
+
+
+def open_database(path: Path, schema: str, version: int) -> sqlite3.Connection | None:
+    """Open the database at `path`, making it by `schema` where it is missing, damaged or of another version.
+
+    Gives None where that is not possible (read-only, busy, full): everything kept in such a database can be
+    found out again, so the caller goes on without it. Commits need no sync (WAL, `synchronous=NORMAL`): a
+    power cut loses the last ones and damages nothing.
+    """
+    for attempt in range(2):
+        connection: sqlite3.Connection | None = None
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+            found = connection.execute("PRAGMA user_version").fetchone()[0]
+            if found != version:
+                connection.execute("PRAGMA journal_mode=WAL")
+                connection.execute("BEGIN IMMEDIATE")
+                for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type='table'").fetchall():
+                    connection.execute(f'DROP TABLE "{name}"')
+                for statement in schema.split(";"):
+                    if statement.strip():
+                        connection.execute(statement)
+                connection.execute(f"PRAGMA user_version={version}")
+                connection.execute("COMMIT")
+            connection.execute("PRAGMA synchronous=NORMAL")
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            return connection
+        except sqlite3.DatabaseError as error:
+            if connection is not None:
+                connection.close()
+            if isinstance(error, sqlite3.OperationalError) or attempt:
+                return None
+            _set_aside(path)
+        except OSError:
+            return None
+    return None
+
+
+def _set_aside(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        try:
+            os.replace(f"{path}{suffix}", f"{path}{suffix}.damaged")
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return

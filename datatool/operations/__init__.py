@@ -1,0 +1,1 @@
+"""One verb per module: options in, a frozen result out, progress by callback."""

@@ -1,0 +1,323 @@
+"""What changed between two revisions, or between a revision and the workspace."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from datatool.errors import FormatError, LocalError, PartlyDone, PathNotFound, RevisionNotFound, UsageError
+from datatool.formats.pointer_file import is_pointer, parse_pointer
+from datatool.formats.tree_object import diff_trees, read_tree
+from datatool.git.revision import pointers_at, resolve
+from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, Entry
+from datatool.model.oid import ObjectId, prefixed
+from datatool.model.paths import show_bytes
+from datatool.model.pointer import ArtifactKind, Pointer
+from datatool.operations.targets import all_artifacts, not_found, project_path
+from datatool.project.project import Project
+from datatool.workspace.compare import against
+from datatool.workspace.merge import same
+from datatool.workspace.pointers import SUFFIX, Artifact, owner
+
+WORKSPACE = "workspace"
+Pair = tuple[bytes, Entry | None, Entry | None]
+"""A raw path from the project's root, as it was and as it is."""
+
+
+class ChangeKind(StrEnum):
+    """What happened to a file."""
+
+    ADDED = "added"
+    MODIFIED = "modified"
+    DELETED = "deleted"
+    RENAMED = "renamed"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Change:
+    """One file that differs. Paths are relative to the project's root, sizes in bytes, ids `sha256:…`; `new_oid` is None
+    for a file in the workspace that was not hashed, because its size alone shows that it changed."""
+
+    path: str
+    kind: ChangeKind
+    old_path: str | None = None
+    old_size: int | None = None
+    new_size: int | None = None
+    old_oid: str | None = None
+    new_oid: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DiffResult:
+    """`old` and `new` name the two sides: full commit ids, `""` before the first commit, or `workspace`."""
+
+    old: str
+    new: str
+    changes: tuple[Change, ...]
+
+
+def diff(project: Project, words: Sequence[str], paths_after_dashes: Sequence[str], cwd: Path) -> DiffResult:
+    """Compare HEAD with the workspace, one revision with the workspace, or two revisions with each other.
+
+    `words` are up to two revisions and then paths, as git reads them; `paths_after_dashes` are paths for certain.
+    What was never fetched is no difference. Raises PathNotFound, RevisionNotFound, PartlyDone where the cache lacks
+    the list of a version.
+    """
+    revisions, targets = _split(project, words, cwd)
+    targets = [*targets, *paths_after_dashes]
+    wanted = [_target(project, target, cwd) for target in targets]
+    if project.worktree is None:
+        raise LocalError("diff needs git, and there is no usable git repository here", hint="run this in a clone")
+    commits = [resolve(project.worktree, revision) for revision in revisions]
+    if not commits and project.worktree.head is not None:
+        commits = [project.worktree.head]
+    old = _pointers(project, commits[0]) if commits else {}
+    if len(commits) == 2:
+        new = _pointers(project, commits[1])
+        pairs = _between(project, old, new, wanted)
+    else:
+        pairs = _with_workspace(project, old, wanted)
+    changes = _changes(pairs)
+    known = set(old) | (set(new) if len(commits) == 2 else set())
+    _require_known(project, targets, wanted, known)
+    return DiffResult(
+        old=commits[0] if commits else "", new=commits[1] if len(commits) == 2 else WORKSPACE, changes=tuple(changes)
+    )
+
+
+def _split(project: Project, words: Sequence[str], cwd: Path) -> tuple[list[str], list[str]]:
+    """Leading words that git knows as revisions, and no file has for a name, are revisions; the rest are paths."""
+    revisions: list[str] = []
+    for number, word in enumerate(words):
+        if len(revisions) == 2 or _is_path(project, word, cwd):
+            return revisions, list(words[number:])
+        if project.worktree is None:
+            return revisions, list(words[number:])
+        if not word:
+            raise UsageError("an empty revision or path")
+        try:
+            resolve(project.worktree, word)
+        except RevisionNotFound as error:
+            if number == 0 or revisions:
+                raise RevisionNotFound(
+                    f"{word}: neither a revision nor a tracked path", hint=error.hint, path=word
+                ) from error
+            return revisions, list(words[number:])
+        revisions.append(word)
+    return revisions, []
+
+
+def _is_path(project: Project, word: str, cwd: Path) -> bool:
+    try:
+        path = project_path(project, word, cwd)
+    except (PathNotFound, UsageError):
+        return False
+    return os.path.lexists(project.workspace.full(path)) or (path != b"" and owner(project.root, path) is not None)
+
+
+def _target(project: Project, target: str, cwd: Path) -> bytes:
+    path = project_path(project, target, cwd)
+    return path[: -len(SUFFIX)] if path.endswith(SUFFIX) else path
+
+
+def _require_known(project: Project, targets: Sequence[str], wanted: Sequence[bytes], known: set[bytes]) -> None:
+    for target, path in zip(targets, wanted, strict=True):
+        around = any(artifact.startswith(path + b"/") or not path for artifact in known)
+        inside = any(path == artifact or path.startswith(artifact + b"/") for artifact in known)
+        if around or inside or owner(project.root, path) is not None:
+            continue
+        if any(isinstance(item, Artifact) for item in all_artifacts(project, path)):
+            continue
+        raise not_found(project, target, path)
+
+
+def _pointers(project: Project, commit: str) -> dict[bytes, Pointer]:
+    assert project.worktree is not None
+    found: dict[bytes, Pointer] = {}
+    for path, text in pointers_at(project.worktree, commit):
+        if is_pointer(text):
+            try:
+                found[path[: -len(SUFFIX)]] = parse_pointer(text, name=os.fsdecode(path))
+            except FormatError:
+                continue
+    return found
+
+
+def _between(
+    project: Project, old: dict[bytes, Pointer], new: dict[bytes, Pointer], wanted: Sequence[bytes]
+) -> Iterator[Pair]:
+    for artifact in sorted({*old, *new}):
+        if _meant(artifact, wanted):
+            yield from _only(_versions(project, artifact, old.get(artifact), new.get(artifact)), wanted)
+
+
+def _versions(project: Project, artifact: bytes, old: Pointer | None, new: Pointer | None) -> Iterator[Pair]:
+    if _is_file(old) or _is_file(new) or old is None or new is None:
+        left = {entry.path: entry for entry in _entries(project, artifact, old)}
+        right = {entry.path: entry for entry in _entries(project, artifact, new)}
+        for path in sorted({*left, *right}):
+            if not same(left.get(path), right.get(path)):
+                yield path, left.get(path), right.get(path)
+        return
+    prefix = artifact + b"/"
+    try:
+        for path, one, two in diff_trees(old.oid, new.oid, project.cache.load):
+            yield prefix + path, one, two
+    except KeyError:
+        raise _lacking(artifact) from None
+
+
+def _entries(project: Project, artifact: bytes, pointer: Pointer | None) -> Iterator[Entry]:
+    """What a version lists, by paths from the project's root."""
+    if pointer is None or pointer.oid is None:
+        return
+    if pointer.kind is ArtifactKind.FILE:
+        yield Entry(EXECUTABLE if pointer.executable else FILE, artifact, pointer.oid, pointer.size or 0)
+        return
+    try:
+        for entry in read_tree(pointer.oid, project.cache.load):
+            yield entry._replace(path=artifact + b"/" + entry.path)
+    except KeyError:
+        raise _lacking(artifact) from None
+
+
+def _with_workspace(project: Project, old: dict[bytes, Pointer], wanted: Sequence[bytes]) -> Iterator[Pair]:
+    current = {item.path: item for item in all_artifacts(project) if isinstance(item, Artifact)}
+    for artifact in sorted({*old, *current}):
+        if not _meant(artifact, wanted):
+            continue
+        pointer = old.get(artifact)
+        now = current.get(artifact)
+        if now is None:
+            yield from _only(_versions(project, artifact, pointer, None), wanted)
+        elif _is_file(now.pointer):
+            yield from _only(_file(project, now, pointer), wanted)
+        elif _is_file(pointer) or project.workspace.kind(artifact) not in (DIRECTORY, None):
+            yield from _only(_versions(project, artifact, pointer, now.pointer), wanted)
+        else:
+            yield from _only(_directory(project, now, pointer), wanted)
+
+
+def _file(project: Project, now: Artifact, old: Pointer | None) -> Iterator[Pair]:
+    path = now.path
+    before = next(_entries(project, path, old), None) if old is None or _is_file(old) else None
+    if old is not None and not _is_file(old):
+        yield from _versions(project, path, old, None)
+    kind = project.workspace.kind(path)
+    if kind is None:
+        if project.state.base(path) is None:  # never fetched: what the pointer says is what is there to compare
+            after = next(_entries(project, path, now.pointer), None)
+            if not same(before, after):
+                yield path, before, after
+        elif before is not None:
+            yield path, before, None
+        return
+    if kind in (DIRECTORY, "?"):
+        yield path, before, None
+        return
+    seen = project.workspace.look_at_file(path)
+    oid = seen.oid or project.workspace.hash(path)[0]
+    after = project.workspace.entry(seen._replace(found=seen.found._replace(path=path)), oid, before)
+    if not same(before, after):
+        yield path, before, after
+
+
+def _directory(project: Project, now: Artifact, old: Pointer | None) -> Iterator[Pair]:
+    """The workspace is what lies there, and of the pointer's version what was never fetched."""
+    load = project.cache.load
+    base = project.state.base(now.path)
+    prefix = now.path + b"/"
+    unfetched: dict[bytes, Entry] = {}
+    pointed = now.pointer.oid
+    try:
+        if pointed is not None and (base is None or base.here != pointed):
+            here = base.here if base is not None else None
+            if base is None or base.version != base.here or base.version != pointed:
+                unfetched = {
+                    path: new
+                    for path, gone, new in diff_trees(here, pointed, load)
+                    if new is not None and gone is None
+                }
+        reference = read_tree(old.oid, load) if old is not None and old.oid is not None else iter(())
+        for path, present, then in against(project.workspace, now.path, reference):
+            absent = unfetched.pop(path, None)
+            after = present if present is not None else absent
+            if not same(then, after):
+                yield prefix + path, then, after
+    except KeyError:
+        raise _lacking(now.path) from None
+    for path, entry in sorted(unfetched.items()):
+        yield prefix + path, None, entry
+
+
+def _is_file(pointer: Pointer | None) -> bool:
+    return pointer is not None and pointer.kind is ArtifactKind.FILE
+
+
+def _lacking(artifact: bytes) -> PartlyDone:
+    name = show_bytes(artifact)
+    return PartlyDone(
+        f"{name}: the list of one of its versions is not in the cache",
+        hint=f"datatool fetch {name}, or datatool fetch --rev REV {name}, gets it from the remote",
+        path=os.fsdecode(artifact),
+    )
+
+
+def _meant(artifact: bytes, wanted: Sequence[bytes]) -> bool:
+    return not wanted or any(
+        not path or artifact == path or artifact.startswith(path + b"/") or path.startswith(artifact + b"/")
+        for path in wanted
+    )
+
+
+def _only(pairs: Iterator[Pair], wanted: Sequence[bytes]) -> Iterator[Pair]:
+    for pair in pairs:
+        if not wanted or any(not path or pair[0] == path or pair[0].startswith(path + b"/") for path in wanted):
+            yield pair
+
+
+def _changes(pairs: Iterator[Pair]) -> list[Change]:
+    """Pair deleted and added files of the same bytes as renames."""
+    found = [pair for pair in pairs if not (_directory_only(pair[1]) and _directory_only(pair[2]))]
+    gone: dict[ObjectId, list[tuple[bytes, Entry]]] = {}
+    for path, old, new in found:
+        if new is None and old is not None and old.oid is not None and old.size:
+            gone.setdefault(old.oid, []).append((path, old))
+    moved: set[bytes] = set()
+    changes: list[Change] = []
+    for path, old, new in found:
+        if old is None and new is not None and new.oid is not None and gone.get(new.oid):
+            source, before = gone[new.oid].pop(0)
+            moved.add(source)
+            changes.append(_change(path, before, new, ChangeKind.RENAMED, old_path=os.fsdecode(source)))
+        elif old is None:
+            changes.append(_change(path, old, new, ChangeKind.ADDED))
+        elif new is not None:
+            changes.append(_change(path, old, new, ChangeKind.MODIFIED))
+    changes += [
+        _change(path, old, None, ChangeKind.DELETED)
+        for path, old, new in found
+        if new is None and old is not None and path not in moved
+    ]
+    return sorted(changes, key=lambda change: change.path)
+
+
+def _directory_only(entry: Entry | None) -> bool:
+    return entry is None or entry.kind == DIRECTORY
+
+
+def _change(
+    path: bytes, old: Entry | None, new: Entry | None, kind: ChangeKind, *, old_path: str | None = None
+) -> Change:
+    return Change(
+        path=os.fsdecode(path),
+        kind=kind,
+        old_path=old_path,
+        old_size=old.size if old is not None else None,
+        new_size=new.size if new is not None else None,
+        old_oid=prefixed(old.oid) if old is not None and old.oid is not None else None,
+        new_oid=prefixed(new.oid) if new is not None and new.oid is not None else None,
+    )

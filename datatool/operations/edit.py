@@ -1,0 +1,113 @@
+"""Make linked, read-only data writable, without touching the cache."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from datatool.errors import PathNotFound, UsageError
+from datatool.index.state import stamp_of
+from datatool.localfs.batch import Batch, Published
+from datatool.localfs.copying import clone_or_copy
+from datatool.localfs.modes import file_mode
+from datatool.model.entry import DIRECTORY, FILE
+from datatool.model.oid import ObjectId
+from datatool.model.paths import show_bytes
+from datatool.model.settings import LinkMethod
+from datatool.operations.publish import locked
+from datatool.operations.targets import Selection, select
+from datatool.progress import SILENT, Progress
+from datatool.project.project import Project
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Edited:
+    """One artifact, or path inside it; `unlinked` files are copies of their own now."""
+
+    path: str
+    unlinked: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EditResult:
+    """What was made writable."""
+
+    artifacts: tuple[Edited, ...]
+
+
+def edit(project: Project, targets: Sequence[str], *, cwd: Path, progress: Progress = SILENT) -> EditResult:
+    """Replace links into the cache by copies that may be changed. Raises PathNotFound, UsageError."""
+    if not targets:
+        raise UsageError("nothing to edit", hint="name the files to make writable")
+    selections, broken = select(project, targets, cwd)
+    if broken:
+        raise broken[0]
+    edited = []
+    with progress.task("copying") as task:
+        for item in selections:
+            with locked(project, [item.artifact.path], progress):
+                path = item.artifact.path + b"/" + item.within if item.within else item.artifact.path
+                if project.workspace.kind(path) is None:
+                    raise PathNotFound(
+                        f"{show_bytes(path)}: is not here",
+                        hint=f"datatool pull {show_bytes(path)}",
+                        path=os.fsdecode(path),
+                    )
+                count = 0
+                for whole, oid in _linked(project, item):
+                    size = _copy(project, whole, oid)
+                    task.advance(files=1, bytes=size)
+                    count += 1
+                edited.append(Edited(path=os.fsdecode(path), unlinked=count))
+    return EditResult(artifacts=tuple(edited))
+
+
+def _linked(project: Project, item: Selection) -> Iterator[tuple[bytes, ObjectId | None]]:
+    artifact = item.artifact.path
+    if project.workspace.kind(artifact) == DIRECTORY:
+        for seen in list(project.workspace.look(artifact, within=item.within)):
+            if seen.found.kind == FILE and _is_linked(project, seen.found.target, seen.found.stat):
+                yield artifact + b"/" + seen.found.path, seen.oid
+    else:
+        seen = project.workspace.look_at_file(artifact)
+        if _is_linked(project, _raw(seen.found.target), seen.found.stat):
+            yield artifact, seen.oid
+
+
+def _raw(target: bytes | str | None) -> bytes | None:
+    return os.fsencode(target) if target is not None else None
+
+
+def _is_linked(project: Project, target: bytes | None, found: os.stat_result) -> bool:
+    if target is not None:
+        return target.startswith(os.fsencode(project.cache.top / "objects"))
+    return found.st_nlink > 1 or not found.st_mode & stat.S_IWUSR
+
+
+def _copy(project: Project, path: bytes, oid: ObjectId | None) -> int:
+    workspace = project.workspace
+
+    def remember(published: list[Published]) -> None:
+        if oid is not None:
+            workspace.remember(
+                [(path, stamp_of(item.stat), oid) for item in published if item.stat is not None], (1 << 63) - 1
+            )
+
+    source = os.open(workspace.full(path), os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        found = os.fstat(source)
+        with Batch(project.root, durability=project.config.durability, on_published=remember) as batch:
+            fd, temp = batch.open_temp(os.path.dirname(path))
+            try:
+                clone_or_copy(source, fd, found.st_size, (LinkMethod.REFLINK, LinkMethod.COPY))
+            except BaseException:
+                batch.discard(temp, fd=fd)
+                raise
+            mode = file_mode(executable=bool(found.st_mode & 0o111))
+            batch.add(temp, path, fd=fd, mode=mode, size=found.st_size, replace=True)
+        return found.st_size
+    finally:
+        os.close(source)

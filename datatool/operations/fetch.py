@@ -1,0 +1,295 @@
+"""Remote → cache: what the pointers name and this machine lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from datatool.cache.local import Cache
+from datatool.errors import DamageFound, DatatoolError, FormatError, PartlyDone, PathNotFound
+from datatool.formats.tree_object import is_root, parse_root, read_tree
+from datatool.model.oid import ObjectId
+from datatool.model.paths import show_bytes
+from datatool.model.pointer import ArtifactKind
+from datatool.operations.cached import is_cached
+from datatool.operations.failures import Failure, failure_of
+from datatool.operations.push import one_per_path
+from datatool.operations.remote_access import Connection, connect_to, remote_name
+from datatool.operations.scope import Scope
+from datatool.operations.targets import name_of, not_found
+from datatool.operations.transfer_result import Transferred, TransferResult
+from datatool.operations.versions import Version, versions
+from datatool.progress import SILENT, Progress, Task
+from datatool.project.project import Project
+from datatool.remote.source import RemoteSource
+from datatool.store.objects import Absent, Wanted
+from datatool.store.transfer import transfer
+
+__all__ = ["TransferResult", "Transferred", "fetch"]
+
+_CHUNK = 65_536
+"""Objects asked for at a time: bounds memory, and leaves enough to read packs as a whole."""
+_JOBS = 8
+
+
+@dataclass(slots=True)
+class _Totals:
+    objects: int = 0
+    bytes: int = 0
+    skipped: int = 0
+    requests: int = 0
+
+
+@dataclass(slots=True)
+class _Wish:
+    """One version on its way here."""
+
+    version: Version
+    absent: list[Absent] = field(default_factory=list)
+    error: Failure | None = None
+
+
+def fetch(
+    project: Project,
+    targets: Sequence[str] = (),
+    *,
+    cwd: Path,
+    remote: str | None = None,
+    scope: Scope | None = None,
+    force: bool = False,
+    dry_run: bool = False,
+    jobs: int | None = None,
+    offline: bool = False,
+    progress: Progress = SILENT,
+) -> TransferResult:
+    """Get what the cache lacks of the versions meant; the remote isn't asked when it lacks nothing.
+
+    One failing artifact does not stop the others: see each one's `error`. `force` looks for every object in the
+    cache instead of trusting the memory that all were there. Raises PathNotFound, RemoteNotFound, RemoteError.
+
+    >>> fetch(project, ["data/songs"], cwd=Path.cwd()).objects  # doctest: +SKIP
+    10001
+    """
+    chosen, broken = versions(project, targets, cwd, scope or Scope())
+    results: list[Transferred] = [
+        Transferred(path=name_of(error), ok=False, error=failure_of(error)) for error in broken
+    ]
+    totals = _Totals()
+    groups: dict[str | None, list[_Wish]] = {}
+    stamp = project.cache.stamp()
+    for version in chosen:
+        if version.pointer.oid is None:
+            missing = PathNotFound(
+                f"{show_bytes(version.path)}: was imported without its data",
+                hint=f"datatool update {show_bytes(version.path)} downloads it",
+            )
+            results.append(Transferred(path=version.name, ok=False, error=failure_of(missing)))
+        elif (
+            not force and not version.within and is_cached(project.cache, project.state, version.pointer, stamp=stamp)
+        ):
+            totals.skipped += (version.pointer.files or 0) + 1
+            results.append(Transferred(path=version.name, ok=True))
+        else:
+            groups.setdefault(_name(project, remote, version), []).append(_Wish(version))
+    names = [name for name in groups if name is not None]
+    for name, wishes in groups.items():
+        connection = connect_to(project, remote_name(project, name), offline=offline)
+        try:
+            _Fetch(project, connection, wishes, totals, jobs or _JOBS, progress, force=force, dry_run=dry_run).run()
+        except DatatoolError as error:
+            if len(groups) == 1 and not results:
+                raise
+            for wish in wishes:
+                wish.error = wish.error or failure_of(error)
+        totals.requests += connection.store.requests
+        totals.bytes += connection.store.bytes_in
+        results += [_transferred(wish, connection.name) for wish in wishes]
+    return TransferResult(
+        remote=", ".join(sorted(names)) or remote or project.config.default_remote or "",
+        artifacts=one_per_path(results),
+        objects=totals.objects,
+        bytes=totals.bytes,
+        skipped_objects=totals.skipped,
+        requests=totals.requests,
+        dry_run=dry_run,
+    )
+
+
+def _name(project: Project, given: str | None, version: Version) -> str:
+    return remote_name(project, given, version.pointer)
+
+
+class _Fetch:
+    """Versions coming from one remote: first what lists them, then what is listed."""
+
+    def __init__(
+        self,
+        project: Project,
+        connection: Connection,
+        wishes: Sequence[_Wish],
+        totals: _Totals,
+        jobs: int,
+        progress: Progress,
+        *,
+        force: bool,
+        dry_run: bool,
+    ) -> None:
+        self._project = project
+        self._cache: Cache = project.cache
+        self._connection = connection
+        self._wishes = wishes
+        self._totals = totals
+        self._jobs = jobs
+        self._progress = progress
+        self._force = force
+        self._dry_run = dry_run
+        self._source: RemoteSource | None = None
+        self._asked: set[ObjectId] = set()
+
+    def run(self) -> None:
+        """Fetch; each wish is left with what could not be had."""
+        trees = [wish for wish in self._wishes if wish.version.pointer.kind is ArtifactKind.DIRECTORY]
+        with self._progress.task("fetching lists") as task:
+            self._get(((wish, [_root(wish.version)]) for wish in trees), task, always=True)
+            self._get(((wish, self._pages(wish)) for wish in trees), task, always=True)
+        total = sum(wish.version.pointer.size or 0 for wish in self._wishes if not wish.version.within)
+        files = sum(wish.version.pointer.files or 1 for wish in self._wishes if not wish.version.within)
+        with self._progress.task("fetching", bytes=total, files=files) as task:
+            self._get(((wish, self._files(wish)) for wish in self._wishes), task)
+        if self._dry_run:
+            return
+        stamp = self._cache.stamp()
+        for wish in self._wishes:
+            version = wish.version
+            whole = not version.within and not wish.absent and wish.error is None
+            if whole and version.pointer.kind is ArtifactKind.DIRECTORY and version.pointer.oid is not None:
+                self._project.state.set_complete(version.pointer.oid, stamp)
+
+    def _pages(self, wish: _Wish) -> Iterator[Wanted]:
+        oid = wish.version.pointer.oid
+        assert oid is not None
+        if wish.absent:
+            return
+        try:
+            data = self._cache.load(oid)
+            if is_root(data):
+                for page in parse_root(data):
+                    yield Wanted(page.oid, 0, wish.version.path, True)
+        except KeyError:
+            return
+        except FormatError as error:
+            wish.error = failure_of(error)
+
+    def _files(self, wish: _Wish) -> Iterator[Wanted]:
+        version = wish.version
+        oid = version.pointer.oid
+        assert oid is not None
+        if version.pointer.kind is ArtifactKind.FILE:
+            if version.within:
+                wish.error = failure_of(_no_such(self._project, version))
+                return
+            yield Wanted(oid, version.pointer.size or 0, version.path)
+            return
+        if wish.absent or wish.error is not None:
+            return
+        prefix = version.path + b"/"
+        found = False
+        try:
+            for entry in read_tree(oid, self._cache.load, within=version.within):
+                found = True
+                if entry.oid is not None:
+                    yield Wanted(entry.oid, entry.size, prefix + entry.path)
+        except KeyError:
+            return
+        except FormatError as error:
+            wish.error = failure_of(error)
+        if version.within and not found:
+            wish.error = failure_of(_no_such(self._project, version))
+
+    def _get(self, wants: Iterable[tuple[_Wish, Iterable[Wanted]]], task: Task, *, always: bool = False) -> None:
+        """Fetch what wishes want and the cache lacks, in bounded chunks."""
+        chunk: dict[ObjectId, tuple[Wanted, list[_Wish]]] = {}
+        for wish, wanted in wants:
+            for item in wanted:
+                if item.oid in chunk:
+                    if chunk[item.oid][1][-1] is not wish:
+                        chunk[item.oid][1].append(wish)
+                    continue
+                chunk[item.oid] = (item, [wish])
+                if len(chunk) >= _CHUNK:
+                    self._get_chunk(chunk, task, always)
+                    chunk = {}
+        self._get_chunk(chunk, task, always)
+
+    def _get_chunk(
+        self, chunk: dict[ObjectId, tuple[Wanted, list[_Wish]]], task: Task, always: bool
+    ) -> None:
+        missing = self._cache.missing(list(chunk))
+        if self._force:
+            self._check(chunk, missing)
+        here = len(chunk) - len(missing)
+        self._totals.skipped += here
+        task.advance(files=0 if always else here, bytes=sum(w.size for w, _ in chunk.values() if w.oid not in missing))
+        wanted = [item for item, _ in chunk.values() if item.oid in missing]
+        if not wanted:
+            return
+        if self._dry_run and not always:
+            self._totals.objects += len(wanted)
+            return
+        source = self._opened()
+        with self._cache.writer() as writer:
+            result = transfer(source, writer, wanted, progress_task=task)
+        self._totals.objects += result.objects
+        for absent in result.absent:
+            for wish in chunk[absent.wanted.oid][1]:
+                wish.absent.append(absent)
+
+    def _check(self, chunk: dict[ObjectId, tuple[Wanted, list[_Wish]]], missing: set[ObjectId]) -> None:
+        """Look at what the cache has by the trust rule; what is wrong is set aside, and then fetched."""
+        for item in self._cache.checked([wanted for wanted, _ in chunk.values() if wanted.oid not in missing]):
+            if isinstance(item, Absent):
+                missing.add(item.wanted.oid)
+
+    def _opened(self) -> RemoteSource:
+        if self._source is None:
+            self._connection.remote.open()
+            self._source = RemoteSource(self._connection.remote, jobs=self._jobs)
+        return self._source
+
+
+def _root(version: Version) -> Wanted:
+    assert version.pointer.oid is not None
+    return Wanted(version.pointer.oid, 0, version.path, True)
+
+
+def _no_such(project: Project, version: Version) -> DatatoolError:
+    whole = version.path + b"/" + version.within
+    return not_found(project, show_bytes(whole), whole)
+
+
+def _transferred(wish: _Wish, remote: str) -> Transferred:
+    name = wish.version.name
+    if wish.error is not None:
+        return Transferred(path=name, ok=False, error=wish.error)
+    if not wish.absent:
+        return Transferred(path=name, ok=True)
+    labels = sorted({item.wanted.label for item in wish.absent})
+    shown = ", ".join(show_bytes(label) for label in labels[:5]) + (
+        f" and {len(labels) - 5} more" if len(labels) > 5 else ""
+    )
+    oid = wish.absent[0].wanted.oid
+    path = labels[0].decode("utf-8", "surrogateescape")
+    if any(item.damaged for item in wish.absent):
+        error: DatatoolError = DamageFound(
+            f"{shown}: object {oid[:12]}… on the remote {remote} is damaged; nothing wrong was kept",
+            hint="whoever has the data runs datatool push --verify; then run this again",
+            path=path,
+        )
+    else:
+        error = PartlyDone(
+            f"{shown}: object {oid[:12]}… is not on the remote {remote}",
+            hint="whoever has the data runs datatool push (or push --verify); then run this again",
+            path=path,
+        )
+    return Transferred(path=name, ok=False, error=failure_of(error))

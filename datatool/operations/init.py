@@ -1,0 +1,145 @@
+"""Make a git repository a project."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from datatool.config.edit import set_value
+from datatool.errors import DatatoolError, LocalError, PathNotFound, UsageError
+from datatool.git.staging import GitBusy, stage
+from datatool.git.worktree import Unsafe, Worktree, discover
+from datatool.git.worktree import init as git_init
+from datatool.localfs.atomic import make_dirs, write_file
+from datatool.model.settings import Durability
+from datatool.progress import SILENT, Progress
+from datatool.project.project import CONFIG, FOLDER, IGNORE, open_project
+from datatool.remote.url import parse_url
+from datatool.workspace.ignore_rules import DEFAULT_IGNORE
+
+README = """\
+This project keeps its data with datatool: every `*.dt` file in git is a small pointer that stands for a file or
+directory of data, which lies outside git. To get the data, install datatool from its repository (Python 3.11 or
+newer), then run `datatool pull` here; `datatool pull PATH` gets only a part of it. To record your changes, run
+`datatool add PATH`, commit the pointer with git, and run `datatool push`.
+The settings in this directory are shared with everybody who clones the repository.
+"""
+ATTRIBUTES = ("*.dt text eol=lf", ".gitignore merge=union")
+ROLES = ("source", "intermediate", "result", "code")
+_DURABILITY = Durability.BATCH
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InitResult:
+    """`created` is false when it was a project already; `written` are the files made or changed."""
+
+    root: str
+    created: bool
+    git_initialised: bool
+    project: str
+    written: tuple[str, ...]
+    remote: str | None
+
+
+def init(
+    directory: Path, *, remote: str | None = None, roles: bool = False, progress: Progress = SILENT
+) -> InitResult:
+    """Make the git repository around `directory` a project, running `git init` first where there is none.
+
+    With `remote` a directory or URL becomes the default remote; with `roles` a folder for each role of data is made.
+    Idempotent. Raises PathNotFound, LocalError where git refuses the repository.
+    """
+    if not directory.exists():
+        raise PathNotFound(f"{directory}: no such directory", hint=f"mkdir -p {directory}", path=str(directory))
+    if not directory.is_dir():
+        raise UsageError(f"{directory}: not a directory", path=str(directory))
+    found = discover(directory)
+    if isinstance(found, Unsafe):
+        raise LocalError(found.reason, hint=f"git config --global --add safe.directory {found.top}")
+    git_initialised = found is None
+    worktree = git_init(directory) if found is None else found
+    root = worktree.top
+    if remote is not None:
+        parse_url(remote, root=root)
+    written: list[str] = []
+    config = root / FOLDER / CONFIG
+    created = not config.exists()
+    if created:
+        set_value(config, "project", str(uuid.uuid4()))
+        written.append(f"{FOLDER}/{CONFIG}")
+    for name, text in ((f"{FOLDER}/.gitignore", "/local/\n"), (f"{FOLDER}/README.md", README), (IGNORE, DEFAULT_IGNORE)):
+        if not (root / name).exists():
+            write_file(root / name, text.encode(), durability=_DURABILITY)
+            written.append(name)
+    if _attributes(root / ".gitattributes"):
+        written.append(".gitattributes")
+    if roles:
+        written += _roles(root)
+    with open_project(root, flags={}, environ={}) as project:
+        if project.config.project is None:
+            set_value(config, "project", str(uuid.uuid4()))
+            written.append(f"{FOLDER}/{CONFIG}")
+        if remote is not None and _add_remote(project.config.remotes(), config, remote):
+            if f"{FOLDER}/{CONFIG}" not in written:
+                written.append(f"{FOLDER}/{CONFIG}")
+        staging = project.config.flag("git.stage")
+    if written and staging:
+        _stage(worktree, written, progress)
+    with open_project(root, flags={}, environ={}) as project:
+        return InitResult(
+            root=os.fspath(root),
+            created=created,
+            git_initialised=git_initialised,
+            project=project.config.project or "",
+            written=tuple(sorted(written)),
+            remote=remote,
+        )
+
+
+def _attributes(path: Path) -> bool:
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        text = b""
+    lines = [line.strip() for line in text.splitlines()]
+    missing = [line for line in ATTRIBUTES if line.encode() not in lines]
+    if missing:
+        if text and not text.endswith(b"\n"):
+            text += b"\n"
+        write_file(path, text + "".join(line + "\n" for line in missing).encode(), durability=_DURABILITY)
+    return bool(missing)
+
+
+def _roles(root: Path) -> list[str]:
+    """A folder for each role, kept in git by a `.gitkeep`, as git has no empty directories."""
+    made = []
+    for role in ROLES:
+        keep = root / "data" / role / ".gitkeep" if role != "code" else root / "code" / ".gitkeep"
+        if not keep.parent.exists():
+            make_dirs(keep.parent)
+            write_file(keep, b"", durability=_DURABILITY)
+            made.append(keep.relative_to(root).as_posix())
+    return made
+
+
+def _add_remote(remotes: dict[str, dict[str, str]], config: Path, url: str) -> bool:
+    if any(settings.get("url") == url for settings in remotes.values()):
+        return False
+    name = "default"
+    number = 2
+    while name in remotes:
+        name, number = f"default{number}", number + 1
+    set_value(config, f"remotes.{name}.url", url)
+    set_value(config, "remote", name)
+    return True
+
+
+def _stage(worktree: Worktree, written: list[str], progress: Progress) -> None:
+    try:
+        stage(worktree, [os.fsencode(name) for name in written])
+    except GitBusy as error:
+        progress.warn(error.message, hint=error.hint)
+    except DatatoolError as error:
+        progress.warn(error.message, hint=error.hint)

@@ -1,0 +1,207 @@
+"""What the project offers: git-tracked and data files together, at any revision."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from datatool.errors import FormatError, LocalError, UsageError
+from datatool.formats.pointer_file import is_pointer, parse_pointer
+from datatool.formats.tree_object import read_tree
+from datatool.git.revision import pointers_at, resolve, tree_files_at
+from datatool.model.entry import DIRECTORY, EXECUTABLE, SYMLINK
+from datatool.model.oid import prefixed
+from datatool.model.pointer import ArtifactKind, Pointer
+from datatool.operations.targets import all_artifacts, not_found, project_path
+from datatool.project.project import Project
+from datatool.workspace.pointers import SUFFIX
+
+GIT = "git"
+DATATOOL = "datatool"
+_LINK = 0o120000
+_SUBMODULE = 0o160000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ListEntry:
+    """One path, relative to the repository. `size` is in bytes; `oid` is `sha256:…`, for data only; `problem` says why a
+    directory's content can't be told."""
+
+    path: str
+    kind: str
+    origin: str
+    size: int | None
+    oid: str | None
+    executable: bool
+    problem: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ListResult:
+    """The entries, by path."""
+
+    entries: tuple[ListEntry, ...]
+
+
+def list_entries(
+    project: Project,
+    path: str | None,
+    *,
+    cwd: Path,
+    recursive: bool = False,
+    rev: str | None = None,
+    data_only: bool = False,
+) -> ListResult:
+    """List what is at or below `path` (the whole project by default), one level deep unless `recursive`.
+
+    Without `rev`, what the work tree's pointers and git's index name. Raises PathNotFound, RevisionNotFound,
+    UsageError for an empty revision.
+    """
+    if rev == "":
+        raise UsageError("an empty revision", hint="leave --rev out for the work tree")
+    if path is None:
+        top = b"" if project.root == cwd else _below_root(project, cwd)
+    else:
+        top = project_path(project, path, cwd)
+    commit = _commit(project, rev)
+    pointers = dict(_pointers(project, commit if rev is not None else None))
+    found = {entry.path: entry for entry in _data(project, pointers, top, recursive=recursive)}
+    if not data_only:
+        for entry in _tracked(project, commit, top):
+            found.setdefault(entry.path, entry)
+    if top and not found and path is not None:
+        raise not_found(project, path, top)
+    shown: Iterable[ListEntry] = found.values()
+    if not recursive:
+        shown = _one_level(found, os.fsdecode(top))
+    return ListResult(entries=tuple(sorted(shown, key=lambda entry: entry.path)))
+
+
+def _below_root(project: Project, cwd: Path) -> bytes:
+    try:
+        return project_path(project, os.curdir, cwd)
+    except FileNotFoundError:
+        return b""
+
+
+def _commit(project: Project, rev: str | None) -> str | None:
+    if rev is None:
+        return project.worktree.head if project.worktree is not None else None
+    if project.worktree is None:
+        raise LocalError("a revision needs git, and there is no usable git repository here", hint="run this in a clone")
+    return resolve(project.worktree, rev)
+
+
+def _pointers(project: Project, commit: str | None) -> Iterator[tuple[bytes, Pointer | str]]:
+    """Each artifact's pointer, or why it doesn't read."""
+    if commit is None:
+        for item in all_artifacts(project):
+            if isinstance(item, FormatError):
+                name = os.fsencode(item.path or "")
+                yield name[: -len(SUFFIX)] if name.endswith(SUFFIX) else name, item.message
+            else:
+                yield item.path, item.pointer
+        return
+    assert project.worktree is not None
+    for path, text in pointers_at(project.worktree, commit):
+        if is_pointer(text):
+            try:
+                yield path[: -len(SUFFIX)], parse_pointer(text, name=os.fsdecode(path))
+            except FormatError as error:
+                yield path[: -len(SUFFIX)], error.message
+
+
+def _data(
+    project: Project, pointers: dict[bytes, Pointer | str], top: bytes, *, recursive: bool
+) -> Iterator[ListEntry]:
+    for artifact, pointer in pointers.items():
+        inside = top == artifact or top.startswith(artifact + b"/")
+        if top and not inside and not artifact.startswith(top + b"/"):
+            continue
+        name = os.fsdecode(artifact)
+        if isinstance(pointer, str):
+            yield ListEntry(
+                path=name, kind="file", origin=DATATOOL, size=None, oid=None, executable=False, problem=pointer
+            )
+            continue
+        oid = prefixed(pointer.oid) if pointer.oid is not None else None
+        directory = pointer.kind is ArtifactKind.DIRECTORY
+        if not inside or top == artifact:
+            yield ListEntry(
+                path=name,
+                kind=pointer.kind.value,
+                origin=DATATOOL,
+                size=pointer.size,
+                oid=oid,
+                executable=pointer.executable,
+            )
+        if directory and pointer.oid is not None and (inside or recursive):
+            within = top[len(artifact) + 1 :] if inside else b""
+            yield from _tree(project, artifact, pointer, within)
+
+
+def _tree(project: Project, artifact: bytes, pointer: Pointer, within: bytes) -> Iterator[ListEntry]:
+    assert pointer.oid is not None
+    try:
+        for entry in read_tree(pointer.oid, project.cache.load, within=within):
+            kind = {SYMLINK: "symlink", DIRECTORY: "directory"}.get(entry.kind, "file")
+            yield ListEntry(
+                path=os.fsdecode(artifact + b"/" + entry.path),
+                kind=kind,
+                origin=DATATOOL,
+                size=entry.size if entry.kind != DIRECTORY else None,
+                oid=prefixed(entry.oid) if entry.oid is not None else None,
+                executable=entry.kind == EXECUTABLE,
+            )
+    except KeyError:
+        name = os.fsdecode(artifact)
+        yield ListEntry(
+            path=name,
+            kind="directory",
+            origin=DATATOOL,
+            size=pointer.size,
+            oid=prefixed(pointer.oid),
+            executable=False,
+            problem=f"its list is not in the cache; datatool fetch {name} gets it",
+        )
+
+
+def _tracked(project: Project, commit: str | None, top: bytes) -> Iterator[ListEntry]:
+    if project.worktree is None or commit is None:
+        return
+    for file in tree_files_at(project.worktree, commit, top):
+        if file.mode == _SUBMODULE:
+            continue
+        yield ListEntry(
+            path=os.fsdecode(file.path),
+            kind="symlink" if file.mode == _LINK else "file",
+            origin=GIT,
+            size=file.size,
+            oid=None,
+            executable=bool(file.mode & 0o111) and file.mode != _LINK,
+        )
+
+
+def _one_level(found: dict[str, ListEntry], top: str) -> Iterator[ListEntry]:
+    """What lies directly below `top`; a directory that only its content implies is listed as one."""
+    prefix = top + "/" if top else ""
+    directories: set[str] = set()
+    for path, entry in found.items():
+        if path == top:
+            if entry.kind != "directory":
+                yield entry
+            continue
+        rest = path[len(prefix) :]
+        first, slash, _ = rest.partition("/")
+        if not slash:
+            if path not in directories:
+                yield entry
+            continue
+        parent = prefix + first
+        if parent not in found and parent not in directories:
+            directories.add(parent)
+            yield ListEntry(
+                path=parent, kind="directory", origin=entry.origin, size=None, oid=None, executable=False
+            )

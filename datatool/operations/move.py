@@ -1,0 +1,106 @@
+"""Move an artifact: data, pointer and ignore line together."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from datatool.errors import Refused, UsageError
+from datatool.git.ignore import ignored_by
+from datatool.localfs.atomic import make_dirs, rename
+from datatool.localfs.atomic import move as move_file
+from datatool.localfs.safe_paths import check_parents
+from datatool.model.paths import PathRefused, check_escape, show_bytes
+from datatool.operations.publish import ignore, locked, stage_paths, unignore
+from datatool.operations.targets import not_found, pointer_paths, project_path
+from datatool.progress import SILENT, Progress
+from datatool.project.project import Project
+from datatool.workspace.pointers import SUFFIX, find_artifact, owner
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MoveResult:
+    """Where an artifact was and is, with its pointer, and what was staged in git."""
+
+    source: str
+    target: str
+    pointer: str
+    staged: tuple[str, ...]
+
+
+def move(project: Project, source: str, target: str, *, cwd: Path, progress: Progress = SILENT) -> MoveResult:
+    """Move a whole artifact, like `mv`: into a directory that exists, or to a new name.
+
+    Raises PathNotFound, UsageError, Refused where something lies at the target.
+    """
+    old = project_path(project, source, cwd)
+    if old.endswith(SUFFIX) and find_artifact(project.root, old[: -len(SUFFIX)]) is not None:
+        old = old[: -len(SUFFIX)]
+    artifact = find_artifact(project.root, old) if old else None
+    if artifact is None:
+        around = owner(project.root, old) if old else None
+        if around is not None:
+            raise UsageError(
+                f"{source}: is a part of {around.name}, which is tracked as a whole",
+                hint=f"mv it yourself, then datatool add {around.name}",
+            )
+        raise not_found(project, source, old)
+    new = project_path(project, target, cwd)
+    if not new or project.workspace.kind(new) == "d":
+        if find_artifact(project.root, new) is not None if new else False:
+            raise Refused(f"{target}: is an artifact; nothing can be moved into it", path=target)
+        new = new + b"/" + os.path.basename(old) if new else os.path.basename(old)
+    _refuse(project, old, new)
+    check_parents(os.fsencode(project.root), old)
+    check_parents(os.fsencode(project.root), new)
+    full_old = Path(os.fsdecode(project.workspace.full(old)))
+    full_new = Path(os.fsdecode(project.workspace.full(new)))
+    pointer_old, pointer_new = (path.with_name(path.name + ".dt") for path in (full_old, full_new))
+    base = project.state.base(old)
+    with locked(project, [old, new], progress):
+        make_dirs(full_new.parent)
+        ignored = ignore(project, [new])
+        if os.path.lexists(full_old):
+            move_file(full_old, full_new)
+        rename(pointer_old, pointer_new)
+        changed = unignore(project, [old])
+        project.state.move(old, new)
+        if base is not None:
+            project.state.set_base(new, base)
+        staged = stage_paths(project, [old + SUFFIX, new + SUFFIX, *ignored, *changed], progress)
+    return MoveResult(
+        source=os.fsdecode(old), target=os.fsdecode(new), pointer=os.fsdecode(new + SUFFIX), staged=staged
+    )
+
+
+def _refuse(project: Project, old: bytes, new: bytes) -> None:
+    name = show_bytes(new)
+    if new == old or new.startswith(old + b"/"):
+        raise UsageError(f"{show_bytes(old)}: can't be moved into itself")
+    try:
+        check_escape(new)
+    except PathRefused as error:
+        raise Refused(f"{name}: {error.reason}", path=os.fsdecode(new)) from error
+    if new.lower().endswith(SUFFIX):
+        raise Refused(f"{name}: a name that ends in .dt can't be tracked", path=os.fsdecode(new))
+    around = owner(project.root, new)
+    if around is not None:
+        what = "is tracked already" if around.path == new else f"lies inside {around.name}"
+        raise Refused(f"{name}: {what}", path=os.fsdecode(new))
+    for taken in (new, new + SUFFIX):
+        if os.path.lexists(project.workspace.full(taken)):
+            raise Refused(
+                f"{show_bytes(taken)}: is there already", hint="move it away first", path=os.fsdecode(taken)
+            )
+    inside = [pointer for pointer in pointer_paths(project, new) if pointer.startswith(new + b"/")]
+    if inside:
+        raise Refused(f"{name}: {show_bytes(inside[0])} lies inside", path=os.fsdecode(new))
+    if project.worktree is not None:
+        rule = ignored_by(project.worktree, new + SUFFIX)
+        if rule is not None:
+            raise Refused(
+                f"{name}: its pointer would be ignored by git, by `{rule.pattern}` in {rule.source}, line {rule.line}",
+                hint=f"add !{show_bytes(os.path.basename(new))}.dt to {rule.source}",
+                path=os.fsdecode(new),
+            )

@@ -1,0 +1,29 @@
+"""Opening the project around a directory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from datatool.errors import LocalError
+from datatool.project.project import Project
+from datatool.project.project import open_project as open_at
+
+
+def open_project(
+    directory: str | None, *, flags: Mapping[str, str], environ: Mapping[str, str], git_required: bool = False
+) -> Project:
+    """Open the project around `directory` (the current one by default); use it with `with`.
+
+    `flags` are settings given for this one call, `environ` the environment. Raises ProjectNotFound, FormatError, and
+    LocalError where `git_required` and git can't be used here.
+    """
+    project = open_at(Path(directory or os.curdir), flags=flags, environ=environ)
+    if git_required and project.worktree is None:
+        reason = project.unsafe or "there is no git repository here"
+        raise LocalError(
+            f"{project.root}: this needs git: {reason}",
+            hint=f"git config --global --add safe.directory {project.root}" if project.unsafe else "git init",
+        )
+    return project

@@ -1,0 +1,204 @@
+"""The last steps of recording a version: ignore line, then pointer, then git; a kill leaves none, or a pointer
+whose data is safe in the cache (formats §7)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+
+from datatool.errors import Unsaved
+from datatool.git.ignore import ignored_many
+from datatool.git.staging import GitBusy, stage, unstaged_edits
+from datatool.git.worktree import exclude_path
+from datatool.hashing import digest
+from datatool.localfs.atomic import make_dirs, remove_file, sweep_temps, write_file
+from datatool.localfs.locks import Lock
+from datatool.model.paths import show_bytes
+from datatool.progress import Progress
+from datatool.project.project import Project
+from datatool.workspace.ignore_lines import add_line, has_line, remove_line
+from datatool.workspace.pointers import SUFFIX, read_pointer_file
+
+GITIGNORE = b".gitignore"
+
+
+@contextmanager
+def locked(project: Project, artifacts: Iterable[bytes], progress: Progress) -> Iterator[None]:
+    """Hold the locks of artifacts' pointers, in order of path; says for whom it waits. The kernel frees them."""
+    with ExitStack() as stack:
+        for path in sorted(set(artifacts)):
+            name = show_bytes(path)
+            stack.enter_context(
+                Lock(
+                    _lock_path(project, b"pointer " + path),
+                    purpose=f"datatool, process {os.getpid()}",
+                    on_wait=partial(_tell, progress, name),
+                )
+            )
+        yield
+
+
+def _tell(progress: Progress, name: str, holder: str) -> None:
+    progress.hint(f"{name}: waiting for {holder or 'another process'}")
+
+
+def _lock_path(project: Project, what: bytes) -> Path:
+    make_dirs(project.locks, like=project.local.parent)
+    return project.locks / digest(what)[:32]
+
+
+def publish(
+    project: Project, pointers: Sequence[tuple[bytes, bytes, bytes | None]], progress: Progress
+) -> tuple[str, ...]:
+    """Write pointers, each (artifact, new text, old text), their ignore lines before them, and stage both.
+
+    Unsaved is raised for a pointer that somebody else changed since it was read. Gives the paths that were staged.
+    """
+    to_stage = ignore(project, [path for path, _, _ in pointers])
+    for path, text, old in pointers:
+        pointer_path = path + SUFFIX
+        full = Path(os.fsdecode(project.workspace.full(pointer_path)))
+        now = _read(full)
+        if now == text:
+            continue
+        if now != old:
+            raise Unsaved(
+                f"{show_bytes(pointer_path)}: was changed while the data was saved; nothing was overwritten",
+                hint=f"look at it, then run datatool add {show_bytes(path)} again",
+                path=os.fsdecode(pointer_path),
+            )
+        sweep_temps(full.parent)
+        write_file(full, text, durability=project.config.durability)
+    return stage_paths(project, [path + SUFFIX for path, _, _ in pointers] + to_stage, progress)
+
+
+def stage_paths(project: Project, paths: Sequence[bytes], progress: Progress) -> tuple[str, ...]:
+    """Stage files in git, unless `git.stage` is off; a busy index is a warning with the command that does it."""
+    if project.worktree is None or not project.config.flag("git.stage"):
+        return ()
+    try:
+        stage(project.worktree, paths)
+    except GitBusy as error:
+        progress.warn(error.message, hint=error.hint)
+        return ()
+    return tuple(sorted(os.fsdecode(path) for path in set(paths)))
+
+
+def ignore(project: Project, artifacts: Sequence[bytes]) -> list[bytes]:
+    """Keep data out of git through the `.gitignore` beside it; gives the files that may be staged: those without
+    edits of the user's own that are not staged yet."""
+    if project.worktree is None:
+        return []
+    by_directory = _by_directory(artifacts)
+    todo = {}
+    for directory, names in by_directory.items():
+        path = directory + b"/" + GITIGNORE if directory else GITIGNORE
+        full = Path(os.fsdecode(project.workspace.full(path)))
+        text = _read(full) or b""
+        if not all(has_line(text, name) for name in names):
+            todo[path] = (full, names)
+    if not todo:
+        return []
+    edited = unstaged_edits(project.worktree, list(todo))
+    for path, (full, names) in todo.items():
+        with Lock(_lock_path(project, b"ignore " + path)):
+            text = _read(full) or b""
+            for name in names:
+                text = add_line(text, name)
+            write_file(full, text, durability=project.config.durability)
+    return [path for path in todo if path not in edited]
+
+
+def unignore(project: Project, artifacts: Sequence[bytes]) -> list[bytes]:
+    """Take artifacts' ignore lines out again; an empty `.gitignore` is removed. Gives the files to stage."""
+    if project.worktree is None:
+        return []
+    changed = []
+    for directory, names in _by_directory(artifacts).items():
+        path = directory + b"/" + GITIGNORE if directory else GITIGNORE
+        full = Path(os.fsdecode(project.workspace.full(path)))
+        edited = unstaged_edits(project.worktree, [path])
+        with Lock(_lock_path(project, b"ignore " + path)):
+            old = _read(full)
+            if old is None:
+                continue
+            text = old
+            for name in names:
+                text = remove_line(text, name)
+            if text == old:
+                continue
+            if text.strip():
+                write_file(full, text, durability=project.config.durability)
+            else:
+                remove_file(full)
+        if path not in edited:
+            changed.append(path)
+    return changed
+
+
+def ignored_before_writing(project: Project, artifacts: Sequence[bytes]) -> list[bytes]:
+    """See that data about to be written is ignored by git: a missing line goes to `.git/info/exclude`.
+
+    Gives the artifacts that no rule of the repository hides.
+    """
+    if project.worktree is None or not artifacts:
+        return []
+    open_ones = sorted(set(artifacts) - ignored_many(project.worktree, artifacts))
+    if open_ones:
+        path = exclude_path(project.worktree)
+        with Lock(_lock_path(project, b"exclude")):
+            text = _read(path) or b""
+            for artifact in open_ones:
+                text = add_line(text, artifact)
+            write_file(path, text, durability=project.config.durability)
+    return open_ones
+
+
+def _by_directory(artifacts: Sequence[bytes]) -> dict[bytes, list[bytes]]:
+    found: dict[bytes, list[bytes]] = {}
+    for path in artifacts:
+        directory, name = os.path.split(path)
+        found.setdefault(directory, []).append(name)
+    return found
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def current_text(project: Project, artifact: bytes) -> bytes | None:
+    """The bytes of an artifact's pointer now, if there is one."""
+    return read_pointer_file(project.root, artifact + SUFFIX)
+
+
+def not_ignored_by_project(project: Project, artifacts: Sequence[bytes]) -> list[str]:
+    """A sentence for each artifact whose data no `.gitignore` keeps out of git: only this machine's own
+    `.git/info/exclude` does, or nothing."""
+    if project.worktree is None:
+        return []
+    without: list[bytes] = []
+    texts: dict[bytes, bytes] = {}
+    for path in artifacts:
+        directory, name = os.path.split(path)
+        if directory not in texts:
+            place = directory + b"/" + GITIGNORE if directory else GITIGNORE
+            texts[directory] = _read(Path(os.fsdecode(project.workspace.full(place)))) or b""
+        if not has_line(texts[directory], name):
+            without.append(path)
+    if not without:
+        return []
+    exclude = _read(exclude_path(project.worktree)) or b""
+    ignored = ignored_many(project.worktree, without)
+    return [
+        f"{show_bytes(path)}: no .gitignore keeps it out of git"
+        + (" (only .git/info/exclude, on this machine)" if path in ignored else "")
+        + f"; datatool add {show_bytes(path)} writes the line"
+        for path in without
+        if path not in ignored or has_line(exclude, path)
+    ]

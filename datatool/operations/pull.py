@@ -1,0 +1,79 @@
+"""fetch + checkout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from datatool.operations.checkout import CheckedOut, CheckoutResult, checkout
+from datatool.operations.fetch import fetch
+from datatool.operations.scope import Scope
+from datatool.operations.transfer_result import Transferred, TransferResult
+from datatool.progress import SILENT, Progress
+from datatool.project.project import Project
+
+__all__ = ["PullResult", "pull"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PullResult:
+    """What was fetched, and what was checked out (None for a dry run)."""
+
+    transfer: TransferResult
+    checkout: CheckoutResult | None
+
+    @property
+    def artifacts(self) -> tuple[Transferred, ...]:
+        """Each artifact once: it is ok when its data came and lies in the workspace."""
+        merged = {item.path: item for item in self.transfer.artifacts}
+        for item in self.checkout.artifacts if self.checkout is not None else ():
+            before = merged.get(item.path)
+            if item.error is not None and (before is None or before.ok):
+                merged[item.path] = Transferred(path=item.path, ok=False, error=item.error)
+            elif before is None:
+                merged[item.path] = Transferred(path=item.path, ok=True)
+        return tuple(merged[path] for path in sorted(merged))
+
+    @property
+    def checked_out(self) -> tuple[CheckedOut, ...]:
+        """What the checkout did, artifact by artifact."""
+        return self.checkout.artifacts if self.checkout is not None else ()
+
+
+def pull(
+    project: Project,
+    targets: Sequence[str] = (),
+    *,
+    cwd: Path,
+    remote: str | None = None,
+    scope: Scope | None = None,
+    force: bool = False,
+    dry_run: bool = False,
+    jobs: int | None = None,
+    offline: bool = False,
+    progress: Progress = SILENT,
+) -> PullResult:
+    """Get what is lacking and write it into the workspace; with a revision, go to that revision's versions.
+
+    Unsaved files stop their artifact (Unsaved), unless `force` moves them to `lost+found`. Raises what fetch does.
+
+    >>> pull(project, ["data/songs/rock"], cwd=Path.cwd()).transfer.objects  # doctest: +SKIP
+    120
+    """
+    scope = scope or Scope()
+    transfer = fetch(
+        project,
+        targets,
+        cwd=cwd,
+        remote=remote,
+        scope=scope,
+        dry_run=dry_run,
+        jobs=jobs,
+        offline=offline,
+        progress=progress,
+    )
+    if dry_run:
+        return PullResult(transfer=transfer, checkout=None)
+    done = checkout(project, targets, cwd=cwd, rev=scope.rev, force=force, progress=progress)
+    return PullResult(transfer=transfer, checkout=done)

@@ -1,0 +1,215 @@
+"""Cache → remote: what the pointers name, so that others can fetch it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from datatool.cache.local import Cache
+from datatool.errors import DamageFound, DatatoolError, PartlyDone
+from datatool.formats.shard import Root
+from datatool.formats.tree_object import is_root, parse_page, parse_root
+from datatool.model.oid import ObjectId
+from datatool.model.paths import show_bytes
+from datatool.model.pointer import ArtifactKind
+from datatool.operations.failures import Failure, failure_of
+from datatool.operations.remote_access import Connection, connect_to, remote_name
+from datatool.operations.scope import Scope
+from datatool.operations.targets import name_of
+from datatool.operations.transfer_result import Transferred, TransferResult
+from datatool.operations.versions import Version, versions
+from datatool.progress import SILENT, Progress
+from datatool.project.project import Project
+from datatool.remote.known import remember_pushed
+from datatool.remote.push import PushResult, PushRoot
+from datatool.remote.push import push as push_to
+from datatool.store.objects import Absent, Wanted
+
+__all__ = ["TransferResult", "Transferred", "push"]
+
+_JOBS = 8
+
+
+@dataclass(slots=True)
+class _Totals:
+    objects: int = 0
+    bytes: int = 0
+    skipped: int = 0
+    requests: int = 0
+
+
+def push(
+    project: Project,
+    targets: Sequence[str] = (),
+    *,
+    cwd: Path,
+    remote: str | None = None,
+    scope: Scope | None = None,
+    verify: bool = False,
+    force: bool = False,
+    dry_run: bool = False,
+    jobs: int | None = None,
+    offline: bool = False,
+    progress: Progress = SILENT,
+) -> TransferResult:
+    """Send what the remote lacks of the work tree's versions, and of commits that the branch's upstream lacks.
+
+    `verify` looks at what is really there and restores what is gone, `force` compares every object although the
+    remote has a record of the whole, `dry_run` only counts. Raises PathNotFound, RemoteNotFound, RemoteError.
+
+    >>> push(project, cwd=Path.cwd()).requests  # doctest: +SKIP
+    2
+    """
+    chosen, broken = versions(project, targets, cwd, scope or Scope(), unpushed=True)
+    results: list[Transferred] = [
+        Transferred(path=name_of(error), ok=False, error=failure_of(error)) for error in broken
+    ]
+    groups: dict[str, list[Version]] = {}
+    default = remote_name(project, remote) if not chosen or remote else None
+    for version in chosen:
+        if version.pointer.push and version.pointer.oid is not None:
+            groups.setdefault(remote_name(project, remote, version.pointer), []).append(version)
+        elif not version.pointer.push:
+            progress.hint(f"{show_bytes(version.path)}: stays on this machine (push: false)")
+    totals = _Totals()
+    for name, group in groups.items():
+        connection = connect_to(project, name, offline=offline)
+        try:
+            results += _push_group(
+                project, connection, group, totals, verify, force, dry_run, jobs or _JOBS, progress
+            )
+        except DatatoolError as error:
+            if len(groups) == 1 and not results:
+                raise
+            failure = failure_of(error)
+            results += [Transferred(path=version.name, ok=False, error=failure) for version in group]
+        totals.requests += connection.store.requests
+        totals.bytes += connection.store.bytes_out
+    return TransferResult(
+        remote=", ".join(sorted(groups)) or default or remote_name(project, remote),
+        artifacts=one_per_path(results),
+        objects=totals.objects,
+        bytes=totals.bytes,
+        skipped_objects=totals.skipped,
+        requests=totals.requests,
+        dry_run=dry_run,
+    )
+
+
+def _push_group(
+    project: Project,
+    connection: Connection,
+    group: Sequence[Version],
+    totals: _Totals,
+    verify: bool,
+    force: bool,
+    dry_run: bool,
+    jobs: int,
+    progress: Progress,
+) -> list[Transferred]:
+    roots = [_root(version) for version in group]
+    settings = connection.settings
+    result = push_to(
+        connection.remote,
+        project.cache,
+        roots,
+        lambda root: wanted_by(project.cache, root),
+        commit=project.worktree.head if project.worktree is not None else None,
+        jobs=jobs,
+        verify=verify,
+        force=force,
+        dry_run=dry_run,
+        compress=settings.get("compression") == "zstd",
+        pack=settings.get("pack", "true") != "false",
+        index_list=settings.get("index_list", "true") != "false",
+        progress=progress,
+    )
+    totals.objects += result.objects
+    totals.skipped += result.skipped_objects
+    if not dry_run:
+        remember_pushed(
+            project.remotes_memory,
+            connection.remote.label,
+            project.config.project or "",
+            result.pushed,
+            as_of=time.time(),
+            forget=[oid for oid in result.failed if oid not in result.pushed],
+        )
+    return [_transferred(version, result, connection.name) for version in group]
+
+
+def _root(version: Version) -> PushRoot:
+    pointer = version.pointer
+    assert pointer.oid is not None
+    kind = "tree" if pointer.kind is ArtifactKind.DIRECTORY else "file"
+    files = pointer.files if pointer.files is not None else 1
+    return PushRoot(root=Root(kind, pointer.oid, files, pointer.size or 0), label=version.path)
+
+
+def wanted_by(cache: Cache, root: PushRoot) -> Iterable[Wanted]:
+    """Everything that a root consists of, itself included, in tree path order. KeyError where a tree part is not here."""
+    oid = root.root.oid
+    if root.root.kind != "tree":
+        yield Wanted(oid, root.root.bytes, root.label)
+        return
+    data = cache.load(oid)
+    yield Wanted(oid, len(data), root.label, True)
+    if not is_root(data):
+        yield from _files(data, root.label)
+        return
+    for page in parse_root(data):
+        listing = cache.load(page.oid)
+        yield Wanted(page.oid, len(listing), root.label, True)
+        yield from _files(listing, root.label)
+
+
+def _files(page: bytes, label: bytes) -> Iterable[Wanted]:
+    prefix = label + b"/"
+    return [
+        Wanted(entry.oid, entry.size, prefix + entry.path) for entry in parse_page(page) if entry.oid is not None
+    ]
+
+
+def _transferred(version: Version, result: PushResult, remote: str) -> Transferred:
+    oid = version.pointer.oid
+    assert oid is not None
+    absent = result.failed.get(oid)
+    if absent is None:
+        return Transferred(path=version.name, ok=True)
+    return Transferred(path=version.name, ok=False, error=_not_pushed(version, absent, remote))
+
+
+def _not_pushed(version: Version, absent: tuple[Absent, ...], remote: str) -> Failure:
+    labels = sorted({item.wanted.label for item in absent})
+    shown = ", ".join(show_bytes(label) for label in labels[:20]) + (
+        f" and {len(labels) - 20} more" if len(labels) > 20 else ""
+    )
+    name = show_bytes(version.path)
+    if any(item.damaged for item in absent):
+        return failure_of(
+            DamageFound(
+                f"{shown}: damaged in the cache, and set aside; {name} was not published on {remote}",
+                hint=f"datatool add {name} saves it again from the workspace, if it is still right there",
+                path=version.name,
+            )
+        )
+    return failure_of(
+        PartlyDone(
+            f"{shown}: not in the cache; the rest was pushed, but {name} was not published on {remote}",
+            hint=f"datatool fetch {name} from a remote that has it, or datatool add {name} where the files are",
+            path=version.name,
+        )
+    )
+
+
+def one_per_path(results: Sequence[Transferred]) -> tuple[Transferred, ...]:
+    """One line for each artifact, however many of its versions were moved; a failure outweighs."""
+    merged: dict[str, Transferred] = {}
+    for item in results:
+        before = merged.get(item.path)
+        merged[item.path] = item if before is None or before.ok else replace(before)
+    return tuple(merged[path] for path in sorted(merged))
+
+

@@ -1,0 +1,45 @@
+"""After an add: let the workspace share the bytes that the cache now has, where links are configured."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from datatool.index.state import Stamp, stamp_of
+from datatool.localfs.batch import Batch, Published
+from datatool.model.oid import EMPTY, ObjectId
+from datatool.model.pointer import Pointer
+from datatool.model.settings import LinkMethod
+from datatool.project.project import Project
+from datatool.workspace.checkout import link
+
+
+def relink(project: Project, artifact: bytes, pointer: Pointer, paths: Sequence[bytes]) -> int:
+    """Replace files of an artifact by links to their objects; how many. A file whose remembered hash no longer
+    holds, an executable, and what lies in a pack stay as they are."""
+    workspace = project.workspace
+    methods = [method for method in project.config.link_methods if method in (LinkMethod.HARDLINK, LinkMethod.SYMLINK)]
+
+    def remember(published: list[Published]) -> None:
+        rows: list[tuple[bytes, Stamp, ObjectId]] = [
+            (item.tag[0], stamp_of(item.stat), item.tag[1])
+            for item in published
+            if item.stat is not None and isinstance(item.tag, tuple)
+        ]
+        workspace.remember(rows, (1 << 63) - 1)
+
+    count = 0
+    with Batch(project.root, durability=project.config.durability, on_published=remember) as batch:
+        for path in paths:
+            whole = artifact + b"/" + path if path else artifact
+            seen = workspace.look_at_file(whole)
+            if seen.oid is None or seen.oid == EMPTY or seen.found.target is not None:
+                continue
+            if workspace.modes_bind and seen.found.stat.st_mode & 0o111:
+                continue
+            source = project.cache.linkable(seen.oid)
+            if source is None or os.path.samefile(source, workspace.full(whole)):
+                continue
+            if link(batch, source, whole, seen.oid, methods, replace=True):
+                count += 1
+    return count

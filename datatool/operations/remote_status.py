@@ -1,0 +1,64 @@
+"""What a remote really has of the work tree's versions: asked, never assumed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from datatool.formats.shard import Root
+from datatool.model.pointer import ArtifactKind
+from datatool.operations.push import wanted_by
+from datatool.operations.remote_access import connect_to, remote_name
+from datatool.project.project import Project
+from datatool.remote.check import present
+from datatool.remote.check import status as recorded
+from datatool.remote.known import remember_pushed
+from datatool.remote.push import PushRoot
+from datatool.store.objects import Wanted
+from datatool.workspace.pointers import Artifact
+
+
+def on_remote(
+    project: Project, artifacts: Sequence[Artifact], given: str | None, *, offline: bool
+) -> dict[bytes, bool]:
+    """For each artifact's path, whether all of its version is on its remote: listed in a push record, and every
+    object's name really there with the right size. Raises RemoteNotFound, RemoteError."""
+    groups: dict[str, list[Artifact]] = {}
+    for artifact in artifacts:
+        if artifact.pointer.oid is not None:
+            groups.setdefault(remote_name(project, given, artifact.pointer), []).append(artifact)
+    if not groups:
+        remote_name(project, given)
+    found: dict[bytes, bool] = {}
+    for name, group in groups.items():
+        connection = connect_to(project, name, offline=offline)
+        remote = connection.remote
+        remote.open()
+        roots = {artifact.path: _root(artifact) for artifact in group}
+        live = recorded(remote, [item.root for item in roots.values()])
+        objects: dict[bytes, list[Wanted]] = {}
+        for path, root in roots.items():
+            if root.root.oid in live:
+                try:
+                    objects[path] = list(wanted_by(project.cache, root))
+                except KeyError:  # its list is not here: then the list itself is all that can be looked for
+                    objects[path] = [Wanted(root.root.oid, 0, path, True)]
+        everything = list({item.oid: item for items in objects.values() for item in items}.values())
+        gone = present(remote, everything) if everything else frozenset()
+        for path in roots:
+            found[path] = path in objects and not any(item.oid in gone for item in objects[path])
+        remember_pushed(
+            project.remotes_memory,
+            remote.label,
+            project.config.project or "",
+            [roots[path].root.oid for path in roots if found[path]],
+            as_of=remote.now(),
+            forget=[roots[path].root.oid for path in roots if not found[path]],
+        )
+    return found
+
+
+def _root(artifact: Artifact) -> PushRoot:
+    pointer = artifact.pointer
+    assert pointer.oid is not None
+    kind = "tree" if pointer.kind is ArtifactKind.DIRECTORY else "file"
+    return PushRoot(root=Root(kind, pointer.oid, pointer.files or 1, pointer.size or 0), label=artifact.path)

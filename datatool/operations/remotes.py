@@ -1,0 +1,244 @@
+"""Remotes: named places, kept in the configuration; only `check_remote` contacts one."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from datatool.config.edit import scope_path, set_values
+from datatool.config.keys import KEYS, Scope, is_name, lookup
+from datatool.errors import RemoteNotFound, UsageError
+from datatool.operations.remote_access import connect_to, remote_name
+from datatool.project.project import Project
+from datatool.remote.check import CheckStep, check
+from datatool.remote.url import DIRECTORY, parse_url
+
+__all__ = ["CheckStep", "RemoteCheck", "RemoteInfo", "RemoteResult"]
+
+_HIDDEN = "…"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RemoteResult:
+    """A remote after a change, and the configuration files that were written."""
+
+    name: str
+    url: str
+    default: bool
+    written: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RemoteInfo:
+    """A configured remote; a secret among its settings is shown as `…`."""
+
+    name: str
+    url: str
+    default: bool
+    settings: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RemoteCheck:
+    """What a remote was seen to do, and what its kind of store can do."""
+
+    name: str
+    url: str
+    steps: tuple[CheckStep, ...]
+    capabilities: dict[str, bool]
+
+
+def add_remote(
+    project: Project,
+    name: str,
+    url: str,
+    *,
+    default: bool = False,
+    settings: Mapping[str, str] | None = None,
+    local: bool = False,
+    cwd: Path | None = None,
+) -> RemoteResult:
+    """Write a remote into the configuration; nothing is contacted. The first one becomes the default.
+
+    A relative directory is taken from `cwd` (the current directory) and kept relative to the project's root. Raises
+    UsageError for a bad name or URL and for a name that is taken, Refused for a secret in the committed file.
+    """
+    _require_name(name)
+    remotes = project.config.remotes()
+    if name in remotes:
+        raise UsageError(
+            f"{name}: there is a remote of that name already ({remotes[name].get('url', 'no URL')})",
+            hint=f"datatool remote set {name} url={url}, or choose another name",
+        )
+    url = _from_root(project, url, cwd or Path.cwd())
+    first = not remotes
+    wanted = {"url": url, **(settings or {})}
+    written = _write(project, name, wanted, local=local)
+    if default or first:
+        written += _write_default(project, name, local=local)
+    return RemoteResult(name=name, url=url, default=default or first, written=tuple(dict.fromkeys(written)))
+
+
+def list_remotes(project: Project) -> tuple[RemoteInfo, ...]:
+    """The configured remotes, by name."""
+    return tuple(
+        RemoteInfo(
+            name=name,
+            url=settings.get("url", ""),
+            default=name == project.config.default_remote,
+            settings={
+                key: _HIDDEN if _is_secret(name, key) else value
+                for key, value in sorted(settings.items())
+                if key != "url"
+            },
+        )
+        for name, settings in sorted(project.config.remotes().items())
+    )
+
+
+def set_remote(project: Project, name: str, settings: Mapping[str, str], *, local: bool = False) -> RemoteResult:
+    """Change settings of a remote; an empty value removes one. Raises RemoteNotFound, UsageError, Refused."""
+    known = _require(project, name)
+    changes: dict[str, str | None] = {}
+    for key, value in settings.items():
+        if key == "url" and not value:
+            raise UsageError(f"{name}: a remote needs a URL", hint=f"datatool remote remove {name} removes it")
+        changes[key] = (_from_root(project, value, Path.cwd()) if key == "url" else value) or None
+    written = _write(project, name, changes, local=local)
+    return RemoteResult(
+        name=name,
+        url=changes.get("url") or known.get("url", ""),
+        default=name == project.config.default_remote,
+        written=tuple(written),
+    )
+
+
+def remove_remote(project: Project, name: str) -> RemoteResult:
+    """Remove a remote from the configuration; what lies there is not touched. Raises RemoteNotFound."""
+    known = _require(project, name)
+    written = []
+    was_default = project.config.default_remote == name
+    for scope in (Scope.PROJECT, Scope.LOCAL, Scope.USER):
+        changes: dict[str, str | None] = {f"remotes.{name}.{key}": None for key in known}
+        if was_default:
+            changes["remote"] = None
+        written += _write_in(project, scope, changes)
+    return RemoteResult(name=name, url=known.get("url", ""), default=was_default, written=tuple(written))
+
+
+def rename_remote(project: Project, old: str, new: str) -> RemoteResult:
+    """Give a remote another name, in every configuration file that names it. Raises RemoteNotFound, UsageError."""
+    known = _require(project, old)
+    _require_name(new)
+    if new in project.config.remotes():
+        raise UsageError(f"{new}: there is a remote of that name already", hint="choose another name")
+    was_default = project.config.default_remote == old
+    written = []
+    for scope in (Scope.PROJECT, Scope.LOCAL, Scope.USER):
+        here = {
+            key: value
+            for key, value in _in_scope(project, scope).items()
+            if key.startswith(f"remotes.{old}.") and key.rpartition(".")[2] in known
+        }
+        changes: dict[str, str | None] = dict.fromkeys(here)
+        changes |= {f"remotes.{new}.{key.rpartition('.')[2]}": value for key, value in here.items()}
+        if was_default and _in_scope(project, scope).get("remote") == old:
+            changes["remote"] = new
+        written += _write_in(project, scope, changes)
+    return RemoteResult(name=new, url=known.get("url", ""), default=was_default, written=tuple(written))
+
+
+def default_remote(project: Project, name: str) -> RemoteResult:
+    """Make a remote the default one. Raises RemoteNotFound."""
+    known = _require(project, name)
+    written = _write_default(project, name, local=False)
+    return RemoteResult(name=name, url=known.get("url", ""), default=True, written=tuple(written))
+
+
+def check_remote(project: Project, name: str | None = None, *, offline: bool = False) -> RemoteCheck:
+    """Prove that a remote can be written, read, listed and deleted from. Raises RemoteNotFound, RemoteError."""
+    chosen = remote_name(project, name)
+    connection = connect_to(project, chosen, offline=offline)
+    connection.remote.open()
+    capabilities = connection.store.capabilities
+    return RemoteCheck(
+        name=chosen,
+        url=connection.remote.label,
+        steps=check(connection.store),
+        capabilities={
+            "write": capabilities.write,
+            "list": capabilities.list,
+            "delete": capabilities.delete,
+            "checksum": capabilities.checksum,
+            "conditional": capabilities.conditional,
+            "multipart": capabilities.multipart,
+        },
+    )
+
+
+def _require(project: Project, name: str) -> dict[str, str]:
+    remotes = project.config.remotes()
+    if name not in remotes:
+        near = difflib.get_close_matches(name, list(remotes), n=1)
+        raise RemoteNotFound(
+            f"{name}: no such remote",
+            hint=f"did you mean {near[0]}?" if near else "datatool remote list shows what there is",
+        )
+    return remotes[name]
+
+
+def _require_name(name: str) -> None:
+    if not is_name(name):
+        raise UsageError(f"{name}: a remote's name has only letters, digits, '_', '-' and '.'")
+
+
+def _from_root(project: Project, url: str, cwd: Path) -> str:
+    """Check a URL; a relative directory is rewritten from the current directory to the project's root."""
+    place = parse_url(url, root=cwd)
+    if place.protocol != DIRECTORY or url.startswith(("~", "file:")) or os.path.isabs(url):
+        return url
+    return Path(os.path.relpath(place.path, project.root)).as_posix()
+
+
+def _is_secret(name: str, key: str) -> bool:
+    row = lookup(f"remotes.{name}.{key}")
+    return row is not None and row.secret
+
+
+def _write(project: Project, name: str, settings: Mapping[str, str | None], *, local: bool) -> list[str]:
+    scopes: dict[Scope, dict[str, str | None]] = {}
+    for key, value in settings.items():
+        whole = f"remotes.{name}.{key}"
+        row = lookup(whole)
+        if row is None:
+            known = sorted(row.pattern.rpartition(".")[2] for row in KEYS if row.pattern.startswith("remotes.NAME."))
+            near = difflib.get_close_matches(key, known, n=1)
+            raise UsageError(
+                f"{key}: no such setting of a remote",
+                hint=f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}",
+            )
+        scopes.setdefault(Scope.LOCAL if local else row.scope, {})[whole] = value
+    written: list[str] = []
+    for scope, changes in scopes.items():
+        written += _write_in(project, scope, changes)
+    return written
+
+
+def _write_default(project: Project, name: str, *, local: bool) -> list[str]:
+    return _write_in(project, Scope.LOCAL if local else Scope.PROJECT, {"remote": name})
+
+
+def _write_in(project: Project, scope: Scope, changes: Mapping[str, str | None]) -> list[str]:
+    path = scope_path(scope, project.root, project.local)
+    if all(value is None for value in changes.values()) and not path.exists():
+        return []
+    return [os.fspath(path)] if changes and set_values(path, changes) else []
+
+
+def _in_scope(project: Project, scope: Scope) -> dict[str, str]:
+    return {key: value for key, value, origin in project.config.items() if origin == scope}
+
+

@@ -1,0 +1,114 @@
+"""Stop tracking artifacts: the pointer and its ignore line go, the data stays unless it is to go too."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from datatool.errors import Unsaved, UsageError
+from datatool.localfs.atomic import remove_file
+from datatool.localfs.removal import remove_tree
+from datatool.localfs.safe_paths import check_parents
+from datatool.model.entry import DIRECTORY
+from datatool.model.paths import show_bytes
+from datatool.operations.publish import locked, stage_paths, unignore
+from datatool.operations.targets import Selection, not_found, project_path, select
+from datatool.progress import SILENT, Progress
+from datatool.project.project import Project
+from datatool.workspace.compare import State, compare
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Removed:
+    """One artifact that is tracked no longer."""
+
+    path: str
+    pointer: str
+    data_deleted: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RemoveResult:
+    """What was removed, and what was staged in git."""
+
+    artifacts: tuple[Removed, ...]
+    staged: tuple[str, ...]
+
+
+def remove(
+    project: Project, targets: Sequence[str], *, cwd: Path, data: bool = False, progress: Progress = SILENT
+) -> RemoveResult:
+    """Stop tracking whole artifacts; with `data` their files are deleted too, unless there is unsaved work in them.
+
+    All of them, or none. Objects stay in the cache and on remotes. Raises PathNotFound, UsageError, Unsaved.
+    """
+    if not targets:
+        raise UsageError("nothing to remove", hint="name the artifacts to stop tracking")
+    chosen: dict[bytes, Selection] = {}
+    for target in targets:
+        found, broken = select(project, [target], cwd)
+        if broken:
+            raise broken[0]
+        if not found:
+            raise not_found(project, target, project_path(project, target, cwd))
+        chosen |= {item.artifact.path: item for item in found}
+    for item in chosen.values():
+        if item.within:
+            raise UsageError(
+                f"{show_bytes(item.artifact.path + b'/' + item.within)}: is a part of {item.artifact.name}, which is "
+                "tracked as a whole",
+                hint=f"delete it and run datatool add {item.artifact.name}, or remove {item.artifact.name}",
+            )
+    with locked(project, chosen, progress):
+        if data:
+            for path in chosen:
+                check_parents(os.fsencode(project.root), path)
+            _refuse_unsaved(project, chosen)
+        removed: list[Removed] = []
+        for path, item in sorted(chosen.items()):
+            full = Path(os.fsdecode(project.workspace.full(path)))
+            remove_file(full.with_name(full.name + ".dt"))
+            there = os.path.lexists(full)
+            if data and there:
+                remove_tree(full)
+            removed.append(
+                Removed(
+                    path=item.artifact.name,
+                    pointer=os.fsdecode(item.artifact.pointer_path),
+                    data_deleted=data and there,
+                )
+            )
+        changed = unignore(project, list(chosen))
+        for path in chosen:
+            project.state.forget(path)
+        staged = stage_paths(project, [item.artifact.pointer_path for item in chosen.values()] + changed, progress)
+    if not data and project.worktree is not None:
+        progress.hint("the data is visible to git again: git add would store it in the repository")
+    return RemoveResult(artifacts=tuple(removed), staged=staged)
+
+
+def _refuse_unsaved(project: Project, chosen: dict[bytes, Selection]) -> None:
+    for path, item in chosen.items():
+        comparison = compare(project.workspace, project.cache.load, item.artifact, project.state.base(path))
+        changed = comparison.added + comparison.modified
+        if comparison.state is not State.MODIFIED or not (changed or comparison.unknown):
+            continue
+        if item.artifact.pointer.kind == "directory" and project.workspace.kind(path) == DIRECTORY and changed:
+            lost = [name for name in changed if not _saved(project, path + b"/" + name if name else path)]
+        else:
+            lost = [name for name in changed or (b"",) if not _saved(project, path + b"/" + name if name else path)]
+        if lost:
+            first = path + b"/" + lost[0] if lost[0] else path
+            raise Unsaved(
+                f"{show_bytes(first)}: unsaved changes; nothing was removed",
+                hint=f"datatool add {item.artifact.name} keeps them, or remove without --data",
+                path=os.fsdecode(first),
+            )
+
+
+def _saved(project: Project, path: bytes) -> bool:
+    if project.workspace.kind(path) != "f":
+        return False
+    return not project.cache.missing([project.workspace.hash(path)[0]])

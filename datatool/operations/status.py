@@ -1,0 +1,202 @@
+"""What state every artifact is in: here, in the cache, in git, and on the remote."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from datatool.errors import DatatoolError, FormatError
+from datatool.git.pointers import pointer_states
+from datatool.model.oid import ObjectId
+from datatool.model.pointer import ArtifactKind
+from datatool.operations.cached import is_cached
+from datatool.operations.failures import Failure, failure_of
+from datatool.operations.publish import not_ignored_by_project
+from datatool.operations.remote_access import label_of
+from datatool.operations.remote_status import on_remote
+from datatool.operations.targets import Selection, name_of, select
+from datatool.progress import SILENT, Progress
+from datatool.project.project import Project
+from datatool.remote.known import known_pushed
+from datatool.workspace.compare import Comparison, State, compare
+from datatool.workspace.pointers import SUFFIX, Artifact
+
+__all__ = ["ArtifactStatus", "Changes", "State", "StatusResult", "status"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Changes:
+    """Paths that differ from what datatool last wrote, relative to the project's root; always complete."""
+
+    added: tuple[str, ...] = ()
+    modified: tuple[str, ...] = ()
+    deleted: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.modified or self.deleted)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ArtifactStatus:
+    """One artifact. `remote` is None unless the remote was asked; `pushed` is when this version was last known to be
+    there (ISO 8601), from memory; `error` says why its state can't be told."""
+
+    path: str
+    kind: ArtifactKind
+    state: State
+    pointer: str
+    pointer_state: str
+    cached: bool
+    remote: bool | None
+    pushed: str | None
+    size: int | None
+    files: int | None
+    changes: Changes
+    error: Failure | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StatusResult:
+    """All of them; `clean` when every one is. `notes` are things the user may want to mend."""
+
+    artifacts: tuple[ArtifactStatus, ...]
+    clean: bool
+    notes: tuple[str, ...]
+
+
+def status(
+    project: Project,
+    targets: Sequence[str] = (),
+    *,
+    cwd: Path,
+    remote: bool = False,
+    remote_name: str | None = None,
+    offline: bool = False,
+    progress: Progress = SILENT,
+) -> StatusResult:
+    """Look at artifacts; nothing in the workspace is changed, and files are hashed only where size and times can't tell.
+
+    With `remote` the remote is asked what it really has. Raises PathNotFound, RemoteNotFound, RemoteError.
+
+    >>> status(project, cwd=Path.cwd()).clean  # doctest: +SKIP
+    True
+    """
+    selections, broken = select(project, targets, cwd)
+    states: Mapping[bytes, str] = {}
+    if project.worktree is not None:
+        states = pointer_states(project.worktree, [item.artifact.pointer_path for item in selections])
+    there = on_remote(project, [item.artifact for item in selections], remote_name, offline=offline) if remote else {}
+    pushed = _pushed(project)
+    stamp = project.cache.stamp() if selections else b""
+    found: list[ArtifactStatus] = []
+    with progress.task("looking", files=len(selections)) as task:
+        for item in selections:
+            found.append(_one(project, item, states, there, pushed, stamp))
+            task.advance(files=1)
+    found += [_broken(error) for error in broken]
+    notes = [f"git refuses this repository, so its part is left out: {project.unsafe}"] if project.unsafe else []
+    notes += not_ignored_by_project(project, [item.artifact.path for item in selections])
+    return StatusResult(
+        artifacts=tuple(sorted(found, key=lambda item: item.path)),
+        clean=all(item.state is State.CLEAN and item.error is None for item in found),
+        notes=tuple(notes),
+    )
+
+
+def _one(
+    project: Project,
+    item: Selection,
+    states: Mapping[bytes, str],
+    there: dict[bytes, bool],
+    pushed: dict[ObjectId, float],
+    stamp: bytes,
+) -> ArtifactStatus:
+    artifact = item.artifact
+    error: Failure | None = None
+    try:
+        comparison = compare(project.workspace, project.cache.load, artifact, project.state.base(artifact.path))
+    except DatatoolError as problem:
+        comparison, error = Comparison(state=State.MODIFIED), failure_of(problem)
+    if item.within:
+        comparison = _only(comparison, item.within)
+    pointer = artifact.pointer
+    return ArtifactStatus(
+        path=artifact.name,
+        kind=pointer.kind,
+        state=comparison.state,
+        pointer=os.fsdecode(artifact.pointer_path),
+        pointer_state=states.get(artifact.pointer_path, "new" if project.worktree is not None else "committed"),
+        cached=is_cached(project.cache, project.state, pointer, stamp=stamp),
+        remote=there.get(artifact.path),
+        pushed=_when(pushed.get(pointer.oid)) if pointer.oid is not None else None,
+        size=pointer.size,
+        files=pointer.files,
+        changes=_changes(artifact, comparison),
+        error=error,
+    )
+
+
+def _only(comparison: Comparison, within: bytes) -> Comparison:
+    """The part of a comparison that concerns one path inside the artifact."""
+
+    def part(paths: tuple[bytes, ...]) -> tuple[bytes, ...]:
+        return tuple(path for path in paths if path == within or path.startswith(within + b"/"))
+
+    changed = Comparison(
+        state=State.MODIFIED,
+        added=part(comparison.added),
+        modified=part(comparison.modified),
+        deleted=part(comparison.deleted),
+    )
+    if comparison.state is not State.MODIFIED or changed.added or changed.modified or changed.deleted:
+        return Comparison(
+            state=comparison.state, added=changed.added, modified=changed.modified, deleted=changed.deleted
+        )
+    return Comparison(state=State.CLEAN)
+
+
+def _changes(artifact: Artifact, comparison: Comparison) -> Changes:
+    def whole(paths: tuple[bytes, ...]) -> tuple[str, ...]:
+        return tuple(os.fsdecode(artifact.path + b"/" + path if path else artifact.path) for path in paths)
+
+    return Changes(
+        added=whole(comparison.added), modified=whole(comparison.modified), deleted=whole(comparison.deleted)
+    )
+
+
+def _broken(error: FormatError) -> ArtifactStatus:
+    name = name_of(error)
+    return ArtifactStatus(
+        path=name,
+        kind=ArtifactKind.FILE,
+        state=State.MODIFIED,
+        pointer=name + SUFFIX.decode(),
+        pointer_state="changed",
+        cached=False,
+        remote=None,
+        pushed=None,
+        size=None,
+        files=None,
+        changes=Changes(),
+        error=failure_of(error),
+    )
+
+
+def _pushed(project: Project) -> dict[ObjectId, float]:
+    """For each root known to be on the default remote, when that was known."""
+    remotes = project.config.remotes()
+    name = project.config.default_remote
+    if name is None or "url" not in remotes.get(name, {}):
+        return {}
+    return known_pushed(
+        project.remotes_memory, label_of(project, remotes[name]["url"]), project.config.project or ""
+    )
+
+
+def _when(moment: float | None) -> str | None:
+    return None if moment is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
+
+

@@ -1,0 +1,154 @@
+"""From what the user typed to the artifacts meant, with the nearest name where nothing matches."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from datatool.errors import DatatoolError, FormatError, PathNotFound, UsageError
+from datatool.git.pointers import pointer_listing
+from datatool.model.paths import show_bytes
+from datatool.project.project import Project
+from datatool.workspace.pointers import (
+    SUFFIX,
+    Artifact,
+    artifacts_from,
+    find_artifact,
+    owner,
+    walk_pointers,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Selection:
+    """An artifact that is meant, whole (`within` is `b""`) or one path inside it."""
+
+    artifact: Artifact
+    within: bytes = b""
+
+
+def project_path(project: Project, target: str, cwd: Path) -> bytes:
+    """A typed path as raw bytes from the project's root, `b""` for the root itself.
+
+    Raises UsageError for an empty one, PathNotFound for one outside the project.
+    """
+    if not target:
+        raise UsageError("an empty path", hint="name a file or directory")
+    full = os.path.normpath(os.path.join(cwd, target))
+    parent, name = os.path.split(full)
+    for candidate in (full, os.path.join(os.path.realpath(parent), name), os.path.realpath(full)):
+        relative = os.path.relpath(candidate, project.root)
+        if relative == os.curdir:
+            return b""
+        if relative != os.pardir and not relative.startswith(os.pardir + os.sep):
+            return os.fsencode(relative).replace(os.fsencode(os.sep), b"/")
+    raise PathNotFound(
+        f"{target}: outside the project at {project.root}", hint="name a path inside the project", path=target
+    )
+
+
+def select(
+    project: Project, targets: Sequence[str], cwd: Path
+) -> tuple[list[Selection], list[FormatError]]:
+    """The artifacts that targets name (all of the project's without targets), and pointers that don't read.
+
+    A target may be an artifact, its pointer, a path inside it, or a directory around artifacts. Raises PathNotFound
+    for one that is none of these, naming the nearest; a pointer named by the user that doesn't read is raised too.
+    """
+    if not targets:
+        return _below(project, b"")
+    chosen: dict[tuple[bytes, bytes], Selection] = {}
+    broken: list[FormatError] = []
+    for target in targets:
+        found, unreadable = _one(project, target, cwd)
+        for selection in found:
+            chosen.setdefault((selection.artifact.path, selection.within), selection)
+        broken += unreadable
+    whole = {path for path, within in chosen if not within}
+    return [item for (path, within), item in sorted(chosen.items()) if not within or path not in whole], broken
+
+
+def _one(project: Project, target: str, cwd: Path) -> tuple[list[Selection], list[FormatError]]:
+    path = project_path(project, target, cwd)
+    if path:
+        around = owner(project.root, path)
+        if around is not None:
+            return [Selection(artifact=around, within=path[len(around.path) + 1 :])], []
+        if path.endswith(SUFFIX):
+            named = find_artifact(project.root, path[: -len(SUFFIX)])
+            if named is not None:
+                return [Selection(artifact=named)], []
+    found, broken = _below(project, path)
+    if found or broken or (not path):
+        return found, broken
+    raise not_found(project, target, path)
+
+
+def not_found(project: Project, target: str, path: bytes) -> PathNotFound:
+    """The error for a target that names nothing tracked."""
+    near = nearest(project, path)
+    there = os.path.lexists(project.workspace.full(path))
+    if there:
+        message = f"{target}: not tracked by datatool"
+        hint = f"datatool add {target}"
+        if near:
+            hint += f" tracks it; did you mean {near}?"
+    else:
+        message = f"{target}: no such artifact, file or directory"
+        hint = f"did you mean {near}?" if near else "datatool list shows what there is"
+    return PathNotFound(message, hint=hint, path=os.fsdecode(path))
+
+
+def nearest(project: Project, path: bytes) -> str | None:
+    """The tracked path, or the file lying there, whose name is most like this one."""
+    names = {pointer[: -len(SUFFIX)] for pointer in pointer_paths(project, b"")}
+    directory = os.path.dirname(path)
+    try:
+        with os.scandir(project.workspace.full(directory) if directory else os.fsencode(project.root)) as entries:
+            names |= {
+                directory + b"/" + entry.name if directory else entry.name
+                for entry in entries
+                if not entry.name.startswith(b".") and not entry.name.endswith(SUFFIX)
+            }
+    except OSError:
+        pass
+    shown = {show_bytes(name): name for name in names if name != path}
+    matches = difflib.get_close_matches(show_bytes(path), list(shown), n=1, cutoff=0.6)
+    if not matches:
+        bases = {os.path.basename(name): name for name in shown}
+        matches = [bases[base] for base in difflib.get_close_matches(os.path.basename(show_bytes(path)), list(bases), n=1)]
+    return matches[0] if matches else None
+
+
+def pointer_paths(project: Project, within: bytes) -> list[bytes]:
+    """Every file named like a pointer at or below a path, by git where there is git, else by a walk."""
+    if project.worktree is not None:
+        return pointer_listing(project.worktree, [within] if within else [])
+    prefix = within + b"/" if within else b""
+    return [path for path in walk_pointers(project.root) if path.startswith(prefix)]
+
+
+def all_artifacts(project: Project, within: bytes = b"") -> Iterator[Artifact | FormatError]:
+    """Every artifact at or below a path; one whose pointer doesn't read is given as its error."""
+    return artifacts_from(project.root, pointer_paths(project, within))
+
+
+def _below(project: Project, path: bytes) -> tuple[list[Selection], list[FormatError]]:
+    found: list[Selection] = []
+    broken: list[FormatError] = []
+    for item in all_artifacts(project, path):
+        if isinstance(item, FormatError):
+            broken.append(item)
+        else:
+            found.append(Selection(artifact=item))
+    return found, broken
+
+
+def name_of(error: DatatoolError) -> str:
+    """The artifact that a pointer's error is about."""
+    path = error.path or ""
+    suffix = SUFFIX.decode()
+    return path[: -len(suffix)] if path.endswith(suffix) else path

@@ -1,0 +1,30 @@
+"""What push and fetch tell of their work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from datatool.operations.failures import Failure
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Transferred:
+    """One artifact; `error` says why it is not (wholly) there."""
+
+    path: str
+    ok: bool
+    error: Failure | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TransferResult:
+    """`objects` were sent or received, in `bytes` over the store interface; `skipped_objects` were there already;
+    `requests` counts store operations of either direction."""
+
+    remote: str
+    artifacts: tuple[Transferred, ...]
+    objects: int
+    bytes: int
+    skipped_objects: int
+    requests: int
+    dry_run: bool = False

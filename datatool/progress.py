@@ -1,0 +1,49 @@
+"""How long work reports on itself without knowing who listens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+
+class Task(Protocol):
+    """One piece of work under way."""
+
+    def advance(self, *, bytes: int = 0, files: int = 0) -> None:
+        """Say that this much more is finished."""
+
+
+class Progress(Protocol):
+    """Who listens: a terminal, a log, a test, or nobody (`SILENT`)."""
+
+    def task(self, title: str, *, bytes: int | None = None, files: int | None = None) -> AbstractContextManager[Task]:
+        """Open a task with known totals, where they are known; use it with `with`."""
+
+    def warn(self, message: str, *, hint: str | None = None) -> None:
+        """Tell something the user should know though the work goes on."""
+
+    def hint(self, message: str) -> None:
+        """Tell something useful that is no problem."""
+
+
+class _SilentTask:
+    def advance(self, *, bytes: int = 0, files: int = 0) -> None:
+        pass
+
+
+class Silent:
+    """Listens to nothing."""
+
+    @contextmanager
+    def task(self, title: str, *, bytes: int | None = None, files: int | None = None) -> Iterator[Task]:
+        yield _SilentTask()
+
+    def warn(self, message: str, *, hint: str | None = None) -> None:
+        pass
+
+    def hint(self, message: str) -> None:
+        pass
+
+
+SILENT = Silent()

@@ -1,0 +1,1 @@
+"""An opened project: where everything of it lies, read once."""

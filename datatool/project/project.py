@@ -1,0 +1,144 @@
+"""An opened project: where everything of it lies, read once."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from datatool.cache.local import Cache
+from datatool.config.load import Config, load_config
+from datatool.errors import ProjectNotFound
+from datatool.git.worktree import Unsafe, Worktree, discover
+from datatool.hashing import digest
+from datatool.index.state import State
+from datatool.localfs.mounts import on_own_disk
+from datatool.workspace.ignore_rules import read_rules
+from datatool.workspace.present import Workspace
+
+FOLDER = ".datatool"
+CONFIG = "config.yaml"
+IGNORE = ".datatoolignore"
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A git repository, or an exported tree of one, where datatool is initialised.
+
+    `root` is the work tree's top; `worktree` is git's view of it (None where there is no git, or git refuses it for
+    its owner: then `unsafe` says why); `local` is the directory for local state that all linked work trees share.
+    """
+
+    root: Path
+    worktree: Worktree | None
+    unsafe: str | None
+    local: Path
+    config: Config
+    state: State
+    cache: Cache
+    workspace: Workspace
+
+    def __enter__(self) -> Project:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.state.close()
+
+    @property
+    def remotes_memory(self) -> Path:
+        """Where index shards of remotes, and what is known of them, are kept."""
+        return self.cache.top / "remotes"
+
+    @property
+    def locks(self) -> Path:
+        """Where lock files lie."""
+        return self.local / "locks"
+
+
+def find_root(directory: Path) -> Path:
+    """The project around a directory: the nearest one upwards with `.datatool/config.yaml`, not beyond the git
+    repository that the directory belongs to (a submodule is not its superproject). ProjectNotFound otherwise."""
+    current = Path(os.path.realpath(directory))
+    while True:
+        if os.path.isfile(current / FOLDER / CONFIG):
+            return current
+        if os.path.lexists(current / ".git") or current.parent == current:
+            break
+        current = current.parent
+    raise ProjectNotFound(
+        f"{directory}: not inside a datatool project", hint="datatool init makes the git repository here one"
+    )
+
+
+def open_project(directory: Path, *, flags: Mapping[str, str], environ: Mapping[str, str]) -> Project:
+    """Open the project around a directory; nothing is written.
+
+    Raises ProjectNotFound, and FormatError for configuration that doesn't read.
+    """
+    root = find_root(directory)
+    found = discover(root)
+    worktree = found if isinstance(found, Worktree) else None
+    if worktree is not None and not os.path.samefile(worktree.top, root):
+        worktree = None
+    local = worktree.common_dir / "datatool" if worktree is not None else root / FOLDER / "local"
+    config = load_config(root=root, local_dir=local, flags=flags, environ=environ)
+    own = worktree.git_dir / "datatool" if worktree is not None else local
+    state = State(_state_path(own, environ))
+    cache_dir = config.get("cache.dir")
+    top = root / os.path.expanduser(cache_dir) if cache_dir else local / "cache"
+    cache = Cache(top, state, durability=config.durability, user=_user(own) if cache_dir else "")
+    return Project(
+        root=root,
+        worktree=worktree,
+        unsafe=found.reason if isinstance(found, Unsafe) else None,
+        local=local,
+        config=config,
+        state=state,
+        cache=cache,
+        workspace=Workspace(root=root, state=state, modes_bind=_modes_bind(worktree), skip=_skip(root)),
+    )
+
+
+def _state_path(own: Path, environ: Mapping[str, str]) -> Path:
+    if on_own_disk(own):
+        return own / "state.db"
+    name = digest(_user(own).encode(errors="surrogateescape"))
+    return user_cache(environ) / "state" / name / "state.db"
+
+
+def user_cache(environ: Mapping[str, str]) -> Path:
+    """This user's cache directory, for what belongs to no project."""
+    if os.name == "nt":
+        return Path(environ.get("LOCALAPPDATA", os.path.expanduser("~"))) / "datatool" / "Cache"
+    return Path(environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "datatool"
+
+
+def _user(own: Path) -> str:
+    return json.dumps({"host": _host(), "git_dir": os.path.realpath(own.parent)}) + "\n"
+
+
+def _modes_bind(worktree: Worktree | None) -> bool:
+    if os.name == "nt":
+        return False
+    if worktree is None:
+        return True
+    try:
+        text = (worktree.common_dir / "config").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return True
+    found = re.findall(r"(?im)^\s*filemode\s*=\s*(\w+)\s*$", text)
+    return not found or found[-1].lower() in ("true", "yes", "on", "1")
+
+
+def _skip(root: Path) -> Callable[[bytes, bool], bool] | None:
+    try:
+        return read_rules((root / IGNORE).read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _host() -> str:
+    return os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")

@@ -1,0 +1,128 @@
+"""What a remote really has and can do: looked at, never inferred from its index."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from datatool.errors import DatatoolError, RemoteError
+from datatool.formats.shard import LOOSE, Root
+from datatool.model.oid import EMPTY, ObjectId
+from datatool.remote.session import Remote
+from datatool.remote.state import Location, root_key
+from datatool.store.objects import Wanted
+from datatool.store.protocol import NameMissing, Store
+
+_PACK_END = 44
+"""A pack goes on at least this far behind its last payload: nonce and trailer."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CheckStep:
+    """One thing that was tried at a remote, whether it worked, and what was found."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+class Lost(NamedTuple):
+    """Names of the index that are not there, and names whose bytes can't be right because their size is wrong."""
+
+    gone: frozenset[str]
+    wrong: frozenset[str]
+
+
+def check(store: Store) -> tuple[CheckStep, ...]:
+    """Prove that a store can be written, read, listed and deleted from, with a small name of its own.
+
+    The steps come in the order they were tried; what can't be tried because an earlier one failed is left out.
+    """
+    name = f"check/{secrets.token_hex(16)}"
+    data = secrets.token_bytes(1000)
+    steps: list[CheckStep] = []
+
+    def step(title: str, found: object, expected: object) -> None:
+        ok = found == expected
+        steps.append(CheckStep(name=title, ok=ok, detail="" if ok else f"found {found!r:.80}, not {expected!r:.80}"))
+
+    if not store.capabilities.write:
+        return (CheckStep(name="write", ok=False, detail="read only"),)
+    current = "write"
+    try:
+        store.put(name, data)
+        step(current, True, True)
+        current = "read"
+        step(current, store.get(name) == data, True)
+        current = "range"
+        step(current, store.get(name, 100, 50) == data[100:150], True)
+        if store.capabilities.list:
+            current = "list"
+            step(current, [(item.name, item.size) for item in store.list("check/") if item.name == name], [(name, 1000)])
+        current = "delete"
+        store.delete_many([name])
+        step(current, _there(store, name), False)
+    except (DatatoolError, NameMissing) as error:
+        steps.append(CheckStep(name=current, ok=False, detail=str(error)))
+    return tuple(steps)
+
+
+def status(remote: Remote, roots: Iterable[Root]) -> frozenset[ObjectId]:
+    """The oids of those roots that a live push record lists: pushed whole, and not expired since."""
+    live = remote.state.live_roots()
+    return frozenset(root.oid for root in roots if root_key(root) in live)
+
+
+def present(remote: Remote, wanted: Sequence[Wanted]) -> frozenset[ObjectId]:
+    """The oids of wanted objects that are missing: no name that the index has for them is really there."""
+    oids = {item.oid for item in wanted if item.oid != EMPTY}
+    places = remote.state.locations(oids)
+    if not places:
+        return frozenset(oids)
+    sizes = _sizes(remote.store, (place.name for found in places.values() for place in found))
+    return frozenset(oid for oid in oids if not any(_fits(place, sizes) for place in places.get(oid, ())))
+
+
+def lost_names(remote: Remote) -> Lost:
+    """Compare everything that the index names with what is listed: two listings, however much there is."""
+    ends: dict[str, int] = {}
+    for name, _, record in remote.state.names():
+        end = record.ulen if record.kind == LOOSE else record.off + record.clen
+        if end > ends.get(name, -1):
+            ends[name] = end
+    if not ends:
+        return Lost(frozenset(), frozenset())
+    sizes = _sizes(remote.store, ends)
+    gone = frozenset(name for name in ends if name not in sizes)
+    wrong = frozenset(
+        name for name, end in ends.items() if name not in gone and not _size_right(name, end, sizes[name])
+    )
+    return Lost(gone, wrong - remote.state.condemned)
+
+
+def _there(store: Store, name: str) -> bool:
+    try:
+        store.get(name, 0, 1)
+    except NameMissing:
+        return False
+    return True
+
+
+def _sizes(store: Store, names: Iterable[str] | Collection[str]) -> dict[str, int]:
+    """The sizes of what is there, of the parts of the store that the names lie in."""
+    if not store.capabilities.list:
+        raise RemoteError(f"{store.label}: can't list, so it can't be looked at what is there")
+    parts = {name.partition("/")[0] for name in names}
+    return {item.name: item.size for part in sorted(parts) for item in store.list(f"{part}/")}
+
+
+def _fits(place: Location, sizes: dict[str, int]) -> bool:
+    size = sizes.get(place.name)
+    end = place.ulen if place.kind == LOOSE else place.off + place.clen
+    return size is not None and _size_right(place.name, end, size)
+
+
+def _size_right(name: str, end: int, size: int) -> bool:
+    return size >= end + _PACK_END if name.startswith("packs/") else size == end

@@ -1,0 +1,63 @@
+"""From a remote's settings to its store: the one door to fsspec and what it loads.
+
+Protocols come from an allow-list; what a user wrote is never handed to fsspec as a whole, which would follow
+chains such as `zip://*::file://…` (formats §6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+
+from datatool.errors import RemoteError, RemoteUnreachable, UsageError
+from datatool.model.settings import Durability
+from datatool.remote.url import DIRECTORY, RemoteUrl, parse_url
+from datatool.store.directory import DirectoryStore
+from datatool.store.protocol import Store
+
+_LATER = frozenset({"s3", "s3a", "ssh", "sftp", "http", "https"})
+_NEAREST = {"s3n": "s3", "scp": "sftp", "git": "https"}
+
+
+def connect(
+    settings: Mapping[str, str], *, root: Path, offline: bool, durability: Durability, seen: bool = False
+) -> Store:
+    """The store of a remote. `settings` are its `remotes.NAME.*` (`url` and more); `seen` says that this machine has
+    used a remote there before, so that a missing directory is one that is not mounted.
+
+    Raises UsageError for a URL that is none, RemoteUnreachable for a directory that is gone and for the network
+    while `offline`, RemoteError for protocols that can't be used.
+    """
+    url = parse_url(settings.get("url", ""), root=root)
+    if url.protocol == DIRECTORY:
+        return _directory(url, durability=durability, seen=seen)
+    if url.protocol in _LATER:
+        if offline:
+            raise RemoteUnreachable(f"{url.shown}: not contacted: offline", hint="leave out --offline, unset DATATOOL_OFFLINE")
+        raise RemoteError(f"{url.shown}: {url.protocol}:// remotes need a later version of datatool")
+    if url.protocol in _known_protocols():
+        raise RemoteError(f"{url.shown}: {url.protocol}:// can't be used as a remote")
+    near = _NEAREST.get(url.protocol)
+    raise UsageError(
+        f"{url.shown}: nobody knows the protocol {url.protocol}://", hint=f"did you mean {near}://?" if near else None
+    )
+
+
+def _directory(url: RemoteUrl, *, durability: Durability, seen: bool) -> Store:
+    path = Path(url.path)
+    if seen and not path.is_dir():
+        raise RemoteUnreachable(
+            f"{url.shown}: the directory is not there; is it mounted? this machine has used a remote in it",
+            hint="mount it and try again",
+            path=url.shown,
+        )
+    if path.exists() and not path.is_dir():
+        raise RemoteError(f"{url.shown}: is a file; a remote needs a directory", path=url.shown)
+    return DirectoryStore(path, durability=durability)
+
+
+def _known_protocols() -> frozenset[str]:
+    """The protocols that some installed or installable filesystem speaks."""
+    registry = import_module("fsspec.registry")
+    return frozenset(registry.known_implementations)

@@ -1,0 +1,68 @@
+"""Saying that bytes in a remote are wrong, so that whoever has the right ones sends them again.
+
+Nothing is overwritten: a condemn record names what is bad. It stays readable (the rest of a pack may be good), but
+no push counts on it any more, and the next one that has the bytes publishes them under a new name (formats §5).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+
+from datatool.errors import RemoteDenied
+from datatool.formats.gc_record import Condemn, encode_condemn
+from datatool.formats.shard import LOOSE
+from datatool.hashing import digest
+from datatool.localfs.atomic import new_temp, remove_file
+from datatool.remote.session import Remote
+from datatool.remote.source import LARGE, Suspect, read_place
+from datatool.remote.state import DAMAGED, Location
+from datatool.store.objects import Wanted
+from datatool.store.protocol import NameMissing, WrongBytes
+
+
+def report_damage(remote: Remote, suspects: Sequence[Suspect]) -> tuple[str, ...]:
+    """Look again at what a fetch found missing or wrong, and condemn what still is; the names condemned.
+
+    A transfer may have failed on its way, so nothing is condemned that reads well the second time. Where this
+    machine may not write, nothing happens.
+    """
+    bad = sorted({place.name for wanted, place in suspects if not _reads_well(remote, wanted, place)})
+    try:
+        return condemn_damaged(remote, bad)
+    except RemoteDenied:
+        return ()
+
+
+def condemn_damaged(remote: Remote, names: Iterable[str]) -> tuple[str, ...]:
+    """Publish that the bytes under these names (`packs/…`, `objects/…`) are wrong or gone; those not yet known as bad.
+
+    Nothing is written for names that are condemned already. Raises RemoteDenied where nothing may be written.
+    """
+    new = tuple(sorted(frozenset(names) - remote.state.condemned - remote.state.dropped))
+    if new:
+        remote.require_writable()
+        record = Condemn(nonce=os.urandom(16).hex(), project=remote.project, reason=DAMAGED, names=new)
+        data = encode_condemn(record)
+        remote.store.put(f"gc/{digest(data)}.condemn", data)
+        remote.refresh()
+    return new
+
+
+def _reads_well(remote: Remote, wanted: Wanted, place: Location) -> bool:
+    if place.kind == LOOSE and place.ulen >= LARGE:
+        return _copies_well(remote, wanted, place)
+    found = read_place(remote, wanted, place)
+    return found is not None and digest(found) == wanted.oid
+
+
+def _copies_well(remote: Remote, wanted: Wanted, place: Location) -> bool:
+    fd, path = new_temp(remote.scratch())
+    try:
+        remote.store.get_file(place.name, fd, wanted.oid, wanted.size or place.ulen)
+    except (NameMissing, WrongBytes):
+        return False
+    finally:
+        os.close(fd)
+        remove_file(path)
+    return True

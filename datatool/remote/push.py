@@ -1,0 +1,281 @@
+"""Push: make a remote hold everything that some roots need, then say so in one write (formats §5).
+
+    read the remote → send what it lacks → read it again, until it lacks nothing → commit
+
+Only the last write publishes. A push that is killed anywhere leaves at most unused objects, and the next one goes on
+from the last interim shard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+
+from datatool.errors import DatatoolError, RemoteError
+from datatool.formats.shard import Root
+from datatool.model.oid import EMPTY, ObjectId
+from datatool.progress import SILENT, Progress, Task
+from datatool.remote.check import lost_names
+from datatool.remote.commit import Check, Outcome, final_check, publish_roots, write_index_list
+from datatool.remote.damage import condemn_damaged
+from datatool.remote.session import Remote
+from datatool.remote.sink import UploadSink
+from datatool.remote.state import RemoteState, root_key
+from datatool.store.objects import Absent, ObjectSource, Wanted
+from datatool.store.transfer import transfer
+
+_CHUNK: Final = 32_768
+"""Objects compared with the index and read at a time: bounds memory, and keeps the work in bulk."""
+_ROUNDS: Final = 10
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PushRoot:
+    """Something to be pushed whole: a tree, a file or a run record, and the path to name in messages (raw bytes)."""
+
+    root: Root
+    label: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PushResult:
+    """What a push did: which roots the remote now has, which failed for want of which objects, and how much was sent.
+
+    `objects` counts objects sent, `bytes` bytes written to the remote, `skipped_objects` those it had already.
+    """
+
+    pushed: frozenset[ObjectId]
+    failed: dict[ObjectId, tuple[Absent, ...]]
+    objects: int
+    bytes: int
+    skipped_objects: int
+
+
+WantedBy = Callable[[PushRoot], Iterable[Wanted]]
+"""Everything that a root consists of, itself included, in tree path order; the same each time it is asked.
+KeyError (with an oid) where a part of the tree itself is missing here."""
+
+
+def push(
+    remote: Remote,
+    source: ObjectSource,
+    roots: Sequence[PushRoot],
+    wanted: WantedBy,
+    *,
+    commit: str | None,
+    jobs: int = 8,
+    verify: bool = False,
+    force: bool = False,
+    dry_run: bool = False,
+    compress: bool = False,
+    pack: bool = True,
+    index_list: bool = True,
+    progress: Progress = SILENT,
+) -> PushResult:
+    """Push `roots` to a remote; two requests when all of them are there already.
+
+    `commit` is the git commit to note, `verify` also lists what is really there and restores what is gone, `force`
+    asks for every object even where a push record covers it (and makes a remote anew that is gone), `dry_run` only
+    counts. An object that can't be read here makes the roots that need it fail; the rest goes on.
+    """
+    remote.open(create=not dry_run, again=force)
+    if not dry_run:
+        remote.require_writable()
+    todo = _not_pushed(remote, roots, everything=force or verify or bool(remote.state.damaged))
+    if not todo:
+        return PushResult(
+            pushed=frozenset(root.root.oid for root in roots), failed={}, objects=0, bytes=0, skipped_objects=0
+        )
+    if dry_run:
+        return _count(remote, roots, todo, wanted)
+    sink = UploadSink(remote, jobs=jobs, compress=compress, pack=pack)
+    try:
+        run = _Push(remote, source, sink, todo, wanted, progress)
+        if verify:
+            run.look_for_lost()
+        run.run(revision=commit, index_list=index_list)
+    except BaseException:
+        with suppress(DatatoolError, OSError):
+            sink.rescue()
+        raise
+    finally:
+        sink.close()
+    return PushResult(
+        pushed=frozenset(root.root.oid for root in roots if root.root.oid not in run.failed),
+        failed=run.failed,
+        objects=sink.objects,
+        bytes=sink.bytes,
+        skipped_objects=run.skipped,
+    )
+
+
+def _not_pushed(remote: Remote, roots: Sequence[PushRoot], *, everything: bool) -> list[PushRoot]:
+    """Each root once, without those that a young record of this project lists."""
+    pushed = frozenset() if everything else remote.state.pushed_roots(remote.project, now=remote.now())
+    once = {root_key(root.root): root for root in roots}
+    return [root for key, root in once.items() if key not in pushed]
+
+
+def _count(remote: Remote, roots: Sequence[PushRoot], todo: Sequence[PushRoot], wanted: WantedBy) -> PushResult:
+    """What a push would send."""
+    seen: set[ObjectId] = set()
+    objects = total = skipped = 0
+    for chunk in _chunks(item for root in todo for item in wanted(root)):
+        new = [item for item in chunk if item.oid not in seen and item.oid != EMPTY]
+        seen.update(item.oid for item in new)
+        usable = remote.state.usable([item.oid for item in new])
+        missing = {item.oid: item for item in new if item.oid not in usable}
+        skipped += len(usable)
+        objects += len(missing)
+        total += sum(item.size for item in missing.values())
+    return PushResult(
+        pushed=frozenset(root.root.oid for root in roots), failed={}, objects=objects, bytes=total, skipped_objects=skipped
+    )
+
+
+class _Push:
+    """One push under way."""
+
+    def __init__(
+        self,
+        remote: Remote,
+        source: ObjectSource,
+        sink: UploadSink,
+        todo: Sequence[PushRoot],
+        wanted: WantedBy,
+        progress: Progress,
+    ) -> None:
+        self.failed: dict[ObjectId, tuple[Absent, ...]] = {}
+        self.skipped = 0
+        self._remote = remote
+        self._source = source
+        self._sink = sink
+        self._todo = todo
+        self._wanted = wanted
+        self._progress = progress
+        self._absent: dict[ObjectId, Absent] = {}
+        self._rejected: set[ObjectId] = set()
+        self._bad_packs: frozenset[str] = frozenset()
+
+    def look_for_lost(self) -> None:
+        """Compare the index with what is really there: what is gone does not count, what is wrong is not used again."""
+        lost = lost_names(self._remote)
+        self._sink.lost.update(lost.gone, lost.wrong)
+        self._sink.avoid.update(lost.wrong)
+        self._bad_packs = frozenset(name for name in lost.gone if name.startswith("packs/")) | lost.wrong
+
+    def run(self, *, revision: str | None, index_list: bool) -> None:
+        """Send, check, commit; repeated while the remote changes under it."""
+        total = sum(root.root.bytes for root in self._todo)
+        files = sum(root.root.files for root in self._todo)
+        with self._progress.task("pushing", bytes=total, files=files) as task:
+            judged = self._send(task)
+        for _ in range(_ROUNDS):
+            self._sink.finish()
+            while self._send_rejected_again():
+                self._sink.finish()
+            check = final_check(self._remote)
+            if not self._remote.state.still_covers(judged):
+                self._sink.forget(self._remote.state.condemned | self._remote.state.dropped)
+                before = self._sink.objects
+                judged = self._send(None)
+                if self._sink.objects != before:
+                    continue  # what was sent after the check was not checked
+            judged = self._remote.state
+            if self._publish(check, revision, index_list):
+                if self._bad_packs:
+                    condemn_damaged(self._remote, self._bad_packs)
+                return
+        raise RemoteError(
+            f"{self._remote.label}: the push could not be committed; what was sent is kept",
+            hint="try again; this machine or the server may be too slow, or was suspended",
+        )
+
+    def _publish(self, check: Check, revision: str | None, index_list: bool) -> bool:
+        """Write the last shard; False if it is all to be checked again."""
+        self._fail_incomplete()
+        pushed = self._remote.state.pushed_roots(self._remote.project, now=self._remote.now())
+        roots = [
+            root.root
+            for root in self._todo
+            if root.root.oid not in self.failed and root_key(root.root) not in pushed
+        ]
+        if roots:
+            done = publish_roots(self._remote, self._sink, check, roots, revision=revision, index_list=index_list)
+            return done is Outcome.DONE
+        if self._sink.pending:
+            self._sink.publish()
+            if index_list:
+                write_index_list(self._remote)
+        return True
+
+    def _send(self, task: Task | None) -> RemoteState:
+        """Send what the remote lacks; the state by which that was judged."""
+        judged = self._remote.state
+        sink = self._sink
+        for chunk in _chunks(self._items()):
+            once = {item.oid: item for item in chunk}
+            once.pop(EMPTY, None)
+            usable = self._remote.state.usable(once.keys(), without=sink.lost)
+            there = usable | sink.holds(once.keys()) | (self._absent.keys() & once.keys())
+            missing = [item for oid, item in once.items() if oid not in there] if there else list(once.values())
+            if task is not None:
+                self.skipped += len(usable)
+                asked = {item.oid for item in missing}
+                rest = [item for item in chunk if item.oid not in asked]
+                task.advance(bytes=sum(w.size for w in rest), files=sum(not w.metadata for w in rest))
+            if missing:
+                moved = transfer(self._source, sink, missing, progress_task=task)
+                self._absent.update((found.wanted.oid, found) for found in moved.absent)
+        return judged
+
+    def _items(self) -> Iterator[Wanted]:
+        """Everything that the roots need; a root whose own tree can't be read here fails."""
+        for root in self._todo:
+            if root.root.oid in self.failed:
+                continue
+            try:
+                yield from self._wanted(root)
+            except KeyError as missing:
+                oid = ObjectId(str(missing.args[0]))
+                self.failed[root.root.oid] = (Absent(Wanted(oid, 0, root.label, True)),)
+
+    def _send_rejected_again(self) -> bool:
+        """Large objects that turned out wrong on their way: the source may have another copy. Whether there were any."""
+        sink = self._sink
+        wrong, unreadable = list(sink.wrong), list(sink.unreadable)
+        sink.wrong.clear()
+        sink.unreadable.clear()
+        self._absent.update((item.oid, Absent(item)) for item in unreadable)
+        for item in wrong:
+            self._source.reject(item)
+        self._absent.update((item.oid, Absent(item, damaged=True)) for item in wrong if item.oid in self._rejected)
+        again = [item for item in wrong if item.oid not in self._rejected]
+        self._rejected.update(item.oid for item in again)
+        if again:
+            moved = transfer(self._source, sink, again)
+            self._absent.update((found.wanted.oid, Absent(found.wanted, damaged=True)) for found in moved.absent)
+        return bool(again)
+
+    def _fail_incomplete(self) -> None:
+        """Name every root that needs an object which could not be read."""
+        if not self._absent:
+            return
+        for root in self._todo:
+            if root.root.oid not in self.failed:
+                needed = tuple(
+                    Absent(item, self._absent[item.oid].damaged)
+                    for item in self._wanted(root)
+                    if item.oid in self._absent
+                )
+                if needed:
+                    self.failed[root.root.oid] = needed
+
+
+def _chunks(items: Iterable[Wanted]) -> Iterator[list[Wanted]]:
+    iterator = iter(items)
+    while chunk := list(islice(iterator, _CHUNK)):
+        yield chunk

@@ -1,0 +1,270 @@
+"""Where a push sends its objects: small ones into packs, big ones under a name of their own.
+
+Reading, hashing and packing go on in the caller's thread while earlier packs travel. What has arrived is written
+into an interim shard from time to time, so that a push that is killed resumes where it was.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Collection, Sequence
+from functools import partial
+from typing import Final, NamedTuple
+
+from datatool.errors import ReadFailed
+from datatool.formats.pack import MAX_PACK, PackBuilder, PackRecord, object_path, pack_path
+from datatool.formats.shard import PushRecord
+from datatool.localfs.atomic import new_temp, remove_file
+from datatool.model.oid import EMPTY, ObjectId
+from datatool.remote.compaction import Contents
+from datatool.remote.session import Remote
+from datatool.remote.state import KnownShard, alternative_path
+from datatool.remote.uploads import Uploads
+from datatool.store.objects import Large, Wanted
+from datatool.store.protocol import WrongBytes
+
+INTERIM_PACKS: Final = 8
+INTERIM_SECONDS: Final = 30.0
+INTERIM_OBJECTS: Final = 400_000
+_IN_FLIGHT: Final = 64 << 20
+"""Payload held by uploads; with what is being packed it stays near 96 MiB."""
+_LARGE_COST: Final = 16 << 20
+"""What copying one large file may hold."""
+_LARGEST_PACKED: Final = 16 << 20
+"""Whatever a remote asks for, larger objects are not packed."""
+
+
+class _SentPack(NamedTuple):
+    id: ObjectId
+    size: int
+    records: Sequence[PackRecord]
+
+
+class _SentLoose(NamedTuple):
+    """`suffix` is empty for the base name; `sent` counts bytes, 0 when it was there already."""
+
+    oid: ObjectId
+    suffix: str
+    size: int
+    sent: int
+
+    @property
+    def name(self) -> str:
+        return alternative_path(self.oid, self.suffix) if self.suffix else object_path(self.oid)
+
+
+class UploadSink:
+    """Sends objects to a remote and keeps the records of what arrived until a shard has them."""
+
+    def __init__(self, remote: Remote, *, jobs: int, compress: bool, pack: bool) -> None:
+        """`pack` off sends every object by itself."""
+        assert remote.format is not None
+        self.objects = 0
+        self.bytes = 0
+        self.wrong: list[Wanted] = []
+        """Large objects whose bytes turned out wrong while they were sent."""
+        self.unreadable: list[Wanted] = []
+        """Large objects that could not be read while they were sent."""
+        self.lost: set[str] = set()
+        """Names of the index that are not there, or hold wrong bytes: they don't count until sent again."""
+        self.avoid: set[str] = set()
+        """Names under which wrong bytes lie: never used again."""
+        self._remote = remote
+        self._store = remote.store
+        self._compress = compress
+        self._pack = pack
+        self._fresh = not remote.state.shards
+        self._loose_min = min(remote.format.loose_min, _LARGEST_PACKED)
+        self._target = min(remote.format.pack_target, MAX_PACK // 2)
+        self._uploads = Uploads(jobs, _IN_FLIGHT)
+        self._builders: dict[bool, PackBuilder] = {}
+        self._packs: list[_SentPack] = []
+        self._loose: list[_SentLoose] = []
+        self._taken: set[ObjectId] = set()
+        self._last_shard = remote.boottime()
+
+    # Taking objects
+
+    def put(self, wanted: Wanted, data: bytes | memoryview) -> None:
+        """Take a small object whose bytes were checked."""
+        oid = wanted.oid
+        taken = self._taken
+        if oid in taken or oid == EMPTY:
+            return
+        taken.add(oid)
+        self.objects += 1
+        size = len(data)
+        if size >= self._loose_min or not self._pack:
+            self._uploads.submit(size, partial(self._send_small, oid, data), self._loose_sent)
+            self._publish_if_due()
+            return
+        metadata = wanted.metadata
+        builder = self._builders.get(metadata)
+        if builder is None:
+            builder = self._builders[metadata] = PackBuilder(metadata=metadata, compress=self._compress)
+        builder.add(oid, data)
+        if builder.size >= self._target:
+            self._send_pack(metadata)
+            self._publish_if_due()
+
+    def put_large(self, large: Large) -> None:
+        """Take a large object: it is hashed while it is sent, later; if its bytes are wrong then, it is in `wrong`."""
+        oid = large.wanted.oid
+        if oid in self._taken:
+            return
+        self._taken.add(oid)
+        self.objects += 1
+        done = partial(self._large_sent, large.wanted)
+        self._uploads.submit(_LARGE_COST, partial(self._send_large, large), done)
+        self._publish_if_due()
+
+    def finish(self) -> None:
+        """Send what is still being packed, and wait until everything has arrived."""
+        for metadata in sorted(self._builders):
+            self._send_pack(metadata)
+        self._uploads.drain()
+
+    def close(self) -> None:
+        """Let go of the threads."""
+        self._uploads.close()
+
+    def rescue(self) -> None:
+        """The push is interrupted: publish what has arrived, so that the next one need not send it again."""
+        self._uploads.abandon()
+        if self.pending:
+            self.publish()
+
+    # What has arrived
+
+    @property
+    def pending(self) -> bool:
+        """Whether anything arrived that no shard has yet."""
+        return bool(self._packs or self._loose)
+
+    def holds(self, oids: Collection[ObjectId]) -> set[ObjectId]:
+        """Those of many objects that were taken and that no shard has yet."""
+        return self._taken.intersection(oids) if self._taken else set()
+
+    def forget(self, names: Collection[str]) -> None:
+        """These names were condemned meanwhile: what was sent under them has to be sent again."""
+        if not names:
+            return
+        packs = [pack for pack in self._packs if pack_path(pack.id) in names]
+        loose = [item for item in self._loose if item.name in names]
+        self._packs = [pack for pack in self._packs if pack not in packs]
+        self._loose = [item for item in self._loose if item not in loose]
+        self._taken.difference_update(record.oid for pack in packs for record in pack.records)
+        self._taken.difference_update(item.oid for item in loose)
+
+    def publish(self, *, pushes: Sequence[PushRecord] = (), supersedes: Sequence[KnownShard] = ()) -> str:
+        """Write a shard: all that arrived, these push records, the union of older shards it replaces; its name."""
+        contents = Contents()
+        state = self._remote.state
+        for known in supersedes:
+            contents.supersede(known, state, listed=state.shards)
+        for pack in self._packs:
+            contents.add_pack(pack.id, pack.records)
+        for item in self._loose:
+            contents.add_loose(item.oid, item.size, item.suffix)
+        for record in pushes:
+            contents.add_push(record)
+        data = contents.encode()
+        name = self._remote.publish_shard(data)
+        self.bytes += len(data)
+        self._taken.difference_update(record.oid for pack in self._packs for record in pack.records)
+        self._taken.difference_update(item.oid for item in self._loose)
+        self._packs.clear()
+        self._loose.clear()
+        self._last_shard = self._remote.boottime()
+        return name
+
+    def _publish_if_due(self) -> None:
+        self._uploads.collect()
+        if (
+            len(self._packs) >= INTERIM_PACKS
+            or sum(len(pack.records) for pack in self._packs) + len(self._loose) >= INTERIM_OBJECTS
+            or (self.pending and self._remote.boottime() - self._last_shard >= INTERIM_SECONDS)
+        ):
+            self.publish()
+
+    # Packs
+
+    def _send_pack(self, metadata: bool) -> None:
+        builder = self._builders.pop(metadata, None)
+        if builder is not None:
+            self._uploads.submit(builder.size, partial(self._build_and_send, builder), self._pack_sent)
+
+    def _build_and_send(self, builder: PackBuilder) -> _SentPack:
+        built = builder.build()
+        self._store.put(pack_path(built.id), b"".join(built.parts))
+        return _SentPack(built.id, built.size, built.records)
+
+    def _pack_sent(self, pack: _SentPack) -> None:
+        self._packs.append(pack)
+        self.bytes += pack.size
+
+    # Loose objects
+
+    def _suffix(self, oid: ObjectId) -> str:
+        """Nothing, or the ending of another name where the base name was condemned: that is never used again."""
+        name = object_path(oid)
+        state = self._remote.state
+        if name in state.condemned or name in state.dropped or name in self.avoid:
+            return secrets.token_hex(4)
+        return ""
+
+    def _there(self, item: _SentLoose) -> bool:
+        """Whether the object is there already, left by a push that was killed: the right name with the right size."""
+        if self._fresh or item.suffix or item.name in self.lost:
+            return False
+        return any(found.name == item.name and found.size == item.size for found in self._store.list(item.name))
+
+    def _send_small(self, oid: ObjectId, data: bytes | memoryview) -> _SentLoose:
+        item = _SentLoose(oid, self._suffix(oid), len(data), len(data))
+        if len(data) >= self._loose_min and self._there(item):
+            return item._replace(sent=0)
+        self._store.put(item.name, bytes(data))
+        return item
+
+    def _send_large(self, large: Large) -> _SentLoose | list[Wanted]:
+        """What was sent, or else the list that the object belongs on."""
+        oid, size = large.wanted.oid, large.wanted.size
+        item = _SentLoose(oid, self._suffix(oid), size, size)
+        if self._there(item):
+            return item._replace(sent=0)
+        try:
+            if large.path is not None:
+                self._store.put_file(item.name, large.path, oid)
+            else:
+                self._send_copy(item.name, large)
+        except WrongBytes:
+            return self.wrong
+        except (ReadFailed, FileNotFoundError):
+            return self.unreadable
+        return item
+
+    def _send_copy(self, name: str, large: Large) -> None:
+        """From a source without local files, such as another remote: through a temporary file."""
+        fd, path = new_temp(self._remote.scratch())
+        try:
+            try:
+                large.copy_to(fd)
+            finally:
+                os.close(fd)
+            self._store.put_file(name, path, large.wanted.oid)
+        finally:
+            remove_file(path)
+
+    def _large_sent(self, wanted: Wanted, item: _SentLoose | list[Wanted]) -> None:
+        if isinstance(item, list):
+            self._taken.discard(wanted.oid)
+            self.objects -= 1
+            item.append(wanted)
+        else:
+            self._loose_sent(item)
+
+    def _loose_sent(self, item: _SentLoose) -> None:
+        self._loose.append(item)
+        self.lost.discard(item.name)
+        self.bytes += item.sent

@@ -1,0 +1,252 @@
+"""Reading objects from a remote in few, large requests, several at a time.
+
+Objects of one pack that lie near each other are one request; the answer is cut up here. What turns out missing or
+wrong is looked for elsewhere: first in other locations, then, once, in what the remote's index says by now.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import Final, NamedTuple
+
+from datatool.errors import FormatError
+from datatool.formats.pack import MAX_PACK, ZSTD
+from datatool.formats.shard import LOOSE
+from datatool.formats.zstd import decompress
+from datatool.model.oid import EMPTY, ObjectId
+from datatool.remote.session import Remote
+from datatool.remote.state import Location
+from datatool.store.objects import Absent, Large, Small, Wanted
+from datatool.store.protocol import NameMissing, WrongBytes
+
+GAP: Final = 256 << 10
+"""Bytes between two objects that are rather read than asked around."""
+WHOLE: Final = 0.6
+"""The share of a stretch of a pack from which it is read in one go."""
+LARGE: Final = 16 << 20
+"""Loose objects from this size on are copied to a file, not held in memory."""
+_IN_FLIGHT: Final = 64 << 20
+"""Bytes asked for and not handed on yet; with what the receiver holds it stays under 96 MiB."""
+
+
+class _Member(NamedTuple):
+    wanted: Wanted
+    place: Location
+
+
+class _Stretch(NamedTuple):
+    """One request: `length` bytes of a name from `start` on, and the objects in it, by offset."""
+
+    name: str
+    start: int
+    length: int
+    members: tuple[_Member, ...]
+
+
+class Suspect(NamedTuple):
+    """A place in a remote that gave nothing, or wrong bytes, for an object of `size` bytes."""
+
+    wanted: Wanted
+    place: Location
+
+
+class RemoteSource:
+    """A remote as a source of objects; bytes are not checked here, whoever takes them does."""
+
+    def __init__(self, remote: Remote, *, jobs: int = 8) -> None:
+        self.suspects: list[Suspect] = []
+        """What was missing or wrong, for `datatool.remote.damage`."""
+        self._remote = remote
+        self._jobs = max(1, jobs)
+        self._bad: dict[ObjectId, set[Location]] = {}
+        self._refreshed = False
+
+    def read(self, wanted: Sequence[Wanted]) -> Iterator[Small | Large | Absent]:
+        """Each wanted object once, pack by pack; large ones are copied by whoever takes them."""
+        pending: Sequence[Wanted] = wanted
+        while pending:
+            placed, unplaced = self._place(pending)
+            again: list[Wanted] = []
+            packed: list[_Member] = []
+            for member in placed:
+                if member.place.kind == LOOSE and member.place.ulen >= LARGE:
+                    yield Large(member.wanted, None, partial(self._copy_to, member.wanted))
+                else:
+                    packed.append(member)
+            yield from self._fetch(_stretches(packed), again)
+            for item in unplaced:
+                if item.oid == EMPTY:
+                    yield Small(item, b"")
+                elif self._refreshed:
+                    yield Absent(item, damaged=False)
+                else:
+                    again.append(item)
+            if any(item in again for item in unplaced):
+                self._refresh()
+            pending = again
+
+    def reject(self, wanted: Wanted) -> None:
+        """What was given last was wrong: another location is used from now on."""
+        place = self._first(wanted.oid)
+        if place is not None:
+            self._mark(wanted, place)
+
+    # Where to look
+
+    def _place(self, wanted: Sequence[Wanted]) -> tuple[list[_Member], list[Wanted]]:
+        """The place to try for each object, and those for which there is none (left)."""
+        places = self._remote.state.locations([item.oid for item in wanted])
+        placed: list[_Member] = []
+        unplaced: list[Wanted] = []
+        bad = self._bad
+        for item in wanted:
+            oid = item.oid
+            found = places.get(oid)
+            if found and bad and oid in bad:
+                found = [place for place in found if place not in bad[oid]]
+            if found:
+                placed.append(_Member(item, found[0]))
+            else:
+                unplaced.append(item)
+        return placed, unplaced
+
+    def _first(self, oid: ObjectId) -> Location | None:
+        bad = self._bad.get(oid, set())
+        return next((place for place in self._remote.state.locations([oid]).get(oid, ()) if place not in bad), None)
+
+    def _mark(self, wanted: Wanted, place: Location) -> None:
+        self._bad.setdefault(wanted.oid, set()).add(place)
+        self.suspects.append(Suspect(wanted, place))
+
+    def _refresh(self) -> None:
+        """Once: gc may have moved what was looked for."""
+        self._refreshed = True
+        self._remote.refresh()
+
+    # Small objects
+
+    def _fetch(self, stretches: Sequence[_Stretch], again: list[Wanted]) -> Iterator[Small]:
+        """The objects of each stretch; those that it did not hold go into `again`."""
+        todo = deque(stretches)
+        flying: deque[tuple[_Stretch, Future[list[bytes | memoryview | None]]]] = deque()
+        held = 0
+        pool = ThreadPoolExecutor(max_workers=min(self._jobs, len(todo)) or 1, thread_name_prefix="fetch")
+        try:
+            while todo or flying:
+                while (
+                    todo
+                    and len(flying) < 2 * self._jobs
+                    and (not flying or held + todo[0].length <= _IN_FLIGHT)
+                ):
+                    stretch = todo.popleft()
+                    held += stretch.length
+                    flying.append((stretch, pool.submit(_load, self._remote, stretch)))
+                stretch, future = flying.popleft()
+                for member, data in zip(stretch.members, future.result(), strict=True):
+                    if data is None:
+                        self._mark(member.wanted, member.place)
+                        again.append(member.wanted)
+                    else:
+                        yield Small(member.wanted, data)
+                del future
+                held -= stretch.length
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    # Large objects
+
+    def _copy_to(self, wanted: Wanted, fd: int) -> None:
+        """Copy a loose object into an open file, from the first place where it is right."""
+        wrong = False
+        while True:
+            place = self._first(wanted.oid)
+            if place is None:
+                if self._refreshed:
+                    raise WrongBytes(wanted.oid) if wrong else NameMissing(wanted.oid)
+                self._refresh()
+                continue
+            size = wanted.size or place.ulen
+            try:
+                if place.kind == LOOSE:
+                    self._remote.store.get_file(place.name, fd, wanted.oid, size)
+                    return
+                raise NameMissing(place.name)
+            except NameMissing:
+                self._mark(wanted, place)
+            except WrongBytes:
+                wrong = True
+                self._mark(wanted, place)
+
+
+def read_place(remote: Remote, wanted: Wanted, place: Location) -> bytes | memoryview | None:
+    """The bytes at one place, whatever they are; None if there is nothing, or too little."""
+    return _load(remote, _Stretch(place.name, place.off, _length(place), (_Member(wanted, place),)))[0]
+
+
+def _load(remote: Remote, stretch: _Stretch) -> list[bytes | memoryview | None]:
+    """One request, cut into objects and decompressed; None for each that it did not hold."""
+    try:
+        data = memoryview(remote.store.get(stretch.name, stretch.start, stretch.length))
+    except NameMissing:
+        return [None] * len(stretch.members)
+    return [_cut(data, stretch.start, wanted, place) for wanted, place in stretch.members]
+
+
+def _stretches(members: Iterable[_Member]) -> list[_Stretch]:
+    """Few requests for many objects: neighbours together, the whole of what is wanted mostly."""
+    by_name: dict[str, list[_Member]] = defaultdict(list)
+    for member in members:
+        by_name[member.place.name].append(member)
+    stretches: list[_Stretch] = []
+    for name, group in by_name.items():
+        group.sort(key=_offset)
+        first, last = group[0].place, group[-1].place
+        wanted = sum(_length(member.place) for member in group)
+        span = last.off + _length(last) - first.off
+        gap = span if wanted >= WHOLE * span else GAP
+        stretches += _merged(name, group, gap)
+    return stretches
+
+
+def _merged(name: str, group: Sequence[_Member], gap: int) -> Iterator[_Stretch]:
+    """Stretches of a sorted group without a gap of more than `gap` bytes in any."""
+    run: list[_Member] = []
+    start = end = 0
+    for member in group:
+        place = member.place
+        stop = place.off + _length(place)
+        if run and (place.off - end > gap or max(end, stop) - start > MAX_PACK):
+            yield _Stretch(name, start, end - start, tuple(run))
+            run = []
+        if not run:
+            start = end = place.off
+        run.append(member)
+        end = max(end, stop)
+    if run:
+        yield _Stretch(name, start, end - start, tuple(run))
+
+
+def _offset(member: _Member) -> int:
+    return member.place.off
+
+
+def _length(place: Location) -> int:
+    return place.ulen if place.kind == LOOSE else place.clen
+
+
+def _cut(data: memoryview, start: int, wanted: Wanted, place: Location) -> bytes | memoryview | None:
+    """One object out of a stretch; None if it is cut off or does not decompress."""
+    begin = place.off - start
+    piece = data[begin : begin + _length(place)]
+    if len(piece) != _length(place):
+        return None
+    if place.kind != ZSTD:
+        return piece
+    limit = min(place.ulen, MAX_PACK) if wanted.metadata or not wanted.size else wanted.size
+    try:
+        return decompress(bytes(piece), limit=limit)
+    except FormatError:
+        return None

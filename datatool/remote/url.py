@@ -1,0 +1,112 @@
+"""Where a remote is: a directory's path, or a URL. Nothing is contacted here.
+
+    ../data, /mnt/data, C:\\data, file:///mnt/data      a directory (relative ones to the project's root)
+    s3://bucket/prefix, sftp://host/path, https://…     a store of that protocol
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from datatool.errors import UsageError
+
+DIRECTORY: Final = "file"
+"""The protocol of a directory."""
+
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):", re.ASCII)  # two letters at least: `C:` is a drive
+_SCP: Final = re.compile(r"(?:[^/\\:@]+@)?[^/\\:@]{2,}:(?!//)", re.ASCII)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RemoteUrl:
+    """A remote's place. `protocol` is lower case, `file` for a directory; `path` is an absolute directory, or the
+    whole URL for other protocols; `shown` is what messages may print: without a password."""
+
+    protocol: str
+    path: str
+    shown: str
+
+
+def parse_url(url: str, *, root: Path) -> RemoteUrl:
+    """Understand what stands in `remotes.NAME.url`; a relative directory is relative to `root`.
+
+    Raises UsageError for what is neither a directory nor a URL.
+
+    >>> parse_url("../store", root=Path("/home/me/project")).path
+    '/home/me/store'
+    >>> parse_url("s3://bucket/data", root=Path("/")).protocol
+    's3'
+    """
+    if not url.strip() or "\0" in url or "\n" in url:
+        raise UsageError("a remote needs a URL or the path of a directory", hint="datatool remote add NAME URL")
+    if "::" in url:
+        raise UsageError(f"{_escaped(url)}: chained URLs are not supported", hint="give the URL of the store itself")
+    scheme = _SCHEME.match(url)
+    if scheme is not None and url[scheme.end() : scheme.end() + 2] == "//":
+        protocol = scheme[1].lower()
+        return _file_url(url, root) if protocol == DIRECTORY else _store_url(url, protocol)
+    if _SCP.match(url) and not (root / url).exists():
+        host, _, path = url.partition(":")
+        raise UsageError(
+            f"{_escaped(url)}: is neither a directory nor a URL", hint=f"for ssh: ssh://{_escaped(host)}/{_escaped(path)}"
+        )
+    return _directory(url, root)
+
+
+def _directory(text: str, root: Path) -> RemoteUrl:
+    path = Path(text)
+    if text == "~" or text.startswith(("~/", "~\\")):
+        path = path.expanduser()
+    # Not resolved through links: a mount point or link may lead elsewhere tomorrow, and the user knows this name.
+    absolute = Path(_normal(root / path))
+    return RemoteUrl(protocol=DIRECTORY, path=str(absolute), shown=str(absolute))
+
+
+def _normal(path: Path) -> str:
+    """Without `.` and `..`, by the text alone."""
+    parts: list[str] = []
+    for part in path.parts:
+        if part == ".." and len(parts) > 1:
+            parts.pop()
+        elif part not in (".", ".."):
+            parts.append(part)
+    return str(Path(*parts))
+
+
+def _file_url(url: str, root: Path) -> RemoteUrl:
+    split = urlsplit(url)
+    if split.netloc not in ("", "localhost"):
+        raise UsageError(
+            f"{_escaped(url)}: a file URL names no host", hint="write file:///path, or the path of the directory alone"
+        )
+    path = unquote(split.path)
+    if not path.startswith("/"):
+        raise UsageError(f"{_escaped(url)}: a file URL needs an absolute path", hint="file:///path")
+    if re.match(r"/[A-Za-z]:", path):
+        path = path[1:]
+    return _directory(path, root)
+
+
+def _store_url(url: str, protocol: str) -> RemoteUrl:
+    try:
+        split = urlsplit(url)
+        host = split.hostname
+        port = f":{split.port}" if split.port is not None else ""
+    except ValueError as error:
+        raise UsageError(f"{_escaped(url)}: is no URL: {error}") from error
+    if not host:
+        raise UsageError(f"{_escaped(url)}: names no host or bucket")
+    user = f"{split.username}@" if split.username else ""
+    place = split.netloc.rpartition("@")[2].rpartition(":")[0] if port else split.netloc.rpartition("@")[2]
+    # A query may carry a signature or a token: it is not shown either.
+    shown = urlunsplit((protocol, f"{user}{place}{port}", split.path.rstrip("/"), "", ""))
+    return RemoteUrl(protocol=protocol, path=url, shown=shown)
+
+
+def _escaped(text: str) -> str:
+    """A URL for a message, without a password in it."""
+    return re.sub(r"(?<=//)[^/@]*@", "…@", text)

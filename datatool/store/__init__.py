@@ -1,0 +1,1 @@
+"""What an object store is, and moving objects between any two of them."""

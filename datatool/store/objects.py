@@ -1,0 +1,69 @@
+"""Moving objects, whatever their ends: what a source gives, what a sink takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from datatool.model.oid import ObjectId
+
+
+class Wanted(NamedTuple):
+    """An object that is to move. `size` is in bytes; `label` is the path to name in messages (raw bytes,
+    relative to the project's root); `metadata` marks tree pages, roots and run records."""
+
+    oid: ObjectId
+    size: int
+    label: bytes
+    metadata: bool = False
+
+
+class Small(NamedTuple):
+    """An object that fits in memory, its bytes not yet checked."""
+
+    wanted: Wanted
+    data: bytes | memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class Large:
+    """An object to be copied, not held. `path` is the local file it lies in, if there is one (then the copy is
+    made by the kernel); else `copy_to(fd)` writes all of it into an open local file, checks hash and size while
+    it does, and raises `WrongBytes`."""
+
+    wanted: Wanted
+    path: Path | None
+    copy_to: Callable[[int], None]
+
+
+class Absent(NamedTuple):
+    """An object that the source does not have, or no longer trusts; `damaged` if bytes were there and wrong."""
+
+    wanted: Wanted
+    damaged: bool = False
+
+
+class ObjectSource(Protocol):
+    """Where objects come from: the cache for a push, a remote for a fetch."""
+
+    def read(self, wanted: Sequence[Wanted]) -> Iterator[Small | Large | Absent]:
+        """Give each wanted object once, in whatever order is cheapest; memory stays bounded."""
+
+    def reject(self, wanted: Wanted) -> None:
+        """The bytes that `read` gave were wrong: never give them again (the cache moves them to `corrupt/`,
+        a remote tries another location). A later `read` of it gives another copy or `Absent`."""
+
+
+class ObjectSink(Protocol):
+    """Where objects go. Nothing is readable before `finish`, or promised before it returns."""
+
+    def put(self, wanted: Wanted, data: bytes | memoryview) -> None:
+        """Take an object whose bytes were checked."""
+
+    def put_large(self, large: Large) -> None:
+        """Take a large object, checking it while it is copied; `WrongBytes` leaves nothing behind."""
+
+    def finish(self) -> None:
+        """Make everything taken durable and readable."""

@@ -1,0 +1,93 @@
+"""A store: names that hold bytes, each written once; the one interface every remote speaks.
+
+Names are relative, ASCII, `/` between parts (`packs/ab/cd….pack`). An implementation publishes a name only
+when all its bytes are in place and, where a sha256 was given, match it. Every method counts as one request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from datatool.model.oid import ObjectId
+
+
+class Listed(NamedTuple):
+    """One name in a listing: its size in bytes and the server's date of it, in seconds since 1970."""
+
+    name: str
+    size: int
+    time: float
+
+
+class ByteRange(NamedTuple):
+    """`length` bytes of `name` from `start` on."""
+
+    name: str
+    start: int
+    length: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Capabilities:
+    """What a store can do beyond reading."""
+
+    write: bool = True
+    list: bool = True
+    delete: bool = True
+    checksum: bool = False
+    """It checks or remembers the sha256 of what it was given."""
+    conditional: bool = False
+    """`put(exclusive=True)` is atomic against other machines."""
+    multipart: bool = False
+
+
+class Store(Protocol):
+    """See the module. Errors: `NameMissing` for a name that is not there, else `RemoteError` and its kin."""
+
+    @property
+    def label(self) -> str:
+        """What to call it in messages, without credentials: a path or URL."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do."""
+
+    def list(self, prefix: str) -> Iterator[Listed]:
+        """Every name that starts with `prefix` (a directory: `index/`), sorted by name; nothing if there is none."""
+
+    def get(self, name: str, start: int = 0, length: int | None = None) -> bytes:
+        """The bytes of a name, or a range of them (shorter only where the name ends)."""
+
+    def get_many(self, ranges: Sequence[ByteRange]) -> Iterator[bytes]:
+        """The bytes of each range, in the order asked, with several requests in flight where that helps."""
+
+    def put(self, name: str, data: bytes, *, exclusive: bool = False) -> None:
+        """Publish `data` under `name` at once; with `exclusive`, `NameTaken` if it is there already."""
+
+    def put_file(self, name: str, source: Path, sha256: ObjectId) -> None:
+        """Copy a local file to `name`, hashing what is sent; `WrongBytes`, and nothing published, unless it matches."""
+
+    def get_file(self, name: str, target: int, sha256: ObjectId, size: int) -> None:
+        """Copy `name` into the open local file descriptor `target`, hashing what arrives; `WrongBytes` unless
+        it is exactly `size` bytes with this hash. The caller publishes or discards the file."""
+
+    def delete_many(self, names: Iterable[str]) -> None:
+        """Delete names; those that are not there are no error."""
+
+    def server_time(self) -> float:
+        """Now, by the clock that dates the listings, in seconds since 1970."""
+
+
+class NameMissing(KeyError):
+    """A store has nothing under this name."""
+
+
+class NameTaken(Exception):
+    """An exclusive put found the name taken."""
+
+
+class WrongBytes(Exception):
+    """Bytes that were copied do not have the promised hash or size."""

@@ -1,0 +1,95 @@
+"""Move objects from any source to any sink, letting no wrong byte through.
+
+Push and fetch are this one function with its two ends swapped: it knows neither of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from datatool.hashing import digest
+from datatool.model.oid import ObjectId
+from datatool.progress import Task
+from datatool.store.objects import Absent, Large, ObjectSink, ObjectSource, Small, Wanted
+from datatool.store.protocol import NameMissing, WrongBytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TransferResult:
+    """What one transfer moved: how many objects, of how many bytes, and which the source could not give."""
+
+    objects: int
+    bytes: int
+    absent: tuple[Absent, ...]
+
+
+def transfer(
+    source: ObjectSource, sink: ObjectSink, wanted: Sequence[Wanted], *, progress_task: Task | None = None
+) -> TransferResult:
+    """Give the sink every wanted object that the source has, each hashed on the way.
+
+    Bytes that are not what their id says are rejected at the source and asked for once more: a remote may have
+    another copy. What still can't be had is listed in the result; the rest goes on. `sink.finish` is the caller's.
+    """
+    first = _pass(source, sink, wanted, progress_task)
+    if not first.wrong:
+        return TransferResult(objects=first.objects, bytes=first.bytes, absent=tuple(first.absent))
+    for item in first.wrong:
+        source.reject(item)
+    second = _pass(source, sink, first.wrong, progress_task)
+    for item in second.wrong:
+        source.reject(item)
+    damaged: dict[ObjectId, Absent] = {item.oid: Absent(item, damaged=True) for item in first.wrong}
+    absent = (
+        *first.absent,
+        *(damaged[found.wanted.oid] for found in second.absent),
+        *(damaged[item.oid] for item in second.wrong),
+    )
+    return TransferResult(
+        objects=first.objects + second.objects, bytes=first.bytes + second.bytes, absent=absent
+    )
+
+
+class _Pass:
+    """The tally of one pass over the wanted objects."""
+
+    __slots__ = ("absent", "bytes", "objects", "wrong")
+
+    def __init__(self) -> None:
+        self.objects = 0
+        self.bytes = 0
+        self.absent: list[Absent] = []
+        self.wrong: list[Wanted] = []
+
+
+def _pass(source: ObjectSource, sink: ObjectSink, wanted: Sequence[Wanted], task: Task | None) -> _Pass:
+    tally = _Pass()
+    put = sink.put
+    for item in source.read(wanted):
+        if isinstance(item, Small):
+            want, data = item
+            if digest(data) != want.oid:
+                tally.wrong.append(want)
+                continue
+            put(want, data)
+            size = len(data)
+        elif isinstance(item, Large):
+            want = item.wanted
+            try:
+                sink.put_large(item)
+            except WrongBytes:
+                tally.wrong.append(want)
+                continue
+            except NameMissing:
+                tally.absent.append(Absent(want))
+                continue
+            size = want.size
+        else:
+            tally.absent.append(item)
+            continue
+        tally.objects += 1
+        tally.bytes += size
+        if task is not None:
+            task.advance(bytes=size, files=0 if want.metadata else 1)
+    return tally

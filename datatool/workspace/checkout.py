@@ -1,0 +1,433 @@
+"""Cache → workspace: first look whether anything unsaved is in the way, then write what differs.
+
+A path is unsaved when its bytes are neither what datatool last wrote there nor an object in the cache (cli.md).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from datatool.cache.local import Cache
+from datatool.errors import PathNotFound
+from datatool.formats.tree_object import TreeWriter, read_tree
+from datatool.index.state import Stamp, stamp_of
+from datatool.localfs.atomic import make_dirs, move, remove_dir_if_empty, remove_file
+from datatool.localfs.batch import Batch, Published
+from datatool.localfs.links import hardlinks_safe
+from datatool.localfs.modes import file_mode
+from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, SYMLINK, Entry
+from datatool.model.oid import EMPTY, ObjectId
+from datatool.model.settings import Durability, LinkMethod
+from datatool.model.tree import TreeSummary
+from datatool.progress import Task
+from datatool.store.objects import Absent, Large, Small, Wanted
+from datatool.workspace.compare import Load, against
+from datatool.workspace.merge import same, side_by_side
+from datatool.workspace.present import Workspace
+
+CHUNK = 4096
+"""Paths written together."""
+CHUNK_BYTES = 256 << 20
+
+Triple = tuple[bytes, Entry | None, Entry | None, Entry | None]
+"""A path, with its entry in the workspace, in the version last put here, and in the version wanted."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """What a checkout found: `unsaved` paths it would overwrite, `kept` ones it does not know and leaves,
+    `first` those that must go before anything is written (a file where a directory is wanted, or the reverse)."""
+
+    unsaved: tuple[bytes, ...]
+    kept: tuple[bytes, ...]
+    first: tuple[bytes, ...]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a checkout did. `missing` and `damaged` are paths whose object the cache lacks."""
+
+    written: int = 0
+    deleted: int = 0
+    bytes_copied: int = 0
+    missing: list[bytes] = field(default_factory=list)
+    damaged: list[bytes] = field(default_factory=list)
+    refused: list[tuple[bytes, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Checkout:
+    """One directory artifact on its way from `here` (what was last put here) to `target`, below `within`.
+
+    `load` reads trees from the cache.
+    """
+
+    workspace: Workspace
+    cache: Cache
+    load: Load
+    artifact: bytes
+    here: ObjectId | None
+    target: ObjectId
+    within: bytes = b""
+    links: tuple[LinkMethod, ...] = (LinkMethod.REFLINK, LinkMethod.COPY)
+    durability: Durability = Durability.BATCH
+    relink: bool = False
+
+    # Deciding
+
+    def plan(self) -> Plan:
+        """Look, and decide; nothing is changed. KeyError where the cache lacks a tree."""
+        unsaved: list[bytes] = []
+        kept: list[bytes] = []
+        first: list[bytes] = []
+        files_wanted = _Parents()
+        files_going = _Parents()
+        questionable: list[tuple[bytes, ObjectId]] = []
+        for path, now, base, target in self._triples():
+            if target is not None:
+                blocking = files_going.at_or_above(path)
+                if blocking is not None and blocking not in first:
+                    first.append(blocking)
+                if target.kind != DIRECTORY:
+                    files_wanted.push(path)
+                if now is None or same(now, target) or now.kind == DIRECTORY:
+                    continue
+                if not same(now, base):
+                    self._question(path, now, unsaved, questionable)
+            elif now is not None:
+                above = files_wanted.at_or_above(path)
+                if now.kind != DIRECTORY:
+                    files_going.push(path)
+                if same(now, base):
+                    if above is not None:
+                        first.append(path)
+                elif above is not None and now.kind != DIRECTORY:
+                    first.append(path)
+                    self._question(path, now, unsaved, questionable)
+                elif above is not None:
+                    first.append(path)
+                elif now.kind != DIRECTORY:
+                    kept.append(path)
+        for path in first:  # a file that is in the way of a directory, and not what datatool wrote there
+            if path in kept:
+                kept.remove(path)
+                oid = self._now(path)
+                if oid is None:
+                    unsaved.append(path)
+                else:
+                    questionable.append((path, oid))
+        missing = self.cache.missing([oid for _, oid in questionable]) if questionable else set()
+        unsaved += [path for path, oid in questionable if oid in missing]
+        return Plan(unsaved=tuple(sorted(unsaved)), kept=tuple(kept), first=tuple(first))
+
+    def _question(
+        self, path: bytes, now: Entry, unsaved: list[bytes], questionable: list[tuple[bytes, ObjectId]]
+    ) -> None:
+        if now.kind in (FILE, EXECUTABLE):
+            oid = now.oid or self._now(path)
+            if oid is not None:
+                questionable.append((path, oid))
+                return
+        unsaved.append(path)
+
+    def _now(self, path: bytes) -> ObjectId | None:
+        if self.workspace.kind(self._whole(path)) != FILE:
+            return None
+        return self.workspace.hash(self._whole(path))[0]
+
+    def _triples(self) -> Iterator[Triple]:
+        """Join workspace, base and target; a file of unknown hash is hashed where base or target could match."""
+        wanted = side_by_side(self._tree(self.here), self._tree(self.target))
+        if self.workspace.kind(self._whole(self.within) if self.within else self.artifact) is None:
+            for path, base, target in wanted:
+                yield path, None, base, target
+            return
+        ahead: dict[bytes, tuple[Entry | None, Entry | None]] = {}
+
+        def reference() -> Iterator[Entry]:
+            for path, base, target in wanted:
+                either = target if target is not None else base
+                assert either is not None
+                ahead[_key(either)] = (base, target)
+                yield either
+
+        for path, now, then in against(self.workspace, self.artifact, reference(), within=self.within):
+            if then is None:
+                yield path, now, None, None
+                continue
+            base, target = ahead.pop(_key(then))
+            if now is not None and now.oid is None and now.kind in (FILE, EXECUTABLE):
+                if base is not None and base is not then and base.size == now.size:
+                    now = now._replace(oid=self._now(path))
+            yield path, now, base, target
+
+    def _tree(self, oid: ObjectId | None) -> Iterator[Entry]:
+        return iter(()) if oid is None else read_tree(oid, self.load, within=self.within)
+
+    def _whole(self, path: bytes) -> bytes:
+        return self.artifact + b"/" + path
+
+    # Doing
+
+    def apply(self, plan: Plan, task: Task, *, save_to: Path | None = None) -> Outcome:
+        """Make the workspace what the target says. Unsaved files are moved below `save_to` first, where it is given."""
+        outcome = Outcome()
+        self._clear(plan, save_to, outcome)
+        going: list[bytes] = []
+        chunk: list[tuple[Entry, bool]] = []
+        size = 0
+        with self._batch() as batch:
+            for path, now, base, target in self._triples():
+                if target is not None:
+                    if not same(now, target) or (self.relink and target.is_file):
+                        chunk.append((target, now is not None))
+                        size += target.size
+                        if len(chunk) >= CHUNK or size >= CHUNK_BYTES:
+                            self._write(batch, chunk, outcome, task)
+                            chunk, size = [], 0
+                elif now is not None and same(now, base):
+                    going.append(path)
+            self._write(batch, chunk, outcome, task)
+        for path in reversed(going):
+            self._delete(path, outcome)
+        return outcome
+
+    def _clear(self, plan: Plan, save_to: Path | None, outcome: Outcome) -> None:
+        if save_to is not None:
+            for path in plan.unsaved:
+                place = save_to / os.fsdecode(self._whole(path))
+                make_dirs(place.parent)
+                move(Path(os.fsdecode(self.workspace.full(self._whole(path)))), place)
+        for path in reversed(plan.first):
+            self._delete(path, outcome)
+
+    def _delete(self, path: bytes, outcome: Outcome) -> None:
+        full = Path(os.fsdecode(self.workspace.full(self._whole(path))))
+        kind = self.workspace.kind(self._whole(path))
+        if kind == DIRECTORY:
+            if remove_dir_if_empty(full):
+                outcome.deleted += 1
+        elif kind is not None:
+            remove_file(full)
+            outcome.deleted += 1
+        top = Path(os.fsdecode(self.workspace.full(self.artifact)))
+        parent = full.parent
+        while parent != top and top in parent.parents and remove_dir_if_empty(parent):
+            parent = parent.parent
+
+    def _batch(self) -> Batch:
+        def remember(published: list[Published]) -> None:
+            rows: list[tuple[bytes, Stamp, ObjectId]] = []
+            for item in published:
+                if item.stat is not None and isinstance(item.tag, tuple):
+                    path, oid = item.tag
+                    rows.append((path, stamp_of(item.stat), oid))
+            self.workspace.remember(rows, (1 << 63) - 1)
+
+        root = self.workspace.root
+        return Batch(root, durability=self.durability, on_published=remember)
+
+    def _write(self, batch: Batch, chunk: list[tuple[Entry, bool]], outcome: Outcome, task: Task) -> None:
+        files: list[Wanted] = []
+        entries: dict[int, tuple[Entry, bool]] = {}
+        linked = [method for method in self.links if method in (LinkMethod.HARDLINK, LinkMethod.SYMLINK)]
+        for entry, replace in chunk:
+            target = self._whole(entry.path)
+            if entry.kind == DIRECTORY:
+                make_dirs(Path(os.fsdecode(self.workspace.full(target))))
+                outcome.written += 1
+            elif entry.kind == SYMLINK:
+                batch.symlink(target, entry.target or b"", replace=replace)
+                outcome.written += 1
+            else:
+                assert entry.oid is not None
+                if linked and self._link(batch, entry, target, replace, linked):
+                    outcome.written += 1
+                    task.advance(bytes=entry.size, files=1)
+                    continue
+                wanted = Wanted(entry.oid, entry.size, entry.path)
+                entries[id(wanted)] = (entry, replace)
+                files.append(wanted)
+        for item in self.cache.checked(files):
+            entry, replace = entries[id(item.wanted)]
+            if isinstance(item, Absent):
+                (outcome.damaged if item.damaged else outcome.missing).append(entry.path)
+                continue
+            place(batch, item, self._whole(entry.path), entry, replace)
+            outcome.written += 1
+            if entry.size >= 1 << 20:
+                outcome.bytes_copied += entry.size
+            task.advance(bytes=entry.size, files=1)
+
+    def _link(
+        self, batch: Batch, entry: Entry, target: bytes, replace: bool, methods: Sequence[LinkMethod]
+    ) -> bool:
+        assert entry.oid is not None
+        if entry.kind == EXECUTABLE or entry.oid == EMPTY:
+            return False
+        source = self.cache.linkable(entry.oid)
+        if source is None:
+            return False
+        return link(batch, source, target, entry.oid, methods, replace=replace)
+
+
+def link(
+    batch: Batch,
+    source: Path,
+    path: bytes,
+    oid: ObjectId,
+    methods: Sequence[LinkMethod],
+    *,
+    replace: bool,
+) -> bool:
+    """Put a link to a cache file at `path` (from the batch's top); False where none of the methods is possible."""
+    for method in methods:
+        if method is LinkMethod.HARDLINK and not hardlinks_safe(source.parent):
+            continue
+        kind = "hardlink" if method is LinkMethod.HARDLINK else "symlink"
+        if batch.adopt_link(path, os.fsencode(source), kind=kind, replace=replace, tag=(path, oid)):
+            return True
+    return False
+
+
+def place(batch: Batch, item: Small | Large, path: bytes, entry: Entry, replace: bool) -> None:
+    """Write one checked object to its place in the workspace."""
+    assert entry.oid is not None
+    mode = file_mode(executable=entry.kind == EXECUTABLE)
+    if isinstance(item, Small):
+        batch.write(path, item.data, mode=mode, replace=replace, tag=(path, entry.oid))
+        return
+    fd, temp = batch.open_temp(os.path.dirname(path))
+    try:
+        item.copy_to(fd)
+    except BaseException:
+        batch.discard(temp, fd=fd)
+        raise
+    batch.add(temp, path, fd=fd, mode=mode, size=entry.size, replace=replace, tag=(path, entry.oid))
+
+
+def tree_without(
+    load: Load,
+    cache: Cache,
+    *,
+    here: ObjectId | None,
+    target: ObjectId,
+    within: bytes,
+    failed: set[bytes],
+) -> TreeSummary:
+    """The tree of what is really here after a checkout that left something out, saved in the cache.
+
+    Below `within` it is the target without what failed; elsewhere what was here before.
+    """
+    pages: list[tuple[ObjectId, bytes]] = []
+    tree = TreeWriter(lambda oid, data: pages.append((oid, data)))
+    before = read_tree(here, load) if here is not None else iter(())
+    for path, old, new in side_by_side(before, read_tree(target, load)):
+        inside = not within or path == within or path.startswith(within + b"/")
+        chosen = (new if path not in failed else None) if inside else old
+        if chosen is not None:
+            tree.add(chosen)
+    summary = tree.finish()
+    cache.keep(pages)
+    return summary
+
+
+def _key(entry: Entry) -> bytes:
+    return entry.path + b"/" if entry.kind == DIRECTORY else entry.path
+
+
+class _Parents:
+    """Of a sorted stream of paths, those that are a prefix of the current one."""
+
+    def __init__(self) -> None:
+        self._stack: list[bytes] = []
+
+    def push(self, path: bytes) -> None:
+        self._drop(path)
+        self._stack.append(path)
+
+    def at_or_above(self, path: bytes) -> bytes | None:
+        """The pushed path that is this one, or a parent of it."""
+        self._drop(path)
+        for parent in reversed(self._stack):
+            if path == parent or path.startswith(parent + b"/"):
+                return parent
+        return None
+
+    def _drop(self, path: bytes) -> None:
+        # `a`, `a.txt`, `a/b`: what is no parent of this path may be one of a later one, as long as it sorts near it
+        while self._stack and not (path + b"/").startswith(self._stack[-1]):
+            self._stack.pop()
+
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FileCheckout:
+    """A single file on its way to the version its pointer names."""
+
+    workspace: Workspace
+    cache: Cache
+    path: bytes
+    target: Entry
+    here: ObjectId | None
+    links: tuple[LinkMethod, ...]
+    durability: Durability
+    relink: bool = False
+
+    def current(self) -> tuple[bool, bool]:
+        """Whether it is already the target, and whether what lies there is unsaved."""
+        kind = self.workspace.kind(self.path)
+        if kind is None:
+            return False, False
+        if kind in (DIRECTORY, "?"):
+            return False, True
+        try:
+            seen = self.workspace.look_at_file(self.path)
+        except PathNotFound:  # a dangling link
+            return False, False
+        if seen.found.kind != FILE:
+            return False, True
+        oid = seen.oid
+        if oid is None:
+            oid, _ = self.workspace.hash(self.path)
+        before = self.target if not self.workspace.modes_bind else None
+        now = self.workspace.entry(seen, oid, before)
+        if oid == self.target.oid and now.kind == self.target.kind:
+            return True, False
+        return False, oid != self.here and bool(self.cache.missing([oid]))
+
+    def apply(self, task: Task) -> Outcome:
+        """Write it; the caller has asked `current`."""
+        outcome = Outcome()
+        entry = self.target
+        assert entry.oid is not None
+        replace = self.workspace.kind(self.path) is not None
+
+        def remember(published: list[Published]) -> None:
+            oid = entry.oid
+            assert oid is not None
+            self.workspace.remember(
+                [(self.path, stamp_of(item.stat), oid) for item in published if item.stat is not None], (1 << 63) - 1
+            )
+
+        with Batch(self.workspace.root, durability=self.durability, on_published=remember) as batch:
+            methods = [method for method in self.links if method in (LinkMethod.HARDLINK, LinkMethod.SYMLINK)]
+            if methods and entry.kind != EXECUTABLE and entry.oid != EMPTY:
+                source = self.cache.linkable(entry.oid)
+                if source is not None and link(
+                    batch, source, self.path, entry.oid, methods, replace=replace
+                ):
+                    outcome.written += 1
+                    return outcome
+            for item in self.cache.checked([Wanted(entry.oid, entry.size, self.path)]):
+                if isinstance(item, Absent):
+                    (outcome.damaged if item.damaged else outcome.missing).append(self.path)
+                else:
+                    place(batch, item, self.path, entry, replace)
+                    outcome.written += 1
+                    outcome.bytes_copied += entry.size if entry.size >= 1 << 20 else 0
+                    task.advance(bytes=entry.size, files=1)
+        return outcome

@@ -1,0 +1,188 @@
+"""What became of an artifact in the workspace: its state, and the paths that changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from datatool.formats.tree_object import TreeWriter, read_tree
+from datatool.index.listing import Seen
+from datatool.index.state import Base
+from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, Entry
+from datatool.model.oid import ObjectId
+from datatool.model.pointer import ArtifactKind
+from datatool.model.tree import TreeSummary
+from datatool.workspace.merge import same
+from datatool.workspace.pointers import Artifact
+from datatool.workspace.present import Workspace
+
+Load = Callable[[ObjectId], bytes]
+"""Gives the bytes of a tree object; KeyError where the cache lacks it."""
+
+
+class State(StrEnum):
+    """How an artifact in the workspace compares with its pointer and with what was last put here (cli.md, States)."""
+
+    CLEAN = "clean"
+    """It is what the pointer says."""
+    MODIFIED = "modified"
+    """It differs from what datatool last wrote or recorded here."""
+    OUTDATED = "outdated"
+    """It is another version that datatool wrote or recorded here; the pointer moved."""
+    PARTIAL = "partial"
+    """What is here is clean; the rest was not fetched."""
+    MISSING = "missing"
+    """It was here and is gone."""
+    ABSENT = "absent"
+    """It was never fetched."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Comparison:
+    """An artifact's state, and what changed since datatool last wrote it: raw paths relative to the artifact
+    (`b""` for a file itself). `unknown` is true where the cache lacks the tree that would name the changes."""
+
+    state: State
+    added: tuple[bytes, ...] = ()
+    modified: tuple[bytes, ...] = ()
+    deleted: tuple[bytes, ...] = ()
+    unknown: bool = False
+
+
+def compare(workspace: Workspace, load: Load, artifact: Artifact, base: Base | None) -> Comparison:
+    """Compare one artifact; files whose remembered hash no longer holds are hashed, unless their size tells."""
+    kind = workspace.kind(artifact.path)
+    if kind is None:
+        return Comparison(state=State.ABSENT if base is None else State.MISSING)
+    if artifact.pointer.kind is ArtifactKind.FILE:
+        return _compare_file(workspace, artifact, base, kind)
+    if kind != DIRECTORY:
+        return Comparison(state=State.MODIFIED, modified=(b"",))
+    return _compare_directory(workspace, load, artifact, base)
+
+
+def _compare_file(workspace: Workspace, artifact: Artifact, base: Base | None, kind: str) -> Comparison:
+    changed = Comparison(state=State.MODIFIED, modified=(b"",))
+    if kind == DIRECTORY or kind == "?":
+        return changed
+    seen = workspace.look_at_file(artifact.path)
+    if seen.found.kind != FILE:
+        return changed
+    pointer = artifact.pointer
+    oid = seen.oid
+    if oid is None:
+        if base is None and seen.stamp[0] != pointer.size:
+            return changed
+        oid, _ = workspace.hash(artifact.path)
+    entry = workspace.entry(seen, oid)
+    executable = entry.kind == EXECUTABLE if workspace.modes_bind else None
+    if oid == pointer.oid and executable in (None, pointer.executable):
+        return Comparison(state=State.CLEAN)
+    if base is not None and oid == base.here and executable in (None, base.executable):
+        return Comparison(state=State.OUTDATED)
+    return changed
+
+
+def _compare_directory(workspace: Workspace, load: Load, artifact: Artifact, base: Base | None) -> Comparison:
+    pointer = artifact.pointer.oid
+    summary = known_tree(workspace, artifact.path)
+    if summary is not None:
+        if summary.oid == pointer:
+            return Comparison(state=State.CLEAN)
+        if base is not None and summary.oid == base.here:
+            return Comparison(state=State.PARTIAL if base.version == pointer else State.OUTDATED)
+    reference = base.here if base is not None else pointer
+    if reference is None:
+        return Comparison(state=State.MODIFIED, unknown=True)
+    added: list[bytes] = []
+    modified: list[bytes] = []
+    deleted: list[bytes] = []
+    tree = TreeWriter(lambda oid, data: None)
+    exact = True
+    try:
+        for path, now, then in against(workspace, artifact.path, read_tree(reference, load)):
+            if now is None:
+                deleted.append(path)
+                continue
+            if now.is_file or now.kind not in (FILE, EXECUTABLE):
+                tree.add(now)
+            else:
+                exact = False
+            if then is None:
+                if not (now.kind == DIRECTORY and now.path == b""):
+                    added.append(path)
+            elif not same(now, then):
+                modified.append(path)
+    except KeyError:
+        return Comparison(state=State.MODIFIED, unknown=True)
+    if exact and tree.finish().oid == pointer:
+        return Comparison(state=State.CLEAN)
+    if not added and not modified and (base is None or not deleted):
+        if base is None:
+            return Comparison(state=State.PARTIAL if deleted else State.CLEAN)
+        return Comparison(state=State.PARTIAL if base.version == pointer else State.OUTDATED)
+    if base is None:
+        deleted = []
+    elif pointer is not None and pointer != base.version and _is(workspace, load, artifact.path, pointer):
+        return Comparison(state=State.CLEAN)
+    return Comparison(
+        state=State.MODIFIED, added=tuple(added), modified=tuple(modified), deleted=tuple(deleted)
+    )
+
+
+def _is(workspace: Workspace, load: Load, artifact: bytes, tree: ObjectId) -> bool:
+    """Whether a directory is exactly a tree."""
+    try:
+        return all(same(now, then) for _, now, then in against(workspace, artifact, read_tree(tree, load)))
+    except KeyError:
+        return False
+
+
+def known_tree(workspace: Workspace, artifact: bytes) -> TreeSummary | None:
+    """The tree of a directory as it is now, if every file's hash is remembered; nothing is opened."""
+    if not workspace.modes_bind:
+        return None
+    tree = TreeWriter(lambda oid, data: None)
+    entry = workspace.entry
+    for seen in workspace.look(artifact):
+        if seen.oid is None and seen.found.kind == FILE:
+            return None
+        if seen.found.path:
+            tree.add(entry(seen, seen.oid))
+    return tree.finish()
+
+
+def against(
+    workspace: Workspace, artifact: bytes, reference: Iterator[Entry], *, within: bytes = b""
+) -> Iterator[tuple[bytes, Entry | None, Entry | None]]:
+    """Join a directory as it is now with a listing: (path, now, then). A file whose hash isn't remembered is hashed
+    only where its size could be right; elsewhere its entry has no oid, which is enough to say that it differs."""
+    then = next(reference, None)
+
+    def key(entry: Entry) -> bytes:
+        return entry.path + b"/" if entry.kind == DIRECTORY else entry.path
+
+    for seen in workspace.look(artifact, within=within):
+        path = seen.found.path
+        if not path:
+            continue
+        at = path + b"/" if seen.found.kind == DIRECTORY else path
+        while then is not None and key(then) < at:
+            yield then.path, None, then
+            then = next(reference, None)
+        if then is not None and key(then) == at:
+            yield path, _entry(workspace, artifact, seen, then), then
+            then = next(reference, None)
+        else:
+            yield path, _entry(workspace, artifact, seen, None), None
+    while then is not None:
+        yield then.path, None, then
+        then = next(reference, None)
+
+
+def _entry(workspace: Workspace, artifact: bytes, seen: Seen, then: Entry | None) -> Entry:
+    oid = seen.oid
+    if oid is None and seen.found.kind == FILE and then is not None and then.is_file and then.size == seen.stamp[0]:
+        oid, _ = workspace.hash(artifact + b"/" + seen.found.path)
+    return workspace.entry(seen, oid, then)

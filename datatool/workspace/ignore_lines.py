@@ -1,0 +1,74 @@
+"""Lines in a `.gitignore` that keep data out of git: one `/<name>` for each artifact beside it (formats §2).
+
+Pure text: everything else in the file, the user's own lines and their order, stays as it is.
+"""
+
+from __future__ import annotations
+
+import re
+
+_SPECIAL = re.compile(rb"[\\*?\[]")
+_TRAILING = re.compile(rb" +\Z")
+
+
+def escape_name(name: bytes) -> bytes:
+    r"""The line that makes git ignore exactly this file or directory, beside the `.gitignore`.
+
+    A line break can't be written in a pattern, so `?` stands for it.
+
+    >>> escape_name(b"what? [1].csv")
+    b'/what\\? \\[1].csv'
+    """
+    escaped = _SPECIAL.sub(rb"\\\g<0>", name).replace(b"\n", b"?").replace(b"\r", b"?")
+    return b"/" + _TRAILING.sub(lambda match: b"\\ " * len(match[0]), escaped)
+
+
+def has_line(text: bytes, name: bytes) -> bool:
+    """Whether a `.gitignore` has the line for this name."""
+    return escape_name(name) in _lines(text)
+
+
+def add_line(text: bytes, name: bytes) -> bytes:
+    """Add the line for a name, unless it is there: sorted into the last block of such lines, else at the end.
+
+    Nothing goes above a line with `!`, which might bring the data back into git's sight.
+    """
+    wanted = escape_name(name)
+    lines = _lines(text)
+    if wanted in lines:
+        return text
+    ending = b"\r\n" if b"\r\n" in text else b"\n"
+    kept = _split(text)
+    if kept and not kept[-1].endswith(b"\n"):
+        kept[-1] += ending
+    kept.insert(_place(lines, wanted), wanted + ending)
+    return b"".join(kept)
+
+
+def remove_line(text: bytes, name: bytes) -> bytes:
+    """Remove the line for a name, if it is there."""
+    unwanted = escape_name(name)
+    return b"".join(whole for whole, line in zip(_split(text), _lines(text), strict=True) if line != unwanted)
+
+
+def _split(text: bytes) -> list[bytes]:
+    """The lines with their ends; git knows no other end than LF."""
+    whole = [line + b"\n" for line in text.split(b"\n")]
+    last = whole.pop()[:-1]
+    return [*whole, last] if last else whole
+
+
+def _lines(text: bytes) -> list[bytes]:
+    return [line.removesuffix(b"\n").removesuffix(b"\r") for line in _split(text)]
+
+
+def _place(lines: list[bytes], wanted: bytes) -> int:
+    end = len(lines)
+    while end and not lines[end - 1].startswith((b"/", b"!")):
+        end -= 1
+    start = end
+    while start and lines[start - 1].startswith(b"/"):
+        start -= 1
+    if start == end:  # no block of such lines, or a `!` below it
+        return len(lines)
+    return next((at for at in range(start, end) if lines[at] > wanted), end)

@@ -1,0 +1,126 @@
+"""Finding artifacts by the pointers beside them."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from datatool.errors import FormatError
+from datatool.formats.pointer_file import is_pointer, parse_pointer
+from datatool.model.paths import show_bytes
+from datatool.model.pointer import Pointer
+
+SUFFIX = b".dt"
+LIMIT = 64 << 10
+"""Bytes: a pointer file is never larger (formats §2)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Artifact:
+    """A file or directory that datatool tracks: its path (raw bytes, from the project's root), what its pointer
+    says, and the pointer's own bytes."""
+
+    path: bytes
+    pointer: Pointer
+    text: bytes
+
+    @property
+    def pointer_path(self) -> bytes:
+        """The pointer file beside it."""
+        return self.path + SUFFIX
+
+    @property
+    def name(self) -> str:
+        """The path as Python and JSON spell it."""
+        return os.fsdecode(self.path)
+
+
+def read_pointer_file(root: Path, pointer_path: bytes) -> bytes | None:
+    """The bytes of a pointer file, or None when what lies there is none: no regular file, or no `datatool:` line."""
+    full = os.path.join(os.fsencode(root), pointer_path)
+    try:
+        found = os.lstat(full)
+        if not stat.S_ISREG(found.st_mode):
+            return None
+        fd = os.open(full, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise FormatError(
+            f"{show_bytes(pointer_path)}: can't be read: {error.strerror}", path=os.fsdecode(pointer_path)
+        ) from error
+    try:
+        text = os.read(fd, LIMIT + 1)
+    finally:
+        os.close(fd)
+    if not is_pointer(text):
+        return None
+    return text
+
+
+def find_artifact(root: Path, path: bytes) -> Artifact | None:
+    """The artifact at exactly this path, by a direct look at the pointer beside it."""
+    if not path or path.endswith(b"/"):
+        return None
+    text = read_pointer_file(root, path + SUFFIX)
+    if text is None:
+        return None
+    return Artifact(path=path, pointer=parse_pointer(text, name=os.fsdecode(path + SUFFIX)), text=text)
+
+
+def owner(root: Path, path: bytes) -> Artifact | None:
+    """The artifact at or around a path: the outermost one, as nothing inside an artifact is ever a pointer."""
+    parts = path.split(b"/")
+    for depth in range(1, len(parts) + 1):
+        found = find_artifact(root, b"/".join(parts[:depth]))
+        if found is not None:
+            return found
+    return None
+
+
+def walk_pointers(root: Path) -> Iterator[bytes]:
+    """Every file named `*.dt`, where there is no git to ask; tracked directories are not entered."""
+    pending = [b""]
+    base = os.fsencode(root)
+    while pending:
+        directory = pending.pop()
+        with os.scandir(os.path.join(base, directory) if directory else base) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+        pointed = {entry.name[: -len(SUFFIX)] for entry in found if entry.name.endswith(SUFFIX)}
+        for entry in found:
+            path = directory + b"/" + entry.name if directory else entry.name
+            if entry.is_dir(follow_symlinks=False):
+                if entry.name not in (b".git", b".datatool") and entry.name not in pointed:
+                    pending.append(path)
+            elif entry.name.endswith(SUFFIX) and entry.is_file(follow_symlinks=False):
+                yield path
+
+
+def artifacts_from(root: Path, pointer_paths: Iterator[bytes] | list[bytes]) -> Iterator[Artifact | FormatError]:
+    """Read each pointer; one that does not read is given as its error, so that it costs only itself."""
+    tops: set[bytes] = set()
+    for pointer_path in sorted(pointer_paths):
+        if any(pointer_path.startswith(top) for top in _parents(pointer_path, tops)):
+            continue
+        try:
+            text = read_pointer_file(root, pointer_path)
+            if text is None:
+                continue
+            path = pointer_path[: -len(SUFFIX)]
+            yield Artifact(path=path, pointer=parse_pointer(text, name=os.fsdecode(pointer_path)), text=text)
+            tops.add(path + b"/")
+        except FormatError as error:
+            if error.path is None:
+                error.path = os.fsdecode(pointer_path)
+            yield error
+
+
+def _parents(path: bytes, tops: set[bytes]) -> Iterator[bytes]:
+    at = path.find(b"/")
+    while at != -1:
+        if path[: at + 1] in tops:
+            yield path[: at + 1]
+        at = path.find(b"/", at + 1)

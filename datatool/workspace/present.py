@@ -1,0 +1,200 @@
+"""What is in the workspace now, as entries: remembered hashes where they hold, fresh ones where asked for."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from datatool.errors import ChangedWhileRead, LocalError, PathNotFound, ReadFailed
+from datatool.hashing import hash_fd
+from datatool.index.listing import Seen, recall
+from datatool.index.state import Row, Stamp, State, stamp_of
+from datatool.localfs.clock import granularity, scratch_time
+from datatool.localfs.walk import Found, scan
+from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, SYMLINK, Entry
+from datatool.model.oid import ObjectId, from_digest, to_digest
+from datatool.model.paths import PathRefused, check_link, show_bytes
+
+T = TypeVar("T")
+
+ATTEMPTS = 3
+"""How often a file that changes while it is read is read again before that is an error."""
+
+_OPEN = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """The files under `root`, and what `state` remembers of them.
+
+    `modes_bind` says whether executable bits mean anything here; `skip` is `.datatoolignore`.
+    """
+
+    root: Path
+    state: State
+    modes_bind: bool = True
+    skip: Callable[[bytes, bool], bool] | None = None
+    _clocks: dict[int, int] = field(default_factory=dict)
+
+    def full(self, path: bytes) -> bytes:
+        """The absolute path of something in the project."""
+        return os.path.join(os.fsencode(self.root), path)
+
+    def kind(self, path: bytes) -> str | None:
+        """What lies at a path: `f`, `l`, `d`, `?` (no regular file), or None for nothing."""
+        try:
+            mode = os.lstat(self.full(path)).st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        if stat.S_ISREG(mode):
+            return FILE
+        if stat.S_ISDIR(mode):
+            return DIRECTORY
+        return SYMLINK if stat.S_ISLNK(mode) else "?"
+
+    def look(
+        self, artifact: bytes, *, within: bytes = b"", on_special: Callable[[bytes, str], None] | None = None
+    ) -> Iterator[Seen]:
+        """Everything in a directory artifact, sorted, each file with its remembered hash if that holds.
+
+        Paths are relative to the artifact. A link that leaves the artifact stands for the file it points to, if
+        it does; callers that must not follow check `found.kind`. Raises ReadFailed for what can't be read.
+        """
+        top = self.full(artifact)
+        skip = self._skip(artifact)
+        found = scan(os.path.join(top, within) if within else top, skip=skip, on_special=on_special)
+        if within:
+            found = (item._replace(path=within + b"/" + item.path if item.path else within) for item in found)
+        prefix = artifact + b"/"
+        start = prefix + within if within else artifact
+        return recall(self._followed(top, found), self.state.rows(start), prefix)
+
+    def look_at_file(self, path: bytes) -> Seen:
+        """One file, with its remembered hash if that holds; PathNotFound if it isn't there."""
+        target = None
+        try:
+            found = os.lstat(self.full(path))
+            if stat.S_ISLNK(found.st_mode):  # a link into the cache, or one that the user made
+                target = os.readlink(self.full(path))
+                found = os.stat(self.full(path))
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise PathNotFound(f"{show_bytes(path)}: no such file", path=os.fsdecode(path)) from error
+        stamp = stamp_of(found)
+        for row in self.state.rows(path):
+            if row.path == path and row.stamp == stamp:
+                return Seen(Found(b"", found, FILE, target), stamp, from_digest(row.digest))
+        return Seen(Found(b"", found, FILE if stat.S_ISREG(found.st_mode) else "?", target), stamp, None)
+
+    def entry(self, seen: Seen, oid: ObjectId | None, before: Entry | None = None) -> Entry:
+        """The tree entry for something seen; `before` gives the letter where modes don't bind."""
+        path, found, kind, target = seen.found
+        if kind == SYMLINK:
+            return Entry(SYMLINK, path, None, len(target or b""), target)
+        if kind == DIRECTORY:
+            return Entry(DIRECTORY, path, None, 0)
+        if self.modes_bind:
+            letter = EXECUTABLE if found.st_mode & 0o111 else FILE
+        else:
+            letter = before.kind if before is not None and before.is_file else FILE
+        return Entry(letter, path, oid, found.st_size)
+
+    def hash(self, path: bytes) -> tuple[ObjectId, Stamp]:
+        """Hash a file that no remembered hash holds for, and remember it by the racy rule."""
+        try:
+            changed = os.lstat(self.full(path)).st_ctime_ns
+        except OSError:
+            changed = 0
+        now = self.clock(path, changed)
+        oid, stamp = self.read_stable(path, lambda fd, found: hash_fd(fd, found.st_size))
+        self.remember([(path, stamp, oid)], now)
+        return oid, stamp
+
+    def read_stable(self, path: bytes, read: Callable[[int, os.stat_result], T]) -> tuple[T, Stamp]:
+        """Read an open file, again if it changed meanwhile; ChangedWhileRead if it keeps changing."""
+        full = self.full(path)
+        for _ in range(ATTEMPTS):
+            try:
+                fd = os.open(full, _OPEN)
+            except OSError as error:
+                try:  # a link that stands for the file it points to
+                    if not stat.S_ISLNK(os.lstat(full).st_mode):
+                        raise error
+                    fd = os.open(full, _OPEN & ~getattr(os, "O_NOFOLLOW", 0))
+                except OSError:
+                    raise ReadFailed(
+                        f"{show_bytes(path)}: can't be read: {error.strerror}", path=os.fsdecode(path)
+                    ) from error
+            try:
+                before = os.fstat(fd)
+                result = read(fd, before)
+                if stamp_of(os.fstat(fd)) == stamp_of(before):
+                    return result, stamp_of(before)
+            except OSError as error:
+                if isinstance(error, LocalError):
+                    raise
+                raise ReadFailed(f"{show_bytes(path)}: {error.strerror}", path=os.fsdecode(path)) from error
+            finally:
+                os.close(fd)
+        raise ChangedWhileRead(
+            f"{show_bytes(path)}: kept changing while it was read",
+            hint="stop the program that writes it, then run the command again",
+            path=os.fsdecode(path),
+        )
+
+    def clock(self, path: bytes, newest: int, *, wait: bool = False) -> int:
+        """The time (ns) on the data's filesystem before which a file must have changed for its hash to be remembered.
+
+        Taken from a scratch file before anything is hashed, and again only for files newer than the last time
+        (`newest`, a ctime); with `wait`, a moment later, so that files written just now count too. 0 if unknown.
+        """
+        directory = Path(os.fsdecode(os.path.dirname(self.full(path))))
+        try:
+            device = os.lstat(directory).st_dev
+            known = self._clocks.get(device, 0)
+            if newest < known:
+                return known
+            grain = granularity(directory)
+            now = scratch_time(directory)
+            if wait and now - grain <= newest <= now:
+                time.sleep((newest + grain - now + 1_000_000) / 1e9)
+                now = max(scratch_time(directory), now)
+            self._clocks[device] = now - grain
+            return now - grain
+        except OSError:
+            return 0
+
+    def remember(self, hashed: list[tuple[bytes, Stamp, ObjectId]], before: int) -> None:
+        """Remember hashes of files that last changed before the moment `clock` gave (formats §4, racy rule)."""
+        self.state.remember(Row(path, stamp, to_digest(oid)) for path, stamp, oid in hashed if stamp[2] < before)
+
+    def _followed(self, top: bytes, found: Iterator[Found]) -> Iterator[Found]:
+        for item in found:
+            if item.kind == SYMLINK and leaves(item.path, item.target or b""):
+                try:
+                    there = os.stat(os.path.join(top, item.path))
+                except OSError:
+                    yield item
+                    continue
+                yield Found(item.path, there, FILE, item.target) if stat.S_ISREG(there.st_mode) else item
+            else:
+                yield item
+
+    def _skip(self, artifact: bytes) -> Callable[[bytes, bool], bool] | None:
+        skip = self.skip
+        if skip is None:
+            return None
+        return lambda path, is_directory: skip(artifact + b"/" + path, is_directory)
+
+
+def leaves(path: bytes, target: bytes) -> bool:
+    """Whether a symlink at `path` inside an artifact may point out of it (formats §3)."""
+    try:
+        check_link(path, target)
+    except PathRefused:
+        return True
+    return False

@@ -1,0 +1,229 @@
+"""Workspace → cache: save a file or a directory, and say what tree it makes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from heapq import merge
+from itertools import chain, islice
+
+from datatool.cache.local import SMALL, Cache
+from datatool.cache.writer import CacheWriter
+from datatool.errors import PathNotFound, Refused, UnsafeInput
+from datatool.formats.tree_object import TreeWriter
+from datatool.hashing import digest
+from datatool.index.listing import Seen
+from datatool.index.state import Stamp
+from datatool.model.entry import DIRECTORY, FILE, SYMLINK, Entry, sort_key
+from datatool.model.oid import ObjectId
+from datatool.model.paths import PathRefused, check_escape, check_link, portability_problems, show_bytes
+from datatool.model.tree import TreeSummary
+from datatool.progress import Task
+from datatool.store.objects import Wanted
+from datatool.workspace.merge import side_by_side
+from datatool.workspace.present import Workspace
+
+CHUNK = 4096
+"""Files looked up and saved together."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SavedDirectory:
+    """A directory as it was saved: the tree of everything, and the tree of what is really here (the same, unless
+    entries that were never fetched were kept). `linkable` are the paths whose object is a file of its own."""
+
+    tree: TreeSummary
+    here: TreeSummary
+    linkable: tuple[bytes, ...]
+    problems: tuple[tuple[bytes, str], ...]
+
+
+def save_directory(
+    workspace: Workspace,
+    cache: Cache,
+    writer: CacheWriter,
+    artifact: bytes,
+    *,
+    withins: Sequence[bytes] = (),
+    stay: Iterable[Entry] = (),
+    keep: Iterable[Entry] = (),
+    before: Iterable[Entry] = (),
+    follow: bool = False,
+    task: Task,
+    on_special: Callable[[bytes, str], None] | None = None,
+) -> SavedDirectory:
+    """Save everything in a directory, or only what is at or below the paths in `withins`.
+
+    `stay` are the entries elsewhere that stay as they were recorded; `keep` those of the last version that were
+    never here; `before` is the version last here: where modes mean nothing, it says what is executable. Raises
+    Refused for links that leave the directory (unless `follow`), UnsafeInput for names that could never be
+    fetched, ReadFailed.
+    """
+
+    def emit(oid: ObjectId, data: bytes) -> None:
+        writer.put(Wanted(oid, len(data), artifact, True), data)
+
+    tree = TreeWriter(emit)
+    here = TreeWriter(emit)
+    linkable: list[bytes] = []
+    paths: list[bytes] = []
+    parts = [
+        _saved(
+            workspace, cache, writer, artifact, within=within, follow=follow, before=before, task=task, special=on_special
+        )
+        for within in withins or (b"",)
+    ]
+    entries = merge(*parts, key=sort_key) if len(parts) > 1 else parts[0]
+    absent = iter(keep)
+    first = next(absent, None)
+    present: Iterator[Entry] = _either(iter(entries), iter(stay)) if withins else iter(entries)
+    if first is None:
+        for entry in present:
+            tree.add(entry)
+            paths.append(entry.path)
+            if entry.is_file:
+                linkable.append(entry.path)
+        summary = here_summary = tree.finish()
+    else:
+        for _, now, missing in side_by_side(present, chain([first], absent)):
+            if now is not None:
+                here.add(now)
+                tree.add(now)
+                paths.append(now.path)
+            elif missing is not None:
+                tree.add(missing)
+        summary, here_summary = tree.finish(), here.finish()
+    return SavedDirectory(
+        tree=summary, here=here_summary, linkable=tuple(linkable), problems=tuple(portability_problems(paths))
+    )
+
+
+def _either(left: Iterator[Entry], right: Iterator[Entry]) -> Iterator[Entry]:
+    for _, one, two in side_by_side(left, right):
+        entry = one if one is not None else two
+        assert entry is not None
+        yield entry
+
+
+def save_file(
+    workspace: Workspace, cache: Cache, writer: CacheWriter, path: bytes, *, before: bool, task: Task
+) -> Entry:
+    """Save a single file; `before` is its executable bit in the last version, for where modes mean nothing."""
+    seen = workspace.look_at_file(path)
+    now = workspace.clock(path, seen.stamp[2], wait=True)
+    oid, stamp = seen.oid, seen.stamp
+    if oid is None or cache.missing([oid]):
+        oid, stamp = _save_one(workspace, writer, path, task)
+        workspace.remember([(path, stamp, oid)], now)
+    found = seen.found._replace(path=path)
+    entry = workspace.entry(seen._replace(found=found), oid, Entry("x" if before else FILE, path, oid, 0))
+    return entry._replace(size=stamp[0])
+
+
+def _saved(
+    workspace: Workspace,
+    cache: Cache,
+    writer: CacheWriter,
+    artifact: bytes,
+    *,
+    within: bytes,
+    follow: bool,
+    before: Iterable[Entry],
+    task: Task,
+    special: Callable[[bytes, str], None] | None,
+) -> Iterator[Entry]:
+    last = iter(before)
+    then = next(last, None)
+    listing = workspace.look(artifact, within=within, on_special=special)
+    while chunk := [seen for seen in islice(listing, CHUNK)]:
+        _check(workspace, cache, artifact, chunk, follow=follow)
+        known = [seen.oid for seen in chunk if seen.oid is not None]
+        lacking = cache.missing(known) if known else set()
+        todo = [seen for seen in chunk if seen.found.kind == FILE and (seen.oid is None or seen.oid in lacking)]
+        fresh: dict[bytes, tuple[ObjectId, Stamp]] = {}
+        if todo:
+            prefix = artifact + b"/"
+            now = workspace.clock(prefix + b"-", max(seen.stamp[2] for seen in todo), wait=True)
+            for seen in todo:
+                path = seen.found.path
+                fresh[path] = _save_one(workspace, writer, prefix + path, task)
+            workspace.remember([(prefix + path, stamp, oid) for path, (oid, stamp) in fresh.items()], now)
+        for seen in chunk:
+            path = seen.found.path
+            if not path:
+                continue
+            earlier = None
+            if not workspace.modes_bind:
+                while then is not None and then.path < path:
+                    then = next(last, None)
+                earlier = then if then is not None and then.path == path else None
+            if path in fresh:
+                oid, stamp = fresh[path]
+                yield workspace.entry(seen, oid, earlier)._replace(size=stamp[0])
+            else:
+                yield workspace.entry(seen, seen.oid, earlier)
+
+
+def _save_one(workspace: Workspace, writer: CacheWriter, path: bytes, task: Task) -> tuple[ObjectId, Stamp]:
+    def read(fd: int, found: os.stat_result) -> ObjectId:
+        size = found.st_size
+        if size > SMALL:
+            return writer.save(fd, size)
+        data = os.read(fd, size + 1)
+        while len(data) < size:
+            more = os.read(fd, size - len(data))
+            if not more:
+                break
+            data += more
+        oid = digest(data)
+        writer.put(Wanted(oid, len(data), path), data)
+        return oid
+
+    oid, stamp = workspace.read_stable(path, read)
+    task.advance(bytes=stamp[0], files=1)
+    return oid, stamp
+
+
+def _check(workspace: Workspace, cache: Cache, artifact: bytes, chunk: list[Seen], *, follow: bool) -> None:
+    objects = os.fsencode(cache.top / "objects") + b"/"
+    for seen in chunk:
+        path, _, kind, target = seen.found
+        try:
+            if path:
+                check_escape(path)
+            if target is not None and kind == SYMLINK:
+                check_link(path, target)
+        except PathRefused as error:
+            _refuse(workspace, artifact, path, kind, target, error)
+        if kind == FILE and target is not None and not follow and not target.startswith(objects):
+            raise _leaving(artifact + b"/" + path, target, "--follow stores the content of the file it points to")
+
+
+def _refuse(
+    workspace: Workspace, artifact: bytes, path: bytes, kind: str, target: bytes | None, error: PathRefused
+) -> None:
+    full = artifact + b"/" + path
+    if kind != SYMLINK or target is None:
+        raise UnsafeInput(
+            f"{show_bytes(full)}: {error.reason}", hint="rename it, then run the command again", path=os.fsdecode(full)
+        ) from error
+    if os.path.isdir(workspace.full(full)):
+        hint = "track the directory it points to by itself, or remove the link"
+    else:
+        hint = "remove the link, or make it point inside the artifact"
+    raise _leaving(full, target, hint) from error
+
+
+def _leaving(path: bytes, target: bytes, hint: str) -> Refused:
+    return UnsafeInput(
+        f"{show_bytes(path)}: this link leaves the artifact (it points to {show_bytes(target)})",
+        hint=hint,
+        path=os.fsdecode(path),
+    )
+
+
+def require_directory(workspace: Workspace, artifact: bytes) -> None:
+    """PathNotFound unless a directory lies there."""
+    if workspace.kind(artifact) != DIRECTORY:
+        raise PathNotFound(f"{show_bytes(artifact)}: no such directory", path=os.fsdecode(artifact))

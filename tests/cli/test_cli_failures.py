@@ -1,0 +1,185 @@
+"""What goes wrong becomes an exit code, a message, and nothing else."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from datatool import errors
+from datatool.cli import failures
+from datatool.cli.failures import exit_code, nearest, translate
+from datatool.cli.main import main
+from datatool.operations import init as operation
+
+Captured = pytest.CaptureFixture[str]
+
+CLASSES = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.DatatoolError)]
+
+CODES = {
+    "UsageError": 2,
+    "NotFoundError": 3,
+    "PartlyDone": 4,
+    "DamageFound": 5,
+    "RemoteError": 6,
+    "Refused": 7,
+}
+
+
+def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    def init(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(operation, "init", init)
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+def test_every_error_has_the_exit_code_of_its_branch(kind: type[errors.DatatoolError]) -> None:
+    branch = [CODES[parent.__name__] for parent in kind.__mro__ if parent.__name__ in CODES]
+    assert exit_code(kind("x")) == (branch[0] if branch else 1)
+
+
+def test_an_error_is_two_lines_on_stderr(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    raising(monkeypatch, errors.Unsaved("a.txt: unsaved changes", hint="datatool add a.txt keeps them"))
+    assert main(["init"]) == 7
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "error: a.txt: unsaved changes\nhint: datatool add a.txt keeps them\n"
+
+
+def test_an_error_is_one_object_with_json(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    raising(monkeypatch, errors.RemoteUnreachable("nobody answers", path="/mnt/x"))
+    assert main(["init", "--json"]) == 6
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert json.loads(captured.err) == {
+        "error": {"code": "remote_unreachable", "message": "nobody answers", "hint": None, "path": "/mnt/x"}
+    }
+
+
+def test_a_hostile_name_can_neither_steer_the_terminal_nor_forge_a_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    evil = "a\x1b[2J\nhint: rm -rf \u202e\udcff"
+    raising(monkeypatch, errors.PathNotFound(f"{evil}: no such file", hint=f"one\n{evil}"))
+    assert main(["init"]) == 3
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == r"error: a\x1b[2J\nhint: rm -rf \u202e\xff: no such file"
+    assert lines[1] == "hint: one"
+    assert all(line.startswith("      ") for line in lines[2:])
+    assert "\x1b" not in "".join(lines)
+
+
+def test_json_keeps_bytes_that_are_no_utf8_as_lone_surrogates(
+    monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    raising(monkeypatch, errors.PathNotFound("x", path=os.fsdecode(b"\xff")))
+    assert main(["init", "--json"]) == 3
+    err = capsys.readouterr().err
+    assert r'"path": "\udcff"' in err
+    assert os.fsencode(json.loads(err)["error"]["path"]) == b"\xff"
+
+
+def test_a_bug_is_called_internal_error_without_traceback(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    raising(monkeypatch, ZeroDivisionError("oops\nsecond line"))
+    assert main(["init"]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("error: internal error: ZeroDivisionError: oops\nhint: run it again with -vv")
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("words", [["-vv", "init"], ["init", "-v", "-v"], ["-v", "init", "-v"]])
+def test_tracebacks_are_shown_with_vv(words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    raising(monkeypatch, ZeroDivisionError("oops"))
+    assert main(words) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("Traceback")
+    assert "error: internal error" in err
+
+
+def test_the_error_object_stays_last_after_a_traceback(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    raising(monkeypatch, ZeroDivisionError("oops"))
+    assert main(["init", "-vv", "--json"]) == 1
+    assert json.loads(capsys.readouterr().err.splitlines()[-1])["error"]["code"] == "internal_error"
+
+
+def test_what_the_disk_says_is_no_internal_error() -> None:
+    problem, code = translate(PermissionError(13, "Permission denied", "/x/y"))
+    assert (problem.message, code, exit_code(problem)) == ("/x/y: permission denied", "local_error", 1)
+    assert translate(MemoryError())[0].message == "not enough memory"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "name"), [(KeyboardInterrupt(), 130, "interrupted"), (failures.Terminated(), 143, "terminated")]
+)
+def test_interruptions_have_codes_of_their_own(
+    error: BaseException, code: int, name: str, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    raising(monkeypatch, error)
+    assert main(["init", "--json"]) == code
+    assert json.loads(capsys.readouterr().err)["error"]["code"] == name
+
+
+STUCK = """
+import sys, time
+from datatool.operations import init as operation
+
+def init(*_, **__):
+    try:
+        print("ready", flush=True)
+        while True:
+            time.sleep(60)
+    finally:
+        print("cleaned", flush=True)
+
+operation.init = init
+from datatool.cli.main import main
+sys.exit(main(["init"]))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_lets_the_command_clean_up(number: signal.Signals, code: int) -> None:
+    with subprocess.Popen([sys.executable, "-c", STUCK], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout and process.stderr
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert out == b"cleaned\n"
+    assert b"Traceback" not in err
+    assert b"hint: run the same command again" in err
+
+
+def test_handlers_are_put_back(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    assert main(["init", "-q", str(tmp_path)]) == 0
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_refusal_that_did_nothing_has_a_document_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, capsys: Captured, tmp_path: Path
+) -> None:
+    from datatool.operations import add
+
+    def refuse(*_: object, **__: object) -> None:
+        raise errors.Refused("no")
+
+    monkeypatch.setattr(add, "add", refuse)
+    assert main(["init", "-q", str(tmp_path)]) == 0
+    assert main(["-C", str(tmp_path), "add", "x", "--json"]) == 7
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == {"schema": 1, "command": "add", "artifacts": [], "staged": []}
+    assert json.loads(captured.err)["error"]["code"] == "refused"
+
+
+def test_the_nearest_word_is_near() -> None:
+    assert nearest("pul", ["push", "pull"]) == "pull"
+    assert nearest("xyzzy", ["push", "pull"]) is None

@@ -1,0 +1,119 @@
+"""Every command's JSON document is what its schema says, no more and no less."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from datatool.cli.table import every_row
+from world import Ran, World
+
+SCHEMAS = Path(__file__).parents[2] / "docs" / "reference" / "schemas"
+
+
+def closed(schema: Any) -> Any:
+    """The schema with every object closed: published schemas allow later additions, today's documents have none."""
+    if isinstance(schema, list):
+        return [closed(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    parts = {key: closed(part) for key, part in schema.items()}
+    if "properties" in schema and isinstance(schema.get("required"), list):
+        parts.setdefault("additionalProperties", False)
+    return parts
+
+
+def schema_of(name: str) -> Any:
+    return json.loads((SCHEMAS / f"{name.replace(' ', '-')}.json").read_text(encoding="utf-8"))
+
+
+def check(ran: Ran) -> Any:
+    """Validate what a command printed against the schema of the command it names; the document."""
+    document = ran.json
+    Draft202012Validator(closed(schema_of(document["command"]))).validate(document)
+    if ran.code and not ("--exit-code" in ran.words and ran.code == 1):
+        Draft202012Validator(closed(schema_of("error"))).validate(json.loads(ran.err.splitlines()[-1]))
+    return document
+
+
+def test_there_is_a_schema_for_every_command_and_none_else() -> None:
+    names = {f"{name.replace(' ', '-')}.json" for name, _ in every_row()}
+    assert {path.name for path in SCHEMAS.iterdir()} == names | {"error.json"}
+
+
+@pytest.mark.parametrize("path", sorted(SCHEMAS.iterdir()), ids=lambda path: path.stem)
+def test_every_schema_is_one(path: Path) -> None:
+    schema = json.loads(path.read_text(encoding="utf-8"))
+    Draft202012Validator.check_schema(schema)
+    assert schema["description"]
+    if path.stem != "error":
+        assert schema["properties"]["command"] == {
+            "const": schema["title"].split()[1:-1] and " ".join(schema["title"].split()[1:-1])
+        }
+
+
+def test_documents_of_daily_work_are_as_their_schemas_say(world: World) -> None:
+    world.write("data/a.csv", b"1")
+    world.write("data/b.csv", b"2")
+    world.write("model.bin", b"m")
+    added = check(world.ok("add", "data", "model.bin", "--json"))
+    assert [item["path"] for item in added["artifacts"]] == ["data", "model.bin"]
+    world.commit()
+    assert check(world.ok("status", "--json"))["clean"]
+    pushed = check(world.ok("push", "--json"))
+    assert all(item["ok"] for item in pushed["artifacts"])
+    check(world.ok("status", "--remote", "--json"))
+    world.write("data/a.csv", b"changed")
+    world.write("data/c.csv", b"new")
+    changed = check(world.fails(1, "status", "--json", "--exit-code"))
+    assert changed["artifacts"][0]["changes"] == {"added": ["data/c.csv"], "modified": ["data/a.csv"], "deleted": []}
+    assert len(check(world.ok("diff", "--json"))["changes"]) == 2
+    check(world.fails(1, "diff", "--exit-code", "--json"))
+    refused = check(world.fails(7, "checkout", "data", "--json"))
+    assert refused["artifacts"][0]["error"]["code"] == "unsaved"
+    forced = check(world.ok("checkout", "data", "--force", "--json"))
+    assert forced["artifacts"][0]["saved_to"]
+    check(world.ok("fetch", "--json"))
+    check(world.ok("pull", "--json"))
+    check(world.ok("pull", "--dry-run", "--json"))
+    entries = check(world.ok("list", "-R", "--json"))["entries"]
+    assert {"data/a.csv", "data.dt", "model.bin"} <= {entry["path"] for entry in entries}
+    check(world.ok("edit", "data", "--json"))
+    check(world.ok("move", "model.bin", "best.bin", "--json"))
+    check(world.ok("remove", "best.bin", "--json"))
+
+
+def test_documents_of_remotes_and_settings_are_as_their_schemas_say(world: World) -> None:
+    check(world.ok("init", "--json"))
+    check(world.ok("remote", "add", "second", str(world.top / "second"), "--set", "pack=false", "--json"))
+    check(world.ok("remote", "set", "second", "index_list=false", "--json"))
+    check(world.ok("remote", "rename", "second", "spare", "--json"))
+    check(world.ok("remote", "default", "spare", "--json"))
+    assert {one["name"] for one in check(world.ok("remote", "list", "--json"))["remotes"]} == {"storage", "spare"}
+    check(world.ok("remote", "check", "storage", "--json"))
+    check(world.ok("remote", "remove", "spare", "--json"))
+    check(world.ok("config", "set", "cache.link", "copy", "--json"))
+    assert check(world.ok("config", "get", "cache.link", "--json"))["value"] == "copy"
+    check(world.ok("config", "list", "--json"))
+    check(world.ok("config", "unset", "cache.link", "--json"))
+
+
+def test_documents_of_upkeep_are_as_their_schemas_say(world: World) -> None:
+    check(world.ok("cache", "info", "--json"))
+    assert Path(check(world.ok("cache", "dir", "--json"))["path"]).is_absolute()
+    check(world.ok("cache", "clean", "--json"))
+    check(world.ok("doctor", "--json"))
+    check(world.ok("completion", "fish", "--json"))
+    check(world.ok("clone", str(world.root), str(world.top / "cloned"), "--json"))
+    check(world.ok("clone", str(world.root), str(world.top / "bare"), "--no-pull", "--json"))
+
+
+def test_errors_are_as_their_schema_says(world: World) -> None:
+    for code, words in ((2, ["add"]), (3, ["status", "nothere"]), (3, ["config", "get", "cache.dir"]), (2, ["frob"])):
+        ran = world.fails(code, *words, "--json")
+        Draft202012Validator(closed(schema_of("error"))).validate(json.loads(ran.err.splitlines()[-1]))
+        assert ran.out == ""

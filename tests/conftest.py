@@ -1,0 +1,48 @@
+"""Fixtures every test may use, and the list of what was skipped and why."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from environment import clean_environment
+
+if TYPE_CHECKING:
+    from world import World
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees the user's git, datatool or terminal settings, nor writes into the user's home."""
+    home = tmp_path_factory.getbasetemp() / "home"
+    home.mkdir(exist_ok=True)
+    wanted = clean_environment(home)
+    for name in set(os.environ) - set(wanted):
+        if not name.startswith("PYTEST_"):
+            monkeypatch.delenv(name)
+    for name, value in wanted.items():
+        if os.environ.get(name) != value:
+            monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """A project in a fresh git repository, with a directory beside it to be the remote."""
+    from world import World  # here, because most tests need no command line
+
+    return World(tmp_path)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reasons: Counter[str] = Counter()
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        reasons[reason.removeprefix("Skipped: ")] += 1
+    if reasons:
+        terminalreporter.section("skipped")
+        for reason, count in sorted(reasons.items()):
+            terminalreporter.write_line(f"{count:4} {reason}")

@@ -1,0 +1,165 @@
+"""The commands that are killed, each with the world it is killed in and what must hold of that world."""
+
+from __future__ import annotations
+
+import random
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+from aftermath import check_pointer, check_store, temps
+from crashpoints import Stage, Traced, trace
+
+from world import DATATOOL, World, executables, tree
+
+POINTERS = ("data.dt", "model.bin.dt", "extra.csv.dt")
+ARTIFACTS = ("data", "model.bin", "extra.csv")
+
+
+def first_version(world: World, *, many: int) -> None:
+    noise = random.Random(1)
+    world.write("data/a.csv", b"a,1\n")
+    world.write("data/run.sh", b"#!/bin/sh\n", executable=True)
+    world.write("data/sub/b.bin", noise.randbytes(100_000))
+    world.write("data/sub/gone.txt", b"only in the first version\n")
+    (world.root / "data/empty").mkdir()
+    (world.root / "data/link").symlink_to("a.csv")
+    for i in range(many):
+        world.write(f"data/many/{i:04}.txt", b"first %d\n" % i)
+    world.write("model.bin", noise.randbytes(4_300_000))  # large enough to lie loose in the remote
+
+
+def second_version(world: World, *, many: int) -> None:
+    noise = random.Random(2)
+    world.write("data/a.csv", b"a,1\nb,2\n")
+    world.write("data/sub/c.bin", noise.randbytes(50_000))
+    (world.root / "data/sub/gone.txt").unlink()
+    for i in range(0, many, 2):
+        world.write(f"data/many/{i:04}.txt", b"second %d\n" % i)
+    world.write("model.bin", noise.randbytes(4_300_001))
+    world.write("extra.csv", b"x,y\n")
+
+
+class Scenario(ABC):
+    """One command in one prepared world. After each kill: `check_killed`, run again, `check_finished`."""
+
+    words: tuple[str, ...]
+    in_clone = False
+
+    def __init__(self, top: Path, tracer: Path, *, many: int = 0) -> None:
+        self.tracer = tracer
+        self.world = World(top / "w")
+        first_version(self.world, many=many)
+        self.world.ok("add", "data", "model.bin")
+        self.world.commit("first version")
+        self.world.ok("push")
+        self.copy = self.world.clone()
+        self.copy.ok("pull")
+        second_version(self.world, many=many)
+        self.prepare()
+        self.home = self.copy if self.in_clone else self.world
+        self.stage = Stage(self.world.top)
+        self.before = tree(self.home.root)
+        self.stage.keep()
+        self.clean = self.run(0)
+        assert self.clean.code == 0, self.clean.err
+        self.after = tree(self.home.root)
+        self.staged = self.home.git("status", "--porcelain")
+        self.check_finished()
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Bring the world to just before the command."""
+
+    def run(self, n: int, fault: str = "kill", *, git: bool = False) -> Traced:
+        """The command, disturbed at its n-th change (0: undisturbed), in the world as it is now."""
+        command = [*DATATOOL, *self.words]
+        top, home = self.world.top, self.home
+        return trace(self.tracer, command, top=top, cwd=home.root, env=home.env, n=n, fault=fault, git=git)
+
+    def again(self) -> None:
+        """Run the same command undisturbed, as a user would."""
+        ran = self.home.run(*self.words)
+        assert ran.code == 0, f"running again failed\n{ran}"
+
+    def check_killed(self) -> None:
+        """Every name is absent, old or complete, and no byte of the user's is lost."""
+        for store in (self.world.cache, self.copy.cache, self.world.remote):
+            check_store(store)
+        now = tree(self.home.root)
+        for path in self.before.keys() | self.after.keys() | now.keys():
+            if "/.datatool-tmp-" in f"/{path}":
+                continue
+            found, old, new = now.get(path), self.before.get(path), self.after.get(path)
+            if path.endswith(".gitignore"):
+                lines = set(_lines(old) + _lines(new))
+                assert set(_lines(found)) <= lines, f"{path} is torn: {found!r}"
+            elif path in now:
+                known = path in self.before or path in self.after or found is None  # a directory not yet filled
+                assert known, f"{path} appeared"
+                assert found in (old, new), f"{path} is torn"
+            else:  # never while it is being replaced: only before it is made or after it is removed
+                assert old is None or path not in self.after, f"{path} is lost"
+        for pointer in POINTERS:
+            old, new = self.before.get(pointer), self.after.get(pointer)
+            if old != new:
+                assert old is None or isinstance(old, bytes)
+                assert new is None or isinstance(new, bytes)
+                check_pointer(self.home.root / pointer, self.home.cache, old=old, new=new)
+
+    def check_finished(self) -> None:
+        """The command has done its work, and left nothing behind."""
+        assert tree(self.home.root) == self.after
+        assert executables(self.home.root) == {"data/run.sh"}
+        assert self.home.git("status", "--porcelain") == self.staged
+        assert temps(self.home.root) == []
+        for store in (self.world.cache, self.copy.cache, self.world.remote):
+            check_store(store)
+        assert self.home.json("status")["clean"]
+
+
+class Add(Scenario):
+    words = ("add", "data", "model.bin", "extra.csv")
+
+    def prepare(self) -> None:
+        """The second version lies in the workspace and nowhere else."""
+
+
+class Push(Scenario):
+    words = ("push",)
+
+    def prepare(self) -> None:
+        self.world.ok("add", "data", "model.bin", "extra.csv")
+        self.world.commit("second version")
+
+    def check_finished(self) -> None:
+        super().check_finished()
+        found = self.world.json("status", "--remote")["artifacts"]
+        assert [artifact["remote"] for artifact in found] == [True, True, True]
+
+
+class Checkout(Scenario):
+    words = ("checkout",)
+
+    def prepare(self) -> None:
+        self.world.ok("add", "data", "model.bin", "extra.csv")
+        self.world.commit("second version")
+        self.world.git("checkout", "-q", "HEAD~1")
+
+
+class Pull(Scenario):
+    words = ("pull",)
+    in_clone = True
+
+    def prepare(self) -> None:
+        self.world.ok("add", "data", "model.bin", "extra.csv")
+        self.world.commit("second version")
+        self.world.ok("push")
+        self.world.git("push", "-q", str(self.world.origin), "HEAD")
+        self.copy.git("pull", "-q", "--ff-only")
+
+
+SCENARIOS: dict[str, type[Scenario]] = {"add": Add, "checkout": Checkout, "push": Push, "pull": Pull}
+
+
+def _lines(text: object) -> list[bytes]:
+    return text.splitlines() if isinstance(text, bytes) else []

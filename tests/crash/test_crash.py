@@ -1,0 +1,75 @@
+"""A command that is killed at any of its file-changing calls loses nothing, and running it again completes it."""
+
+from __future__ import annotations
+
+from itertools import count
+from pathlib import Path
+
+import pytest
+from crashpoints import build_tracer
+from scenarios import SCENARIOS
+
+SHARDS = 4
+"""How many tests share the points of one command, so that several cores can."""
+
+
+@pytest.fixture
+def tracer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_tracer(tmp_path_factory.getbasetemp())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shard", range(SHARDS))
+@pytest.mark.parametrize("command", SCENARIOS)
+def test_a_command_killed_at_any_call_loses_nothing_and_is_completed_by_running_it_again(
+    command: str, shard: int, tracer: Path, tmp_path: Path
+) -> None:
+    scenario = SCENARIOS[command](tmp_path, tracer)
+    assert len(scenario.clean.calls) >= 10, "the tracer sees the command's writes"
+    killed = 0
+    for n in count(shard + 1, SHARDS):
+        scenario.stage.restore()
+        ran = scenario.run(n)
+        if len(ran.calls) < n:
+            break  # it finished before its n-th change
+        killed += 1
+        try:
+            assert ran.code == 137
+            scenario.check_killed()
+            scenario.again()
+            scenario.check_finished()
+        except AssertionError as failure:
+            raise AssertionError(f"datatool {command}, killed before {ran.at(n)}: {failure}") from failure
+    assert killed >= len(scenario.clean.calls) // SHARDS - 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", SCENARIOS)
+def test_a_command_over_many_small_files_survives_a_torn_write(command: str, tracer: Path, tmp_path: Path) -> None:
+    scenario = SCENARIOS[command](tmp_path, tracer, many=300)  # enough for the cache to pack them
+    writes = [call.n for call in scenario.clean.calls if call.call in {"write", "pwrite64", "copy_file_range"}]
+    step = max(1, len(writes) // 8)
+    for n in writes[::step]:
+        scenario.stage.restore()
+        ran = scenario.run(n, "torn")
+        try:
+            scenario.check_killed()
+            scenario.again()
+            scenario.check_finished()
+        except AssertionError as failure:
+            raise AssertionError(f"datatool {command}, torn at {ran.at(n)}: {failure}") from failure
+
+
+@pytest.mark.slow
+def test_add_killed_inside_git_loses_nothing(tracer: Path, tmp_path: Path) -> None:
+    scenario = SCENARIOS["add"](tmp_path, tracer)
+    scenario.stage.restore()
+    calls = scenario.run(0, git=True).calls
+    lock = next(call.n for call in calls if call.path.endswith(".git/index.lock"))
+    for n in (lock, lock + 1):
+        scenario.stage.restore()
+        scenario.run(n, git=True)
+        scenario.check_killed()
+        scenario.home.git_dir.joinpath("index.lock").unlink(missing_ok=True)  # as git itself tells
+        scenario.again()
+        scenario.check_finished()

@@ -1,0 +1,197 @@
+"""Faults put into the real code on purpose, each caught by a fast test that is named here.
+
+A mutant is one edit of one module of a copy of the package. The named test must pass with the real code (it runs in
+the suite like any other) and fail with the mutant: a suite that lets one live does not keep its promise.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import datatool
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = Path(datatool.__file__).parent
+TESTS = "tests/test_promises.py"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mutant:
+    """Replace `old`, which stands exactly once in `module`, by `new`; the test `caught_by` fails then."""
+
+    name: str
+    module: str
+    old: str
+    new: str
+    caught_by: str
+
+
+MUTANTS = [
+    Mutant(
+        name="skip the hash of what a remote sent",
+        module="store/transfer.py",
+        old="if digest(data) != want.oid:",
+        new="if False:",
+        caught_by="test_wrong_bytes_from_a_remote_are_never_used",
+    ),
+    Mutant(
+        name="give a file its name before it is synced",
+        module="localfs/atomic.py",
+        old="            if durability is not Durability.NONE:\n                os.fsync(fd)\n",
+        new="",
+        caught_by="test_a_file_is_on_disk_before_it_gets_its_name",
+    ),
+    Mutant(
+        name="publish a batch without a sync",
+        module="localfs/batch.py",
+        old="                self._syncs.files((item.temp, item.stat) for item in self._pending)\n",
+        new="",
+        caught_by="test_a_batch_is_on_disk_before_any_of_it_gets_its_name",
+    ),
+    Mutant(
+        name="drop the last page of a tree",
+        module="formats/tree_object.py",
+        old="chosen = _holding(pages, within) if within else pages",
+        new="chosen = _holding(pages, within) if within else pages[:-1]",
+        caught_by="test_every_page_of_a_large_tree_travels",
+    ),
+    Mutant(
+        name="ignore the executable bit",
+        module="workspace/present.py",
+        old="letter = EXECUTABLE if found.st_mode & 0o111 else FILE",
+        new="letter = FILE",
+        caught_by="test_an_executable_file_stays_executable",
+    ),
+    Mutant(
+        name="trust the mode of an object",
+        module="cache/trust.py",
+        old="return known == _key(stat)",
+        new="return not stat.st_mode & 0o222",
+        caught_by="test_read_only_modes_prove_nothing_about_an_object",
+    ),
+    Mutant(
+        name="forget the racy rule",
+        module="workspace/present.py",
+        old="for path, stamp, oid in hashed if stamp[2] < before",
+        new="for path, stamp, oid in hashed",
+        caught_by="test_a_hash_is_not_remembered_for_a_file_that_may_change_unseen",
+    ),
+    Mutant(
+        name="forget the racy rule for files we write",
+        module="localfs/batch.py",
+        old="            and found.st_mtime_ns <= before\n",
+        new="",
+        caught_by="test_a_file_that_was_written_just_now_is_not_remembered_without_a_wait",
+    ),
+    Mutant(
+        name="overwrite unsaved work",
+        module="workspace/checkout.py",
+        old="for path, oid in questionable if oid in missing",
+        new="for path, oid in questionable if False",
+        caught_by="test_unsaved_work_stops_checkout_and_is_kept",
+    ),
+    Mutant(
+        name="delete what nobody recorded",
+        module="workspace/checkout.py",
+        old="elif now is not None and same(now, base):\n                    going",
+        new="elif now is not None:\n                    going",
+        caught_by="test_files_that_nobody_recorded_stay",
+    ),
+    Mutant(
+        name="drop what was never fetched",
+        module="operations/add.py",
+        old="if base.here != base.version and not options.prune:",
+        new="if False:",
+        caught_by="test_what_was_never_fetched_is_not_dropped_by_add",
+    ),
+    Mutant(
+        name="take another project's push for a proof",
+        module="remote/state.py",
+        old="if record.project == project and now - record.time",
+        new="if now - record.time",
+        caught_by="test_another_projects_push_is_no_proof_for_this_one",
+    ),
+    Mutant(
+        name="publish a root that lacks an object",
+        module="remote/push.py",
+        old="        self._fail_incomplete()\n",
+        new="",
+        caught_by="test_an_artifact_with_a_missing_object_is_not_published",
+    ),
+    Mutant(
+        name="accept a path that escapes",
+        module="formats/tree_object.py",
+        old="    check_escapes(paths)\n    if SYMLINK",
+        new="    if SYMLINK",
+        caught_by="test_a_tree_with_a_path_that_escapes_is_refused",
+    ),
+    Mutant(
+        name="accept a tree out of order",
+        module="formats/tree_object.py",
+        old="if not (last_key < keys[0] and rising(keys)):",
+        new="if False:",
+        caught_by="test_a_tree_out_of_order_is_refused",
+    ),
+    Mutant(
+        name="overwrite a name that is taken",
+        module="localfs/batch.py",
+        old="            if not item.replace:\n",
+        new="            if False:\n",
+        caught_by="test_a_batch_leaves_a_name_that_is_taken",
+    ),
+    Mutant(
+        name="decompress without a bound",
+        module="formats/zstd.py",
+        old="reader.read(limit + 1)",
+        new="reader.read(limit)",
+        caught_by="test_decompression_stops_at_the_size_that_was_promised",
+    ),
+]
+
+
+def apply(mutant: Mutant, package: Path) -> None:
+    target = package / mutant.module
+    text = target.read_text(encoding="utf-8")
+    assert text.count(mutant.old) == 1, f"{mutant.module} no longer says this exactly once: {mutant.old}"
+    target.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name.replace(" ", "-"))
+def test_the_mutant_is_caught(mutant: Mutant, tmp_path: Path) -> None:
+    copy = tmp_path / "mutated"
+    shutil.copytree(PACKAGE, copy / "datatool", ignore=shutil.ignore_patterns("__pycache__"))
+    apply(mutant, copy / "datatool")
+    words = [
+        sys.executable,
+        "-P",
+        "-m",
+        "pytest",
+        "-x",
+        "-q",
+        "-n0",
+        "-p",
+        "no:cacheprovider",
+        TESTS,
+        "-k",
+        mutant.caught_by,
+    ]
+    done = subprocess.run(
+        [*words, f"--basetemp={tmp_path / 'basetemp'}"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(copy), "PYTEST_ADDOPTS": ""},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert "ImportError" not in done.stdout, done.stdout[-2000:]
+    assert done.returncode == 1, (
+        f"the mutant lived, or the test could not run\n{done.stdout[-2000:]}{done.stderr[-500:]}"
+    )

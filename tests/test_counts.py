@@ -1,0 +1,180 @@
+"""Counts that must not grow: bytes hashed, requests sent, files opened, memory used."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import needs
+from measure import files_opened, hashed_bytes, peak_mib, store_requests
+from world import World
+
+MANY = 100_000
+BIG = 2 << 30
+
+
+def pushed(world: World) -> None:
+    for i in range(50):
+        world.write(f"data/{i:02}.txt", b"line\n" * (5000 + i))
+    world.write("big.bin", random.Random(1).randbytes(300_000))
+    world.settle()
+    world.ok("add", "data", "big.bin")
+    world.commit()
+    world.ok("push")
+
+
+# ---- bytes hashed
+
+
+@pytest.mark.parametrize("words", [("status",), ("add", "data", "big.bin"), ("push",)], ids=lambda words: words[0])
+def test_a_command_with_nothing_to_do_hashes_nothing(
+    words: tuple[str, ...], world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pushed(world)
+    with hashed_bytes(monkeypatch) as count:
+        world.ok(*words)
+    assert count() <= 16_384, "names and times may be hashed, the megabyte of data may not"
+
+
+def test_only_the_changed_file_is_hashed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    pushed(world)
+    world.write("data/07.txt", b"changed\n")
+    with hashed_bytes(monkeypatch) as count:
+        world.ok("status")
+    assert 8 <= count() <= 16_384
+
+
+def test_the_counter_of_hashed_bytes_counts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.write("new.bin", b"x" * 100_000)
+    with hashed_bytes(monkeypatch) as count:
+        world.ok("add", "new.bin")
+    assert count() >= 100_000
+
+
+# ---- requests
+
+
+def test_a_push_with_nothing_to_do_makes_two_requests(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    pushed(world)
+    with store_requests(monkeypatch) as counts:
+        document = world.json("push")
+    assert document["requests"] <= 2
+    assert sum(counts.values()) <= 2
+    assert not counts["put"]
+
+
+@pytest.mark.slow
+def test_twenty_thousand_small_files_travel_in_few_requests(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = random.Random(2)
+    for i in range(20_000):
+        world.write(f"data/{i // 500:02}/{i:05}.bin", noise.randbytes(noise.randint(4096, 20480)))
+    world.ok("add", "data")
+    world.commit()
+    with store_requests(monkeypatch) as counts:
+        world.ok("push")
+    assert counts["put"] + counts["put_file"] <= 16
+    world.write("data/07/03600.bin", b"changed")
+    world.ok("add", "data")
+    with store_requests(monkeypatch) as counts:
+        world.ok("push")
+    assert counts["put"] + counts["put_file"] <= 4
+    copy_of = world.clone()
+    with store_requests(monkeypatch) as counts:
+        copy_of.ok("pull")
+    assert sum(counts.values()) <= 40
+
+
+# ---- a hundred thousand files
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Costs:
+    """Peak memory in MiB by command, and the files that no-op commands opened."""
+
+    peaks: dict[str, float]
+    opened: dict[str, list[str]]
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Costs:
+    world = World(tmp_path_factory.mktemp("many"))
+    data = world.root / "data"
+    for i in range(MANY):
+        if i % 500 == 0:
+            directory = data / f"d{i // 500:03}"
+            directory.mkdir(parents=True)
+        (directory / f"{i:06}.bin").write_bytes(b"%d\n" % i)
+    world.settle()
+    peaks = {"add": peak_mib(world, "add", "data")}
+    world.commit()
+    peaks["push"] = peak_mib(world, "push")
+    opened = {
+        command: files_opened(world, *words)
+        for command, words in {"status": ["status"], "add": ["add", "data"], "push": ["push"]}.items()
+    }
+    peaks["status"] = peak_mib(world, "status")
+    copy = world.clone()
+    peaks["pull"] = peak_mib(copy, "pull")
+    (copy.root / "data").rename(copy.top / "aside")
+    peaks["checkout"] = peak_mib(copy, "checkout")
+    assert sum(1 for _ in (copy.root / "data").rglob("*.bin")) == MANY
+    return Costs(peaks=peaks, opened=opened)
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("many")
+@pytest.mark.parametrize("command", ["add", "push", "pull", "checkout", "status"])
+def test_a_hundred_thousand_files_need_little_memory(command: str, many: Costs) -> None:
+    assert many.peaks[command] <= 300
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("many")
+@pytest.mark.parametrize("command", ["status", "add", "push"])
+def test_a_command_with_nothing_to_do_opens_no_data_file_and_no_object(command: str, many: Costs) -> None:
+    opened = many.opened[command]
+    assert any(name.endswith("data.dt") or "datatool" in name for name in opened), "strace saw the command's files"
+    assert not [name for name in opened if name.endswith(".bin")][:5]
+    assert not [name for name in opened if "/cache/objects/" in name or "/cache/packs/" in name or "/remote/" in name][
+        :5
+    ]
+    assert len(opened) < 2_000
+
+
+# ---- one big file
+
+
+@pytest.fixture(scope="module")
+def big(tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
+    world = World(tmp_path_factory.mktemp("big"))
+    enough_room(world.top, 4 * BIG)
+    with (world.root / "big.bin").open("wb") as file:
+        file.truncate(BIG)  # takes no room here; every copy does
+        file.seek(BIG // 2)
+        file.write(b"not only zeros")
+    peaks = {"add": peak_mib(world, "add", "big.bin")}
+    world.commit()
+    peaks["push"] = peak_mib(world, "push")
+    copy = world.clone()
+    peaks["pull"] = peak_mib(copy, "pull")
+    (copy.root / "big.bin").unlink()
+    peaks["checkout"] = peak_mib(copy, "checkout")
+    assert (copy.root / "big.bin").stat().st_size == BIG
+    return peaks
+
+
+def enough_room(directory: Path, needed: int) -> None:
+    free = shutil.disk_usage(directory).free
+    if free < needed:
+        needs.lacking(f"{needed / 1e9:.0f} GB of free disk")
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("big")
+@pytest.mark.parametrize("command", ["add", "push", "pull", "checkout"])
+def test_a_file_of_two_gigabytes_needs_little_memory(command: str, big: dict[str, float]) -> None:
+    assert big[command] <= 200

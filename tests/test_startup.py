@@ -1,0 +1,87 @@
+"""Which modules a command loads: the stable part of how fast it starts."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from world import World
+
+LOADED = """
+import json, sys
+from datatool.cli.main import main
+code = main(sys.argv[2:])
+with open(sys.argv[1], "w") as file:
+    json.dump(sorted(sys.modules), file)
+sys.exit(code)
+"""
+
+NETWORK = {"fsspec", "s3fs", "sshfs", "asyncssh", "aiobotocore", "botocore"}
+NEVER_AT_ONCE = {
+    "typer",
+    "rich",
+    "pygit2",
+    "ruamel",
+    "asyncio",
+    "subprocess",
+    "importlib.metadata",
+    "sqlite3",
+    "pathspec",
+}
+SCIENCE = {"pandas", "numpy", "pyarrow", "dask"}
+
+
+def modules(words: list[str], top: Path, *, cwd: Path | None = None, env: dict[str, str] | None = None) -> set[str]:
+    """The modules in memory when the command ends."""
+    listing = top / "modules.json"
+    subprocess.run(
+        [sys.executable, "-P", "-c", LOADED, listing, *words],
+        cwd=cwd,
+        env=env,
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+    return set(json.loads(listing.read_text()))
+
+
+@pytest.mark.parametrize("words", [["--version"], ["--help"], ["-h"], ["remote", "--help"]], ids=" ".join)
+def test_version_and_help_load_nothing_of_size(words: list[str], tmp_path: Path) -> None:
+    assert not modules(words, tmp_path) & (NETWORK | NEVER_AT_ONCE | SCIENCE)
+
+
+def test_version_and_help_load_few_modules_at_all(tmp_path: Path) -> None:
+    bare = tmp_path / "bare.json"
+    subprocess.run(
+        [sys.executable, "-c", f"import json, sys; json.dump(sorted(sys.modules), open({str(bare)!r}, 'w'))"],
+        check=True,
+    )
+    ours = modules(["--help"], tmp_path) - set(json.loads(bare.read_text()))
+    assert len({name for name in ours if name.startswith("datatool")}) <= 8, sorted(ours)
+    assert len(ours) <= 60, sorted(ours)
+
+
+@pytest.mark.parametrize("command", ["status", "diff", "list"])
+def test_local_commands_load_no_network_library(command: str, world: World) -> None:
+    world.write("data/a.csv", b"1")
+    world.ok("add", "data")
+    world.commit()
+    loaded = modules([command], world.top, cwd=world.root, env=world.env)
+    assert not loaded & (NETWORK | SCIENCE | {"asyncio"})
+
+
+def test_status_with_nothing_to_do_loads_neither_rich_nor_libgit2(world: World) -> None:
+    world.write("data/a.csv", b"1")
+    world.ok("add", "data")
+    world.commit()
+    loaded = modules(["status"], world.top, cwd=world.root, env=world.env)
+    assert not loaded & {"rich", "pygit2", "ruamel", "pathspec"}
+
+
+def test_importing_the_package_loads_none_of_its_modules(tmp_path: Path) -> None:
+    code = "import sys; before = set(sys.modules); import datatool; print(*sorted(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    assert [name for name in done.stdout.split() if name.startswith("datatool")] == ["datatool"]
