@@ -11,6 +11,8 @@ import pytest
 
 from environment import clean_environment
 
+pytest.register_assert_rewrite("aftermath", "measure", "scenarios", "world")
+
 if TYPE_CHECKING:
     from world import World
 

@@ -41,6 +41,7 @@ def checkout_lines(session: Session, root: Path, result: CheckoutResult) -> Iter
             yield f"checked out  {path}" + (f"  {', '.join(figures)}" if figures else "")
         if item.kept:
             yield f"kept  {counted(len(item.kept), 'file')} in {path} that the new version does not name"
+            yield from (f"    {session.see(root, kept)}" for kept in item.kept if session.verbose)
         for missing in item.missing if session.verbose else item.missing[:10]:
             yield f"missing  {session.see(root, missing)}"
         if len(item.missing) > 10 and not session.verbose:

@@ -26,7 +26,10 @@ def entry() -> None:
     for stream in (sys.stdout, sys.stderr):
         # A character that the terminal's encoding lacks must not end a command that has done its work.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:  # so early that nothing had begun: commands report their own interruption
+        sys.exit(130)
 
 
 def main(argv: Sequence[str]) -> int:

@@ -60,7 +60,7 @@ class Session:
     @property
     def flags(self) -> dict[str, str]:
         """Settings that the command line gives for this one run, by their configuration keys."""
-        return {}
+        return {"offline": "true"} if self.offline else {}
 
     def see(self, root: Path, path: str, *, directory: bool = False) -> str:
         """A path of the project at `root` as the user would type it here."""

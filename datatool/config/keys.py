@@ -72,6 +72,10 @@ KEYS: Final = (
         default="true",
         meaning="keep index.list up to date, for readers over HTTP",
     ),
+    Key(
+        pattern="remotes.NAME.compression",
+        meaning="zstd compresses small files in packs, where that saves room (needs the extra zstd)",
+    ),
     _private("remotes.NAME.keyfile", "the SSH key file"),
     _private("remotes.NAME.profile", "the AWS profile"),
     _private("remotes.NAME.user", "the user name at the server"),

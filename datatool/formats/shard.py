@@ -15,6 +15,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from struct import Struct
+from struct import error as StructError
 from typing import Final, NamedTuple, cast
 
 from datatool.errors import FormatError, NewerFormat
@@ -205,9 +206,12 @@ def encode_shard(
     pack, digest = _RECORD.pack, bytes.fromhex
     rows: set[bytes] = set()
     places: set[tuple[int, int]] = set()
-    for oid, kind, ordinal, off, clen, ulen in records:
-        places.add((kind, ordinal))
-        rows.add(pack(digest(oid), kind << 24 | ordinal, off, clen, ulen))
+    try:
+        for oid, kind, ordinal, off, clen, ulen in records:
+            places.add((kind, ordinal))
+            rows.add(pack(digest(oid), kind << 24 | ordinal, off, clen, ulen))
+    except StructError as error:
+        raise ValueError(f"a record that a shard can't hold: {error}") from error
     limits = {RAW: len(packs) - 1, ZSTD: len(packs) - 1, LOOSE: len(alt)}
     for kind, ordinal in places:
         if not 0 <= kind <= 0xFF or not 0 <= ordinal <= limits.get(kind, _ORDINAL):

@@ -81,7 +81,7 @@ def decode_header(data: bytes) -> ShardHeader:
     alt = fields.texts("alt")
     if not all(map(_SUFFIX.fullmatch, alt)):
         raise fields.wrong("alt", "a list of suffixes (8 lower-case hex digits)")
-    pushes = fields.values.get("pushes") or []
+    pushes = fields.values.get("pushes", [])
     if not isinstance(pushes, list) or not all(isinstance(push, dict) for push in pushes):
         raise fields.wrong("pushes", "a list of push records")
     return ShardHeader(

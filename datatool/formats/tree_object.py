@@ -14,6 +14,7 @@ from zlib import crc32
 
 from datatool.errors import FormatError, NewerFormat
 from datatool.formats.tree_text import (
+    MAX_NUMBER,
     check_parents,
     decode_lines,
     decode_ref,
@@ -124,6 +125,8 @@ class TreeWriter:
     def _close(self) -> None:
         data = _PAGE + "".join([line + "\n" for line in self._lines]).encode()
         oid = ObjectId(sha256(data).hexdigest())
+        if self._page_size > MAX_NUMBER:
+            raise ValueError("the files of a tree are too large together")
         self._pages.append(PageRef(oid, len(self._lines), self._page_size, self._page_first))
         self._lines, self._page_size, self._page_first = [], 0, b""
         self._emit(oid, data)
@@ -294,6 +297,8 @@ def _parse_page(data: bytes, name: str, stack: list[bytes], last_key: bytes) -> 
             if not (last_key < keys[0] and rising(keys)):
                 raise ValueError("the entries are out of order")
             check_parents(stack, paths, keys)
+            if sum([entry[3] for entry in entries]) > MAX_NUMBER:
+                raise ValueError("the sizes are too large together")
             if page_ends(paths[:-1]):
                 raise ValueError("the page goes on where it should close")
     except ValueError as error:  # a refused path is one, too

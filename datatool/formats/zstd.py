@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import threading
 from collections.abc import Callable
 from functools import cache
@@ -85,15 +84,16 @@ def _compressor(level: int) -> Callable[[bytes | memoryview], bytes]:
 
 
 def _by_package(engine: ModuleType, data: bytes, limit: int) -> bytes:
-    # `max_output_size` of the package's one-shot call gives way to the size that the data itself claims.
-    with engine.ZstdDecompressor().stream_reader(io.BytesIO(data), read_across_frames=False) as reader:
-        result: bytes = reader.read(limit + 1)
+    # `max_output_size` counts only where the data doesn't claim a size, so the claim is looked at first.
+    if engine.frame_content_size(data) > limit:
+        raise FormatError(f"zstd: holds more than the {limit} bytes expected")
+    result: bytes = engine.ZstdDecompressor().decompress(data, max_output_size=limit + 1, allow_extra_data=False)
     return result
 
 
 def _by_library(engine: ModuleType, data: bytes, limit: int) -> bytes:
     decompressor = engine.ZstdDecompressor()
     result: bytes = decompressor.decompress(data, max_length=limit + 1)
-    if not decompressor.eof and len(result) <= limit:
-        raise FormatError("zstd: is cut off")
+    if (not decompressor.eof and len(result) <= limit) or decompressor.unused_data:
+        raise FormatError("zstd: is cut off, or goes on behind its end")
     return result

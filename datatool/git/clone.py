@@ -58,7 +58,7 @@ def clone(url: str, directory: Path, *, progress_to_stderr: bool) -> Path:
         if name in os.environ:
             environ[name] = os.environ[name]
     options = ["--progress"] if progress_to_stderr else ["--quiet"]
-    arguments = [*_SAFE, "clone", *options, "--", url, os.path.abspath(directory)]
+    arguments = [*_SAFE, "clone", *options, "--", url, os.fspath(directory)]
     result = run_git(arguments, cwd=Path.cwd(), environ=environ, check=False, reads=False, relay=progress_to_stderr)
     if result.code != 0:
         raise _failed(url, result)

@@ -140,14 +140,18 @@ class Batch:
         try:
             self._sharing.dress_file(fd, mode)
             found = os.fstat(fd)
-            with self._lock:
-                keep = self._syncs.take(fd)
         except OSError as error:
             self.discard(temp, fd=fd)
             raise self._error(error, target, size) from error
-        if not keep:
-            os.close(fd)
-        self._take(_Pending(temp, target, replace, False, found, tag), size)
+        with self._lock:  # taken and listed at once, so that another thread's flush syncs it or doesn't know it
+            try:
+                keep = self._syncs.take(fd)
+            except OSError as error:
+                self.discard(temp, fd=fd)
+                raise self._error(error, target, size) from error
+            if not keep:
+                os.close(fd)
+            self._take(_Pending(temp, target, replace, False, found, tag), size)
 
     def write(self, target: bytes, data: bytes | memoryview, *, mode: int, replace: bool, tag: object = None) -> None:
         """Take a file whose bytes are in memory."""

@@ -21,9 +21,10 @@ from datatool.formats.tree_object import part_ids, read_tree
 from datatool.git.revision import pointers_at, resolve
 from datatool.git.staging import restore_from
 from datatool.index.state import Base
-from datatool.localfs.atomic import make_dirs, move, sweep_temps
+from datatool.localfs.atomic import make_dirs, move, remove_file, sweep_temps
+from datatool.localfs.removal import remove_tree
 from datatool.localfs.safe_paths import check_parents
-from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, Entry
+from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, SYMLINK, Entry
 from datatool.model.oid import ObjectId
 from datatool.model.paths import portability_problems, show_bytes
 from datatool.model.pointer import ArtifactKind
@@ -212,7 +213,9 @@ def _file(
         return CheckedOut(path=artifact.name, changed=False), Outcome()
     if not project.cache.has(oid):
         raise _lacking(artifact.name, [artifact.path], [])
-    if unsaved:
+    if unsaved and project.workspace.kind(artifact.path) == DIRECTORY and _all_saved(project, artifact.path, base):
+        remove_tree(Path(os.fsdecode(project.workspace.full(artifact.path))))
+    elif unsaved:
         saved_to = _set_aside(project, artifact.path, lost)
     outcome = job.apply(task)
     if outcome.missing or outcome.damaged:
@@ -229,6 +232,22 @@ def _set_aside(project: Project, path: bytes, lost: Path | None) -> str:
     make_dirs(place.parent)
     move(Path(os.fsdecode(project.workspace.full(path))), place)
     return os.fspath(lost)
+
+
+def _all_saved(project: Project, artifact: bytes, base: Base | None) -> bool:
+    """Whether the cache has every file of a directory, and datatool put every link there."""
+    workspace = project.workspace
+    oids: list[ObjectId] = []
+    links: list[tuple[bytes, bytes | None]] = []
+    for seen in workspace.look(artifact):
+        if seen.found.kind == FILE:
+            oids.append(seen.oid or workspace.hash(artifact + b"/" + seen.found.path)[0])
+        elif seen.found.kind == SYMLINK:
+            links.append((seen.found.path, seen.found.target))
+    if links and (base is None or not _loadable(project, base.here)):
+        return False
+    known = {entry.path: entry.target for entry in read_tree(base.here, project.cache.load)} if links and base else {}
+    return not project.cache.missing(oids) and all(known.get(path) == target for path, target in links)
 
 
 def _directory(
@@ -248,7 +267,7 @@ def _directory(
         if kind != FILE or cache.missing([workspace.hash(artifact.path)[0]]):
             saved_to = _set_aside(project, artifact.path, lost)
         else:
-            _set_aside(project, artifact.path, project.local / "tmp" / f"replaced-{os.getpid()}")
+            remove_file(Path(os.fsdecode(workspace.full(artifact.path))))
     if not _loadable(project, oid):
         raise _lacking(artifact.name, [artifact.path], [])
     if os.name == "nt":

@@ -16,7 +16,7 @@ from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, Entry
 from datatool.model.oid import ObjectId, prefixed
 from datatool.model.paths import show_bytes
 from datatool.model.pointer import ArtifactKind, Pointer
-from datatool.operations.targets import all_artifacts, not_found, project_path
+from datatool.operations.targets import all_artifacts, nearest, not_found, project_path
 from datatool.project.project import Project
 from datatool.workspace.compare import against
 from datatool.workspace.merge import same
@@ -101,11 +101,12 @@ def _split(project: Project, words: Sequence[str], cwd: Path) -> tuple[list[str]
         try:
             resolve(project.worktree, word)
         except RevisionNotFound as error:
-            if number == 0 or revisions:
-                raise RevisionNotFound(
-                    f"{word}: neither a revision nor a tracked path", hint=error.hint, path=word
-                ) from error
-            return revisions, list(words[number:])
+            near = nearest(project, os.fsencode(word))
+            raise RevisionNotFound(
+                f"{word}: neither a revision nor a tracked path",
+                hint=f"did you mean {near}?" if near else error.hint,
+                path=word,
+            ) from error
         revisions.append(word)
     return revisions, []
 

@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from datatool.cache.local import Cache
-from datatool.errors import DamageFound, DatatoolError, FormatError, PartlyDone, PathNotFound
+from datatool.errors import (
+    DamageFound,
+    DatatoolError,
+    FormatError,
+    LocalError,
+    PartlyDone,
+    PathNotFound,
+    RemoteError,
+)
 from datatool.formats.tree_object import is_root, parse_root, read_tree
 from datatool.model.oid import ObjectId
 from datatool.model.paths import show_bytes
@@ -22,6 +30,8 @@ from datatool.operations.transfer_result import Transferred, TransferResult
 from datatool.operations.versions import Version, versions
 from datatool.progress import SILENT, Progress, Task
 from datatool.project.project import Project
+from datatool.remote.damage import report_damage
+from datatool.remote.known import remember_pushed
 from datatool.remote.source import RemoteSource
 from datatool.store.objects import Absent, Wanted
 from datatool.store.transfer import transfer
@@ -159,6 +169,7 @@ class _Fetch:
             self._get(((wish, self._files(wish)) for wish in self._wishes), task)
         if self._dry_run:
             return
+        self._report_damage()
         stamp = self._cache.stamp()
         for wish in self._wishes:
             version = wish.version
@@ -238,12 +249,15 @@ class _Fetch:
             self._totals.objects += len(wanted)
             return
         source = self._opened()
-        with self._cache.writer() as writer:
-            result = transfer(source, writer, wanted, progress_task=task)
-        self._totals.objects += result.objects
-        for absent in result.absent:
-            for wish in chunk[absent.wanted.oid][1]:
-                wish.absent.append(absent)
+        absent: Sequence[Absent] = [Absent(item) for item in wanted]
+        if self._connection.remote.format is not None:  # else nobody has pushed there yet
+            with self._cache.writer() as writer:
+                result = transfer(source, writer, wanted, progress_task=task)
+            self._totals.objects += result.objects
+            absent = result.absent
+        for item in absent:
+            for wish in chunk[item.wanted.oid][1]:
+                wish.absent.append(item)
 
     def _check(self, chunk: dict[ObjectId, tuple[Wanted, list[_Wish]]], missing: set[ObjectId]) -> None:
         """Look at what the cache has by the trust rule; what is wrong is set aside, and then fetched."""
@@ -253,9 +267,36 @@ class _Fetch:
 
     def _opened(self) -> RemoteSource:
         if self._source is None:
-            self._connection.remote.open()
-            self._source = RemoteSource(self._connection.remote, jobs=self._jobs)
+            remote = self._connection.remote
+            remote.open()
+            self._source = RemoteSource(remote, jobs=self._jobs)
+            self._remember_pushed()
         return self._source
+
+    def _report_damage(self) -> None:
+        """Say on the remote what was missing or wrong there, so that the next push of whoever has it heals it."""
+        if self._source is None or not self._source.suspects:
+            return
+        try:
+            condemned = report_damage(self._connection.remote, self._source.suspects)
+        except (RemoteError, LocalError) as error:
+            self._progress.warn(f"the damage could not be noted on the remote: {error.message}")
+            return
+        if condemned:
+            self._progress.hint("the damage was noted on the remote; the next datatool push of whoever has the data heals it")
+
+    def _remember_pushed(self) -> None:
+        """The remote was just read, so what it lists of these versions is known to be pushed."""
+        remote = self._connection.remote
+        live = {oid for _, oid in remote.state.live_roots()}
+        pushed = [wish.version.pointer.oid for wish in self._wishes]
+        remember_pushed(
+            self._project.remotes_memory,
+            remote.label,
+            self._project.config.project or "",
+            [oid for oid in pushed if oid is not None and oid in live],
+            as_of=remote.now(),
+        )
 
 
 def _root(version: Version) -> Wanted:
@@ -283,7 +324,7 @@ def _transferred(wish: _Wish, remote: str) -> Transferred:
     if any(item.damaged for item in wish.absent):
         error: DatatoolError = DamageFound(
             f"{shown}: object {oid[:12]}… on the remote {remote} is damaged; nothing wrong was kept",
-            hint="whoever has the data runs datatool push --verify; then run this again",
+            hint="whoever has the data runs datatool push, which heals it; then run this again",
             path=path,
         )
     else:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from datatool.cache.local import Cache
 from datatool.config.load import Config, load_config
+from datatool.config.places import user_cache_dir
 from datatool.errors import ProjectNotFound
 from datatool.git.worktree import Unsafe, Worktree, discover
 from datatool.hashing import digest
@@ -106,14 +107,7 @@ def _state_path(own: Path, environ: Mapping[str, str]) -> Path:
     if on_own_disk(own):
         return own / "state.db"
     name = digest(_user(own).encode(errors="surrogateescape"))
-    return user_cache(environ) / "state" / name / "state.db"
-
-
-def user_cache(environ: Mapping[str, str]) -> Path:
-    """This user's cache directory, for what belongs to no project."""
-    if os.name == "nt":
-        return Path(environ.get("LOCALAPPDATA", os.path.expanduser("~"))) / "datatool" / "Cache"
-    return Path(environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "datatool"
+    return user_cache_dir(environ) / "state" / name / "state.db"
 
 
 def _user(own: Path) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from datatool.errors import ChangedWhileRead, LocalError, PathNotFound, ReadFailed
+from datatool.errors import ChangedWhileRead, DatatoolError, LocalError, PathNotFound, ReadFailed
 from datatool.hashing import hash_fd
 from datatool.index.listing import Seen, recall
 from datatool.index.state import Row, Stamp, State, stamp_of
@@ -18,7 +18,7 @@ from datatool.localfs.clock import granularity, scratch_time
 from datatool.localfs.walk import Found, scan
 from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, SYMLINK, Entry
 from datatool.model.oid import ObjectId, from_digest, to_digest
-from datatool.model.paths import PathRefused, check_link, show_bytes
+from datatool.model.paths import PathRefused, check_link, show, show_bytes
 
 T = TypeVar("T")
 
@@ -72,7 +72,17 @@ class Workspace:
             found = (item._replace(path=within + b"/" + item.path if item.path else within) for item in found)
         prefix = artifact + b"/"
         start = prefix + within if within else artifact
-        return recall(self._followed(top, found), self.state.rows(start), prefix)
+        return self._named(recall(self._followed(top, found), self.state.rows(start), prefix))
+
+    def _named(self, seen: Iterator[Seen]) -> Iterator[Seen]:
+        """Errors of the walk name a path on this machine; here they name it from the project's root."""
+        try:
+            yield from seen
+        except DatatoolError as error:
+            root = os.fspath(self.root) + os.sep
+            error.message = error.message.replace(show(root), "", 1)
+            error.path = error.path.removeprefix(root) if error.path is not None else None
+            raise
 
     def look_at_file(self, path: bytes) -> Seen:
         """One file, with its remembered hash if that holds; PathNotFound if it isn't there."""

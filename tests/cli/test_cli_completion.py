@@ -64,8 +64,8 @@ def test_artifacts_and_remotes_are_completed(world: World) -> None:
     world.write("data/raw/a.csv", b"1")
     world.ok("add", "data/raw")
     assert "data/raw" in "".join(world.ok("__complete", "pull", "da").out)
-    assert world.ok("__complete", "push", "-r", "").out == "storage\n"
-    assert world.ok("__complete", "-C", str(world.root), "remote", "check", "sto", cwd=world.top).out == "storage\n"
+    assert world.ok("__complete", "push", "-r", "").out == "default\n"
+    assert world.ok("__complete", "-C", str(world.root), "remote", "check", "def", cwd=world.top).out == "default\n"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -8,12 +8,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from datatool import errors
 from datatool.cli import failures
+from datatool.cli import main as program
 from datatool.cli.failures import exit_code, nearest, translate
 from datatool.cli.main import main
 from datatool.operations import init as operation
@@ -162,6 +164,24 @@ def test_handlers_are_put_back(tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGTERM)
     assert main(["init", "-q", str(tmp_path)]) == 0
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_command_may_run_in_any_thread(tmp_path: Path) -> None:
+    codes: list[int] = []
+    thread = threading.Thread(target=lambda: codes.append(main(["init", "-q", str(tmp_path)])))
+    thread.start()
+    thread.join()
+    assert codes == [0]
+
+
+def test_an_interruption_before_the_command_begins_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(words: list[str]) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(program, "main", interrupted)
+    with pytest.raises(SystemExit) as stopped:
+        program.entry()
+    assert stopped.value.code == 130
 
 
 def test_a_refusal_that_did_nothing_has_a_document_all_the_same(

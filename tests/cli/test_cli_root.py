@@ -13,7 +13,7 @@ import pytest
 from datatool.cli.invoke import load
 from datatool.cli.main import main, split_globals
 from datatool.cli.root_help import root_help
-from datatool.cli.table import COMMANDS, GLOBAL_OPTIONS, every_row
+from datatool.cli.table import COMMANDS, GLOBAL_OPTIONS, Row, every_row
 
 Captured = pytest.CaptureFixture[str]
 
@@ -53,12 +53,12 @@ def test_every_command_explains_itself_with_examples(name: str, capsys: Captured
     assert out.endswith("\n")
 
 
-@pytest.mark.parametrize(("name", "row"), list(every_row()))
-def test_the_table_and_the_command_say_the_same_of_it(name: str, row: object) -> None:
-    spec = load(dict(every_row())[name])
+@pytest.mark.parametrize(("name", "row"), list(every_row()), ids=NAMES)
+def test_the_table_and_the_command_say_the_same_of_it(name: str, row: Row) -> None:
+    spec = load(row)
     summary = (spec.function.__doc__ or "").strip().partition("\n\n")[0]
-    assert summary.removesuffix(".").split(",")[0] == dict(every_row())[name].summary.split(",")[0]
-    assert all("datatool" in example for example in spec.examples)
+    assert summary == f"{row.summary}."
+    assert all(f"datatool {name}" in example for example in spec.examples)
 
 
 def test_help_before_the_command_is_the_commands_help(capsys: Captured) -> None:

@@ -93,8 +93,8 @@ def test_documents_of_remotes_and_settings_are_as_their_schemas_say(world: World
     check(world.ok("remote", "set", "second", "index_list=false", "--json"))
     check(world.ok("remote", "rename", "second", "spare", "--json"))
     check(world.ok("remote", "default", "spare", "--json"))
-    assert {one["name"] for one in check(world.ok("remote", "list", "--json"))["remotes"]} == {"storage", "spare"}
-    check(world.ok("remote", "check", "storage", "--json"))
+    assert {one["name"] for one in check(world.ok("remote", "list", "--json"))["remotes"]} == {"default", "spare"}
+    check(world.ok("remote", "check", "default", "--json"))
     check(world.ok("remote", "remove", "spare", "--json"))
     check(world.ok("config", "set", "cache.link", "copy", "--json"))
     assert check(world.ok("config", "get", "cache.link", "--json"))["value"] == "copy"

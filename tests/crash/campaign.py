@@ -29,6 +29,7 @@ def main() -> int:
     parser.add_argument("--many", type=int, default=0, help="so many more small files, to exercise packs")
     parser.add_argument("--max-points", type=int, default=0, help="sample at most so many points of each campaign")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--show", type=int, default=10, help="failures to print of each campaign (%(default)s)")
     options = parser.parse_args()
     bad = 0
     for command in options.commands.split(","):
@@ -64,7 +65,7 @@ def campaign(scenario: Scenario, command: str, fault: str, options: argparse.Nam
         f"{command:9} {fault:11} points {len(points):5}  bad {len(failures):4}"
         f"  {time.monotonic() - started:6.0f} s  {shown}"
     )
-    for failure in failures[:10]:
+    for failure in failures[: options.show]:
         print(f"    {failure}")
     sys.stdout.flush()
     return len(failures)

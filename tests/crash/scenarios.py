@@ -108,13 +108,17 @@ class Scenario(ABC):
 
     def check_finished(self) -> None:
         """The command has done its work, and left nothing behind."""
-        assert tree(self.home.root) == self.after
-        assert executables(self.home.root) == {"data/run.sh"}
-        assert self.home.git("status", "--porcelain") == self.staged
-        assert temps(self.home.root) == []
+        now = tree(self.home.root)
+        left = temps(self.home.root)
+        assert not left, f"temporary files are left: {left}"
+        differing = [path for path in sorted(now.keys() | self.after.keys()) if now.get(path) != self.after.get(path)]
+        assert not differing, f"the command is not finished: {differing}"
+        assert executables(self.home.root) == {"data/run.sh"}, "an executable bit is lost"
+        staged = self.home.git("status", "--porcelain")
+        assert staged == self.staged, f"git status says {staged!r}, not {self.staged!r}"
         for store in (self.world.cache, self.copy.cache, self.world.remote):
             check_store(store)
-        assert self.home.json("status")["clean"]
+        assert self.home.json("status")["clean"], "status does not say clean"
 
 
 class Add(Scenario):

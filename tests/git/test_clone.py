@@ -149,6 +149,11 @@ def test_a_url_without_a_name_needs_one_from_the_user(url: str) -> None:
         default_directory(url)
 
 
+def test_a_url_that_looks_like_an_option_is_a_url(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="repository '--bare' does not exist"):
+        clone("--bare", tmp_path / "copy", progress_to_stderr=False)
+
+
 def test_a_url_is_shown_without_its_password() -> None:
     assert shown_url("https://user:token@host/x\x1b[2J") == shown_url("https://host/x\x1b[2J")
     assert "token" not in shown_url("https://user:token@host/x")

@@ -595,3 +595,48 @@ def test_a_file_that_is_changed_right_after_it_got_its_name_is_not_remembered(
         (b"f1", True),
         (b"f2", False),
     ]
+
+
+def test_an_older_file_that_takes_its_place_at_once_is_not_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "older").write_bytes(b"y")
+    os.utime(tmp_path / "older", (1, 1))
+    real = os.replace
+
+    def replace(source: Any, target: Any, **options: Any) -> None:
+        real(source, target, **options)
+        if os.fsencode(target).endswith(b"f1"):
+            real(tmp_path / "older", tmp_path / "f1")
+
+    monkeypatch.setattr(os, "replace", replace)
+    assert [item.stat is None for item in published(tmp_path, 3)] == [False, True, False]
+
+
+def test_a_file_that_is_changed_and_given_its_old_time_and_size_is_not_the_same_file_with_another_inode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.replace
+
+    def replace(source: Any, target: Any, **options: Any) -> None:
+        real(source, target, **options)
+        if os.fsencode(target).endswith(b"f1"):
+            was = os.lstat(tmp_path / "f1")
+            (tmp_path / "other").write_bytes(b"")
+            os.utime(tmp_path / "other", ns=(was.st_atime_ns, was.st_mtime_ns))
+            real(tmp_path / "other", tmp_path / "f1")
+
+    monkeypatch.setattr(os, "replace", replace)
+    assert [item.stat is None for item in published(tmp_path, 3)] == [False, True, False]
+
+
+def test_a_file_whose_time_was_set_at_once_is_not_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.replace
+
+    def replace(source: Any, target: Any, **options: Any) -> None:
+        real(source, target, **options)
+        if os.fsencode(target).endswith(b"f1"):
+            os.utime(tmp_path / "f1", (1, 1))
+
+    monkeypatch.setattr(os, "replace", replace)
+    assert [item.stat is None for item in published(tmp_path, 3)] == [False, True, False]

@@ -149,3 +149,29 @@ def test_the_id_is_of_the_copy_not_of_the_source(
     oid = copy_and_hash(source(tmp_path, fds, data), target(tmp_path, fds), STEP)
     assert oid != sha(data)
     assert oid == sha((tmp_path / "target").read_bytes())
+
+
+def test_a_copy_that_cannot_be_read_back_ends_the_copying_too(
+    tmp_path: Path, fds: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = threading.Event()
+    steps: list[int] = []
+
+    def copies_on(source: int, target: int, count: int) -> int:
+        if steps:
+            failed.wait(10)
+        steps.append(count)
+        return os.write(target, os.read(source, count))
+
+    def fails(*_: object) -> int:
+        failed.set()
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "copy_file_range", copies_on, raising=False)
+    monkeypatch.setattr(os, "preadv", fails, raising=False)
+    monkeypatch.setattr("datatool.hashing._HAS_PREAD", True)
+    fd = source(tmp_path, fds, os.urandom(3 * STEP))
+    with pytest.raises(OSError, match="Input/output"):
+        copy_and_hash(fd, target(tmp_path, fds), 3 * STEP)
+    assert "datatool-copy" not in {thread.name for thread in threading.enumerate()}
+    assert len(steps) <= 2, "the copier ends with the step it is in"

@@ -18,6 +18,7 @@ from datatool.model.paths import (
     show,
     show_bytes,
 )
+from patience import patient
 
 REFUSED = [
     b"",
@@ -123,6 +124,7 @@ _PIECES = st.sampled_from(
 )
 
 
+@patient
 @given(st.lists(st.lists(_PIECES, max_size=6).map(b"".join), min_size=1, max_size=5))
 def test_many_paths_at_once_are_judged_as_one_by_one(paths: list[bytes]) -> None:
     def refused(path: bytes) -> bool:
@@ -188,6 +190,7 @@ def test_a_link_that_could_lead_outside_is_refused(path: bytes, target: bytes) -
 _NAMES = st.sampled_from([b"a", b"b", b"..", b".", b""])
 
 
+@patient
 @given(st.lists(st.sampled_from([b"a", b"b"]), min_size=1, max_size=4), st.lists(_NAMES, max_size=7))
 def test_no_allowed_link_points_above_the_top(at: list[bytes], names: list[bytes]) -> None:
     path, target = b"/".join(at), b"/".join(names)
@@ -264,6 +267,7 @@ def test_a_path_is_shown_without_anything_that_acts_on_a_terminal() -> None:
     assert show("\U000e0041") == "\\U000e0041"
 
 
+@patient
 @given(st.binary(max_size=40))
 def test_whatever_is_shown_is_printable(path: bytes) -> None:
     assert show_bytes(path).isprintable()

@@ -67,6 +67,8 @@ def test_what_is_created_belongs_to_the_tops_group_and_for_root_to_its_owner(tmp
     top = tmp_path / "remote"
     top.mkdir()
     os.chown(top, 1234, 4321)
+    if not os.access(top, os.W_OK):
+        pytest.skip("without its override root may not write there either")
     DirectoryStore(top).put(NAME, b"data")
     for path in top.rglob("*"):
         found = path.stat()

@@ -60,7 +60,10 @@ def set_(
 
 @command("datatool config unset cache.link", "datatool config unset jobs --user")
 def unset(session: Session, key: Key, project: InProject = False, local: InLocal = False, user: InUser = False) -> int:
-    """Remove one setting, so that the next weaker one, or the default, holds."""
+    """Remove one setting.
+
+    The next weaker one then holds: the project's, your own, or the default.
+    """
     scope = _scope(project, local, user)
     opened = _if_any(lambda: open_project(None, flags=session.flags, environ=session.environ))
     with opened or nullcontext():

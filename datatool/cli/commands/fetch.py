@@ -61,6 +61,6 @@ def fetch(
         {**transfer_fields(result), "artifacts": [artifact_fields(item.path, item.error) for item in result.artifacts]},
         lambda: transfer_lines(result, "fetched", "would fetch"),
         failures=[item.error for item in result.artifacts if item.error],
-        finished=result.objects > 0,
+        finished=result.objects > 0 and any(item.ok for item in result.artifacts),
         chatter=True,
     )

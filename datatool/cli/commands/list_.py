@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import typer
@@ -29,21 +28,22 @@ def list_(
 ) -> int:
     """List git-tracked and data files together.
 
-    Shows what the project offers, at any revision, whether the data is here or not. Paths are relative to the
-    project's root.
+    Shows what the project offers, at any revision, whether the data is here or not.
     """
     with open_project(None, flags=session.flags, environ=session.environ) as project:
         result = operation.list_entries(
             project, path, cwd=session.cwd, recursive=recursive or tree, rev=rev, data_only=data_only
         )
+        root = project.root
     for entry in result.entries:
         if entry.problem:
             session.progress.warn(f"{show(entry.path)}: {entry.problem}")
 
     def lines() -> Iterator[str]:
+        names = [session.see(root, entry.path, directory=entry.kind == "directory") for entry in result.entries]
         if tree:
-            return _tree(result.entries)
-        return iter(_long(result.entries)) if long else (_name(entry) for entry in result.entries)
+            return _tree(names)
+        return iter(_long(result.entries, names)) if long else iter(names)
 
     return session.finish({"entries": [_fields(entry) for entry in result.entries]}, lines)
 
@@ -60,30 +60,30 @@ def _fields(entry: operation.ListEntry) -> dict[str, object]:
     }
 
 
-def _name(entry: operation.ListEntry) -> str:
-    return show(entry.path) + ("/" if entry.kind == "directory" else "")
-
-
-def _long(entries: tuple[operation.ListEntry, ...]) -> list[str]:
+def _long(entries: Sequence[operation.ListEntry], names: Sequence[str]) -> list[str]:
     rows = (
         (
             "-" if entry.size is None else human_size(entry.size),
             entry.origin,
             "x" if entry.executable else "-",
             entry.oid.removeprefix("sha256:")[:12] if entry.oid else "-",
-            _name(entry),
+            name,
         )
-        for entry in entries
+        for entry, name in zip(entries, names, strict=True)
     )
     return aligned(rows, right=frozenset({0}))
 
 
-def _tree(entries: tuple[operation.ListEntry, ...]) -> Iterator[str]:
+def _tree(names: Sequence[str]) -> Iterator[str]:
     above: list[str] = []
-    for entry in entries:
-        *parents, name = entry.path.split("/")
-        shared = posixpath.commonprefix([above, parents])
-        for depth in range(len(shared), len(parents)):
-            yield "  " * depth + show(parents[depth]) + "/"
-        yield "  " * len(parents) + show(name) + ("/" if entry.kind == "directory" else "")
-        above = [*parents, name] if entry.kind == "directory" else parents
+    for parts in sorted(_parts(name) for name in names):
+        same = [one == other for one, other in zip(above, parts, strict=False)]
+        for depth in range((*same, False).index(False), len(parts)):
+            yield "  " * depth + parts[depth]
+        above = parts
+
+
+def _parts(name: str) -> list[str]:
+    """The names along a path, directories with a slash: `a/b` → `a/`, `b`."""
+    *directories, last = name.split("/")
+    return [directory + "/" for directory in directories] + ([last] if last else [])

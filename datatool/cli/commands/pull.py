@@ -87,6 +87,8 @@ def pull_lines(session: Session, root: Path, result: operation.PullResult) -> It
 
 
 def made_progress(result: operation.PullResult) -> bool:
-    """Whether anything is different now."""
+    """Whether an artifact is finished that was not before: what was only fetched still waits for its checkout."""
     checkout = result.checkout.artifacts if result.checkout else ()
-    return result.transfer.objects > 0 or any(item.changed and not item.error for item in checkout)
+    if result.checkout is None:
+        return result.transfer.objects > 0 and any(item.ok for item in result.artifacts)
+    return any(item.changed and not item.error for item in checkout)

@@ -128,11 +128,13 @@ def _row(session: Session, root: Path, item: operation.ArtifactStatus) -> tuple[
         counted(item.files, "file") if directory and item.files is not None else "",
         human_size(item.size) if item.size is not None else "",
         advice.rstrip("/"),
-        f"pointer {item.pointer_state}, {_pushed(item)}",
+        ", ".join(filter(None, (f"pointer {item.pointer_state}", _pushed(item)))),
     )
 
 
 def _pushed(item: operation.ArtifactStatus) -> str:
     if item.remote is not None:
         return "on the remote" if item.remote else "not on the remote"
-    return f"pushed (as of {show(item.pushed)})" if item.pushed else "not pushed"
+    if item.pushed:
+        return f"pushed (as of {show(item.pushed)})"
+    return "not pushed" if item.cached else ""  # what is not even here was never this machine's to push

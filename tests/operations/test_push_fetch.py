@@ -1,0 +1,347 @@
+"""What travels between cache and remote, what is counted, and what happens when something is missing or damaged."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from needs import without_root_override
+from world import World
+
+
+def objects_of(cache: Path, data: bytes) -> list[Path]:
+    return [path for path in (cache / "objects").rglob("*") if path.is_file() and path.read_bytes() == data]
+
+
+@pytest.fixture
+def pushed(world: World) -> World:
+    world.write("data/a.txt", b"a" * 10)
+    world.write("data/b.txt", b"b" * 20)
+    world.write("one.bin", b"one")
+    world.ok("add", "data", "one.bin")
+    world.commit("one")
+    world.ok("push")
+    return world
+
+
+def test_the_remote_has_the_layout_of_the_format(pushed: World) -> None:
+    names = sorted(path.relative_to(pushed.remote).as_posix() for path in pushed.remote.rglob("*") if path.is_file())
+    assert "datatool-remote.json" in names and "index.list" in names
+    assert [name for name in names if name.startswith("index/") and name.endswith(".dti")]
+    assert [name for name in names if name.startswith("packs/") and name.endswith(".pack")]
+    marker = json.loads((pushed.remote / "datatool-remote.json").read_text())
+    assert marker["magic"] == "datatool-remote" and marker["version"] == 1 and marker["hash"] == "sha256"
+
+
+def test_a_push_with_nothing_to_do_is_two_requests(pushed: World) -> None:
+    done = pushed.json("push")
+    assert (done["requests"], done["objects"], done["bytes"]) == (2, 0, 0)
+
+
+def test_a_fetch_with_nothing_to_do_asks_nobody(pushed: World) -> None:
+    pushed.remote.rename(pushed.top / "away")
+    assert pushed.json("fetch")["requests"] == 0
+    assert pushed.json("pull")["requests"] == 0
+
+
+def test_a_large_file_lies_plain_on_the_remote(world: World) -> None:
+    data = os.urandom(5 << 20)
+    world.write("big.bin", data)
+    world.ok("add", "big.bin")
+    world.ok("push")
+    (found,) = [path for path in (world.remote / "objects").rglob("*") if path.is_file()]
+    assert found.read_bytes() == data
+
+
+def test_two_clones_exchange_versions(pushed: World) -> None:
+    copy = pushed.clone()
+    done = copy.json("pull")
+    assert done["objects"] == 4 and all(item["ok"] for item in done["artifacts"])
+    assert copy.tree("data") == pushed.tree("data")
+    copy.write("data/c.txt", b"new")
+    copy.ok("add", "data")
+    copy.commit("two")
+    assert copy.json("push")["objects"] == 2
+    copy.git("push", "-q")
+    pushed.git("pull", "-q", str(pushed.origin), "HEAD")
+    done = pushed.json("pull")
+    assert done["objects"] == 2 and pushed.read("data/c.txt") == b"new"
+    assert pushed.json("status")["clean"]
+
+
+def test_a_dry_run_changes_nothing(pushed: World) -> None:
+    pushed.write("data/c.txt", b"new")
+    pushed.ok("add", "data")
+    before = sorted(path for path in pushed.remote.rglob("*"))
+    assert pushed.json("push", "--dry-run")["objects"] == 2
+    assert sorted(pushed.remote.rglob("*")) == before
+    copy = pushed.clone()
+    assert copy.json("pull", "--dry-run")["objects"] > 0
+    assert not copy.exists("data") and not copy.exists("one.bin")
+
+
+def test_push_with_an_object_missing_from_the_cache_pushes_the_rest_and_lists_the_path(world: World) -> None:
+    world.write("data/a.txt", b"aaa")
+    world.write("data/b.txt", b"bbb")
+    world.write("fine.bin", b"fine")
+    world.ok("add", "data", "fine.bin")
+    world.commit()
+    (gone,) = objects_of(world.cache, b"aaa")
+    gone.unlink()
+    ran = world.fails(4, "push", "--json")
+    assert {item["path"]: item["ok"] for item in ran.json["artifacts"]} == {"data": False, "fine.bin": True}
+    assert "data/a.txt" in ran.err
+    there = {item["path"]: item["remote"] for item in world.json("status", "--remote")["artifacts"]}
+    assert there == {"data": False, "fine.bin": True}
+    copy = world.clone()
+    ran = copy.fails(4, "pull")
+    assert copy.read("fine.bin") == b"fine"
+    world.ok("add", "data")
+    world.ok("push")
+    copy.ok("pull")
+    assert copy.tree("data") == world.tree("data")
+
+
+def test_an_object_damaged_in_the_cache_is_never_pushed(world: World) -> None:
+    world.write("data/a.txt", b"aaa")
+    world.ok("add", "data")
+    (found,) = objects_of(world.cache, b"aaa")
+    found.chmod(0o644)
+    stat = found.stat()
+    found.write_bytes(b"bad")
+    os.utime(found, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    ran = world.fails(5, "push")
+    assert "data/a.txt" in ran.err
+    assert not any(b"bad" in path.read_bytes() for path in world.remote.rglob("*.pack"))
+    world.ok("add", "data")
+    world.ok("push")
+
+
+def test_a_remote_that_lost_an_object_is_told_by_status_and_restored_by_verify(pushed: World) -> None:
+    for pack in list((pushed.remote / "packs").rglob("*.pack")):
+        if b"a" * 10 in pack.read_bytes():
+            pack.unlink()
+    assert pushed.json("push")["requests"] == 2
+    there = {item["path"]: item["remote"] for item in pushed.json("status", "--remote")["artifacts"]}
+    assert there["data"] is False
+    copy = pushed.clone()
+    ran = copy.run("pull", "data")
+    assert ran.code == 4 and "data" in ran.err and "default" in ran.err
+    pushed.ok("push", "--verify")
+    assert all(item["remote"] for item in pushed.json("status", "--remote")["artifacts"])
+    copy.ok("pull")
+    assert copy.tree("data") == pushed.tree("data")
+
+
+def test_a_remote_that_damaged_an_object_costs_only_that_path_and_heals(world: World) -> None:
+    world.write("data/a.txt", b"a" * 10)
+    world.write("data/b.txt", b"b" * 20)
+    world.ok("add", "data")
+    world.commit()
+    world.ok("push")
+    for pack in (world.remote / "packs").rglob("*.pack"):
+        data = pack.read_bytes()
+        if b"a" * 10 in data:
+            pack.chmod(0o644)
+            pack.write_bytes(data.replace(b"a" * 10, b"X" * 10))
+    copy = world.clone()
+    ran = copy.fails(5, "pull")
+    assert "data/a.txt" in ran.err
+    assert copy.tree("data") == {"b.txt": b"b" * 20}
+    assert not list((copy.cache / "corrupt").glob("*")) if (copy.cache / "corrupt").exists() else True
+    assert not [path for path in copy.cache.rglob("*") if path.is_file() and b"X" * 10 in path.read_bytes()]
+    world.ok("push", "--verify")
+    world.ok("push", "--force")
+    for _ in range(2):
+        if copy.run("pull").code == 0:
+            break
+        world.run("push", "--verify")
+    copy.ok("pull")
+    assert copy.tree("data") == world.tree("data")
+    assert copy.json("status")["clean"]
+
+
+def test_no_remote_unknown_remote_and_unwritable_remote(world: World) -> None:
+    world.write("a.bin", b"1")
+    world.ok("add", "a.bin")
+    ran = world.fails(3, "push", "-r", "defualt")
+    assert "default" in ran.err
+    world.ok("remote", "remove", "default")
+    assert "datatool remote add" in world.fails(3, "push").err
+    assert "datatool remote add" in world.fails(3, "status", "--remote").err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no permission bits on Windows")
+def test_a_remote_that_can_not_be_written_is_denied(world: World) -> None:
+    world.write("a.bin", b"1")
+    world.ok("add", "a.bin")
+    world.remote.mkdir(exist_ok=True)
+    world.remote.chmod(0o555)
+    try:
+        ran = world.process("push", before=without_root_override())
+        assert ran.code == 6, ran
+        assert str(world.remote) in ran.err
+    finally:
+        world.remote.chmod(0o755)
+
+
+def test_something_else_at_the_remotes_place_is_refused(world: World) -> None:
+    world.write("a.bin", b"1")
+    world.ok("add", "a.bin")
+    world.remote.mkdir(exist_ok=True)
+    (world.remote / "datatool-remote.json").write_text("<html>please log in</html>")
+    assert world.fails(6, "push").err
+    world.remote.joinpath("datatool-remote.json").unlink()
+    shutil.rmtree(world.remote)
+    world.remote.write_text("a file")
+    world.fails(6, "push")
+
+
+def test_a_remote_that_was_seen_and_is_gone_is_perhaps_not_mounted(pushed: World) -> None:
+    pushed.remote.rename(pushed.top / "away")
+    pushed.write("two.bin", b"2")
+    pushed.ok("add", "two.bin")
+    ran = pushed.fails(6, "push")
+    assert "mounted" in ran.err
+    assert not pushed.remote.exists()
+
+
+def test_a_remote_that_does_not_exist_yet_reads_as_empty(world: World) -> None:
+    world.write("a.bin", b"1")
+    world.ok("add", "a.bin")
+    world.commit()
+    copy = world.clone()
+    ran = copy.fails(4, "pull")
+    assert "a.bin" in ran.err and not world.remote.exists()
+
+
+def test_push_sends_commits_that_the_upstream_lacks(world: World) -> None:
+    world.write("a.bin", b"first")
+    world.ok("add", "a.bin")
+    first = world.commit("one")
+    world.write("a.bin", b"second")
+    world.ok("add", "a.bin")
+    world.commit("two")
+    world.ok("push")
+    copy = world.clone()
+    copy.git("checkout", "-q", first)
+    copy.ok("pull")
+    assert copy.read("a.bin") == b"first"
+
+
+def test_revisions_branches_tags_and_all_commits(world: World) -> None:
+    world.clone("upstream")
+    world.git("remote", "add", "origin", str(world.origin))
+    branch = world.git("branch", "--show-current")
+    for number in range(4):
+        world.write("a.bin", b"version %d" % number)
+        world.ok("add", "a.bin")
+        world.commit(f"{number}")
+        if number == 1:
+            world.git("tag", "-a", "-m", "tagged", "v1")
+        if number == 2:
+            world.git("branch", "side")
+    world.git("push", "-q", "-u", "origin", branch)
+    assert world.json("push", "--dry-run")["objects"] == 1
+    assert world.json("push", "--rev", "v1")["objects"] == 1
+    assert world.json("push", "--all-branches")["objects"] == 2
+    assert world.json("push", "--all-tags")["objects"] == 0
+    assert world.json("push", "--all-commits")["objects"] == 1
+    world.git("push", "-q", "origin", "--all")
+    world.git("push", "-q", "origin", "--tags")
+    copy = world.clone()
+    copy.git("fetch", "-q", "--tags")
+    assert copy.json("fetch", "--rev", "v1")["objects"] == 1
+    assert copy.json("fetch", "--all-tags")["objects"] == 1
+    assert copy.json("fetch", "--all-commits")["objects"] == 2
+    copy.ok("pull", "--rev", "v1")
+    assert copy.read("a.bin") == b"version 1"
+    assert copy.git("diff", "--cached", "--name-only") == "a.bin.dt"
+    copy.fails(3, "pull", "--rev", "nonsense")
+    copy.fails(2, "pull", "--rev", "")
+
+
+def test_an_artifact_may_have_its_own_remote_or_stay_here(world: World) -> None:
+    world.ok("remote", "add", "archive", str(world.top / "archive"))
+    world.write("old.bin", b"old")
+    world.write("secret.bin", b"secret")
+    world.write("new.bin", b"new")
+    world.ok("add", "old.bin", "--remote", "archive")
+    world.ok("add", "secret.bin", "new.bin")
+    text = world.read("secret.bin.dt")
+    world.write("secret.bin.dt", text + b"push: false\n")
+    world.commit()
+    world.ok("push")
+    remotes = {"archive": world.top / "archive", "default": world.remote}
+    found = {
+        name: {data for data in (b"old", b"secret", b"new") if any(data in p.read_bytes() for p in top.rglob("*.pack"))}
+        for name, top in remotes.items()
+    }
+    assert found == {"archive": {b"old"}, "default": {b"new"}}
+    copy = world.clone()
+    copy.fails(4, "pull")
+    assert copy.read("old.bin") == b"old" and copy.read("new.bin") == b"new"
+
+
+def test_status_remembers_what_was_pushed(pushed: World) -> None:
+    assert all(item["pushed"] for item in pushed.json("status")["artifacts"])
+    pushed.write("one.bin", b"changed")
+    pushed.ok("add", "one.bin")
+    assert {i["path"]: bool(i["pushed"]) for i in pushed.json("status")["artifacts"]} == {"data": True, "one.bin": False}
+    copy = pushed.clone()
+    copy.ok("pull", "data")
+    assert {i["path"]: bool(i["pushed"]) for i in copy.json("status")["artifacts"]}["data"]
+
+
+def test_zstd_in_packs_is_a_choice_of_configuration(world: World) -> None:
+    world.ok("remote", "set", "default", "compression=zstd")
+    for number in range(50):
+        world.write(f"data/{number}", b"the same words again and again " * 100 + b"%d" % number)
+    world.ok("add", "data")
+    world.commit()
+    assert world.json("push")["bytes"] < 50_000
+    copy = world.clone()
+    copy.ok("pull")
+    assert copy.tree("data") == world.tree("data")
+
+
+def test_a_hundred_pushes_leave_few_shards(world: World) -> None:
+    for number in range(100):
+        world.write("data/x", b"%d" % number)
+        world.ok("add", "data")
+        world.ok("push")
+    current = json.loads((world.remote / "index.list").read_text())
+    assert len(current["shards"]) <= 20, current
+    world.commit()
+    copy = world.clone()
+    copy.ok("pull")
+    assert copy.read("data/x") == b"99"
+
+
+def test_sharing_a_directory_remote_keeps_its_group_and_permission_bits(world: World) -> None:
+    if os.name == "nt":
+        pytest.skip("no permission bits on Windows")
+    world.remote.mkdir()
+    world.remote.chmod(0o2770)
+    world.write("a.bin", b"1")
+    world.ok("add", "a.bin")
+    before = os.umask(0o077)
+    try:
+        ran = world.process("push")
+        assert ran.code == 0, ran
+    finally:
+        os.umask(before)
+    for path in world.remote.rglob("*"):
+        mode = path.stat().st_mode
+        assert mode & 0o070 in ((0o070,) if path.is_dir() else (0o040, 0o060)), (path, oct(mode))
+        assert not mode & 0o007
+
+
+def test_offline_a_directory_is_still_a_remote(pushed: World) -> None:
+    assert pushed.ok("push", "--offline")
+    pushed.ok("remote", "add", "cloud", "s3://bucket/data")
+    assert pushed.fails(6, "push", "-r", "cloud", "--offline").err
