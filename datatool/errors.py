@@ -73,7 +73,7 @@ class RemoteNotFound(NotFoundError):
     """No remote of that name is configured, or none at all."""
 
 
-class FormatError(DatatoolError):
+class FormatError(DatatoolError, ValueError):
     """A file does not read as what it should be."""
 
 

@@ -13,12 +13,14 @@ import pytest
 
 from datatool.errors import FormatError
 from datatool.formats import zstd
+from datatool.formats.shard import PushRecord
 from datatool.formats.tree_object import parse_page
 from datatool.index.state import State
 from datatool.localfs.atomic import write_file
 from datatool.localfs.batch import Batch, Published
 from datatool.model.oid import ObjectId
 from datatool.model.settings import Durability
+from datatool.remote.state import is_valid
 from datatool.workspace.present import Workspace
 from world import World, executables, tree
 
@@ -199,6 +201,12 @@ def test_another_projects_push_is_no_proof_for_this_one(tmp_path: Path) -> None:
     shards = len(list((one_project.remote / "index").iterdir()))
     other.ok("push")
     assert len(list((other.remote / "index").iterdir())) == shards + 1
+
+
+@pytest.mark.parametrize(("after", "counts"), [(599, True), (601, False)])
+def test_a_push_that_was_committed_too_late_is_void(after: int, counts: bool) -> None:
+    record = PushRecord(id="0", time=1000.0, checked=1000.0, project="p", commit=None, roots=(), extra={})
+    assert is_valid(record, 1000.0 + after) is counts
 
 
 # ---- how things are written

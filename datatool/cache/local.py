@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from datatool.cache.packs import Packs
 from datatool.cache.trust import Memory, Trust
 from datatool.cache.writer import CacheWriter
-from datatool.errors import DamageFound, FormatError
+from datatool.errors import DamageFound, FormatError, LocalError, PathNotFound
 from datatool.formats.pack import object_path
 from datatool.formats.remote_format import CacheFormat, decode_cache_format, encode_cache_format
 from datatool.hashing import digest, hash_fd
@@ -116,6 +117,8 @@ class Cache:
             if place is not None:
                 try:
                     data = self.packs.read(place)
+                except LocalError:  # compressed by an engine that is not installed here
+                    raise
                 except (OSError, ValueError):
                     yield Absent(item)
                     continue
@@ -178,7 +181,8 @@ class Cache:
     def _to_corrupt(self, path: Path, oid: ObjectId) -> None:
         corrupt = self.top / "corrupt"
         make_dirs(corrupt, like=self.top)
-        rename(path, corrupt / f"{oid}.{os.urandom(4).hex()}")
+        with suppress(PathNotFound):  # another process set it aside just now
+            rename(path, corrupt / f"{oid}.{os.urandom(4).hex()}")
 
     # Writing
 

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from datatool.cache.packs import Packs
 from datatool.cache.trust import Trust
-from datatool.formats.pack import TARGET, BuiltPack, PackBuilder, object_path, pack_path
-from datatool.formats.shard import LOOSE, ShardRecord, encode_shard, shard_path
+from datatool.formats.pack import RAW, TARGET, ZSTD, BuiltPack, PackBuilder, object_path, pack_path
+from datatool.formats.shard import ShardRecord, encode_shard, shard_path
 from datatool.hashing import copy_and_hash, digest
 from datatool.localfs.atomic import remove_file
 from datatool.localfs.batch import Batch, Published
@@ -229,7 +229,7 @@ class CacheWriter:
                 for pack in shard.header.packs
             ]
             for record in shard.records():
-                if record.kind == LOOSE:
+                if record.kind not in (RAW, ZSTD):  # nothing else lies in a pack
                     continue
                 ordinal = ordinals[record.ordinal]
                 if ordinal is not None:

@@ -11,7 +11,8 @@ from pathlib import Path
 from datatool.errors import FormatError, LocalError, PartlyDone, PathNotFound, RevisionNotFound, UsageError
 from datatool.formats.pointer_file import is_pointer, parse_pointer
 from datatool.formats.tree_object import diff_trees, read_tree
-from datatool.git.revision import pointers_at, resolve
+from datatool.git.revision import resolve
+from datatool.git.trees import pointers_at
 from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, Entry
 from datatool.model.oid import ObjectId, prefixed
 from datatool.model.paths import show_bytes

@@ -10,7 +10,8 @@ from pathlib import Path
 from datatool.errors import FormatError, LocalError, UsageError
 from datatool.formats.pointer_file import is_pointer, parse_pointer
 from datatool.formats.tree_object import read_tree
-from datatool.git.revision import pointers_at, resolve, tree_files_at
+from datatool.git.revision import resolve
+from datatool.git.trees import pointers_at, tree_files_at
 from datatool.model.entry import DIRECTORY, EXECUTABLE, SYMLINK
 from datatool.model.oid import prefixed
 from datatool.model.pointer import ArtifactKind, Pointer

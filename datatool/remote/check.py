@@ -60,7 +60,7 @@ def check(store: Store) -> tuple[CheckStep, ...]:
         step(current, store.get(name, 100, 50) == data[100:150], True)
         if store.capabilities.list:
             current = "list"
-            step(current, [(item.name, item.size) for item in store.list("check/") if item.name == name], [(name, 1000)])
+            step(current, [item.size for item in store.list("check/") if item.name == name], [1000])
         current = "delete"
         store.delete_many([name])
         step(current, _there(store, name), False)

@@ -34,7 +34,9 @@ def connect(
         return _directory(url, durability=durability, seen=seen)
     if url.protocol in _LATER:
         if offline:
-            raise RemoteUnreachable(f"{url.shown}: not contacted: offline", hint="leave out --offline, unset DATATOOL_OFFLINE")
+            raise RemoteUnreachable(
+                f"{url.shown}: not contacted: offline", hint="leave out --offline, unset DATATOOL_OFFLINE"
+            )
         raise RemoteError(f"{url.shown}: {url.protocol}:// remotes need a later version of datatool")
     if url.protocol in _known_protocols():
         raise RemoteError(f"{url.shown}: {url.protocol}:// can't be used as a remote")

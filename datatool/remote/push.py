@@ -132,7 +132,11 @@ def _count(remote: Remote, roots: Sequence[PushRoot], todo: Sequence[PushRoot], 
         objects += len(missing)
         total += sum(item.size for item in missing.values())
     return PushResult(
-        pushed=frozenset(root.root.oid for root in roots), failed={}, objects=objects, bytes=total, skipped_objects=skipped
+        pushed=frozenset(root.root.oid for root in roots),
+        failed={},
+        objects=objects,
+        bytes=total,
+        skipped_objects=skipped,
     )
 
 
@@ -199,9 +203,7 @@ class _Push:
         self._fail_incomplete()
         pushed = self._remote.state.pushed_roots(self._remote.project, now=self._remote.now())
         roots = [
-            root.root
-            for root in self._todo
-            if root.root.oid not in self.failed and root_key(root.root) not in pushed
+            root.root for root in self._todo if root.root.oid not in self.failed and root_key(root.root) not in pushed
         ]
         if roots:
             done = publish_roots(self._remote, self._sink, check, roots, revision=revision, index_list=index_list)
@@ -244,7 +246,7 @@ class _Push:
                 self.failed[root.root.oid] = (Absent(Wanted(oid, 0, root.label, True)),)
 
     def _send_rejected_again(self) -> bool:
-        """Large objects that turned out wrong on their way: the source may have another copy. Whether there were any."""
+        """Whether there were large objects that turned out wrong on their way: the source may have another copy."""
         sink = self._sink
         wrong, unreadable = list(sink.wrong), list(sink.unreadable)
         sink.wrong.clear()

@@ -12,7 +12,15 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from datatool.errors import DamageFound, FormatError, NewerFormat, NotARemote, RemoteDenied, RemoteError, RemoteUnreachable
+from datatool.errors import (
+    DamageFound,
+    FormatError,
+    NewerFormat,
+    NotARemote,
+    RemoteDenied,
+    RemoteError,
+    RemoteUnreachable,
+)
 from datatool.formats.gc_record import Condemn, Drop, decode_condemn, decode_drop
 from datatool.formats.index_list import decode_index_list
 from datatool.formats.remote_format import RemoteFormat, decode_remote_format, encode_remote_format

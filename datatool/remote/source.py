@@ -136,11 +136,7 @@ class RemoteSource:
         pool = ThreadPoolExecutor(max_workers=min(self._jobs, len(todo)) or 1, thread_name_prefix="fetch")
         try:
             while todo or flying:
-                while (
-                    todo
-                    and len(flying) < 2 * self._jobs
-                    and (not flying or held + todo[0].length <= _IN_FLIGHT)
-                ):
+                while todo and len(flying) < 2 * self._jobs and (not flying or held + todo[0].length <= _IN_FLIGHT):
                     stretch = todo.popleft()
                     held += stretch.length
                     flying.append((stretch, pool.submit(_load, self._remote, stretch)))

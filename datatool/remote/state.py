@@ -131,7 +131,9 @@ class RemoteState:
                 found.update(
                     oid
                     for oid, records in hits.items()
-                    if any((name := _name(known.shard, record)) is not None and name not in blocked for record in records)
+                    if any(
+                        (name := _name(known.shard, record)) is not None and name not in blocked for record in records
+                    )
                 )
             else:
                 found.update(hits)

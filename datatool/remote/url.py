@@ -1,7 +1,7 @@
 """Where a remote is: a directory's path, or a URL. Nothing is contacted here.
 
-    ../data, /mnt/data, C:\\data, file:///mnt/data      a directory (relative ones to the project's root)
-    s3://bucket/prefix, sftp://host/path, https://…     a store of that protocol
+../data, /mnt/data, C:\\data, file:///mnt/data      a directory (relative ones to the project's root)
+s3://bucket/prefix, sftp://host/path, https://…     a store of that protocol
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ def parse_url(url: str, *, root: Path) -> RemoteUrl:
     if _SCP.match(url) and not (root / url).exists():
         host, _, path = url.partition(":")
         raise UsageError(
-            f"{_escaped(url)}: is neither a directory nor a URL", hint=f"for ssh: ssh://{_escaped(host)}/{_escaped(path)}"
+            f"{_escaped(url)}: is neither a directory nor a URL",
+            hint=f"for ssh: ssh://{_escaped(host)}/{_escaped(path)}",
         )
     return _directory(url, root)
 

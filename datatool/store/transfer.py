@@ -46,9 +46,7 @@ def transfer(
         *(damaged[found.wanted.oid] for found in second.absent),
         *(damaged[item.oid] for item in second.wrong),
     )
-    return TransferResult(
-        objects=first.objects + second.objects, bytes=first.bytes + second.bytes, absent=absent
-    )
+    return TransferResult(objects=first.objects + second.objects, bytes=first.bytes + second.bytes, absent=absent)
 
 
 class _Pass:

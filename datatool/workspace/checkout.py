@@ -14,10 +14,11 @@ from datatool.cache.local import Cache
 from datatool.errors import PathNotFound
 from datatool.formats.tree_object import TreeWriter, read_tree
 from datatool.index.state import Stamp, stamp_of
-from datatool.localfs.atomic import make_dirs, move, remove_dir_if_empty, remove_file
+from datatool.localfs.atomic import make_dirs
 from datatool.localfs.batch import Batch, Published
 from datatool.localfs.links import hardlinks_safe
 from datatool.localfs.modes import file_mode
+from datatool.localfs.safe_paths import Directories
 from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, SYMLINK, Entry
 from datatool.model.oid import EMPTY, ObjectId
 from datatool.model.settings import Durability, LinkMethod
@@ -175,48 +176,44 @@ class Checkout:
     def apply(self, plan: Plan, task: Task, *, save_to: Path | None = None) -> Outcome:
         """Make the workspace what the target says. Unsaved files are moved below `save_to` first, where it is given."""
         outcome = Outcome()
-        self._clear(plan, save_to, outcome)
         going: list[bytes] = []
         chunk: list[tuple[Entry, bool]] = []
         size = 0
-        with self._batch() as batch:
-            for path, now, base, target in self._triples():
-                if target is not None:
-                    if not same(now, target) or (self.relink and target.is_file):
-                        chunk.append((target, now is not None))
-                        size += target.size
-                        if len(chunk) >= CHUNK or size >= CHUNK_BYTES:
-                            self._write(batch, chunk, outcome, task)
-                            chunk, size = [], 0
-                elif now is not None and same(now, base):
-                    going.append(path)
-            self._write(batch, chunk, outcome, task)
-        for path in reversed(going):
-            self._delete(path, outcome)
+        with Directories(self.workspace.root) as directories:
+            if save_to is not None:
+                for path in plan.unsaved:
+                    place = save_to / os.fsdecode(self._whole(path))
+                    make_dirs(place.parent)
+                    directories.move_out(self._whole(path), place)
+            for path in reversed(plan.first):
+                self._delete(directories, path, outcome)
+            with self._batch() as batch:
+                for path, now, base, target in self._triples():
+                    if target is not None:
+                        if not same(now, target) or (self.relink and target.is_file):
+                            chunk.append((target, now is not None))
+                            size += target.size
+                            if len(chunk) >= CHUNK or size >= CHUNK_BYTES:
+                                self._write(batch, chunk, outcome, task)
+                                chunk, size = [], 0
+                    elif now is not None and same(now, base):
+                        going.append(path)
+                self._write(batch, chunk, outcome, task)
+            for path in reversed(going):
+                self._delete(directories, path, outcome)
         return outcome
 
-    def _clear(self, plan: Plan, save_to: Path | None, outcome: Outcome) -> None:
-        if save_to is not None:
-            for path in plan.unsaved:
-                place = save_to / os.fsdecode(self._whole(path))
-                make_dirs(place.parent)
-                move(Path(os.fsdecode(self.workspace.full(self._whole(path)))), place)
-        for path in reversed(plan.first):
-            self._delete(path, outcome)
-
-    def _delete(self, path: bytes, outcome: Outcome) -> None:
-        full = Path(os.fsdecode(self.workspace.full(self._whole(path))))
-        kind = self.workspace.kind(self._whole(path))
-        if kind == DIRECTORY:
-            if remove_dir_if_empty(full):
-                outcome.deleted += 1
-        elif kind is not None:
-            remove_file(full)
+    def _delete(self, directories: Directories, path: bytes, outcome: Outcome) -> None:
+        """Delete a file, link or empty directory, and the directories that only it kept."""
+        whole = self._whole(path)
+        kind = self.workspace.kind(whole)
+        if kind is not None and (
+            directories.remove_directory(whole) if kind == DIRECTORY else directories.remove(whole)
+        ):
             outcome.deleted += 1
-        top = Path(os.fsdecode(self.workspace.full(self.artifact)))
-        parent = full.parent
-        while parent != top and top in parent.parents and remove_dir_if_empty(parent):
-            parent = parent.parent
+        parent = os.path.dirname(whole)
+        while len(parent) > len(self.artifact) and directories.remove_directory(parent):
+            parent = os.path.dirname(parent)
 
     def _batch(self) -> Batch:
         def remember(published: list[Published]) -> None:
@@ -237,7 +234,7 @@ class Checkout:
         for entry, replace in chunk:
             target = self._whole(entry.path)
             if entry.kind == DIRECTORY:
-                make_dirs(Path(os.fsdecode(self.workspace.full(target))))
+                batch.directory(target)
                 outcome.written += 1
             elif entry.kind == SYMLINK:
                 batch.symlink(target, entry.target or b"", replace=replace)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -98,10 +99,13 @@ def _compare_directory(workspace: Workspace, load: Load, artifact: Artifact, bas
     added: list[bytes] = []
     modified: list[bytes] = []
     deleted: list[bytes] = []
-    tree = TreeWriter(lambda oid, data: None)
+    empty: set[bytes] = set()
+    tree = TreeWriter(lambda oid, data: None, check=False)
     exact = True
     try:
         for path, now, then in against(workspace, artifact.path, read_tree(reference, load)):
+            if DIRECTORY in (now.kind if now is not None else None, then.kind if then is not None else None):
+                empty.add(path)
             if now is None:
                 deleted.append(path)
                 continue
@@ -127,8 +131,21 @@ def _compare_directory(workspace: Workspace, load: Load, artifact: Artifact, bas
     elif pointer is not None and pointer != base.version and _is(workspace, load, artifact.path, pointer):
         return Comparison(state=State.CLEAN)
     return Comparison(
-        state=State.MODIFIED, added=tuple(added), modified=tuple(modified), deleted=tuple(deleted)
+        state=State.MODIFIED,
+        added=_without_emptied(added, deleted, empty),
+        modified=tuple(modified),
+        deleted=_without_emptied(deleted, added, empty),
     )
+
+
+def _without_emptied(paths: list[bytes], others: list[bytes], empty: set[bytes]) -> tuple[bytes, ...]:
+    """A directory that became empty, or is so no longer, is told by what went from it or came into it."""
+
+    def told(path: bytes) -> bool:
+        at = bisect_left(others, path + b"/")
+        return at < len(others) and others[at].startswith(path + b"/")
+
+    return tuple(path for path in paths if path not in empty or not told(path))
 
 
 def _is(workspace: Workspace, load: Load, artifact: bytes, tree: ObjectId) -> bool:
@@ -143,7 +160,7 @@ def known_tree(workspace: Workspace, artifact: bytes) -> TreeSummary | None:
     """The tree of a directory as it is now, if every file's hash is remembered; nothing is opened."""
     if not workspace.modes_bind:
         return None
-    tree = TreeWriter(lambda oid, data: None)
+    tree = TreeWriter(lambda oid, data: None, check=False)
     entry = workspace.entry
     for seen in workspace.look(artifact):
         if seen.oid is None and seen.found.kind == FILE:

@@ -1,0 +1,278 @@
+"""init, clone, config, remote, cache, doctor, move, remove and edit."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from world import World
+
+
+def bare(tmp_path: Path) -> World:
+    world = World(tmp_path, init=False)
+    world.root.mkdir()
+    return world
+
+
+def test_init_makes_a_git_repository_where_there_is_none_and_says_so(tmp_path: Path) -> None:
+    world = bare(tmp_path)
+    ran = world.ok("init")
+    assert "git" in ran.out + ran.err
+    for name in (".datatool/config.yaml", ".datatool/.gitignore", ".datatool/README.md", ".datatoolignore"):
+        assert (world.root / name).is_file()
+    assert len(world.read(".datatool/README.md").splitlines()) == 5
+    assert world.read(".gitattributes").splitlines() == [b"*.dt text eol=lf", b".gitignore merge=union"]
+    assert b"project: " in world.read(".datatool/config.yaml")
+
+
+def test_init_is_idempotent_and_keeps_what_users_wrote(tmp_path: Path) -> None:
+    world = bare(tmp_path)
+    world.write(".gitattributes", b"*.png binary")
+    world.ok("init", "--remote", "../store")
+    first = world.tree()
+    again = world.json("init")
+    assert not again["created"] and again["written"] == []
+    assert world.tree() == first
+    assert world.read(".gitattributes").startswith(b"*.png binary\n")
+
+
+def test_init_in_a_subdirectory_makes_the_repository_around_it_a_project(tmp_path: Path) -> None:
+    world = bare(tmp_path)
+    world.git("init", "-q")
+    (world.root / "deep/er").mkdir(parents=True)
+    world.ok("init", cwd=world.root / "deep/er")
+    assert world.exists(".datatool/config.yaml") and not world.exists("deep/er/.datatool")
+    other = World(tmp_path / "other", init=False)
+    other.root.mkdir()
+    other.ok("init", str(other.root), cwd=tmp_path)
+    assert other.exists(".datatool/config.yaml")
+    world.fails(3, "init", "no/such/directory")
+
+
+def test_init_with_roles_makes_a_folder_for_each(tmp_path: Path) -> None:
+    world = bare(tmp_path)
+    world.ok("init", "--roles")
+    assert {path.name for path in (world.root / "data").iterdir()} == {"source", "intermediate", "result"}
+
+
+def test_config_precedence_flag_environment_local_project_user_default(world: World) -> None:
+    def link(**env: str) -> str:
+        value: str = world.json("config", "get", "cache.link", env=env)["value"]
+        return value
+
+    assert link() == "reflink, copy"
+    world.ok("config", "set", "--user", "cache.link", "copy")
+    assert link() == "copy"
+    world.ok("config", "set", "cache.link", "hardlink")
+    assert link() == "hardlink"
+    world.ok("config", "set", "--local", "cache.link", "symlink")
+    assert link() == "symlink"
+    assert link(DATATOOL_CACHE_LINK="reflink") == "reflink"
+    origins = {item["key"]: item["origin"] for item in world.json("config", "list", "--show-origin")["items"]}
+    assert origins["cache.link"] == "local"
+    world.ok("config", "unset", "--local", "cache.link")
+    assert link() == "hardlink"
+
+
+def test_config_refuses_what_is_wrong_and_suggests(world: World) -> None:
+    assert "cache.link" in world.fails(2, "config", "set", "cache.lnk", "copy").err
+    world.fails(2, "config", "set", "cache.link", "teleport")
+    world.fails(2, "config", "set", "durability", "perhaps")
+
+
+def test_secrets_never_go_into_the_committed_file(world: World) -> None:
+    world.ok("remote", "add", "cloud", "s3://bucket/x")
+    ran = world.fails(7, "config", "set", "--project", "remotes.cloud.secret_access_key", "hunter2")
+    assert "hunter2" not in ran.err
+    world.ok("config", "set", "remotes.cloud.secret_access_key", "hunter2")
+    assert b"hunter2" not in world.read(".datatool/config.yaml")
+    local = world.local / "config.yaml"
+    assert b"hunter2" in local.read_bytes()
+    if os.name != "nt":
+        assert stat.S_IMODE(local.stat().st_mode) == 0o600
+    for command in (("config", "list"), ("remote", "list"), ("doctor", "--offline")):
+        ran = world.run(*command)
+        assert "hunter2" not in ran.out + ran.err
+    world.fails(7, "remote", "add", "other", "https://ada:hunter2@host/x")
+
+
+def test_remotes_are_only_configuration_until_they_are_used(world: World) -> None:
+    world.ok("remote", "add", "second", "../second", "--set", "pack=false")
+    assert not (world.top / "second").exists()
+    remotes = {item["name"]: item for item in world.json("remote", "list")["remotes"]}
+    assert remotes["default"]["default"] and not remotes["second"]["default"]
+    assert remotes["second"]["url"] == "../second" and remotes["second"]["settings"]["pack"] == "false"
+    world.ok("remote", "default", "second")
+    world.ok("remote", "rename", "second", "main")
+    assert world.json("config", "get", "remote")["value"] == "main"
+    world.write("a.bin", b"1")
+    world.ok("add", "a.bin")
+    world.ok("push")
+    assert [path for path in (world.top / "second/objects").rglob("*") if path.is_file()]
+    world.ok("remote", "set", "main", "url=../third")
+    world.fails(2, "remote", "add", "main", "../x")
+    world.fails(2, "remote", "add", "bad name", "../x")
+    world.fails(2, "remote", "set", "main", "nonsense=1")
+    assert "main" in world.fails(3, "remote", "remove", "mian").err
+    world.ok("remote", "remove", "main")
+    assert [item["name"] for item in world.json("remote", "list")["remotes"]] == ["default"]
+
+
+def test_a_relative_remote_is_relative_to_the_current_directory_and_stored_relative_to_the_root(world: World) -> None:
+    world.write("deep/x", b"")
+    world.ok("remote", "add", "near", "../store", cwd=world.root / "deep")
+    assert world.json("config", "get", "remotes.near.url")["value"] == "store"
+
+
+def test_remote_check_proves_what_a_remote_can_do(world: World) -> None:
+    done = world.json("remote", "check")
+    assert done["ok"] and [step["name"] for step in done["steps"]] == ["write", "read", "range", "list", "delete"]
+    world.fails(3, "remote", "check", "nope")
+
+
+def test_remotes_that_need_a_later_version_say_so(world: World) -> None:
+    world.ok("remote", "add", "cloud", "s3://bucket/x")
+    assert "s3" in world.fails(6, "remote", "check", "cloud").err
+    world.fails(2, "remote", "add", "odd", "nonsense://x")
+
+
+def test_clone_brings_repository_and_data(world: World) -> None:
+    world.write("data/a", b"1")
+    world.ok("add", "data")
+    world.commit()
+    world.ok("push")
+    world.clone("unused")
+    done = world.json("clone", str(world.origin), str(world.top / "fresh"), cwd=world.top)
+    assert (world.top / "fresh/data/a").read_bytes() == b"1"
+    assert done["root"]
+    world.ok("clone", str(world.origin), "bare-of-data", "--no-pull", cwd=world.top)
+    assert not (world.top / "bare-of-data/data").exists()
+    assert world.run("clone", str(world.top / "nowhere"), cwd=world.top).code in (1, 3, 6)
+
+
+def test_cache_info_dir_and_clean(world: World) -> None:
+    world.write("data/a", b"x" * 100)
+    world.ok("add", "data")
+    world.ok("push")
+    info = world.json("cache", "info")
+    assert info["objects"] == 2 and info["packs"] == 0
+    assert world.ok("cache", "dir").out.strip() == str(world.cache)
+    objects = sorted((world.cache / "objects").rglob("*"))
+    world.ok("cache", "clean")
+    assert sorted((world.cache / "objects").rglob("*")) == objects
+    assert world.json("push")["objects"] == 0
+
+
+def test_a_cache_elsewhere_may_be_shared(world: World) -> None:
+    shared = world.top / "shared"
+    world.ok("config", "set", "cache.dir", str(shared))
+    world.write("a.bin", b"one")
+    world.ok("add", "a.bin")
+    world.commit()
+    assert (shared / "FORMAT").exists() and list((shared / "users").glob("*.json"))
+    assert not list(shared.rglob("*.db"))
+    copy = world.clone()
+    copy.ok("config", "set", "cache.dir", str(shared))
+    copy.ok("checkout")
+    assert copy.read("a.bin") == b"one"
+    assert len(list((shared / "users").glob("*.json"))) == 1
+    copy.write("b.bin", b"two")
+    copy.ok("add", "b.bin")
+    assert len(list((shared / "users").glob("*.json"))) == 2
+
+
+def test_doctor_reports_and_holds_no_secrets(world: World) -> None:
+    done = world.json("doctor")
+    assert done["ok"] and {"git", "project", "cache", "links"} <= {check["name"] for check in done["checks"]}
+    assert done["versions"]["datatool"]
+    world.remote.write_text("not a directory")
+    world.fails(1, "doctor")
+
+
+def test_move_takes_data_pointer_and_ignore_line_along(world: World) -> None:
+    world.write("data/a", b"1")
+    world.write("f.bin", b"2")
+    world.ok("add", "data", "f.bin")
+    world.commit()
+    world.ok("move", "data", "renamed")
+    assert world.read("renamed/a") == b"1" and world.exists("renamed.dt") and not world.exists("data.dt")
+    assert world.read(".gitignore").splitlines() == [b"/f.bin", b"/renamed"]
+    assert world.json("status")["clean"]
+    (world.root / "folder").mkdir()
+    world.ok("move", "f.bin", "folder")
+    assert world.read("folder/f.bin") == b"2" and world.read("folder/.gitignore") == b"/f.bin\n"
+    world.ok("move", "renamed.dt", "folder/deep")
+    assert world.read("folder/deep/a") == b"1" and world.json("status")["clean"]
+    assert world.git("status", "--porcelain").count("??") == 0
+    world.write("taken", b"x")
+    world.fails(7, "move", "folder/f.bin", "taken")
+    world.fails(7, "move", "folder/f.bin", "x.dt")
+    world.fails(2, "move", "folder/deep/a", "elsewhere")
+    world.fails(2, "move", "folder/deep", "folder/deep/inner")
+    assert world.read("folder/deep/a") == b"1"
+
+
+def test_move_of_something_absent_moves_its_pointer(world: World) -> None:
+    world.write("a.bin", b"1")
+    world.ok("add", "a.bin")
+    world.commit()
+    world.ok("push")
+    copy = world.clone()
+    copy.ok("move", "a.bin", "b.bin")
+    copy.ok("pull")
+    assert copy.read("b.bin") == b"1"
+
+
+def test_remove_keeps_the_data_unless_told_and_warns_that_git_sees_it(world: World) -> None:
+    world.write("data/a", b"1")
+    world.write("f.bin", b"2")
+    world.ok("add", "data", "f.bin")
+    world.commit()
+    ran = world.ok("remove", "data")
+    assert "git" in ran.err
+    assert world.read("data/a") == b"1" and not world.exists("data.dt")
+    assert world.read(".gitignore") == b"/f.bin\n"
+    assert "data/a" in world.git("status", "--porcelain", "--untracked-files=all")
+    world.ok("remove", "--data", "f.bin")
+    assert not world.exists("f.bin") and not world.exists("f.bin.dt")
+
+
+def test_remove_with_data_refuses_unsaved_work(world: World) -> None:
+    world.write("data/a", b"1")
+    world.ok("add", "data")
+    world.write("data/b", b"unsaved")
+    world.fails(7, "remove", "--data", "data")
+    assert world.read("data/b") == b"unsaved" and world.exists("data.dt")
+    world.fails(2, "remove", "data/a")
+
+
+def test_commands_work_from_subdirectories_with_dash_c_and_quietly(world: World) -> None:
+    world.write("deep/data/a", b"1")
+    world.ok("add", "data", cwd=world.root / "deep")
+    assert world.run("-C", str(world.root / "deep"), "status", "--json", cwd=world.top).json["clean"]
+    assert world.run("status", "-C", str(world.root), "--json", cwd=world.top).json["clean"]
+    assert world.ok("add", "-q", "deep/data").out == ""
+
+
+def test_the_datatool_process_leaves_nothing_behind_on_a_broken_pipe(world: World) -> None:
+    for number in range(50):
+        world.write(f"data/{number}", b"%d" % number)
+    world.ok("add", "data")
+    from world import DATATOOL
+
+    reader = subprocess.Popen(["true"], stdin=subprocess.PIPE)
+    assert reader.stdin is not None
+    done = subprocess.run(
+        [*DATATOOL, "list", "-R"], cwd=world.root, env=world.env, stdout=reader.stdin, stderr=subprocess.PIPE
+    )
+    reader.communicate()
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["status", "fetch", "checkout", "push", "pull", "list", "diff"])
+def test_an_empty_project_is_no_error(world: World, command: str) -> None:
+    world.ok(command)
