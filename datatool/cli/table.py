@@ -6,9 +6,11 @@ the chosen command's module is imported. So nothing is imported here, not even `
 
 from __future__ import annotations
 
+from importlib import import_module
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 START = "Start"
 EVERYDAY = "Everyday"
@@ -126,3 +128,12 @@ def every_row() -> Iterator[tuple[str, Row]]:
                 yield f"{name} {member}", row
         else:
             yield name, item
+
+REMOTE_STATUS = ("datatool.operations.remote_status", "what_remotes_have")
+"""The part of `status` that `--remote` needs: without it, no command that stays here loads what talks to remotes."""
+
+
+def part(place: tuple[str, str]) -> Callable[..., object]:
+    """A function that only some options of a command need, imported when one of them is given."""
+    found: Callable[..., object] = getattr(import_module(place[0]), place[1])
+    return found

@@ -16,9 +16,6 @@ from datatool.git.revision import pointers_at as pointers_by_git
 from datatool.git.revision import tree_files_at as files_by_git
 from datatool.git.worktree import Worktree
 
-_BLOB = pygit2.enums.ObjectType.BLOB
-_TREE = pygit2.enums.ObjectType.TREE
-
 
 def tree_files_at(worktree: Worktree, commit: str, within: bytes = b"") -> Iterator[TreeFile]:
     """Every file of a commit at or below a path, sorted, with its mode, size and blob id (see TreeFile)."""
@@ -67,7 +64,7 @@ def _files(repository: pygit2.Repository, commit: str, within: bytes) -> Iterato
             entry = _entry(top, within)
             if entry is None:
                 return
-            if entry.type != _TREE:
+            if not isinstance(entry, pygit2.Tree):
                 yield _file(within, entry)
                 return
             top = entry
@@ -79,7 +76,7 @@ def _files(repository: pygit2.Repository, commit: str, within: bytes) -> Iterato
 def _entry(tree: pygit2.Tree, path: bytes) -> pygit2.Object | None:
     found: pygit2.Object = tree
     for name in path.split(b"/"):
-        if found.type != _TREE:
+        if not isinstance(found, pygit2.Tree):
             return None
         inner = next((entry for entry in found if entry.raw_name == name), None)
         if inner is None:
@@ -89,22 +86,28 @@ def _entry(tree: pygit2.Tree, path: bytes) -> pygit2.Object | None:
 
 
 def _walk(tree: pygit2.Tree, prefix: bytes) -> Iterator[TreeFile]:
-    for entry in sorted(tree, key=lambda entry: entry.raw_name + (b"/" if entry.type == _TREE else b"")):
-        path = prefix + entry.raw_name
-        if entry.type == _TREE:
+    for entry in sorted(tree, key=_tree_order):
+        path = prefix + (entry.raw_name or b"")
+        if isinstance(entry, pygit2.Tree):
             yield from _walk(entry, path + b"/")
         else:
             yield _file(path, entry)
 
 
+def _tree_order(entry: pygit2.Object) -> bytes:
+    return (entry.raw_name or b"") + (b"/" if isinstance(entry, pygit2.Tree) else b"")
+
+
 def _file(path: bytes, entry: pygit2.Object) -> TreeFile:
-    size = entry.size if entry.type == _BLOB else None
+    size = entry.size if isinstance(entry, pygit2.Blob) else None
     return TreeFile(path, int(entry.filemode), size, str(entry.id))
 
 
 def _blob(repository: pygit2.Repository, blob: str) -> bytes:
     try:
-        data: bytes = repository[blob].data
+        found = repository[blob]
     except (pygit2.GitError, KeyError, ValueError) as error:
         raise _Unreadable from error
-    return data
+    if not isinstance(found, pygit2.Blob):
+        raise _Unreadable(blob)
+    return found.data

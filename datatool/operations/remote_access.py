@@ -10,7 +10,6 @@ from datatool.model.pointer import Pointer
 from datatool.project.project import Project
 from datatool.remote.connect import connect
 from datatool.remote.session import Remote
-from datatool.remote.url import parse_url
 from datatool.store.counting import CountingStore
 
 
@@ -53,9 +52,3 @@ def connect_to(project: Project, name: str, *, offline: bool) -> Connection:
         store, memory_dir=project.remotes_memory, project=project.config.project or "", name=name
     )
     return Connection(name=name, settings=settings, remote=remote, store=store)
-
-
-
-def label_of(project: Project, url: str) -> str:
-    """What a remote is called in messages and in memory: its place, without credentials."""
-    return parse_url(url, root=project.root).shown

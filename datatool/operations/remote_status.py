@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from datatool.formats.shard import Root
 from datatool.model.pointer import ArtifactKind
 from datatool.operations.push import wanted_by
 from datatool.operations.remote_access import connect_to, remote_name
+from datatool.operations.targets import select
 from datatool.project.project import Project
 from datatool.remote.check import present
 from datatool.remote.check import status as recorded
@@ -15,6 +17,14 @@ from datatool.remote.known import remember_pushed
 from datatool.remote.push import PushRoot
 from datatool.store.objects import Wanted
 from datatool.workspace.pointers import Artifact
+
+
+def what_remotes_have(
+    project: Project, targets: Sequence[str] = (), *, cwd: Path, remote_name: str | None = None, offline: bool = False
+) -> dict[bytes, bool]:
+    """Ask the remotes of the artifacts that targets name, for `status`. Raises PathNotFound, RemoteNotFound, RemoteError."""
+    selections, _ = select(project, targets, cwd)
+    return on_remote(project, [item.artifact for item in selections], remote_name, offline=offline)
 
 
 def on_remote(

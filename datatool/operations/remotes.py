@@ -14,6 +14,7 @@ from datatool.errors import RemoteNotFound, UsageError
 from datatool.operations.remote_access import connect_to, remote_name
 from datatool.project.project import Project
 from datatool.remote.check import CheckStep, check
+from datatool.remote.connect import require_known
 from datatool.remote.url import DIRECTORY, parse_url
 
 __all__ = ["CheckStep", "RemoteCheck", "RemoteInfo", "RemoteResult"]
@@ -198,6 +199,7 @@ def _require_name(name: str) -> None:
 def _from_root(project: Project, url: str, cwd: Path) -> str:
     """Check a URL; a relative directory is rewritten from the current directory to the project's root."""
     place = parse_url(url, root=cwd)
+    require_known(place)
     if place.protocol != DIRECTORY or url.startswith(("~", "file:")) or os.path.isabs(url):
         return url
     return Path(os.path.relpath(place.path, project.root)).as_posix()

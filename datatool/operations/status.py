@@ -15,12 +15,11 @@ from datatool.model.pointer import ArtifactKind
 from datatool.operations.cached import is_cached
 from datatool.operations.failures import Failure, failure_of
 from datatool.operations.publish import not_ignored_by_project
-from datatool.operations.remote_access import label_of
-from datatool.operations.remote_status import on_remote
 from datatool.operations.targets import Selection, name_of, select
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
 from datatool.remote.known import known_pushed
+from datatool.remote.url import parse_url
 from datatool.workspace.compare import Comparison, State, compare
 from datatool.workspace.pointers import SUFFIX, Artifact
 
@@ -72,14 +71,14 @@ def status(
     targets: Sequence[str] = (),
     *,
     cwd: Path,
-    remote: bool = False,
+    there: Mapping[bytes, bool] | None = None,
     remote_name: str | None = None,
-    offline: bool = False,
     progress: Progress = SILENT,
 ) -> StatusResult:
     """Look at artifacts; nothing in the workspace is changed, and files are hashed only where size and times can't tell.
 
-    With `remote` the remote is asked what it really has. Raises PathNotFound, RemoteNotFound, RemoteError.
+    `there` is what `remote_status.what_remotes_have` found, where the remotes were asked; `remote_name` the remote
+    whose memory tells what is pushed, instead of the default one. Raises PathNotFound.
 
     >>> status(project, cwd=Path.cwd()).clean  # doctest: +SKIP
     True
@@ -88,13 +87,12 @@ def status(
     states: Mapping[bytes, str] = {}
     if project.worktree is not None:
         states = pointer_states(project.worktree, [item.artifact.pointer_path for item in selections])
-    there = on_remote(project, [item.artifact for item in selections], remote_name, offline=offline) if remote else {}
-    pushed = _pushed(project)
+    pushed = _pushed(project, remote_name)
     stamp = project.cache.stamp() if selections else b""
     found: list[ArtifactStatus] = []
     with progress.task("looking", files=len(selections)) as task:
         for item in selections:
-            found.append(_one(project, item, states, there, pushed, stamp))
+            found.append(_one(project, item, states, there or {}, pushed, stamp))
             task.advance(files=1)
     found += [_broken(error) for error in broken]
     notes = [f"git refuses this repository, so its part is left out: {project.unsafe}"] if project.unsafe else []
@@ -110,7 +108,7 @@ def _one(
     project: Project,
     item: Selection,
     states: Mapping[bytes, str],
-    there: dict[bytes, bool],
+    there: Mapping[bytes, bool],
     pushed: dict[ObjectId, float],
     stamp: bytes,
 ) -> ArtifactStatus:
@@ -185,15 +183,14 @@ def _broken(error: FormatError) -> ArtifactStatus:
     )
 
 
-def _pushed(project: Project) -> dict[ObjectId, float]:
-    """For each root known to be on the default remote, when that was known."""
+def _pushed(project: Project, given: str | None) -> dict[ObjectId, float]:
+    """For each root known to be on the remote (the default one unless another is given), when that was known."""
     remotes = project.config.remotes()
-    name = project.config.default_remote
+    name = given or project.config.default_remote
     if name is None or "url" not in remotes.get(name, {}):
         return {}
-    return known_pushed(
-        project.remotes_memory, label_of(project, remotes[name]["url"]), project.config.project or ""
-    )
+    label = parse_url(remotes[name]["url"], root=project.root).shown
+    return known_pushed(project.remotes_memory, label, project.config.project or "")
 
 
 def _when(moment: float | None) -> str | None:

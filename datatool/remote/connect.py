@@ -38,8 +38,14 @@ def connect(
                 f"{url.shown}: not contacted: offline", hint="leave out --offline, unset DATATOOL_OFFLINE"
             )
         raise RemoteError(f"{url.shown}: {url.protocol}:// remotes need a later version of datatool")
-    if url.protocol in _known_protocols():
-        raise RemoteError(f"{url.shown}: {url.protocol}:// can't be used as a remote")
+    require_known(url)
+    raise RemoteError(f"{url.shown}: {url.protocol}:// can't be used as a remote")
+
+
+def require_known(url: RemoteUrl) -> None:
+    """Raise UsageError for a protocol that nobody knows; nothing is contacted."""
+    if url.protocol == DIRECTORY or url.protocol in _LATER or url.protocol in _known_protocols():
+        return
     near = _NEAREST.get(url.protocol)
     raise UsageError(
         f"{url.shown}: nobody knows the protocol {url.protocol}://", hint=f"did you mean {near}://?" if near else None

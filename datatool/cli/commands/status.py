@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -12,6 +12,7 @@ from datatool.cli.command import command
 from datatool.cli.options import OptionalTargets
 from datatool.cli.screen import aligned, counted, human_size
 from datatool.cli.session import Session, failure_fields
+from datatool.cli.table import REMOTE_STATUS, part
 from datatool.model.paths import show
 from datatool.operations import status as operation
 from datatool.operations.open_project import open_project
@@ -41,14 +42,12 @@ def status(
     --remote asks. With -v the changed files of directories are named.
     """
     with open_project(None, flags=session.flags, environ=session.environ) as project:
+        there = None
+        if ask_remote:
+            ask = cast("Callable[..., Mapping[bytes, bool]]", part(REMOTE_STATUS))
+            there = ask(project, paths or (), cwd=session.cwd, remote_name=remote, offline=session.offline)
         result = operation.status(
-            project,
-            paths or (),
-            cwd=session.cwd,
-            remote=ask_remote,
-            remote_name=remote,
-            offline=session.offline,
-            progress=session.progress,
+            project, paths or (), cwd=session.cwd, there=there, remote_name=remote, progress=session.progress
         )
         root = project.root
     failures = [item.error for item in result.artifacts if item.error]
