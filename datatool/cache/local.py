@@ -14,7 +14,7 @@ from datatool.errors import DamageFound, FormatError, LocalError, PathNotFound
 from datatool.formats.pack import object_path
 from datatool.formats.remote_format import CacheFormat, decode_cache_format, encode_cache_format
 from datatool.hashing import digest, hash_fd
-from datatool.localfs.atomic import make_dirs, rename, write_file
+from datatool.localfs.atomic import make_dirs, rename, sweep_temps, write_file
 from datatool.localfs.copying import clone_or_copy
 from datatool.model.oid import EMPTY, ObjectId
 from datatool.model.settings import Durability, LinkMethod
@@ -66,8 +66,8 @@ class Cache:
                         entry.stat().st_mtime_ns for entry in sorted(found, key=lambda e: e.name) if len(entry.name) == 2
                     ]
             except FileNotFoundError:
-                continue
-        return digest(b"%d " * len(times) % tuple(times)).encode()
+                times.append(0)
+        return b"%d " * len(times) % tuple(times)
 
     def linkable(self, oid: ObjectId) -> Path | None:
         """The file of an object that lies loose and can be trusted, to be linked into a workspace."""
@@ -204,6 +204,8 @@ class Cache:
                 raise DamageFound(f"object {oid} in the cache was damaged; it was moved to {self.top / 'corrupt'}")
 
     def _prepare(self) -> None:
+        for part in ("", "tmp", "users"):
+            sweep_temps(self.top / part)
         if not os.path.exists(self.top / "FORMAT"):
             make_dirs(self.top, like=self.top.parent)
             write_file(self.top / "FORMAT", encode_cache_format(CacheFormat()), durability=self.durability)

@@ -14,7 +14,7 @@ from datatool.cache.trust import Trust
 from datatool.formats.pack import RAW, TARGET, ZSTD, BuiltPack, PackBuilder, object_path, pack_path
 from datatool.formats.shard import ShardRecord, encode_shard, shard_path
 from datatool.hashing import copy_and_hash, digest
-from datatool.localfs.atomic import remove_file
+from datatool.localfs.atomic import local_error, remove_file, write_all
 from datatool.localfs.batch import Batch, Published
 from datatool.model.oid import EMPTY, ObjectId
 from datatool.model.settings import Durability
@@ -88,7 +88,7 @@ class CacheWriter:
             if len(self._small) >= PACK_FROM:
                 self._pack_small()
         elif self._missing((wanted.oid,)):
-            self._loose.write(self._target(wanted.oid), data, mode=_READ_ONLY, replace=False)
+            self._put_loose(wanted.oid, data)
 
     def put_large(self, large: Large) -> None:
         """Take a large object, checking it while it is copied; `WrongBytes` leaves nothing behind."""
@@ -148,6 +148,18 @@ class CacheWriter:
     def _target(self, oid: ObjectId) -> bytes:
         return object_path(oid).encode()
 
+    def _put_loose(self, oid: ObjectId, data: bytes | memoryview) -> None:
+        """All temporary files lie in `tmp/`, so that what a kill leaves is found without a walk."""
+        fd, temp = self._loose.open_temp(_TEMPORARY)
+        try:
+            write_all(fd, data)
+        except BaseException as error:
+            self._loose.discard(temp, fd=fd)
+            if isinstance(error, OSError):
+                raise local_error(error, self._top, len(data)) from error
+            raise
+        self._loose.add(temp, self._target(oid), fd=fd, mode=_READ_ONLY, size=len(data), replace=False)
+
     def _learn(self, published: list[Published]) -> None:
         self._trust.learn_many(
             (os.fsdecode(item.target), item.stat) for item in published if item.stat is not None
@@ -184,7 +196,7 @@ class CacheWriter:
             self._pack_small()
             return
         for oid, data, _ in self._fresh_small():
-            self._loose.write(self._target(oid), data, mode=_READ_ONLY, replace=False)
+            self._put_loose(oid, data)
 
     def _hand_over(self, metadata: bool) -> None:
         builder = self._builders.pop(metadata)
@@ -213,7 +225,13 @@ class CacheWriter:
         data = encode_shard(records, packs=packs)
         name = shard_path(digest(data))
         with Batch(self._top, durability=self._durability, like=self._top) as batch:
-            batch.write(name.encode(), data, mode=_READ_ONLY, replace=False)
+            fd, temp = batch.open_temp(_TEMPORARY)
+            try:
+                write_all(fd, data)
+            except BaseException:
+                batch.discard(temp, fd=fd)
+                raise
+            batch.add(temp, name.encode(), fd=fd, mode=_READ_ONLY, size=len(data), replace=False)
         self._trust.learn_many([(name, os.lstat(self._top / name))])
         return name
 
@@ -297,7 +315,8 @@ class _PackThread:
             if self._error is not None or self._stopped:
                 continue
             try:
-                self._done.append(self._write(builder))
+                written = self._write(builder)
+                self._done.append(written)  # looked up only now: `done` may have taken the list meanwhile
             except BaseException as error:  # noqa: BLE001 - handed to the thread that waits for the packs
                 self._error = error
 
@@ -320,9 +339,7 @@ def _write_all(fd: int, built: BuiltPack) -> None:
     size = 0
     for part in (*built.parts, b""):
         if size >= _GROUP or not part:
-            view = memoryview(b"".join(group))
-            while view:
-                view = view[os.write(fd, view) :]
+            write_all(fd, b"".join(group))
             group, size = [], 0
         group.append(part)
         size += len(part)

@@ -95,6 +95,12 @@ def unstaged_edits(worktree: Worktree, paths: Sequence[bytes]) -> set[bytes]:
     return edited
 
 
+def staged_text(worktree: Worktree, path: bytes) -> bytes | None:
+    """The bytes of a file as the index has it; None where it has none."""
+    found = ask(worktree, ["cat-file", "blob", b":" + path], check=False)
+    return found.out if found.code == 0 else None
+
+
 def _write(worktree: Worktree, arguments: Sequence[str], paths: list[bytes], shown: str, patience: float) -> None:
     """Run a command that takes the index lock, again and again while somebody else has it."""
     given = b"".join(path + b"\0" for path in paths)

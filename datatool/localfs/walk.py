@@ -29,11 +29,13 @@ def scan(
     *,
     skip: Callable[[bytes, bool], bool] | None = None,
     on_special: Callable[[bytes, str], None] | None = None,
+    on_temp: Callable[[bytes], None] | None = None,
 ) -> Iterator[Found]:
     """Everything below `top`, sorted by raw bytes of the full path (an empty directory's with `/` appended).
 
     `skip(path, is_directory)` leaves things out; our own temporary files always are. `on_special(path, what)`
-    hears of FIFOs, sockets and devices, which are left out, never opened. A `top` that is no directory gives
+    hears of FIFOs, sockets and devices, which are left out, never opened; `on_temp(directory)` of our own temporary
+    files, by the directory they lie in. A `top` that is no directory gives
     one Found with an empty path; one that is not there gives nothing. Raises ReadFailed for a directory that
     can't be read, Refused where a git repository lies inside.
     """
@@ -44,7 +46,7 @@ def scan(
     except OSError as error:
         raise _unreadable(top, error) from error
     if stat_module.S_ISDIR(found.st_mode):
-        yield from _walk(top, skip, on_special)
+        yield from _walk(top, skip, on_special, on_temp)
     elif stat_module.S_ISREG(found.st_mode):
         yield Found(b"", found, "f", None)
     elif stat_module.S_ISLNK(found.st_mode):
@@ -57,6 +59,7 @@ def _walk(
     top: bytes,
     skip: Callable[[bytes, bool], bool] | None,
     on_special: Callable[[bytes, str], None] | None,
+    on_temp: Callable[[bytes], None] | None,
 ) -> Iterator[Found]:
     S_IFMT, IFREG, IFDIR, IFLNK = stat_module.S_IFMT, stat_module.S_IFREG, stat_module.S_IFDIR, stat_module.S_IFLNK
     temp = os.fsencode(TEMP_PREFIX)
@@ -71,6 +74,8 @@ def _walk(
             kind = S_IFMT(found.st_mode)
             if name[:1] == b".":
                 if name.startswith(temp):
+                    if on_temp is not None:
+                        on_temp(prefix[:-1])
                     continue
                 if name == b".git":
                     raise _git_inside(top, prefix)

@@ -142,6 +142,7 @@ def add(
         project.state.commit()
         pointers = [(item.target.path, _text(item), _old_text(item)) for item in saved]
         staged = publish(project, pointers, progress)
+        project.workspace.sweep()
         for item in saved:
             project.state.set_base(item.target.path, item.base)
     if any(method in (LinkMethod.HARDLINK, LinkMethod.SYMLINK) for method in project.config.link_methods[:1]):

@@ -36,7 +36,7 @@ from datatool.progress import SILENT, Progress, Task
 from datatool.project.project import Project
 from datatool.workspace.checkout import Checkout, FileCheckout, Outcome, tree_without
 from datatool.workspace.compare import known_tree
-from datatool.workspace.pointers import SUFFIX, owner
+from datatool.workspace.pointers import SUFFIX, Artifact, owner
 
 HINT_FROM = 1 << 30
 """Bytes that had to be copied before one hint says what hard links would save (formats §4)."""
@@ -114,6 +114,7 @@ def checkout_selected(
                 except DatatoolError as error:
                     error.path = error.path or item.artifact.name
                     result = CheckedOut(path=item.artifact.name, changed=False, error=failure_of(error))
+                project.workspace.sweep()
             project.state.commit()
             results.append(result)
     if copied >= HINT_FROM and not any(
@@ -302,7 +303,7 @@ def _directory(
         saved_to = os.fspath(lost)
     # Killed in here, the base stays what it was: each file written is in the cache, so the next run finds it right.
     outcome = job.apply(plan, task, save_to=lost)
-    failed = {*outcome.missing, *outcome.damaged}
+    failed = {*outcome.missing, *outcome.damaged, *outcome.refused}
     if failed or item.within:
         present = tree_without(
             cache.load, cache, here=here, target=oid, within=item.within, failed=failed
@@ -316,11 +317,9 @@ def _directory(
         written=outcome.written,
         deleted=outcome.deleted,
         kept=_names(artifact.path, plan.kept),
-        missing=_names(artifact.path, sorted(failed)),
+        missing=_names(artifact.path, sorted({*outcome.missing, *outcome.damaged})),
         saved_to=saved_to,
-        error=failure_of(_lacking(artifact.name, outcome.missing, outcome.damaged, whole=artifact.path))
-        if failed
-        else None,
+        error=_failure(artifact, outcome) if failed else None,
     )
     return result, outcome
 
@@ -357,6 +356,12 @@ def _unsaved(artifact: bytes, paths: Sequence[bytes]) -> Unsaved:
         hint=f"datatool add {name} keeps them; --force moves them to lost+found",
         path=os.fsdecode(paths[0]),
     )
+
+
+def _failure(artifact: Artifact, outcome: Outcome) -> Failure:
+    if outcome.refused and not outcome.damaged:
+        return failure_of(_unsaved(artifact.path, [artifact.path + b"/" + path for path in outcome.refused]))
+    return failure_of(_lacking(artifact.name, outcome.missing, outcome.damaged, whole=artifact.path))
 
 
 def _lacking(name: str, missing: Sequence[bytes], damaged: Sequence[bytes], *, whole: bytes = b"") -> DatatoolError:

@@ -8,18 +8,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+from zlib import adler32, crc32
 
 from datatool.errors import Unsaved
 from datatool.git.ignore import ignored_many
-from datatool.git.staging import GitBusy, stage, unstaged_edits
+from datatool.git.staging import GitBusy, stage, staged_text, unstaged_edits
 from datatool.git.worktree import exclude_path
-from datatool.hashing import digest
 from datatool.localfs.atomic import make_dirs, remove_file, sweep_temps, write_file
 from datatool.localfs.locks import Lock
 from datatool.model.paths import show_bytes
 from datatool.progress import Progress
 from datatool.project.project import Project
-from datatool.workspace.ignore_lines import add_line, has_line, remove_line
+from datatool.workspace.ignore_lines import add_line, escape_name, has_line, remove_line
 from datatool.workspace.pointers import SUFFIX, read_pointer_file
 
 GITIGNORE = b".gitignore"
@@ -47,7 +47,7 @@ def _tell(progress: Progress, name: str, holder: str) -> None:
 
 def _lock_path(project: Project, what: bytes) -> Path:
     make_dirs(project.locks, like=project.local.parent)
-    return project.locks / digest(what)[:32]
+    return project.locks / f"{crc32(what):08x}{adler32(what):08x}"  # two paths that share a lock only wait longer
 
 
 def publish(
@@ -88,28 +88,40 @@ def stage_paths(project: Project, paths: Sequence[bytes], progress: Progress) ->
 
 
 def ignore(project: Project, artifacts: Sequence[bytes]) -> list[bytes]:
-    """Keep data out of git through the `.gitignore` beside it; gives the files that may be staged: those without
-    edits of the user's own that are not staged yet."""
+    """Keep data out of git through the `.gitignore` beside it; gives the files that may be staged: those whose only
+    unstaged edits are lines for artifacts, written now or by a command that was killed before it staged them."""
     if project.worktree is None:
         return []
-    by_directory = _by_directory(artifacts)
-    todo = {}
-    for directory, names in by_directory.items():
+    changed: dict[bytes, tuple[bytes, list[bytes]]] = {}
+    for directory, names in _by_directory(artifacts).items():
         path = directory + b"/" + GITIGNORE if directory else GITIGNORE
         full = Path(os.fsdecode(project.workspace.full(path)))
-        text = _read(full) or b""
-        if not all(has_line(text, name) for name in names):
-            todo[path] = (full, names)
-    if not todo:
-        return []
-    edited = unstaged_edits(project.worktree, list(todo))
-    for path, (full, names) in todo.items():
+        sweep_temps(full.parent)
         with Lock(_lock_path(project, b"ignore " + path)):
-            text = _read(full) or b""
+            old = text = _read(full) or b""
             for name in names:
-                text = add_line(text, name)
-            write_file(full, text, durability=project.config.durability)
-    return [path for path in todo if path not in edited]
+                if not has_line(text, name):
+                    text = add_line(text, name)
+            if text != old:
+                write_file(full, text, durability=project.config.durability)
+        changed[path] = (text, names)
+    edited = unstaged_edits(project.worktree, list(changed))
+    return [path for path in changed if path in edited and _only_ours(project, path, *changed[path])]
+
+
+def _only_ours(project: Project, path: bytes, text: bytes, names: Sequence[bytes]) -> bool:
+    """Whether a `.gitignore` differs from git's index only in lines for artifacts beside it."""
+    assert project.worktree is not None
+    directory = os.path.dirname(path)
+    staged = staged_text(project.worktree, path) or b""
+    with os.scandir(project.workspace.full(directory) if directory else os.fsencode(project.root)) as entries:
+        tracked = [entry.name[: -len(SUFFIX)] for entry in entries if entry.name.endswith(SUFFIX)]
+    ours = {escape_name(name) for name in (*names, *tracked)}
+    return _without(staged, ours) == _without(text, ours)
+
+
+def _without(text: bytes, lines: set[bytes]) -> list[bytes]:
+    return [line for line in text.splitlines() if line not in lines]
 
 
 def unignore(project: Project, artifacts: Sequence[bytes]) -> list[bytes]:

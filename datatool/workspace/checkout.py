@@ -49,14 +49,15 @@ class Plan:
 
 @dataclass(slots=True)
 class Outcome:
-    """What a checkout did. `missing` and `damaged` are paths whose object the cache lacks."""
+    """What a checkout did. `missing` and `damaged` are paths whose object the cache lacks; `refused` those that somebody
+    wrote to between the plan and its turn."""
 
     written: int = 0
     deleted: int = 0
     bytes_copied: int = 0
     missing: list[bytes] = field(default_factory=list)
     damaged: list[bytes] = field(default_factory=list)
-    refused: list[tuple[bytes, str]] = field(default_factory=list)
+    refused: list[bytes] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -191,6 +192,9 @@ class Checkout:
                 for path, now, base, target in self._triples():
                     if target is not None:
                         if not same(now, target) or (self.relink and target.is_file):
+                            if self._became_unsaved(path, now, base, target):
+                                outcome.refused.append(path)
+                                continue
                             chunk.append((target, now is not None))
                             size += target.size
                             if len(chunk) >= CHUNK or size >= CHUNK_BYTES:
@@ -202,6 +206,15 @@ class Checkout:
             for path in reversed(going):
                 self._delete(directories, path, outcome)
         return outcome
+
+    def _became_unsaved(self, path: bytes, now: Entry | None, base: Entry | None, target: Entry) -> bool:
+        """Whether somebody saved something of their own there since the plan was made."""
+        if now is None or now.kind == DIRECTORY or same(now, base) or same(now, target):
+            return False
+        if now.kind not in (FILE, EXECUTABLE):
+            return True
+        oid = now.oid or self._now(path)
+        return oid is not None and bool(self.cache.missing([oid]))
 
     def _delete(self, directories: Directories, path: bytes, outcome: Outcome) -> None:
         """Delete a file, link or empty directory, and the directories that only it kept."""

@@ -14,6 +14,7 @@ from datatool.errors import ChangedWhileRead, DatatoolError, LocalError, PathNot
 from datatool.hashing import hash_fd
 from datatool.index.listing import Seen, recall
 from datatool.index.state import Row, Stamp, State, stamp_of
+from datatool.localfs.atomic import sweep_temps
 from datatool.localfs.clock import granularity, scratch_time
 from datatool.localfs.walk import Found, scan
 from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, SYMLINK, Entry
@@ -40,6 +41,7 @@ class Workspace:
     modes_bind: bool = True
     skip: Callable[[bytes, bool], bool] | None = None
     _clocks: dict[int, int] = field(default_factory=dict)
+    _littered: set[bytes] = field(default_factory=set)
 
     def full(self, path: bytes) -> bytes:
         """The absolute path of something in the project."""
@@ -67,12 +69,23 @@ class Workspace:
         """
         top = self.full(artifact)
         skip = self._skip(artifact)
-        found = scan(os.path.join(top, within) if within else top, skip=skip, on_special=on_special)
+        start = os.path.join(top, within) if within else top
+        found = scan(
+            start,
+            skip=skip,
+            on_special=on_special,
+            on_temp=lambda directory: self._littered.add(os.path.join(start, directory)),
+        )
         if within:
             found = (item._replace(path=within + b"/" + item.path if item.path else within) for item in found)
         prefix = artifact + b"/"
-        start = prefix + within if within else artifact
-        return self._named(recall(self._followed(top, found), self.state.rows(start), prefix))
+        rows = self.state.rows(prefix + within if within else artifact)
+        return self._named(recall(self._followed(top, found), rows, prefix))
+
+    def sweep(self) -> None:
+        """Delete temporary files that were met and whose process is gone; the caller holds the pointer's lock."""
+        while self._littered:
+            sweep_temps(Path(os.fsdecode(self._littered.pop())))
 
     def _named(self, seen: Iterator[Seen]) -> Iterator[Seen]:
         """Errors of the walk name a path on this machine; here they name it from the project's root."""

@@ -20,10 +20,11 @@ from enum import Enum
 
 Steps = Generator[None, None, None]
 
-WINDOW = 6.0  # the model's 10 minutes
-GRACE = 20.0  # its 24 hours between condemn and drop
-FRESH = 12.0  # its 7 days
-EXPIRES = 45.0  # its 30 days
+WINDOW = 4.0  # the model's 10 minutes
+GRACE = 12.0  # its 24 hours between condemn and drop
+OLD = 8.0  # the age from which a name may be condemned: 7 days, but here gc is more eager, to meet more pushes
+FRESH = 24.0  # its 7 days for which a record makes a push a no-op
+EXPIRES = 50.0  # its 30 days
 SUPERSEDED = 8.0  # its 24 hours after which superseded shards go
 OBJECTS = range(20)
 PROJECTS = ("one", "two")
@@ -41,9 +42,28 @@ class Mutant(Enum):
     TRUSTS_OTHER_PROJECTS = "another project's record makes a push a no-op"
     TRUSTS_OLD_RECORDS = "a record of any age makes a push a no-op"
     NO_RELOCATION = "the second phase of gc does not look again at what is needed"
-    GC_READ_FIRST = "gc records are read before the index"
     CARRIED_BY_NEW_DATE = "a record carried into another shard is judged by that shard's date"
     FORGETS_SUPERSEDED = "a merged shard goes a moment after what it replaces is deleted, and does not carry its list"
+
+
+@dataclass(frozen=True)
+class Habits:
+    """How this world behaves: what is rare in one is common in another, so that each rule is put to the test."""
+
+    roots: int = 10
+    killed: float = 0.006
+    slow_write: tuple[float, float] = (0.1, 10)  # its chance, and its mean length
+    forgets: tuple[float, float] = (0.08, 0.08)  # the chance that a project stops using something
+    pushes: float = 0.05
+    collects: float = 0.012
+
+
+USUAL = Habits()
+ODD = {
+    Mutant.VOID_COUNTS: Habits(roots=4, killed=0.02, slow_write=(0.5, 30)),
+    Mutant.TRUSTS_OTHER_PROJECTS: Habits(roots=5, forgets=(0.1, 0.0), pushes=0.02, collects=0.03),
+    Mutant.TRUSTS_OLD_RECORDS: Habits(roots=5, forgets=(0.1, 0.1), pushes=0.02, collects=0.03),
+}
 
 
 class DataLost(Exception):
@@ -99,7 +119,8 @@ class State:
 class World:
     """One run: the remote, its clock, and what was promised to whom."""
 
-    def __init__(self, seed: int, mutants: Iterable[Mutant] = ()) -> None:
+    def __init__(self, seed: int, mutants: Iterable[Mutant] = (), habits: Habits = USUAL) -> None:
+        self.habits = habits
         self.random = random.Random(seed)
         self.mutants = frozenset(mutants)
         self.time = 0.0
@@ -109,7 +130,7 @@ class World:
         self.stats: Counter[str] = Counter()
         self.changed = False
         self._numbers = itertools.count()
-        self.roots = [frozenset(self.random.sample(OBJECTS, self.random.randint(1, 6))) for _ in range(14)]
+        self.roots = [frozenset(self.random.sample(OBJECTS, self.random.randint(1, 6))) for _ in range(habits.roots)]
 
     def name(self, prefix: str) -> str:
         return f"{prefix}{next(self._numbers)}"
@@ -159,18 +180,24 @@ class World:
 
     def check(self) -> None:
         """The invariant, as a fresh reader sees it."""
-        shards = {name: (value, date) for name, (value, date) in self.remote.items() if isinstance(value, Shard)}
-        gc = {name: value for name, (value, _) in self.remote.items() if isinstance(value, Condemn | Drop)}
-        state = self.fold(shards, gc)
-        good: dict[int, bool] = {}
-        for push, (_, objects) in self.promised.items():
-            for oid in objects - self.hurt:
-                if oid not in good:
-                    good[oid] = any(
-                        name not in state.dropped and self._readable(name, oid) for name in state.places.get(oid, ())
-                    )
-                if not good[oid]:
-                    raise DataLost(f"at {self.time:.1f} push {push} lost object {oid}")
+        missing = frozenset[int]().union(*{objects for _, objects in self.promised.values()}) - self.hurt
+        dropped: set[str] = set()
+        shards: list[Shard] = []
+        for value, _ in self.remote.values():
+            if isinstance(value, Drop):
+                dropped |= value.names
+            elif isinstance(value, Shard):
+                shards.append(value)
+        for shard in reversed(shards):
+            if not missing:
+                return
+            missing -= {
+                oid
+                for oid in missing
+                if any(name not in dropped and self._readable(name, oid) for name in shard.places.get(oid, ()))
+            }
+        if missing:
+            raise DataLost(f"at {self.time:.1f} these objects were lost: {sorted(missing)}")
 
     def _readable(self, name: str, oid: int) -> bool:
         pack = self.get(name)
@@ -186,10 +213,9 @@ class World:
 
 def read_state(world: World) -> Generator[None, None, State]:
     """Two listings and what is new, as `Remote.refresh` does it."""
-    parts = ("gc/", "index/") if Mutant.GC_READ_FIRST in world.mutants else ("index/", "gc/")
     while True:
         got: dict[str, dict[str, tuple[object, float]]] = {}
-        for part in parts:
+        for part in ("index/", "gc/"):
             listed = world.list(part)
             yield
             found = {name: (world.get(name), date) for name, date in listed.items()}
@@ -212,7 +238,7 @@ def pusher(world: World, project: str) -> Steps:
         return
     mine: dict[int, set[str]] = defaultdict(set)
     missing = {oid for oid in objects if not world.usable(state, oid)}
-    yield from world.wait(0.35, 25)
+    yield from world.wait(0.2, 25)
     for _ in range(8):
         yield from _upload(world, state, missing, mine)
         checked = world.time
@@ -226,7 +252,7 @@ def pusher(world: World, project: str) -> Steps:
         if missing:
             continue
         began, slept = world.time, world.time
-        yield from world.wait(0.25, 15)  # the lid is shut between check and commit
+        yield from world.wait(0.2, 15)  # the lid is shut between check and commit
         slept = world.time - slept
         passed = world.time - checked
         if Mutant.CLOCK_STOPS_IN_SLEEP in world.mutants:
@@ -235,7 +261,7 @@ def pusher(world: World, project: str) -> Steps:
         if passed > WINDOW and not unbound:
             world.stats["late before"] += 1
             continue
-        yield from world.wait(0.1, 10)  # the write itself takes its time
+        yield from world.wait(*world.habits.slow_write)  # the write itself takes its time
         push = Record(world.name("push-"), project, began, checked, objects)
         shard = _last_shard(world, state, mine, push)
         name = world.name("index/")
@@ -250,7 +276,9 @@ def pusher(world: World, project: str) -> Steps:
             continue
         world.promised[push.id] = (project, objects)
         # Whoever has the bytes and knows of the damage has healed it; what is not known to be damaged stays hurt.
-        known = {n for record in state.gc.values() if isinstance(record, Condemn) and record.damaged for n in record.names}
+        known = {
+            n for record in state.gc.values() if isinstance(record, Condemn) and record.damaged for n in record.names
+        }
         world.hurt -= {oid for oid in objects & world.hurt if not _still_hurt(world, oid, known)}
         world.stats["pushed"] += 1
         return
@@ -375,7 +403,7 @@ def collector(world: World, project: str) -> Steps:
     holds = _holds(state)
     chosen: set[str] = set()
     for name in world.random.sample(sorted(listed), len(listed)):
-        if world.time - listed[name] < FRESH or name in state.condemned:
+        if world.time - listed[name] < OLD or name in state.condemned:
             continue
         needed = holds[name] & live
         elsewhere = all(
@@ -448,27 +476,30 @@ def _second_phase(world: World, project: str, condemn: str, names: frozenset[str
         yield
 
 
-def run(seed: int, *mutants: Mutant, steps: int = 4000) -> Counter[str]:
+def run(seed: int, *mutants: Mutant, habits: Habits = USUAL, steps: int = 4000) -> Counter[str]:
     """One run; what happened in it. Raises DataLost."""
-    world = World(seed, mutants)
+    world = World(seed, mutants, habits)
     busy: list[Steps] = []
     chance = world.random.random
     for _ in range(steps):
         world.time += world.random.expovariate(1.0) * 0.09
         draw = chance()
-        if draw < 0.10 and len(busy) < 7:
-            busy.append(pusher(world, world.random.choice(PROJECTS)))
-        elif draw < 0.112 and len(busy) < 10:
-            busy.append(collector(world, world.random.choice(PROJECTS)))
-        elif draw < 0.12:
+        if draw < habits.pushes:
+            if len(busy) < 10:
+                busy.append(pusher(world, world.random.choice(PROJECTS)))
+        elif draw < habits.pushes + habits.collects:
+            if len(busy) < 14:
+                busy.append(collector(world, world.random.choice(PROJECTS)))
+        elif draw < habits.pushes + habits.collects + 0.008:
             busy.append(cleaner(world))
-        elif draw < 0.1215:
+        elif draw < habits.pushes + habits.collects + 0.0095:
             busy.append(accident(world))
-        if chance() < 0.05 and len(world.promised) > 3:
-            del world.promised[world.random.choice(sorted(world.promised))]  # its branch was deleted
+        for project, forgets in zip(PROJECTS, habits.forgets, strict=True):
+            if chance() < forgets / 2:
+                _stop_using(world, project)
         if busy:
             process = world.random.choice(busy)
-            if chance() < 0.003:
+            if chance() < habits.killed:
                 busy.remove(process)
                 world.stats["killed"] += 1
                 continue
@@ -480,3 +511,10 @@ def run(seed: int, *mutants: Mutant, steps: int = 4000) -> Counter[str]:
             world.changed = False
             world.check()
     return world.stats
+
+
+def _stop_using(world: World, project: str) -> None:
+    """A branch was deleted: what it needed is needed no more."""
+    names = [name for name, (owner, _) in world.promised.items() if owner == project]
+    if len(names) > 1:
+        del world.promised[world.random.choice(names)]
