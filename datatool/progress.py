@@ -29,7 +29,7 @@ class Progress(Protocol):
 
 class _SilentTask:
     def advance(self, *, bytes: int = 0, files: int = 0) -> None:
-        pass
+        """Tell nobody."""
 
 
 class Silent:
@@ -37,13 +37,14 @@ class Silent:
 
     @contextmanager
     def task(self, title: str, *, bytes: int | None = None, files: int | None = None) -> Iterator[Task]:
+        """A task that nobody hears of."""
         yield _SilentTask()
 
     def warn(self, message: str, *, hint: str | None = None) -> None:
-        pass
+        """Tell nobody."""
 
     def hint(self, message: str) -> None:
-        pass
+        """Tell nobody."""
 
 
 SILENT = Silent()

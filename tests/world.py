@@ -117,8 +117,12 @@ class World:
     def git(self, *words: str, cwd: Path | None = None) -> str:
         """Run git in the project; returns what it printed, without the last newline."""
         done = subprocess.run(
-            ["git", *words], cwd=cwd or self.root, env=self.env, capture_output=True,
-            encoding="utf-8", errors="surrogateescape",
+            ["git", *words],
+            cwd=cwd or self.root,
+            env=self.env,
+            capture_output=True,
+            encoding="utf-8",
+            errors="surrogateescape",
         )
         assert done.returncode == 0, f"git {' '.join(words)}: {done.stderr}"
         return done.stdout.rstrip("\n")

@@ -55,7 +55,7 @@ class Cache:
         }
 
     def stamp(self) -> bytes:
-        """Changes whenever an object is added to or taken from the cache: the times of the directories that name them."""
+        """Changes whenever an object comes or goes: the times of the directories that name objects."""
         times: list[int] = []
         for part in ("objects", "packs", "index"):
             try:
@@ -63,7 +63,9 @@ class Cache:
                 times.append(os.lstat(top).st_mtime_ns)
                 with os.scandir(top) as found:
                     times += [
-                        entry.stat().st_mtime_ns for entry in sorted(found, key=lambda e: e.name) if len(entry.name) == 2
+                        entry.stat().st_mtime_ns
+                        for entry in sorted(found, key=lambda e: e.name)
+                        if len(entry.name) == 2
                     ]
             except FileNotFoundError:
                 times.append(0)
@@ -104,7 +106,7 @@ class Cache:
         return self._read(wanted, checked=False)
 
     def checked(self, wanted: Sequence[Wanted]) -> Iterator[Small | Large | Absent]:
-        """The objects by the trust rule: what changed since it was verified is hashed again, what is wrong set aside."""
+        """The objects by the trust rule: what changed since it was verified is hashed again, and set aside if wrong."""
         return self._read(wanted, checked=True)
 
     def _read(self, wanted: Sequence[Wanted], *, checked: bool) -> Iterator[Small | Large | Absent]:

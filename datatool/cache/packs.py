@@ -143,7 +143,7 @@ class Packs:
         return found
 
     def _open(self, name: str) -> Shard | None:
-        """A shard counts only if its bytes are what its name says; a damaged or merged one is as if it were not there."""
+        """A shard counts only if its bytes are what its name says; a damaged or merged one is as if absent."""
         path = self._top / "index" / name
         try:
             before = os.lstat(path)

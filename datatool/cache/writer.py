@@ -161,9 +161,7 @@ class CacheWriter:
         self._loose.add(temp, self._target(oid), fd=fd, mode=_READ_ONLY, size=len(data), replace=False)
 
     def _learn(self, published: list[Published]) -> None:
-        self._trust.learn_many(
-            (os.fsdecode(item.target), item.stat) for item in published if item.stat is not None
-        )
+        self._trust.learn_many((os.fsdecode(item.target), item.stat) for item in published if item.stat is not None)
 
     # Packs
 

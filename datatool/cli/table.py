@@ -129,6 +129,7 @@ def every_row() -> Iterator[tuple[str, Row]]:
         else:
             yield name, item
 
+
 REMOTE_STATUS = ("datatool.operations.remote_status", "what_remotes_have")
 """The part of `status` that `--remote` needs: without it, no command that stays here loads what talks to remotes."""
 

@@ -5,7 +5,21 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-_SHARED = ("nfs", "cifs", "smb", "fuse", "9p", "virtiofs", "afs", "ceph", "lustre", "gpfs", "beegfs", "glusterfs", "ncpfs")
+_SHARED = (
+    "nfs",
+    "cifs",
+    "smb",
+    "fuse",
+    "9p",
+    "virtiofs",
+    "afs",
+    "ceph",
+    "lustre",
+    "gpfs",
+    "beegfs",
+    "glusterfs",
+    "ncpfs",
+)
 """Kinds of filesystem, by the start of their name, whose locks or shared memory a database can't rely on."""
 
 

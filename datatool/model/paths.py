@@ -6,9 +6,11 @@ that breaks one could be written outside its place. The portability rules only n
 
 from __future__ import annotations
 
+import posixpath
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from contextvars import ContextVar
 from itertools import islice
 from typing import Final
 
@@ -248,6 +250,21 @@ def show(text: str) -> str:
 def show_bytes(path: bytes) -> str:
     """Make a raw path fit to be shown, as `show` does."""
     return show(path.decode("utf-8", "surrogateescape"))
+
+
+_VIEWPOINT: ContextVar[bytes] = ContextVar("viewpoint", default=b"")
+
+
+def see_from(directory: bytes) -> None:
+    """Say from which directory of the project (raw bytes, `b""` for its root) the user looks at it: a shell's names, in
+    messages and in the commands that they suggest, are relative to where the shell stands. Holds for this thread."""
+    _VIEWPOINT.set(directory)
+
+
+def named(path: bytes) -> str:
+    """Show a path of the project (raw bytes, from its root) as the user must type it from where `see_from` said."""
+    viewpoint = _VIEWPOINT.get()
+    return show_bytes(posixpath.relpath(path or b".", viewpoint) if viewpoint else path or b".")
 
 
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}

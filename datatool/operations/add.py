@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 from datatool.cache.writer import CacheWriter
-from datatool.errors import FormatError, PathNotFound, Refused, UsageError
+from datatool.errors import FormatError, PathNotFound, Refused, RemoteNotFound, UsageError
 from datatool.formats.pointer_file import write_pointer
 from datatool.formats.tree_object import diff_trees, read_tree
-from datatool.git.ignore import ignored_by, tracked_under
+from datatool.git.ignore import IgnoreRule, ignored_by, tracked_under
 from datatool.git.staging import rm_cached
+from datatool.git.worktree import Worktree
 from datatool.index.state import Base
 from datatool.localfs.safe_paths import check_parents
 from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, Entry
 from datatool.model.oid import ObjectId, prefixed
-from datatool.model.paths import PathRefused, check_escape, portability_problems, show_bytes
+from datatool.model.paths import PathRefused, check_escape, named, portability_problems, show_bytes
 from datatool.model.pointer import ArtifactKind, Pointer, Role
 from datatool.model.settings import LinkMethod
 from datatool.operations.cached import is_cached
@@ -167,8 +170,13 @@ def _role(role: str | None) -> Role | None:
 
 
 def _known_remote(project: Project, remote: str | None) -> str | None:
-    if remote is not None and remote not in project.config.remotes():
-        raise UsageError(f"{remote}: no such remote", hint="datatool remote list shows what there is")
+    remotes = project.config.remotes()
+    if remote is not None and remote not in remotes:
+        near = difflib.get_close_matches(remote, list(remotes), n=1)
+        raise RemoteNotFound(
+            f"{remote}: no such remote",
+            hint=f"did you mean {near[0]}?" if near else f"datatool remote add {remote} URL",
+        )
     return remote
 
 
@@ -176,9 +184,10 @@ def _targets(project: Project, targets: Sequence[str], cwd: Path) -> list[_Targe
     found: dict[bytes, list[bytes]] = {}
     for target in targets:
         path = project_path(project, target, cwd)
-        if not path:
+        if not path or os.path.normpath(target) == os.curdir:
             raise UsageError(
-                "the whole project can't be one artifact", hint="name the files and directories to track"
+                f"{target}: the whole directory you are in can't be one artifact",
+                hint="name the files and directories to track",
             )
         around = owner(project.root, path)
         if around is None and path.endswith(SUFFIX) and find_artifact(project.root, path[: -len(SUFFIX)]) is not None:
@@ -199,9 +208,9 @@ def _targets(project: Project, targets: Sequence[str], cwd: Path) -> list[_Targe
     for path, withins in sorted(found.items()):
         inside = tuple(sorted(set(withins))) if b"" not in withins else ()
         result.append(_Target(path=path, artifact=find_artifact(project.root, path), withins=inside))
-    for one, two in zip(result, result[1:], strict=False):
+    for one, two in pairwise(result):
         if two.path.startswith(one.path + b"/"):
-            raise UsageError(f"{show_bytes(two.path)}: lies inside {show_bytes(one.path)}", hint="name only one of them")
+            raise UsageError(f"{named(two.path)}: lies inside {named(one.path)}", hint="name only one of them")
     return result
 
 
@@ -211,13 +220,13 @@ def _refuse_what_cant_be_tracked(project: Project, targets: Sequence[_Target], *
         _check_kind(project, target)
         if target.artifact is not None:
             continue
-        path, name = target.path, show_bytes(target.path)
+        path, name = target.path, named(target.path)
         _check_name(target.path)
         inside = [pointer for pointer in pointer_paths(project, path) if pointer.startswith(path + b"/")]
         if inside:
             raise Refused(
-                f"{name}: {show_bytes(inside[0][: -len(SUFFIX)])} in it is tracked already",
-                hint=f"datatool remove {show_bytes(inside[0])} first, or track the other things in {name} by name",
+                f"{name}: {named(inside[0][: -len(SUFFIX)])} in it is tracked already",
+                hint=f"datatool remove {named(inside[0])} first, or track the other things in {name} by name",
                 path=os.fsdecode(path),
             )
         if project.worktree is None:
@@ -227,14 +236,14 @@ def _refuse_what_cant_be_tracked(project: Project, targets: Sequence[_Target], *
             raise Refused(
                 f"{name}: its pointer {name}.dt would be ignored by git, by `{rule.pattern}` in {rule.source}, "
                 f"line {rule.line}",
-                hint=f"add these two lines to {rule.source}, then run the command again:\n"
-                f"!{show_bytes(os.path.basename(path))}.dt\n!*.dt",
+                hint=f"add these two lines at the end of {_mending_file(rule)}, then run the command again:\n"
+                + _mending_lines(project.worktree, path),
                 path=os.fsdecode(path),
             )
         tracked = tracked_under(project.worktree, path)
         if tracked:
             if not force:
-                some = ", ".join(show_bytes(item) for item in tracked[:3]) + (", …" if len(tracked) > 3 else "")
+                some = ", ".join(named(item) for item in tracked[:3]) + (", …" if len(tracked) > 3 else "")
                 raise Refused(
                     f"{name}: git tracks {len(tracked)} file{'s' if len(tracked) > 1 else ''} of it ({some})",
                     hint=f"git rm -r --cached {_quoted(path)}  takes it out of git and keeps it on disk "
@@ -244,14 +253,29 @@ def _refuse_what_cant_be_tracked(project: Project, targets: Sequence[_Target], *
             rm_cached(project.worktree, [path], recursive=True)
 
 
+def _mending_file(rule: IgnoreRule) -> str:
+    """Where a line overrules the rule: its own file, or the repository's where the rule is the user's own."""
+    return ".gitignore" if os.path.isabs(rule.source) or rule.source.startswith("~") else rule.source
+
+
+def _mending_lines(worktree: Worktree, path: bytes) -> str:
+    """What makes a pointer visible to git: below an ignored directory nothing can be, so that comes first."""
+    parts = path.split(b"/")
+    for depth in range(1, len(parts)):
+        parent = b"/".join(parts[:depth])
+        if ignored_by(worktree, parent + b"/") is not None:
+            return f"!/{show_bytes(parent)}/\n!*.dt"
+    return f"!{show_bytes(parts[-1])}.dt\n!*.dt"
+
+
 def _quoted(path: bytes) -> str:
-    text = show_bytes(path)
+    text = named(path)
     safe = all(character.isalnum() or character in "._-/" for character in text) and not text.startswith("-")
     return text if safe else "-- '" + text.replace("'", "'\\''") + "'"
 
 
 def _check_kind(project: Project, target: _Target) -> None:
-    path, name = target.path, show_bytes(target.path)
+    path, name = target.path, named(target.path)
     full = project.workspace.full(path)
     try:
         found = os.lstat(full)
@@ -274,7 +298,7 @@ def _check_kind(project: Project, target: _Target) -> None:
 
 
 def _check_name(path: bytes) -> None:
-    name = show_bytes(path)
+    name = named(path)
     if path.lower().endswith(SUFFIX):
         raise Refused(
             f"{name}: a name that ends in .dt can't be tracked: it would be taken for a pointer",
@@ -290,9 +314,7 @@ def _check_name(path: bytes) -> None:
 # Saving
 
 
-def _save_all(
-    project: Project, targets: Sequence[_Target], options: _Options, progress: Progress
-) -> list[_Saved]:
+def _save_all(project: Project, targets: Sequence[_Target], options: _Options, progress: Progress) -> list[_Saved]:
     saved: list[_Saved | None] = [_unchanged(project, target, options) for target in targets]
     if any(item is None for item in saved):
         with progress.task("adding") as task, project.cache.writer() as writer:
@@ -349,7 +371,7 @@ def _save(
     if old is not None and base is not None and not options.force:
         _refuse_outdated(target, base, here=entry.oid, new=entry.oid, progress=progress)
     for _, problem in portability_problems([target.path]):
-        progress.warn(f"{show_bytes(target.path)}: {problem}")
+        progress.warn(f"{named(target.path)}: {problem}")
     pointer = Pointer(kind=ArtifactKind.FILE, oid=entry.oid) if old is None else old
     pointer = replace(
         pointer,
@@ -406,9 +428,7 @@ def _save_directory(
             before=before,
             follow=options.follow,
             task=task,
-            on_special=lambda path, what: progress.warn(
-                f"{show_bytes(target.path + b'/' + path)}: is a {what}; skipped"
-            ),
+            on_special=lambda path, what: progress.warn(f"{named(target.path + b'/' + path)}: is a {what}; skipped"),
         )
     except KeyError:
         raise _tree_gone(target) from None
@@ -447,14 +467,14 @@ def _require_inside(project: Project, target: _Target, within: bytes, base: Base
     if known is None:
         near = nearest(project, whole)
         raise PathNotFound(
-            f"{show_bytes(whole)}: no such file or directory",
+            f"{named(whole)}: no such file or directory",
             hint=f"did you mean {near}?" if near else None,
             path=os.fsdecode(whole),
         )
 
 
 def _refuse_missing(project: Project, target: _Target, oid: ObjectId) -> None:
-    name = show_bytes(target.path)
+    name = named(target.path)
     hint = f"datatool pull {name} brings them; datatool add --force {name} records the directory as it is"
     try:
         missing = [
@@ -464,12 +484,13 @@ def _refuse_missing(project: Project, target: _Target, oid: ObjectId) -> None:
         ]
     except (KeyError, FormatError):
         raise Refused(
-            f"{name}: its last version was never fetched here, so what is missing can't be told", hint=hint,
+            f"{name}: its last version was never fetched here, so what is missing can't be told",
+            hint=hint,
             path=os.fsdecode(target.path),
         ) from None
     if missing:
         raise Refused(
-            f"{name}: {len(missing)} of its files are not here ({show_bytes(missing[0])}, …), and were perhaps never fetched",
+            f"{name}: {len(missing)} of its files are not here ({show_bytes(missing[0])}, …), perhaps never fetched",
             hint=hint,
             path=os.fsdecode(target.path),
         )
@@ -480,7 +501,7 @@ def _refuse_outdated(target: _Target, base: Base, *, here: ObjectId, new: Object
     pointed = target.artifact.pointer.oid
     if pointed == base.version or pointed == new or pointed is None:
         return
-    name = show_bytes(target.path)
+    name = named(target.path)
     if here == base.here:
         raise Refused(
             f"{name}: what is here is an older version than its pointer names",
@@ -494,7 +515,7 @@ def _refuse_outdated(target: _Target, base: Base, *, here: ObjectId, new: Object
 
 
 def _tree_gone(target: _Target) -> Refused:
-    name = show_bytes(target.path)
+    name = named(target.path)
     return Refused(
         f"{name}: the cache lost the list of its last version, so what was never fetched can't be kept",
         hint=f"datatool fetch {name}, or datatool add --prune {name} to record only what is here",
@@ -504,9 +525,9 @@ def _tree_gone(target: _Target) -> Refused:
 
 def _warn_of_names(target: _Target, problems: Sequence[tuple[bytes, str]], progress: Progress) -> None:
     for path, problem in problems[:5]:
-        progress.warn(f"{show_bytes(target.path + b'/' + path)}: {problem}")
+        progress.warn(f"{named(target.path + b'/' + path)}: {problem}")
     if len(problems) > 5:
-        progress.warn(f"{show_bytes(target.path)}: {len(problems) - 5} more names that other systems can't hold")
+        progress.warn(f"{named(target.path)}: {len(problems) - 5} more names that other systems can't hold")
 
 
 # The result

@@ -26,7 +26,7 @@ from datatool.localfs.removal import remove_tree
 from datatool.localfs.safe_paths import check_parents
 from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, SYMLINK, Entry
 from datatool.model.oid import ObjectId
-from datatool.model.paths import portability_problems, show_bytes
+from datatool.model.paths import named, portability_problems
 from datatool.model.pointer import ArtifactKind
 from datatool.model.settings import LinkMethod
 from datatool.operations.failures import Failure, failure_of
@@ -169,7 +169,8 @@ def _one(
     pointer = artifact.pointer
     if pointer.oid is None:
         raise PathNotFound(
-            f"{artifact.name}: was imported without its data", hint=f"datatool update {artifact.name} downloads it"
+            f"{named(artifact.path)}: was imported without its data",
+            hint=f"datatool update {named(artifact.path)} downloads it",
         )
     check_parents(os.fsencode(project.root), artifact.path)
     if os.name == "nt":
@@ -194,9 +195,7 @@ def _file(
     task: Task,
 ) -> tuple[CheckedOut, Outcome]:
     artifact = item.artifact
-    entry = Entry(
-        EXECUTABLE if artifact.pointer.executable else FILE, artifact.path, oid, artifact.pointer.size or 0
-    )
+    entry = Entry(EXECUTABLE if artifact.pointer.executable else FILE, artifact.path, oid, artifact.pointer.size or 0)
     job = FileCheckout(
         workspace=project.workspace,
         cache=project.cache,
@@ -213,14 +212,14 @@ def _file(
         project.state.set_base(artifact.path, new_base)
         return CheckedOut(path=artifact.name, changed=False), Outcome()
     if not project.cache.has(oid):
-        raise _lacking(artifact.name, [artifact.path], [])
+        raise _lacking(artifact.path, [artifact.path], [])
     if unsaved and project.workspace.kind(artifact.path) == DIRECTORY and _all_saved(project, artifact.path, base):
         remove_tree(Path(os.fsdecode(project.workspace.full(artifact.path))))
     elif unsaved:
         saved_to = _set_aside(project, artifact.path, lost)
     outcome = job.apply(task)
     if outcome.missing or outcome.damaged:
-        raise _lacking(artifact.name, outcome.missing, outcome.damaged)
+        raise _lacking(artifact.path, outcome.missing, outcome.damaged)
     project.state.set_base(artifact.path, new_base)
     return CheckedOut(path=artifact.name, changed=not right, written=outcome.written, saved_to=saved_to), outcome
 
@@ -270,7 +269,7 @@ def _directory(
         else:
             remove_file(Path(os.fsdecode(workspace.full(artifact.path))))
     if not _loadable(project, oid):
-        raise _lacking(artifact.name, [artifact.path], [])
+        raise _lacking(artifact.path, [artifact.path], [])
     if os.name == "nt":
         _refuse_unholdable(artifact.path, (entry.path for entry in read_tree(oid, cache.load)))
     here = base.here if base is not None else None
@@ -282,7 +281,9 @@ def _directory(
     if item.within and next(iter(read_tree(oid, cache.load, within=item.within)), None) is None:
         known = here is not None and next(iter(read_tree(here, cache.load, within=item.within)), None) is not None
         if not known:
-            raise not_found(project, os.fsdecode(artifact.path + b"/" + item.within), artifact.path + b"/" + item.within)
+            raise not_found(
+                project, os.fsdecode(artifact.path + b"/" + item.within), artifact.path + b"/" + item.within
+            )
     job = Checkout(
         workspace=workspace,
         cache=cache,
@@ -305,9 +306,7 @@ def _directory(
     outcome = job.apply(plan, task, save_to=lost)
     failed = {*outcome.missing, *outcome.damaged, *outcome.refused}
     if failed or item.within:
-        present = tree_without(
-            cache.load, cache, here=here, target=oid, within=item.within, failed=failed
-        ).oid
+        present = tree_without(cache.load, cache, here=here, target=oid, within=item.within, failed=failed).oid
     else:
         present = oid
     project.state.set_base(artifact.path, Base(version=oid, here=present))
@@ -341,7 +340,7 @@ def _refuse_unholdable(artifact: bytes, names: Iterator[bytes]) -> None:
     """On a system that can't hold some names, say so before anything is written (formats §3)."""
     for path, problem in portability_problems(names):
         whole = artifact + b"/" + path if artifact else path
-        raise LocalError(f"{show_bytes(whole)}: {problem}", path=os.fsdecode(whole))
+        raise LocalError(f"{named(whole)}: {problem}", path=os.fsdecode(whole))
 
 
 def _names(artifact: bytes, paths: Sequence[bytes]) -> tuple[str, ...]:
@@ -349,10 +348,10 @@ def _names(artifact: bytes, paths: Sequence[bytes]) -> tuple[str, ...]:
 
 
 def _unsaved(artifact: bytes, paths: Sequence[bytes]) -> Unsaved:
-    name = show_bytes(artifact)
+    name = named(artifact)
     more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
     return Unsaved(
-        f"{show_bytes(paths[0])}{more}: unsaved changes; nothing in {name} was touched",
+        f"{named(paths[0])}{more}: unsaved changes; nothing in {name} was touched",
         hint=f"datatool add {name} keeps them; --force moves them to lost+found",
         path=os.fsdecode(paths[0]),
     )
@@ -361,22 +360,25 @@ def _unsaved(artifact: bytes, paths: Sequence[bytes]) -> Unsaved:
 def _failure(artifact: Artifact, outcome: Outcome) -> Failure:
     if outcome.refused and not outcome.damaged:
         return failure_of(_unsaved(artifact.path, [artifact.path + b"/" + path for path in outcome.refused]))
-    return failure_of(_lacking(artifact.name, outcome.missing, outcome.damaged, whole=artifact.path))
+    return failure_of(_lacking(artifact.path, outcome.missing, outcome.damaged, whole=artifact.path))
 
 
-def _lacking(name: str, missing: Sequence[bytes], damaged: Sequence[bytes], *, whole: bytes = b"") -> DatatoolError:
+def _lacking(
+    artifact: bytes, missing: Sequence[bytes], damaged: Sequence[bytes], *, whole: bytes = b""
+) -> DatatoolError:
+    name = named(artifact)
     if damaged:
         path = whole + b"/" + damaged[0] if whole else damaged[0]
         more = f" and {len(damaged) - 1} more" if len(damaged) > 1 else ""
         return DamageFound(
-            f"{show_bytes(path)}{more}: its object in the cache was damaged, and was set aside",
+            f"{named(path)}{more}: its object in the cache was damaged, and was set aside",
             hint=f"datatool fetch {name} gets it again from the remote",
             path=os.fsdecode(path),
         )
     path = whole + b"/" + missing[0] if whole else missing[0]
     more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
     return PartlyDone(
-        f"{show_bytes(path)}{more}: not in the cache",
+        f"{named(path)}{more}: not in the cache",
         hint=f"datatool pull {name} gets it from the remote",
         path=os.fsdecode(path),
     )

@@ -56,6 +56,8 @@ def clone(
         progress.warn(f"{error.message}; the data was not pulled", hint=error.hint)
         return CloneResult(root=os.fspath(root), pull=None)
     except DatatoolError as error:
-        error.hint = f"the clone is in {root}; there, datatool pull goes on" + (f" ({error.hint})" if error.hint else "")
+        error.hint = f"the clone is in {root}; there, datatool pull goes on" + (
+            f" ({error.hint})" if error.hint else ""
+        )
         raise
     return CloneResult(root=os.fspath(root), pull=done)

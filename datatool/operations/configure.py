@@ -15,12 +15,14 @@ _HIDDEN = "…"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ConfigChange:
-    """A setting that was changed (or removed: `value` is None), in which scope and file."""
+    """A setting that was changed (removed: `value` is None), in which scope and file; `changed`: false for one that was
+    not set there."""
 
     key: str
     value: str | None
     scope: str
     path: str
+    changed: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,7 +41,7 @@ def get_config(project: Project | None, key: str) -> str | None:
 
 
 def set_config(project: Project | None, key: str, value: str, scope: str | None = None) -> ConfigChange:
-    """Set a key where it belongs, or in the scope given. Raises UsageError, Refused for a secret in the committed file."""
+    """Set a key where it belongs, or in the scope given. Raises UsageError; Refused for a misplaced secret."""
     chosen = choose_scope(key, scope)
     path = _path(project, chosen)
     set_value(path, key, value)
@@ -50,8 +52,8 @@ def unset_config(project: Project | None, key: str, scope: str | None = None) ->
     """Remove a key from the scope where it belongs, or the one given; it is no error if it isn't there."""
     chosen = choose_scope(key, scope)
     path = _path(project, chosen)
-    unset_value(path, key)
-    return ConfigChange(key=key, value=None, scope=chosen, path=os.fspath(path))
+    removed = unset_value(path, key)
+    return ConfigChange(key=key, value=None, scope=chosen, path=os.fspath(path), changed=removed)
 
 
 def list_config(project: Project | None) -> tuple[ConfigItem, ...]:

@@ -15,7 +15,7 @@ from datatool.git.revision import resolve
 from datatool.git.trees import pointers_at
 from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, Entry
 from datatool.model.oid import ObjectId, prefixed
-from datatool.model.paths import show_bytes
+from datatool.model.paths import named
 from datatool.model.pointer import ArtifactKind, Pointer
 from datatool.operations.targets import all_artifacts, nearest, not_found, project_path
 from datatool.project.project import Project
@@ -39,8 +39,8 @@ class ChangeKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Change:
-    """One file that differs. Paths are relative to the project's root, sizes in bytes, ids `sha256:…`; `new_oid` is None
-    for a file in the workspace that was not hashed, because its size alone shows that it changed."""
+    """One file that differs. Paths are relative to the project's root, sizes in bytes, ids `sha256:…`; `new_oid` is
+    None for a file in the workspace that was not hashed, because its size alone shows that it changed."""
 
     path: str
     kind: ChangeKind
@@ -239,9 +239,7 @@ def _directory(project: Project, now: Artifact, old: Pointer | None) -> Iterator
             here = base.here if base is not None else None
             if base is None or base.version != base.here or base.version != pointed:
                 unfetched = {
-                    path: new
-                    for path, gone, new in diff_trees(here, pointed, load)
-                    if new is not None and gone is None
+                    path: new for path, gone, new in diff_trees(here, pointed, load) if new is not None and gone is None
                 }
         reference = read_tree(old.oid, load) if old is not None and old.oid is not None else iter(())
         for path, present, then in against(project.workspace, now.path, reference):
@@ -260,7 +258,7 @@ def _is_file(pointer: Pointer | None) -> bool:
 
 
 def _lacking(artifact: bytes) -> PartlyDone:
-    name = show_bytes(artifact)
+    name = named(artifact)
     return PartlyDone(
         f"{name}: the list of one of its versions is not in the cache",
         hint=f"datatool fetch {name}, or datatool fetch --rev REV {name}, gets it from the remote",

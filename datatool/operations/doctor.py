@@ -56,9 +56,7 @@ def doctor(directory: Path, environ: Mapping[str, str], *, offline: bool = False
         checks.append(Check(name="project", status=WARNING, detail=error.message, hint=error.hint))
     except DatatoolError as error:
         checks.append(Check(name="project", status=FAILED, detail=error.message, hint=error.hint))
-    return DoctorReport(
-        checks=tuple(checks), ok=all(check.status != FAILED for check in checks), versions=_versions()
-    )
+    return DoctorReport(checks=tuple(checks), ok=all(check.status != FAILED for check in checks), versions=_versions())
 
 
 def _git(directory: Path) -> Check:
@@ -95,7 +93,9 @@ def _project(project: Project) -> Iterator[Check]:
     top = project.cache.top
     place = "" if on_own_disk(top) else " (not on this machine's own disk)"
     if top.exists() and not os.access(top, os.W_OK):
-        yield Check(name="cache", status=FAILED, detail=f"{top}: can't be written", hint="check its owner and permissions")
+        yield Check(
+            name="cache", status=FAILED, detail=f"{top}: can't be written", hint="check its owner and permissions"
+        )
     else:
         yield Check(name="cache", status=OK, detail=f"{top}{place}")
     corrupt = len(os.listdir(top / "corrupt")) if (top / "corrupt").is_dir() else 0
@@ -159,5 +159,3 @@ def _versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             found[package] = "not installed"
     return found
-
-

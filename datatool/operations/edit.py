@@ -15,7 +15,7 @@ from datatool.localfs.copying import clone_or_copy
 from datatool.localfs.modes import file_mode
 from datatool.model.entry import DIRECTORY, FILE
 from datatool.model.oid import ObjectId
-from datatool.model.paths import show_bytes
+from datatool.model.paths import named
 from datatool.model.settings import LinkMethod
 from datatool.operations.publish import locked
 from datatool.operations.targets import Selection, select
@@ -52,8 +52,8 @@ def edit(project: Project, targets: Sequence[str], *, cwd: Path, progress: Progr
                 path = item.artifact.path + b"/" + item.within if item.within else item.artifact.path
                 if project.workspace.kind(path) is None:
                     raise PathNotFound(
-                        f"{show_bytes(path)}: is not here",
-                        hint=f"datatool pull {show_bytes(path)}",
+                        f"{named(path)}: is not here",
+                        hint=f"datatool pull {named(path)}",
                         path=os.fsdecode(path),
                     )
                 count = 0

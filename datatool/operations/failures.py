@@ -22,9 +22,7 @@ class Failure:
 
 def failure_of(error: DatatoolError) -> Failure:
     """The failure that an error is."""
-    return Failure(
-        code=code_of(error), message=error.message, hint=error.hint, path=error.path, error=error
-    )
+    return Failure(code=code_of(error), message=error.message, hint=error.hint, path=error.path, error=error)
 
 
 def code_of(error: BaseException) -> str:

@@ -18,7 +18,7 @@ from datatool.errors import (
 )
 from datatool.formats.tree_object import is_root, parse_root, read_tree
 from datatool.model.oid import ObjectId
-from datatool.model.paths import show_bytes
+from datatool.model.paths import named
 from datatool.model.pointer import ArtifactKind
 from datatool.operations.cached import is_cached
 from datatool.operations.failures import Failure, failure_of
@@ -91,13 +91,11 @@ def fetch(
     for version in chosen:
         if version.pointer.oid is None:
             missing = PathNotFound(
-                f"{show_bytes(version.path)}: was imported without its data",
-                hint=f"datatool update {show_bytes(version.path)} downloads it",
+                f"{named(version.path)}: was imported without its data",
+                hint=f"datatool update {named(version.path)} downloads it",
             )
             results.append(Transferred(path=version.name, ok=False, error=failure_of(missing)))
-        elif (
-            not force and not version.within and is_cached(project.cache, project.state, version.pointer, stamp=stamp)
-        ):
+        elif not force and not version.within and is_cached(project.cache, project.state, version.pointer, stamp=stamp):
             totals.skipped += (version.pointer.files or 0) + 1
             results.append(Transferred(path=version.name, ok=True))
         else:
@@ -233,9 +231,7 @@ class _Fetch:
                     chunk = {}
         self._get_chunk(chunk, task, always)
 
-    def _get_chunk(
-        self, chunk: dict[ObjectId, tuple[Wanted, list[_Wish]]], task: Task, always: bool
-    ) -> None:
+    def _get_chunk(self, chunk: dict[ObjectId, tuple[Wanted, list[_Wish]]], task: Task, always: bool) -> None:
         missing = self._cache.missing(list(chunk))
         if self._force:
             self._check(chunk, missing)
@@ -283,7 +279,9 @@ class _Fetch:
             self._progress.warn(f"the damage could not be noted on the remote: {error.message}")
             return
         if condemned:
-            self._progress.hint("the damage was noted on the remote; the next datatool push of whoever has the data heals it")
+            self._progress.hint(
+                "the damage was noted on the remote; the next datatool push of whoever has the data heals it"
+            )
 
     def _remember_pushed(self) -> None:
         """The remote was just read, so what it lists of these versions is known to be pushed."""
@@ -306,7 +304,7 @@ def _root(version: Version) -> Wanted:
 
 def _no_such(project: Project, version: Version) -> DatatoolError:
     whole = version.path + b"/" + version.within
-    return not_found(project, show_bytes(whole), whole)
+    return not_found(project, named(whole), whole)
 
 
 def _transferred(wish: _Wish, remote: str) -> Transferred:
@@ -316,7 +314,7 @@ def _transferred(wish: _Wish, remote: str) -> Transferred:
     if not wish.absent:
         return Transferred(path=name, ok=True)
     labels = sorted({item.wanted.label for item in wish.absent})
-    shown = ", ".join(show_bytes(label) for label in labels[:5]) + (
+    shown = ", ".join(named(label) for label in labels[:5]) + (
         f" and {len(labels) - 5} more" if len(labels) > 5 else ""
     )
     oid = wish.absent[0].wanted.oid

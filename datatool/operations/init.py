@@ -43,9 +43,7 @@ class InitResult:
     remote: str | None
 
 
-def init(
-    directory: Path, *, remote: str | None = None, roles: bool = False, progress: Progress = SILENT
-) -> InitResult:
+def init(directory: Path, *, remote: str | None = None, roles: bool = False, progress: Progress = SILENT) -> InitResult:
     """Make the git repository around `directory` a project, running `git init` first where there is none.
 
     With `remote` a directory or URL becomes the default remote; with `roles` a folder for each role of data is made.
@@ -69,7 +67,11 @@ def init(
     if created:
         set_value(config, "project", str(uuid.uuid4()))
         written.append(f"{FOLDER}/{CONFIG}")
-    for name, text in ((f"{FOLDER}/.gitignore", "/local/\n"), (f"{FOLDER}/README.md", README), (IGNORE, DEFAULT_IGNORE)):
+    for name, text in (
+        (f"{FOLDER}/.gitignore", "/local/\n"),
+        (f"{FOLDER}/README.md", README),
+        (IGNORE, DEFAULT_IGNORE),
+    ):
         if not (root / name).exists():
             write_file(root / name, text.encode(), durability=_DURABILITY)
             written.append(name)
@@ -81,9 +83,9 @@ def init(
         if project.config.project is None:
             set_value(config, "project", str(uuid.uuid4()))
             written.append(f"{FOLDER}/{CONFIG}")
-        if remote is not None and _add_remote(project.config.remotes(), config, remote):
-            if f"{FOLDER}/{CONFIG}" not in written:
-                written.append(f"{FOLDER}/{CONFIG}")
+        added = remote is not None and _add_remote(project.config.remotes(), config, remote)
+        if added and f"{FOLDER}/{CONFIG}" not in written:
+            written.append(f"{FOLDER}/{CONFIG}")
         staging = project.config.flag("git.stage")
     if written and staging:
         _stage(worktree, written, progress)

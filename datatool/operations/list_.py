@@ -27,8 +27,8 @@ _SUBMODULE = 0o160000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ListEntry:
-    """One path, relative to the repository. `size` is in bytes; `oid` is `sha256:…`, for data only; `problem` says why a
-    directory's content can't be told."""
+    """One path, relative to the repository. `size` is in bytes; `oid` is `sha256:…`, for data only; `problem` says why
+    a directory's content can't be told."""
 
     path: str
     kind: str
@@ -203,6 +203,4 @@ def _one_level(found: dict[str, ListEntry], top: str) -> Iterator[ListEntry]:
         parent = prefix + first
         if parent not in found and parent not in directories:
             directories.add(parent)
-            yield ListEntry(
-                path=parent, kind="directory", origin=entry.origin, size=None, oid=None, executable=False
-            )
+            yield ListEntry(path=parent, kind="directory", origin=entry.origin, size=None, oid=None, executable=False)

@@ -11,7 +11,7 @@ from datatool.git.ignore import ignored_by
 from datatool.localfs.atomic import make_dirs, rename
 from datatool.localfs.atomic import move as move_file
 from datatool.localfs.safe_paths import check_parents
-from datatool.model.paths import PathRefused, check_escape, show_bytes
+from datatool.model.paths import PathRefused, check_escape, named, show_bytes
 from datatool.operations.publish import ignore, locked, stage_paths, unignore
 from datatool.operations.targets import not_found, pointer_paths, project_path
 from datatool.progress import SILENT, Progress
@@ -42,8 +42,8 @@ def move(project: Project, source: str, target: str, *, cwd: Path, progress: Pro
         around = owner(project.root, old) if old else None
         if around is not None:
             raise UsageError(
-                f"{source}: is a part of {around.name}, which is tracked as a whole",
-                hint=f"mv it yourself, then datatool add {around.name}",
+                f"{source}: is a part of {named(around.path)}, which is tracked as a whole",
+                hint=f"mv it yourself, then datatool add {named(around.path)}",
             )
         raise not_found(project, source, old)
     new = project_path(project, target, cwd)
@@ -75,9 +75,9 @@ def move(project: Project, source: str, target: str, *, cwd: Path, progress: Pro
 
 
 def _refuse(project: Project, old: bytes, new: bytes) -> None:
-    name = show_bytes(new)
+    name = named(new)
     if new == old or new.startswith(old + b"/"):
-        raise UsageError(f"{show_bytes(old)}: can't be moved into itself")
+        raise UsageError(f"{named(old)}: can't be moved into itself")
     try:
         check_escape(new)
     except PathRefused as error:
@@ -86,16 +86,14 @@ def _refuse(project: Project, old: bytes, new: bytes) -> None:
         raise Refused(f"{name}: a name that ends in .dt can't be tracked", path=os.fsdecode(new))
     around = owner(project.root, new)
     if around is not None:
-        what = "is tracked already" if around.path == new else f"lies inside {around.name}"
+        what = "is tracked already" if around.path == new else f"lies inside {named(around.path)}"
         raise Refused(f"{name}: {what}", path=os.fsdecode(new))
     for taken in (new, new + SUFFIX):
         if os.path.lexists(project.workspace.full(taken)):
-            raise Refused(
-                f"{show_bytes(taken)}: is there already", hint="move it away first", path=os.fsdecode(taken)
-            )
+            raise Refused(f"{named(taken)}: is there already", hint="move it away first", path=os.fsdecode(taken))
     inside = [pointer for pointer in pointer_paths(project, new) if pointer.startswith(new + b"/")]
     if inside:
-        raise Refused(f"{name}: {show_bytes(inside[0])} lies inside", path=os.fsdecode(new))
+        raise Refused(f"{name}: {named(inside[0])} lies inside", path=os.fsdecode(new))
     if project.worktree is not None:
         rule = ignored_by(project.worktree, new + SUFFIX)
         if rule is not None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from datatool.errors import LocalError
+from datatool.model.paths import see_from
 from datatool.project.project import Project
 from datatool.project.project import open_project as open_at
 
@@ -20,6 +21,8 @@ def open_project(
     LocalError where `git_required` and git can't be used here.
     """
     project = open_at(Path(directory or os.curdir), flags=flags, environ=environ)
+    place = os.path.relpath(os.path.realpath(directory or os.curdir), project.root)
+    see_from(b"" if place == os.curdir or place.startswith(os.pardir) else os.fsencode(place))
     if git_required and project.worktree is None:
         reason = project.unsafe or "there is no git repository here"
         raise LocalError(

@@ -16,7 +16,7 @@ from datatool.git.staging import GitBusy, stage, staged_text, unstaged_edits
 from datatool.git.worktree import exclude_path
 from datatool.localfs.atomic import make_dirs, remove_file, sweep_temps, write_file
 from datatool.localfs.locks import Lock
-from datatool.model.paths import show_bytes
+from datatool.model.paths import named
 from datatool.progress import Progress
 from datatool.project.project import Project
 from datatool.workspace.ignore_lines import add_line, escape_name, has_line, remove_line
@@ -30,7 +30,7 @@ def locked(project: Project, artifacts: Iterable[bytes], progress: Progress) -> 
     """Hold the locks of artifacts' pointers, in order of path; says for whom it waits. The kernel frees them."""
     with ExitStack() as stack:
         for path in sorted(set(artifacts)):
-            name = show_bytes(path)
+            name = named(path)
             stack.enter_context(
                 Lock(
                     _lock_path(project, b"pointer " + path),
@@ -66,8 +66,8 @@ def publish(
             continue
         if now != old:
             raise Unsaved(
-                f"{show_bytes(pointer_path)}: was changed while the data was saved; nothing was overwritten",
-                hint=f"look at it, then run datatool add {show_bytes(path)} again",
+                f"{named(pointer_path)}: was changed while the data was saved; nothing was overwritten",
+                hint=f"look at it, then run datatool add {named(path)} again",
                 path=os.fsdecode(pointer_path),
             )
         sweep_temps(full.parent)
@@ -208,9 +208,9 @@ def not_ignored_by_project(project: Project, artifacts: Sequence[bytes]) -> list
     exclude = _read(exclude_path(project.worktree)) or b""
     ignored = ignored_many(project.worktree, without)
     return [
-        f"{show_bytes(path)}: no .gitignore keeps it out of git"
+        f"{named(path)}: no .gitignore keeps it out of git"
         + (" (only .git/info/exclude, on this machine)" if path in ignored else "")
-        + f"; datatool add {show_bytes(path)} writes the line"
+        + f"; datatool add {named(path)} writes the line"
         for path in without
         if path not in ignored or has_line(exclude, path)
     ]

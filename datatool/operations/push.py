@@ -11,8 +11,7 @@ from datatool.cache.local import Cache
 from datatool.errors import DamageFound, DatatoolError, PartlyDone
 from datatool.formats.shard import Root
 from datatool.formats.tree_object import is_root, parse_page, parse_root
-from datatool.model.oid import ObjectId
-from datatool.model.paths import show_bytes
+from datatool.model.paths import named
 from datatool.model.pointer import ArtifactKind
 from datatool.operations.failures import Failure, failure_of
 from datatool.operations.remote_access import Connection, connect_to, remote_name
@@ -72,14 +71,12 @@ def push(
         if version.pointer.push and version.pointer.oid is not None:
             groups.setdefault(remote_name(project, remote, version.pointer), []).append(version)
         elif not version.pointer.push:
-            progress.hint(f"{show_bytes(version.path)}: stays on this machine (push: false)")
+            progress.hint(f"{named(version.path)}: stays on this machine (push: false)")
     totals = _Totals()
     for name, group in groups.items():
         connection = connect_to(project, name, offline=offline)
         try:
-            results += _push_group(
-                project, connection, group, totals, verify, force, dry_run, jobs or _JOBS, progress
-            )
+            results += _push_group(project, connection, group, totals, verify, force, dry_run, jobs or _JOBS, progress)
         except DatatoolError as error:
             if len(groups) == 1 and not results:
                 raise
@@ -149,7 +146,7 @@ def _root(version: Version) -> PushRoot:
 
 
 def wanted_by(cache: Cache, root: PushRoot) -> Iterable[Wanted]:
-    """Everything that a root consists of, itself included, in tree path order. KeyError where a tree part is not here."""
+    """Everything that a root consists of, itself included, in tree path order. KeyError where a part is not here."""
     oid = root.root.oid
     if root.root.kind != "tree":
         yield Wanted(oid, root.root.bytes, root.label)
@@ -167,9 +164,7 @@ def wanted_by(cache: Cache, root: PushRoot) -> Iterable[Wanted]:
 
 def _files(page: bytes, label: bytes) -> Iterable[Wanted]:
     prefix = label + b"/"
-    return [
-        Wanted(entry.oid, entry.size, prefix + entry.path) for entry in parse_page(page) if entry.oid is not None
-    ]
+    return [Wanted(entry.oid, entry.size, prefix + entry.path) for entry in parse_page(page) if entry.oid is not None]
 
 
 def _transferred(version: Version, result: PushResult, remote: str) -> Transferred:
@@ -183,10 +178,10 @@ def _transferred(version: Version, result: PushResult, remote: str) -> Transferr
 
 def _not_pushed(version: Version, absent: tuple[Absent, ...], remote: str) -> Failure:
     labels = sorted({item.wanted.label for item in absent})
-    shown = ", ".join(show_bytes(label) for label in labels[:20]) + (
+    shown = ", ".join(named(label) for label in labels[:20]) + (
         f" and {len(labels) - 20} more" if len(labels) > 20 else ""
     )
-    name = show_bytes(version.path)
+    name = named(version.path)
     if any(item.damaged for item in absent):
         return failure_of(
             DamageFound(
@@ -211,5 +206,3 @@ def one_per_path(results: Sequence[Transferred]) -> tuple[Transferred, ...]:
         before = merged.get(item.path)
         merged[item.path] = item if before is None or before.ok else replace(before)
     return tuple(merged[path] for path in sorted(merged))
-
-

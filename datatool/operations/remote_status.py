@@ -22,7 +22,7 @@ from datatool.workspace.pointers import Artifact
 def what_remotes_have(
     project: Project, targets: Sequence[str] = (), *, cwd: Path, remote_name: str | None = None, offline: bool = False
 ) -> dict[bytes, bool]:
-    """Ask the remotes of the artifacts that targets name, for `status`. Raises PathNotFound, RemoteNotFound, RemoteError."""
+    """Ask the remotes of the artifacts that targets name, for `status`. Raises PathNotFound, RemoteError."""
     selections, _ = select(project, targets, cwd)
     return on_remote(project, [item.artifact for item in selections], remote_name, offline=offline)
 

@@ -242,5 +242,3 @@ def _write_in(project: Project, scope: Scope, changes: Mapping[str, str | None])
 
 def _in_scope(project: Project, scope: Scope) -> dict[str, str]:
     return {key: value for key, value, origin in project.config.items() if origin == scope}
-
-

@@ -12,7 +12,7 @@ from datatool.localfs.atomic import remove_file
 from datatool.localfs.removal import remove_tree
 from datatool.localfs.safe_paths import check_parents
 from datatool.model.entry import DIRECTORY
-from datatool.model.paths import show_bytes
+from datatool.model.paths import named
 from datatool.operations.publish import locked, stage_paths, unignore
 from datatool.operations.targets import Selection, not_found, project_path, select
 from datatool.progress import SILENT, Progress
@@ -57,9 +57,9 @@ def remove(
     for item in chosen.values():
         if item.within:
             raise UsageError(
-                f"{show_bytes(item.artifact.path + b'/' + item.within)}: is a part of {item.artifact.name}, which is "
+                f"{named(item.artifact.path + b'/' + item.within)}: is a part of {named(item.artifact.path)}, which is "
                 "tracked as a whole",
-                hint=f"delete it and run datatool add {item.artifact.name}, or remove {item.artifact.name}",
+                hint=f"delete it, then datatool add {named(item.artifact.path)}; or remove all of it",
             )
     with locked(project, chosen, progress):
         if data:
@@ -102,8 +102,8 @@ def _refuse_unsaved(project: Project, chosen: dict[bytes, Selection]) -> None:
         if lost:
             first = path + b"/" + lost[0] if lost[0] else path
             raise Unsaved(
-                f"{show_bytes(first)}: unsaved changes; nothing was removed",
-                hint=f"datatool add {item.artifact.name} keeps them, or remove without --data",
+                f"{named(first)}: unsaved changes; nothing was removed",
+                hint=f"datatool add {named(path)} keeps them, or remove without --data",
                 path=os.fsdecode(first),
             )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scope:
-    """`rev` one revision instead of the work tree; `branches`, `tags` every tip; `commits` every commit of every ref."""
+    """`rev`: one revision instead of the work tree; `branches`, `tags`: every tip; `commits`: every commit there is."""
 
     rev: str | None = None
     branches: bool = False

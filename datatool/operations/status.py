@@ -75,7 +75,7 @@ def status(
     remote_name: str | None = None,
     progress: Progress = SILENT,
 ) -> StatusResult:
-    """Look at artifacts; nothing in the workspace is changed, and files are hashed only where size and times can't tell.
+    """Look at artifacts; nothing is changed, and files are hashed only where size and times can't tell.
 
     `there` is what `remote_status.what_remotes_have` found, where the remotes were asked; `remote_name` the remote
     whose memory tells what is pushed, instead of the default one. Raises PathNotFound.
@@ -195,5 +195,3 @@ def _pushed(project: Project, given: str | None) -> dict[ObjectId, float]:
 
 def _when(moment: float | None) -> str | None:
     return None if moment is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
-
-

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from datatool.errors import DatatoolError, FormatError, PathNotFound, UsageError
 from datatool.git.pointers import pointer_listing
-from datatool.model.paths import show_bytes
+from datatool.model.paths import named, show_bytes
 from datatool.project.project import Project
 from datatool.workspace.pointers import (
     SUFFIX,
@@ -50,9 +50,7 @@ def project_path(project: Project, target: str, cwd: Path) -> bytes:
     )
 
 
-def select(
-    project: Project, targets: Sequence[str], cwd: Path
-) -> tuple[list[Selection], list[FormatError]]:
+def select(project: Project, targets: Sequence[str], cwd: Path) -> tuple[list[Selection], list[FormatError]]:
     """The artifacts that targets name (all of the project's without targets), and pointers that don't read.
 
     A target may be an artifact, its pointer, a path inside it, or a directory around artifacts. Raises PathNotFound
@@ -119,7 +117,7 @@ def nearest(project: Project, path: bytes) -> str | None:
     matches = difflib.get_close_matches(show_bytes(path), list(shown), n=1, cutoff=0.6)
     if not matches:
         bases = {os.path.basename(name): name for name in shown}
-        matches = [bases[base] for base in difflib.get_close_matches(os.path.basename(show_bytes(path)), list(bases), n=1)]
+        matches = [bases[base] for base in difflib.get_close_matches(os.path.basename(named(path)), list(bases), n=1)]
     return matches[0] if matches else None
 
 

@@ -20,7 +20,7 @@ from datatool.workspace.pointers import SUFFIX
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Version:
-    """One version of an artifact, whole or one path inside it (`within`); `current` if the work tree's pointer names it."""
+    """One version of an artifact, whole or one path inside it (`within`); `current`: named by the work tree."""
 
     path: bytes
     pointer: Pointer

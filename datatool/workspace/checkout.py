@@ -49,8 +49,8 @@ class Plan:
 
 @dataclass(slots=True)
 class Outcome:
-    """What a checkout did. `missing` and `damaged` are paths whose object the cache lacks; `refused` those that somebody
-    wrote to between the plan and its turn."""
+    """What a checkout did. `missing` and `damaged` are paths whose object the cache lacks; `refused` those that
+    somebody wrote to between the plan and its turn."""
 
     written: int = 0
     deleted: int = 0
@@ -150,7 +150,7 @@ class Checkout:
         ahead: dict[bytes, tuple[Entry | None, Entry | None]] = {}
 
         def reference() -> Iterator[Entry]:
-            for path, base, target in wanted:
+            for _, base, target in wanted:
                 either = target if target is not None else base
                 assert either is not None
                 ahead[_key(either)] = (base, target)
@@ -161,9 +161,9 @@ class Checkout:
                 yield path, now, None, None
                 continue
             base, target = ahead.pop(_key(then))
-            if now is not None and now.oid is None and now.kind in (FILE, EXECUTABLE):
-                if base is not None and base is not then and base.size == now.size:
-                    now = now._replace(oid=self._now(path))
+            unknown = now is not None and now.oid is None and now.kind in (FILE, EXECUTABLE)
+            if now is not None and unknown and base is not None and base is not then and base.size == now.size:
+                now = now._replace(oid=self._now(path))
             yield path, now, base, target
 
     def _tree(self, oid: ObjectId | None) -> Iterator[Entry]:
@@ -272,9 +272,7 @@ class Checkout:
                 outcome.bytes_copied += entry.size
             task.advance(bytes=entry.size, files=1)
 
-    def _link(
-        self, batch: Batch, entry: Entry, target: bytes, replace: bool, methods: Sequence[LinkMethod]
-    ) -> bool:
+    def _link(self, batch: Batch, entry: Entry, target: bytes, replace: bool, methods: Sequence[LinkMethod]) -> bool:
         assert entry.oid is not None
         if entry.kind == EXECUTABLE or entry.oid == EMPTY:
             return False
@@ -373,7 +371,6 @@ class _Parents:
             self._stack.pop()
 
 
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FileCheckout:
     """A single file on its way to the version its pointer names."""
@@ -427,9 +424,7 @@ class FileCheckout:
             methods = [method for method in self.links if method in (LinkMethod.HARDLINK, LinkMethod.SYMLINK)]
             if methods and entry.kind != EXECUTABLE and entry.oid != EMPTY:
                 source = self.cache.linkable(entry.oid)
-                if source is not None and link(
-                    batch, source, self.path, entry.oid, methods, replace=replace
-                ):
+                if source is not None and link(batch, source, self.path, entry.oid, methods, replace=replace):
                     outcome.written += 1
                     return outcome
             for item in self.cache.checked([Wanted(entry.oid, entry.size, self.path)]):

@@ -14,9 +14,7 @@ def same(left: Entry | None, right: Entry | None) -> bool:
     return left.kind == right.kind and left.oid == right.oid and left.target == right.target
 
 
-def side_by_side(
-    left: Iterator[Entry], right: Iterator[Entry]
-) -> Iterator[tuple[bytes, Entry | None, Entry | None]]:
+def side_by_side(left: Iterator[Entry], right: Iterator[Entry]) -> Iterator[tuple[bytes, Entry | None, Entry | None]]:
     """Join two sorted listings: (path, entry on the left, entry on the right), in order of path.
 
     An empty directory and a file of the same name are two rows: the one sorts with `/` appended.

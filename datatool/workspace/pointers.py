@@ -10,7 +10,7 @@ from pathlib import Path
 
 from datatool.errors import FormatError
 from datatool.formats.pointer_file import is_pointer, parse_pointer
-from datatool.model.paths import show_bytes
+from datatool.model.paths import named
 from datatool.model.pointer import Pointer
 
 SUFFIX = b".dt"
@@ -50,7 +50,7 @@ def read_pointer_file(root: Path, pointer_path: bytes) -> bytes | None:
         return None
     except OSError as error:
         raise FormatError(
-            f"{show_bytes(pointer_path)}: can't be read: {error.strerror}", path=os.fsdecode(pointer_path)
+            f"{named(pointer_path)}: can't be read: {error.strerror}", path=os.fsdecode(pointer_path)
         ) from error
     try:
         text = os.read(fd, LIMIT + 1)

@@ -19,7 +19,7 @@ from datatool.localfs.clock import granularity, scratch_time
 from datatool.localfs.walk import Found, scan
 from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, SYMLINK, Entry
 from datatool.model.oid import ObjectId, from_digest, to_digest
-from datatool.model.paths import PathRefused, check_link, show, show_bytes
+from datatool.model.paths import PathRefused, check_link, named, show
 
 T = TypeVar("T")
 
@@ -106,7 +106,7 @@ class Workspace:
                 target = os.readlink(self.full(path))
                 found = os.stat(self.full(path))
         except (FileNotFoundError, NotADirectoryError) as error:
-            raise PathNotFound(f"{show_bytes(path)}: no such file", path=os.fsdecode(path)) from error
+            raise PathNotFound(f"{named(path)}: no such file", path=os.fsdecode(path)) from error
         stamp = stamp_of(found)
         for row in self.state.rows(path):
             if row.path == path and row.stamp == stamp:
@@ -150,7 +150,7 @@ class Workspace:
                     fd = os.open(full, _OPEN & ~getattr(os, "O_NOFOLLOW", 0))
                 except OSError:
                     raise ReadFailed(
-                        f"{show_bytes(path)}: can't be read: {error.strerror}", path=os.fsdecode(path)
+                        f"{named(path)}: can't be read: {error.strerror}", path=os.fsdecode(path)
                     ) from error
             try:
                 before = os.fstat(fd)
@@ -160,11 +160,11 @@ class Workspace:
             except OSError as error:
                 if isinstance(error, LocalError):
                     raise
-                raise ReadFailed(f"{show_bytes(path)}: {error.strerror}", path=os.fsdecode(path)) from error
+                raise ReadFailed(f"{named(path)}: {error.strerror}", path=os.fsdecode(path)) from error
             finally:
                 os.close(fd)
         raise ChangedWhileRead(
-            f"{show_bytes(path)}: kept changing while it was read",
+            f"{named(path)}: kept changing while it was read",
             hint="stop the program that writes it, then run the command again",
             path=os.fsdecode(path),
         )

@@ -17,7 +17,7 @@ from datatool.index.listing import Seen
 from datatool.index.state import Stamp
 from datatool.model.entry import DIRECTORY, FILE, SYMLINK, Entry, sort_key
 from datatool.model.oid import ObjectId
-from datatool.model.paths import PathRefused, check_escape, check_link, portability_problems, show_bytes
+from datatool.model.paths import PathRefused, check_escape, check_link, named, portability_problems, show_bytes
 from datatool.model.tree import TreeSummary
 from datatool.progress import Task
 from datatool.store.objects import Wanted
@@ -70,7 +70,15 @@ def save_directory(
     paths: list[bytes] = []
     parts = [
         _saved(
-            workspace, cache, writer, artifact, within=within, follow=follow, before=before, task=task, special=on_special
+            workspace,
+            cache,
+            writer,
+            artifact,
+            within=within,
+            follow=follow,
+            before=before,
+            task=task,
+            special=on_special,
         )
         for within in withins or (b"",)
     ]
@@ -136,7 +144,7 @@ def _saved(
     last = iter(before)
     then = next(last, None)
     listing = workspace.look(artifact, within=within, on_special=special)
-    while chunk := [seen for seen in islice(listing, CHUNK)]:
+    while chunk := list(islice(listing, CHUNK)):
         _check(workspace, cache, artifact, chunk, follow=follow)
         known = [seen.oid for seen in chunk if seen.oid is not None]
         lacking = cache.missing(known) if known else set()
@@ -206,7 +214,7 @@ def _refuse(
     full = artifact + b"/" + path
     if kind != SYMLINK or target is None:
         raise UnsafeInput(
-            f"{show_bytes(full)}: {error.reason}", hint="rename it, then run the command again", path=os.fsdecode(full)
+            f"{named(full)}: {error.reason}", hint="rename it, then run the command again", path=os.fsdecode(full)
         ) from error
     if os.path.isdir(workspace.full(full)):
         hint = "track the directory it points to by itself, or remove the link"
@@ -217,7 +225,7 @@ def _refuse(
 
 def _leaving(path: bytes, target: bytes, hint: str) -> Refused:
     return UnsafeInput(
-        f"{show_bytes(path)}: this link leaves the artifact (it points to {show_bytes(target)})",
+        f"{named(path)}: this link leaves the artifact (it points to {show_bytes(target)})",
         hint=hint,
         path=os.fsdecode(path),
     )
@@ -226,4 +234,4 @@ def _leaving(path: bytes, target: bytes, hint: str) -> Refused:
 def require_directory(workspace: Workspace, artifact: bytes) -> None:
     """PathNotFound unless a directory lies there."""
     if workspace.kind(artifact) != DIRECTORY:
-        raise PathNotFound(f"{show_bytes(artifact)}: no such directory", path=os.fsdecode(artifact))
+        raise PathNotFound(f"{named(artifact)}: no such directory", path=os.fsdecode(artifact))

@@ -75,7 +75,7 @@ def test_force_keeps_unsaved_files_in_lost_and_found(versions: World) -> None:
     versions.git("checkout", "-q", "v1")
     versions.ok("pull", "--force")
     assert versions.read("data/a.txt") == b"a1"
-    (kept,) = [path for path in (versions.local / "lost+found").rglob("a.txt")]
+    (kept,) = list((versions.local / "lost+found").rglob("a.txt"))
     assert kept.read_bytes() == b"precious"
     assert kept.as_posix().endswith("data/a.txt")
 
@@ -248,7 +248,9 @@ def test_an_artifact_that_changes_from_file_to_directory_and_back(world: World) 
     for commit in (first, second, first):
         world.git("checkout", "-q", commit)
         world.ok("checkout")
-        assert world.tree("")["thing" if commit == first else "thing/inner"] == (b"file" if commit == first else b"deep")
+        assert world.tree("")["thing" if commit == first else "thing/inner"] == (
+            b"file" if commit == first else b"deep"
+        )
         assert world.json("status")["clean"]
 
 

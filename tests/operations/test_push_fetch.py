@@ -152,14 +152,9 @@ def test_a_remote_that_damaged_an_object_costs_only_that_path_and_heals(world: W
     ran = copy.fails(5, "pull")
     assert "data/a.txt" in ran.err
     assert copy.tree("data") == {"b.txt": b"b" * 20}
-    assert not list((copy.cache / "corrupt").glob("*")) if (copy.cache / "corrupt").exists() else True
+    assert not list(copy.cache.glob("corrupt/*"))
     assert not [path for path in copy.cache.rglob("*") if path.is_file() and b"X" * 10 in path.read_bytes()]
-    world.ok("push", "--verify")
-    world.ok("push", "--force")
-    for _ in range(2):
-        if copy.run("pull").code == 0:
-            break
-        world.run("push", "--verify")
+    world.ok("push")
     copy.ok("pull")
     assert copy.tree("data") == world.tree("data")
     assert copy.json("status")["clean"]
@@ -291,7 +286,10 @@ def test_status_remembers_what_was_pushed(pushed: World) -> None:
     assert all(item["pushed"] for item in pushed.json("status")["artifacts"])
     pushed.write("one.bin", b"changed")
     pushed.ok("add", "one.bin")
-    assert {i["path"]: bool(i["pushed"]) for i in pushed.json("status")["artifacts"]} == {"data": True, "one.bin": False}
+    assert {i["path"]: bool(i["pushed"]) for i in pushed.json("status")["artifacts"]} == {
+        "data": True,
+        "one.bin": False,
+    }
     copy = pushed.clone()
     copy.ok("pull", "data")
     assert {i["path"]: bool(i["pushed"]) for i in copy.json("status")["artifacts"]}["data"]

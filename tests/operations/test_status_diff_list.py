@@ -126,7 +126,9 @@ def test_paths_are_shown_relative_to_the_current_directory_and_json_to_the_root(
     assert "x.bin" in tracked.ok("status", cwd=tracked.root / "deep").out
     assert "../data" in tracked.ok("status", cwd=tracked.root / "deep").out
     assert {i["path"] for i in tracked.json("status", cwd=tracked.root / "deep")["artifacts"]} == {
-        "data", "one.bin", "deep/x.bin"
+        "data",
+        "one.bin",
+        "deep/x.bin",
     }
 
 
@@ -145,7 +147,10 @@ def test_diff_tells_added_modified_deleted_and_renamed_with_sizes(tracked: World
     (tracked.root / "one.bin").unlink()
     changes = {item["path"]: item for item in tracked.json("diff")["changes"]}
     assert {path: item["kind"] for path, item in changes.items()} == {
-        "data/a.txt": "modified", "data/new.txt": "added", "data/sub/c.txt": "renamed", "one.bin": "deleted",
+        "data/a.txt": "modified",
+        "data/new.txt": "added",
+        "data/sub/c.txt": "renamed",
+        "one.bin": "deleted",
     } or {path: item["kind"] for path, item in changes.items()}["data/sub/c.txt"] in ("added", "renamed")
     assert (changes["data/a.txt"]["old_size"], changes["data/a.txt"]["new_size"]) == (2, 6)
 
@@ -158,7 +163,9 @@ def test_diff_between_revisions_and_with_paths(tracked: World) -> None:
     tracked.commit("two")
     changes = {item["path"]: item for item in tracked.json("diff", "v1", "HEAD")["changes"]}
     assert {path: item["kind"] for path, item in changes.items()} == {
-        "data/a.txt": "modified", "data/moved.txt": "renamed", "one.bin": "modified",
+        "data/a.txt": "modified",
+        "data/moved.txt": "renamed",
+        "one.bin": "modified",
     }
     assert changes["data/moved.txt"]["old_path"] == "data/sub/b.txt"
     assert [i["path"] for i in tracked.json("diff", "v1", "HEAD", "one.bin")["changes"]] == ["one.bin"]
@@ -175,7 +182,10 @@ def test_list_shows_git_and_data_files_together(tracked: World) -> None:
     assert entries["data/sub/b.txt"]["oid"].startswith("sha256:")
     assert entries["data"]["kind"] == "directory" and entries["one.bin"]["kind"] == "file"
     assert {item["path"] for item in tracked.json("list", "-R", "--data-only")["entries"]} == {
-        "data", "data/a.txt", "data/sub/b.txt", "one.bin"
+        "data",
+        "data/a.txt",
+        "data/sub/b.txt",
+        "one.bin",
     }
     assert {item["path"] for item in tracked.json("list", "data")["entries"]} == {"data/a.txt", "data/sub"}
     top = {item["path"] for item in tracked.json("list")["entries"]}

@@ -23,8 +23,8 @@ Steps = Generator[None, None, None]
 WINDOW = 4.0  # the model's 10 minutes
 GRACE = 12.0  # its 24 hours between condemn and drop
 OLD = 8.0  # the age from which a name may be condemned: 7 days, but here gc is more eager, to meet more pushes
-FRESH = 24.0  # its 7 days for which a record makes a push a no-op
-EXPIRES = 50.0  # its 30 days
+FRESH = 60.0  # its 7 days for which a record makes a push a no-op
+EXPIRES = 100.0  # its 30 days
 SUPERSEDED = 8.0  # its 24 hours after which superseded shards go
 OBJECTS = range(20)
 PROJECTS = ("one", "two")
@@ -60,7 +60,9 @@ class Habits:
 
 USUAL = Habits()
 ODD = {
-    Mutant.VOID_COUNTS: Habits(roots=4, killed=0.02, slow_write=(0.5, 30)),
+    Mutant.VOID_COUNTS: Habits(
+        roots=3, killed=0.03, slow_write=(0.7, 50), forgets=(0.15, 0.15), pushes=0.03, collects=0.05
+    ),
     Mutant.TRUSTS_OTHER_PROJECTS: Habits(roots=5, forgets=(0.1, 0.0), pushes=0.02, collects=0.03),
     Mutant.TRUSTS_OLD_RECORDS: Habits(roots=5, forgets=(0.1, 0.1), pushes=0.02, collects=0.03),
 }

@@ -11,7 +11,6 @@ import pytest
 from remotes import DAY, FaultyStore, Machine, a_machine, holds_all, some_files
 
 from datatool.errors import NewerFormat, NotARemote, RemoteDenied
-from datatool.formats.pack import object_path
 from datatool.formats.shard import Shard
 from datatool.hashing import digest
 from datatool.model.settings import Durability

@@ -106,7 +106,7 @@ def _scope(project: bool, local: bool, user: bool) -> str | None:
 
 
 def _finish(session: Session, change: operation.ConfigChange) -> int:
-    done = "removed from" if change.value is None else "set in"
+    done = "set in" if change.value is not None else "removed from" if change.changed else "is not set in"
     return session.finish(
         {"key": change.key, "value": change.value, "scope": change.scope, "path": change.path},
         lambda: [f"{show(change.key)} {done} {show(change.path)} ({change.scope})"],
