@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from datatool.formats.shard import LOOSE, Shard
-from datatool.model.oid import ObjectId
+from datatool.model.oid import parse_oid
 
 TEMP = ".datatool-tmp-"
 _OID = re.compile(rb"^oid: sha256:([0-9a-f]{64})$", re.MULTILINE)
@@ -61,7 +61,7 @@ def is_held(cache: Path, oid: str) -> bool:
     """Whether a cache has the object, by itself or in a pack."""
     if loose(cache, oid).exists():
         return True
-    return any(Shard(path.read_bytes()).find(ObjectId.parse(oid)) for path in _named(cache, "index"))
+    return any(Shard(path.read_bytes()).find(parse_oid(oid)) for path in _named(cache, "index"))
 
 
 def loose(top: Path, oid: str) -> Path:

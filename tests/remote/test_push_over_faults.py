@@ -129,6 +129,7 @@ def test_a_machine_that_sleeps_between_check_and_commit_checks_again(tmp_path: P
     result = machine.push(root, store=faulty)
     del machine.store.list  # type: ignore[method-assign]
     assert gone and not result.failed
+    assert len([name for name in faulty.puts() if name.startswith("index/")]) == 1  # nothing was committed unchecked
     assert holds_all(machine, root)
 
 
