@@ -17,7 +17,7 @@ from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, Entry
 from datatool.model.oid import ObjectId, prefixed
 from datatool.model.paths import named
 from datatool.model.pointer import ArtifactKind, Pointer
-from datatool.operations.targets import all_artifacts, nearest, not_found, project_path
+from datatool.operations.targets import all_artifacts, name_of, nearest, not_found, project_path
 from datatool.project.project import Project
 from datatool.workspace.compare import against
 from datatool.workspace.merge import same
@@ -187,7 +187,12 @@ def _entries(project: Project, artifact: bytes, pointer: Pointer | None) -> Iter
 
 
 def _with_workspace(project: Project, old: dict[bytes, Pointer], wanted: Sequence[bytes]) -> Iterator[Pair]:
-    current = {item.path: item for item in all_artifacts(project) if isinstance(item, Artifact)}
+    current: dict[bytes, Artifact] = {}
+    for item in all_artifacts(project):
+        if isinstance(item, Artifact):
+            current[item.path] = item
+        elif _meant(os.fsencode(name_of(item)), wanted):
+            raise item
     for artifact in sorted({*old, *current}):
         if not _meant(artifact, wanted):
             continue

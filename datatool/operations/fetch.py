@@ -157,6 +157,8 @@ class _Fetch:
 
     def run(self) -> None:
         """Fetch; each wish is left with what could not be had."""
+        if self._force:
+            self._opened()
         trees = [wish for wish in self._wishes if wish.version.pointer.kind is ArtifactKind.DIRECTORY]
         with self._progress.task("fetching lists") as task:
             self._get(((wish, [_root(wish.version)]) for wish in trees), task, always=True)

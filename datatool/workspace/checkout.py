@@ -178,6 +178,7 @@ class Checkout:
         """Make the workspace what the target says. Unsaved files are moved below `save_to` first, where it is given."""
         outcome = Outcome()
         going: list[bytes] = []
+        empty: set[bytes] = set()
         chunk: list[tuple[Entry, bool]] = []
         size = 0
         with Directories(self.workspace.root) as directories:
@@ -187,7 +188,7 @@ class Checkout:
                     make_dirs(place.parent)
                     directories.move_out(self._whole(path), place)
             for path in reversed(plan.first):
-                self._delete(directories, path, outcome)
+                self._delete(directories, path, outcome, empty)
             with self._batch() as batch:
                 for path, now, base, target in self._triples():
                     if target is not None:
@@ -195,6 +196,8 @@ class Checkout:
                             if self._became_unsaved(path, now, base, target):
                                 outcome.refused.append(path)
                                 continue
+                            if target.kind == DIRECTORY:
+                                empty.add(self._whole(path))
                             chunk.append((target, now is not None))
                             size += target.size
                             if len(chunk) >= CHUNK or size >= CHUNK_BYTES:
@@ -204,7 +207,7 @@ class Checkout:
                         going.append(path)
                 self._write(batch, chunk, outcome, task)
             for path in reversed(going):
-                self._delete(directories, path, outcome)
+                self._delete(directories, path, outcome, empty)
         return outcome
 
     def _became_unsaved(self, path: bytes, now: Entry | None, base: Entry | None, target: Entry) -> bool:
@@ -216,8 +219,9 @@ class Checkout:
         oid = now.oid or self._now(path)
         return oid is not None and bool(self.cache.missing([oid]))
 
-    def _delete(self, directories: Directories, path: bytes, outcome: Outcome) -> None:
-        """Delete a file, link or empty directory, and the directories that only it kept."""
+    def _delete(self, directories: Directories, path: bytes, outcome: Outcome, empty: set[bytes]) -> None:
+        """Delete a file, link or empty directory, and the directories that only it kept; not those that the target
+        wants empty."""
         whole = self._whole(path)
         kind = self.workspace.kind(whole)
         if kind is not None and (
@@ -225,7 +229,7 @@ class Checkout:
         ):
             outcome.deleted += 1
         parent = os.path.dirname(whole)
-        while len(parent) > len(self.artifact) and directories.remove_directory(parent):
+        while len(parent) > len(self.artifact) and parent not in empty and directories.remove_directory(parent):
             parent = os.path.dirname(parent)
 
     def _batch(self) -> Batch:

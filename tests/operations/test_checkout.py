@@ -406,3 +406,34 @@ def test_writing_never_goes_through_a_symlink_in_the_workspace(versions: World) 
     (other.root / "deep").symlink_to(outside)
     assert other.run("pull").code != 0 or list(outside.iterdir()) == []
     assert list(outside.iterdir()) == []
+
+
+def test_a_directory_that_was_emptied_comes_back_empty(world: World) -> None:
+    world.write("data/f", b"f")
+    world.write("data/g/h", b"h")
+    world.ok("add", "data")
+    world.commit("one")
+    (world.root / "data/g/h").unlink()
+    world.ok("add", "data")
+    world.commit("two")
+    for commit, expected in (("HEAD~1", b"h"), ("-", None), ("-", b"h"), ("-", None)):
+        world.git("checkout", "-q", commit)
+        world.ok("checkout")
+        assert world.tree("data") == ({"f": b"f", "g/h": b"h"} if expected else {"f": b"f", "g": None})
+        assert world.json("status")["clean"]
+
+
+def test_a_pull_killed_half_way_leaves_no_temporary_file_once_it_is_repeated(versions: World) -> None:
+    copy = versions.clone()
+    copy.ok("pull")
+    gone = copy.write("data/sub/.datatool-tmp-0123456789abcdef", b"half a file")
+    os.utime(gone, (1, 1))
+    copy.ok("pull")
+    assert not gone.exists()
+
+
+def test_diff_tells_of_conflict_markers_in_a_pointer(versions: World) -> None:
+    text = versions.read("data.dt")
+    versions.write("data.dt", b"<<<<<<< HEAD\n" + text + b"=======\n" + text + b">>>>>>> feature\n")
+    assert "feature" in versions.fails(1, "diff").err
+    versions.ok("diff", "one.bin")

@@ -343,3 +343,9 @@ def test_offline_a_directory_is_still_a_remote(pushed: World) -> None:
     assert pushed.ok("push", "--offline")
     pushed.ok("remote", "add", "cloud", "s3://bucket/data")
     assert pushed.fails(6, "push", "-r", "cloud", "--offline").err
+
+
+def test_fetch_with_force_asks_the_remote_in_any_case(pushed: World) -> None:
+    assert pushed.json("fetch", "--force")["requests"] == 2
+    pushed.remote.rename(pushed.top / "away")
+    assert "mounted" in pushed.fails(6, "fetch", "--force").err

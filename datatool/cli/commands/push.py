@@ -65,6 +65,6 @@ def push(
         {**transfer_fields(result), "artifacts": [artifact_fields(item.path, item.error) for item in result.artifacts]},
         lambda: transfer_lines(result, "pushed", "would push"),
         failures=[item.error for item in result.artifacts if item.error],
-        finished=result.objects > 0 and any(item.ok for item in result.artifacts),
+        finished=result.objects > 0,
         chatter=True,
     )
