@@ -74,20 +74,21 @@ def hash_fd(fd: int, size: int) -> ObjectId:
     return ObjectId(sha.hexdigest())
 
 
-def copy_and_hash(source: int, target: int, size: int) -> ObjectId:
+def copy_and_hash(source: int, target: int, size: int, *, advance: Callable[[int], None] | None = None) -> ObjectId:
     """Copy `size` bytes from one open file into an empty one, and give the id of the bytes that were written.
 
     Both files are used from their start or current position 0. From 8 MiB on, one thread copies inside the
     kernel while this one hashes the *copy* right behind it (so `target` must be readable), and the disk starts
-    writing meanwhile. Raises OSError if the source ends early, or the copy can't be read back.
+    writing meanwhile. `advance` hears of bytes as they are done. Raises OSError if the source ends early, or the
+    copy can't be read back.
     """
     if size < STEP or not _HAS_PREAD:
-        return _copy_in_turn(source, target, size)
+        return _copy_in_turn(source, target, size, advance)
     _advise(source, size)
-    return _Copy(source, target, size).run()
+    return _Copy(source, target, size, advance).run()
 
 
-def _copy_in_turn(source: int, target: int, size: int) -> ObjectId:
+def _copy_in_turn(source: int, target: int, size: int, advance: Callable[[int], None] | None) -> ObjectId:
     sha = hashlib.sha256(usedforsecurity=False)
     left = size
     while left > 0:
@@ -97,14 +98,17 @@ def _copy_in_turn(source: int, target: int, size: int) -> ObjectId:
         sha.update(data)
         _write_all(target, data)
         left -= len(data)
+        if advance is not None:
+            advance(len(data))
     return ObjectId(sha.hexdigest())
 
 
 class _Copy:
     """One thread copies, the one that calls `run` hashes behind it."""
 
-    def __init__(self, source: int, target: int, size: int) -> None:
+    def __init__(self, source: int, target: int, size: int, advance: Callable[[int], None] | None) -> None:
         self._source, self._target, self._size = source, target, size
+        self._tell = advance
         self._copied = 0
         self._failure: OSError | None = None
         self._over = False
@@ -131,12 +135,15 @@ class _Copy:
                 if self._copied == done:
                     raise self._failure or _short(done, self._size)
                 ready = self._copied
+            before = done
             while done < ready:
                 count = os.preadv(self._target, [buffer[: min(_CHUNK, ready - done)]], done)
                 if not count:
                     raise _short(done, self._size)
                 sha.update(buffer[:count])
                 done += count
+            if self._tell is not None:
+                self._tell(done - before)
         return ObjectId(sha.hexdigest())
 
     def _copy(self) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from datatool.cache.packs import Packs
+from datatool.cache.packs import Packs, Place
 from datatool.cache.trust import Memory, Trust
 from datatool.cache.writer import CacheWriter
-from datatool.errors import DamageFound, FormatError, LocalError, PathNotFound
+from datatool.errors import DamageFound, FormatError, LocalError, NewerFormat, PathNotFound
 from datatool.formats.pack import object_path
 from datatool.formats.remote_format import CacheFormat, decode_cache_format, encode_cache_format
 from datatool.hashing import digest, hash_fd
@@ -116,21 +116,35 @@ class Cache:
                 yield Small(item, b"")
                 continue
             place = places.get(item.oid)
-            if place is not None:
-                try:
-                    data = self.packs.read(place)
-                except LocalError:  # compressed by an engine that is not installed here
-                    raise
-                except (OSError, ValueError):
-                    yield Absent(item)
-                    continue
-                if checked and not self.packs.trusted(place.pack) and digest(data) != item.oid:
-                    self.reject(item)
-                    yield from self._read_loose(item, checked)
-                    continue
-                yield Small(item, data)
-            else:
+            if place is None:
                 yield from self._read_loose(item, checked)
+            else:
+                yield self._read_packed(item, place, checked)
+
+    def _read_packed(self, item: Wanted, place: Place, checked: bool) -> Small | Large | Absent:
+        damaged = False
+        data = self._in_pack(place)
+        if data is not None:
+            if not checked or self.packs.trusted(place.pack) or digest(data) == item.oid:
+                return Small(item, data)
+            damaged = True
+            self.reject(item)
+        # Its pack was set aside, here or by another process: what was good in it has another place now.
+        other = self.packs.find(item.oid)
+        data = self._in_pack(other) if other is not None else None
+        if data is not None and digest(data) == item.oid:
+            return Small(item, data)
+        for found in self._read_loose(item, checked):
+            return found if not isinstance(found, Absent) else Absent(item, damaged=damaged or found.damaged)
+        return Absent(item, damaged=damaged)
+
+    def _in_pack(self, place: Place) -> bytes | memoryview | None:
+        try:
+            return self.packs.read(place)
+        except LocalError:  # compressed by an engine that is not installed here
+            raise
+        except (OSError, ValueError):
+            return None
 
     def _read_loose(self, item: Wanted, checked: bool) -> Iterator[Small | Large | Absent]:
         path = self.loose_path(item.oid)
@@ -211,7 +225,11 @@ class Cache:
         if not os.path.exists(self.top / "FORMAT"):
             make_dirs(self.top, like=self.top.parent)
             write_file(self.top / "FORMAT", encode_cache_format(CacheFormat()), durability=self.durability)
-        if self._user:
+        self.register()
+
+    def register(self) -> None:
+        """Tell others who share this cache that this work tree uses it, so that no cleaning takes its objects."""
+        if self._user and os.path.exists(self.top / "FORMAT"):
             path = self.top / "users" / f"{digest(self._user.encode(errors='surrogateescape'))}.json"
             if not path.exists():
                 make_dirs(path.parent, like=self.top)
@@ -224,7 +242,12 @@ class Cache:
             return
         except OSError as error:
             raise FormatError(f"{self.top / 'FORMAT'}: can't be read: {error.strerror}") from error
-        decode_cache_format(data)
+        try:
+            decode_cache_format(data)
+        except NewerFormat as error:
+            raise NewerFormat(
+                f"{self.top}: this cache was written by a newer datatool", hint="update datatool", path=str(self.top)
+            ) from error
 
 
 def _read_all(fd: int, size: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import queue
 import threading
@@ -106,20 +107,20 @@ class CacheWriter:
                         raise WrongBytes(oid)
                 finally:
                     os.close(source)
-        except BaseException:
+        except BaseException as error:
             self._loose.discard(temp, fd=fd)
-            raise
+            raise self._translated(error, large.wanted.size) from error
         size = os.fstat(fd).st_size
         self._loose.add(temp, self._target(oid), fd=fd, mode=_READ_ONLY, size=size, replace=False)
 
-    def save(self, source: int, size: int) -> ObjectId:
-        """Copy an open file of unknown id into the cache, hashing the copy."""
+    def save(self, source: int, size: int, *, advance: Callable[[int], None] | None = None) -> ObjectId:
+        """Copy an open file of unknown id into the cache, hashing the copy; `advance` hears of bytes done."""
         fd, temp = self._loose.open_temp(_TEMPORARY)
         try:
-            oid = copy_and_hash(source, fd, size)
-        except BaseException:
+            oid = copy_and_hash(source, fd, size, advance=advance)
+        except BaseException as error:
             self._loose.discard(temp, fd=fd)
-            raise
+            raise self._translated(error, size) from error
         if self._missing((oid,)):
             self._loose.add(temp, self._target(oid), fd=fd, mode=_READ_ONLY, size=size, replace=False)
         else:
@@ -155,10 +156,14 @@ class CacheWriter:
             write_all(fd, data)
         except BaseException as error:
             self._loose.discard(temp, fd=fd)
-            if isinstance(error, OSError):
-                raise local_error(error, self._top, len(data)) from error
-            raise
+            raise self._translated(error, len(data)) from error
         self._loose.add(temp, self._target(oid), fd=fd, mode=_READ_ONLY, size=len(data), replace=False)
+
+    def _translated(self, error: BaseException, size: int) -> BaseException:
+        """A full disk as such; whatever else went wrong as it is."""
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
+            return local_error(error, self._top, size)
+        return error
 
     def _learn(self, published: list[Published]) -> None:
         self._trust.learn_many((os.fsdecode(item.target), item.stat) for item in published if item.stat is not None)
@@ -325,9 +330,9 @@ class _PackThread:
             fd, temp = batch.open_temp(_TEMPORARY)
             try:
                 _write_all(fd, built)
-            except BaseException:
+            except BaseException as error:
                 batch.discard(temp, fd=fd)
-                raise
+                raise (local_error(error, self._top, built.size) if isinstance(error, OSError) else error) from error
             batch.add(temp, target.encode(), fd=fd, mode=_READ_ONLY, size=built.size, replace=False)
         return _Written(built._replace(parts=()), os.lstat(self._top / target))
 

@@ -15,6 +15,7 @@ from datatool.model.paths import show
 from datatool.model.settings import Durability
 
 __all__ = [
+    "free_text",
     "fsync_dir",
     "local_error",
     "make_dirs",
@@ -24,6 +25,7 @@ __all__ = [
     "remove_file",
     "rename",
     "replace",
+    "size_text",
     "sweep_temps",
     "write_all",
     "write_file",
@@ -197,16 +199,19 @@ def local_error(error: OSError, path: Path | str, needed: int | None = None) -> 
     name = str(path)
     result: LocalError
     if error.errno in _FULL:
-        need = "" if needed is None else f": needs {_size(needed)}, {_free(name)} free"
+        need = "" if needed is None else f": needs {size_text(needed)}, {free_text(name)} free"
         what = "the disk is full" if error.errno == errno.ENOSPC else "your quota on this disk is used up"
         result = NoSpace(f"{show(name)}: {what}{need}", hint="free some space, then run the command again", path=name)
     else:
-        result = LocalError(f"{show(name)}: {error.strerror or error}", path=name)
+        denied = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+        hint = "check who owns it, and its permissions" if denied else None
+        result = LocalError(f"{show(name)}: {error.strerror or error}", hint=hint, path=name)
     result.errno = error.errno
     return result
 
 
-def _free(name: str) -> str:
+def free_text(name: str) -> str:
+    """How much is free on the disk that a path is, or would be, on; `less` where nobody can tell."""
     nearest = name
     while nearest and not os.path.exists(nearest):
         nearest = os.path.dirname(nearest)
@@ -216,10 +221,11 @@ def _free(name: str) -> str:
         found = os.statvfs(nearest or ".")
     except OSError:
         return "less"
-    return _size(found.f_bavail * found.f_frsize)
+    return size_text(found.f_bavail * found.f_frsize)
 
 
-def _size(count: int) -> str:
+def size_text(count: int) -> str:
+    """A number of bytes as a person reads it: `4.2 GB`."""
     size = float(count)
     for unit in ("B", "kB", "MB", "GB"):
         if size < 1000:

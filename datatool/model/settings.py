@@ -20,7 +20,7 @@ class LinkMethod(StrEnum):
     """How a file in the workspace may share bytes with its object in the cache."""
 
     REFLINK = "reflink"
-    """A copy that shares blocks until one side changes (XFS, btrfs, APFS)."""
+    """A copy that shares blocks until one side changes (XFS, btrfs; made on Linux only)."""
     COPY = "copy"
     """A copy."""
     HARDLINK = "hardlink"

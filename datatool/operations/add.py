@@ -27,11 +27,12 @@ from datatool.model.settings import LinkMethod
 from datatool.operations.cached import is_cached
 from datatool.operations.publish import locked, publish
 from datatool.operations.relink import relink
+from datatool.operations.space import room_for
 from datatool.operations.targets import nearest, pointer_paths, project_path
 from datatool.progress import SILENT, Progress, Task
 from datatool.project.project import Project
 from datatool.workspace.compare import against, known_tree
-from datatool.workspace.pointers import SUFFIX, Artifact, find_artifact, owner
+from datatool.workspace.pointers import SUFFIX, Artifact, find_artifact, owner, read_pointer_file
 from datatool.workspace.save import save_directory, save_file
 
 
@@ -222,11 +223,15 @@ def _refuse_what_cant_be_tracked(project: Project, targets: Sequence[_Target], *
             continue
         path, name = target.path, named(target.path)
         _check_name(target.path)
-        inside = [pointer for pointer in pointer_paths(project, path) if pointer.startswith(path + b"/")]
+        inside = [
+            pointer
+            for pointer in pointer_paths(project, path)
+            if pointer.startswith(path + b"/") and read_pointer_file(project.root, pointer) is not None
+        ]
         if inside:
             raise Refused(
                 f"{name}: {named(inside[0][: -len(SUFFIX)])} in it is tracked already",
-                hint=f"datatool remove {named(inside[0])} first, or track the other things in {name} by name",
+                hint=f"datatool remove {named(inside[0][: -len(SUFFIX)])} first, or track the rest of {name} by name",
                 path=os.fsdecode(path),
             )
         if project.worktree is None:
@@ -317,11 +322,32 @@ def _check_name(path: bytes) -> None:
 def _save_all(project: Project, targets: Sequence[_Target], options: _Options, progress: Progress) -> list[_Saved]:
     saved: list[_Saved | None] = [_unchanged(project, target, options) for target in targets]
     if any(item is None for item in saved):
-        with progress.task("adding") as task, project.cache.writer() as writer:
+        names = ", ".join(named(target.path) for target, item in zip(targets, saved, strict=True) if item is None)
+        total = _total(project, targets)
+        with (
+            room_for(names, lambda: _sizes(project, targets), "the cache", project.cache.top),
+            progress.task("adding", bytes=total) as task,
+            project.cache.writer() as writer,
+        ):
             for number, target in enumerate(targets):
                 if saved[number] is None:
                     saved[number] = _save(project, writer, target, options, progress, task)
     return [item for item in saved if item is not None]
+
+
+def _total(project: Project, targets: Sequence[_Target]) -> int | None:
+    """The bytes to save, where it takes no walk to know them."""
+    sizes = [os.stat(project.workspace.full(target.path)) for target in targets]
+    return None if any(stat.S_ISDIR(found.st_mode) for found in sizes) else sum(found.st_size for found in sizes)
+
+
+def _sizes(project: Project, targets: Sequence[_Target]) -> int:
+    return sum(
+        seen.stamp[0]
+        for target in targets
+        for seen in project.workspace.look(target.path, within=b"")
+        if seen.found.kind == FILE
+    )
 
 
 def _unchanged(project: Project, target: _Target, options: _Options) -> _Saved | None:

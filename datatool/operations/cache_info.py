@@ -37,7 +37,7 @@ class CacheCleaned:
 
 def cache_dir(project: Project) -> str:
     """Where the cache is."""
-    return os.fspath(project.cache.top)
+    return os.path.normpath(project.cache.top)
 
 
 def cache_info(project: Project) -> CacheInfo:
@@ -47,7 +47,7 @@ def cache_info(project: Project) -> CacheInfo:
     packs = _files(top / "packs")
     packed = {record.oid for shard in project.cache.packs.shards.values() for record in shard.records()}
     return CacheInfo(
-        path=os.fspath(top),
+        path=os.path.normpath(top),
         objects=len(loose) + len(packed),
         packs=len(packs),
         bytes=sum(loose.values()) + sum(packs.values()),

@@ -31,6 +31,7 @@ from datatool.model.pointer import ArtifactKind
 from datatool.model.settings import LinkMethod
 from datatool.operations.failures import Failure, failure_of
 from datatool.operations.publish import ignored_before_writing, locked
+from datatool.operations.space import room_for
 from datatool.operations.targets import Selection, name_of, not_found, project_path, select
 from datatool.progress import SILENT, Progress, Task
 from datatool.project.project import Project
@@ -100,6 +101,7 @@ def checkout_selected(
     ignored_before_writing(
         project, [item.artifact.path for item in selections if project.workspace.kind(item.artifact.path) is None]
     )
+    project.cache.register()
     results: list[CheckedOut] = []
     total = sum(item.artifact.pointer.size or 0 for item in selections)
     files = sum(item.artifact.pointer.files or 1 for item in selections)
@@ -108,8 +110,10 @@ def checkout_selected(
     with progress.task("checking out", bytes=total, files=files) as task:
         for item in selections:
             with locked(project, [item.artifact.path], progress):
+                name, size = named(item.artifact.path), item.artifact.pointer.size
                 try:
-                    result, outcome = _one(project, item, force=force, relink=relink, task=task, stamp=stamp)
+                    with room_for(name, size, "the workspace", project.root):
+                        result, outcome = _one(project, item, force=force, relink=relink, task=task, stamp=stamp)
                     copied += outcome.bytes_copied
                 except DatatoolError as error:
                     error.path = error.path or item.artifact.name
@@ -295,6 +299,7 @@ def _directory(
         links=project.config.link_methods,
         durability=project.config.durability,
         relink=relink,
+        had_links=kind == DIRECTORY,
     )
     make_dirs(Path(os.fsdecode(workspace.full(artifact.path))))
     plan = job.plan()

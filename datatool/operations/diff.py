@@ -81,7 +81,7 @@ def diff(project: Project, words: Sequence[str], paths_after_dashes: Sequence[st
         pairs = _between(project, old, new, wanted)
     else:
         pairs = _with_workspace(project, old, wanted)
-    changes = _changes(pairs)
+    changes = _changes(project, pairs)
     known = set(old) | (set(new) if len(commits) == 2 else set())
     _require_known(project, targets, wanted, known)
     return DiffResult(
@@ -284,13 +284,18 @@ def _only(pairs: Iterator[Pair], wanted: Sequence[bytes]) -> Iterator[Pair]:
             yield pair
 
 
-def _changes(pairs: Iterator[Pair]) -> list[Change]:
-    """Pair deleted and added files of the same bytes as renames."""
+def _changes(project: Project, pairs: Iterator[Pair]) -> list[Change]:
+    """Pair deleted and added files of the same bytes as renames; a new file of a size that went is hashed for that."""
     found = [pair for pair in pairs if not (_directory_only(pair[1]) and _directory_only(pair[2]))]
     gone: dict[ObjectId, list[tuple[bytes, Entry]]] = {}
     for path, old, new in found:
         if new is None and old is not None and old.oid is not None and old.size:
             gone.setdefault(old.oid, []).append((path, old))
+    sizes = {old.size for ways in gone.values() for _, old in ways}
+    found = [
+        (path, old, _hashed(project, path, new) if old is None and new is not None and new.size in sizes else new)
+        for path, old, new in found
+    ]
     moved: set[bytes] = set()
     changes: list[Change] = []
     for path, old, new in found:
@@ -308,6 +313,13 @@ def _changes(pairs: Iterator[Pair]) -> list[Change]:
         if new is None and old is not None and path not in moved
     ]
     return sorted(changes, key=lambda change: change.path)
+
+
+def _hashed(project: Project, path: bytes, entry: Entry) -> Entry:
+    """An entry of the workspace with its id."""
+    if entry.oid is not None or entry.kind not in (FILE, EXECUTABLE):
+        return entry
+    return entry._replace(oid=project.workspace.hash(path)[0])
 
 
 def _directory_only(entry: Entry | None) -> bool:

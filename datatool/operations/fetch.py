@@ -25,6 +25,7 @@ from datatool.operations.failures import Failure, failure_of
 from datatool.operations.push import one_per_path
 from datatool.operations.remote_access import Connection, connect_to, remote_name
 from datatool.operations.scope import Scope
+from datatool.operations.space import room_for
 from datatool.operations.targets import name_of, not_found
 from datatool.operations.transfer_result import Transferred, TransferResult
 from datatool.operations.versions import Version, versions
@@ -104,7 +105,16 @@ def fetch(
     for name, wishes in groups.items():
         connection = connect_to(project, remote_name(project, name), offline=offline)
         try:
-            _Fetch(project, connection, wishes, totals, jobs or _JOBS, progress, force=force, dry_run=dry_run).run()
+            _Fetch(
+                project,
+                connection,
+                wishes,
+                totals,
+                jobs or project.config.number("jobs") or _JOBS,
+                progress,
+                force=force,
+                dry_run=dry_run,
+            ).run()
         except DatatoolError as error:
             if len(groups) == 1 and not results:
                 raise
@@ -249,7 +259,9 @@ class _Fetch:
         source = self._opened()
         absent: Sequence[Absent] = [Absent(item) for item in wanted]
         if self._connection.remote.format is not None:  # else nobody has pushed there yet
-            with self._cache.writer() as writer:
+            size = sum(item.size for item in wanted)
+            names = ", ".join(sorted({named(wish.version.path) for _, wishes in chunk.values() for wish in wishes}))
+            with room_for(names, size, "the cache", self._cache.top), self._cache.writer() as writer:
                 result = transfer(source, writer, wanted, progress_task=task)
             self._totals.objects += result.objects
             absent = result.absent

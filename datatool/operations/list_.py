@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from datatool.errors import FormatError, LocalError, UsageError
 from datatool.formats.pointer_file import is_pointer, parse_pointer
 from datatool.formats.tree_object import read_tree
+from datatool.git.ignore import tracked_under
 from datatool.git.revision import resolve
 from datatool.git.trees import pointers_at, tree_files_at
 from datatool.model.entry import DIRECTORY, EXECUTABLE, SYMLINK
@@ -67,10 +69,11 @@ def list_entries(
     else:
         top = project_path(project, path, cwd)
     commit = _commit(project, rev)
-    pointers = dict(_pointers(project, commit if rev is not None else None))
+    pointers = dict(_pointers(project, commit))
     found = {entry.path: entry for entry in _data(project, pointers, top, recursive=recursive)}
     if not data_only:
-        for entry in _tracked(project, commit, top):
+        listed = _tracked(project, commit, top) if commit is not None else _staged(project, top)
+        for entry in listed if project.worktree is not None else ():
             found.setdefault(entry.path, entry)
     if top and not found and path is not None:
         raise not_found(project, path, top)
@@ -89,7 +92,7 @@ def _below_root(project: Project, cwd: Path) -> bytes:
 
 def _commit(project: Project, rev: str | None) -> str | None:
     if rev is None:
-        return project.worktree.head if project.worktree is not None else None
+        return None
     if project.worktree is None:
         raise LocalError("a revision needs git, and there is no usable git repository here", hint="run this in a clone")
     return resolve(project.worktree, rev)
@@ -169,8 +172,29 @@ def _tree(project: Project, artifact: bytes, pointer: Pointer, within: bytes) ->
         )
 
 
-def _tracked(project: Project, commit: str | None, top: bytes) -> Iterator[ListEntry]:
-    if project.worktree is None or commit is None:
+def _staged(project: Project, top: bytes) -> Iterator[ListEntry]:
+    """What git's index names, with the sizes of the work tree's files."""
+    assert project.worktree is not None
+    for path in tracked_under(project.worktree, top):
+        try:
+            found = os.lstat(project.workspace.full(path))
+        except OSError:
+            found = None
+        if found is not None and stat.S_ISDIR(found.st_mode):
+            continue  # a submodule
+        link = found is not None and stat.S_ISLNK(found.st_mode)
+        yield ListEntry(
+            path=os.fsdecode(path),
+            kind="symlink" if link else "file",
+            origin=GIT,
+            size=found.st_size if found is not None else None,
+            oid=None,
+            executable=found is not None and not link and bool(found.st_mode & 0o111),
+        )
+
+
+def _tracked(project: Project, commit: str, top: bytes) -> Iterator[ListEntry]:
+    if project.worktree is None:
         return
     for file in tree_files_at(project.worktree, commit, top):
         if file.mode == _SUBMODULE:

@@ -16,7 +16,7 @@ from datatool.operations.publish import ignore, locked, stage_paths, unignore
 from datatool.operations.targets import not_found, pointer_paths, project_path
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
-from datatool.workspace.pointers import SUFFIX, find_artifact, owner
+from datatool.workspace.pointers import SUFFIX, find_artifact, owner, read_pointer_file
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,7 +91,11 @@ def _refuse(project: Project, old: bytes, new: bytes) -> None:
     for taken in (new, new + SUFFIX):
         if os.path.lexists(project.workspace.full(taken)):
             raise Refused(f"{named(taken)}: is there already", hint="move it away first", path=os.fsdecode(taken))
-    inside = [pointer for pointer in pointer_paths(project, new) if pointer.startswith(new + b"/")]
+    inside = [
+        pointer
+        for pointer in pointer_paths(project, new)
+        if pointer.startswith(new + b"/") and read_pointer_file(project.root, pointer) is not None
+    ]
     if inside:
         raise Refused(f"{name}: {named(inside[0])} lies inside", path=os.fsdecode(new))
     if project.worktree is not None:

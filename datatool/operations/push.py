@@ -76,7 +76,17 @@ def push(
     for name, group in groups.items():
         connection = connect_to(project, name, offline=offline)
         try:
-            results += _push_group(project, connection, group, totals, verify, force, dry_run, jobs or _JOBS, progress)
+            results += _push_group(
+                project,
+                connection,
+                group,
+                totals,
+                verify,
+                force,
+                dry_run,
+                jobs or project.config.number("jobs") or _JOBS,
+                progress,
+            )
         except DatatoolError as error:
             if len(groups) == 1 and not results:
                 raise

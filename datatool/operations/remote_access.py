@@ -45,6 +45,13 @@ def remote_name(project: Project, given: str | None, pointer: Pointer | None = N
 def connect_to(project: Project, name: str, *, offline: bool) -> Connection:
     """Connect to a configured remote; nothing is read yet. Raises RemoteNotFound, RemoteError."""
     settings = project.config.remotes()[remote_name(project, name)]
-    store = CountingStore(connect(settings, root=project.root, offline=offline, durability=project.config.durability))
+    store = CountingStore(
+        connect(
+            settings,
+            root=project.root,
+            offline=offline or project.config.flag("offline"),
+            durability=project.config.durability,
+        )
+    )
     remote = Remote(store, memory_dir=project.remotes_memory, project=project.config.project or "", name=name)
     return Connection(name=name, settings=settings, remote=remote, store=store)

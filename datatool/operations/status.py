@@ -11,7 +11,7 @@ from pathlib import Path
 from datatool.errors import DatatoolError, FormatError
 from datatool.git.pointers import pointer_states
 from datatool.model.oid import ObjectId
-from datatool.model.pointer import ArtifactKind
+from datatool.model.pointer import ArtifactKind, Pointer
 from datatool.operations.cached import is_cached
 from datatool.operations.failures import Failure, failure_of
 from datatool.operations.publish import not_ignored_by_project
@@ -87,7 +87,7 @@ def status(
     states: Mapping[bytes, str] = {}
     if project.worktree is not None:
         states = pointer_states(project.worktree, [item.artifact.pointer_path for item in selections])
-    pushed = _pushed(project, remote_name)
+    pushed = _Pushed(project, remote_name)
     stamp = project.cache.stamp() if selections else b""
     found: list[ArtifactStatus] = []
     with progress.task("looking", files=len(selections)) as task:
@@ -96,6 +96,7 @@ def status(
             task.advance(files=1)
     found += [_broken(error) for error in broken]
     notes = [f"git refuses this repository, so its part is left out: {project.unsafe}"] if project.unsafe else []
+    notes += project.config.ignored
     notes += not_ignored_by_project(project, [item.artifact.path for item in selections])
     return StatusResult(
         artifacts=tuple(sorted(found, key=lambda item: item.path)),
@@ -109,7 +110,7 @@ def _one(
     item: Selection,
     states: Mapping[bytes, str],
     there: Mapping[bytes, bool],
-    pushed: dict[ObjectId, float],
+    pushed: _Pushed,
     stamp: bytes,
 ) -> ArtifactStatus:
     artifact = item.artifact
@@ -129,7 +130,7 @@ def _one(
         pointer_state=states.get(artifact.pointer_path, "new" if project.worktree is not None else "committed"),
         cached=is_cached(project.cache, project.state, pointer, stamp=stamp),
         remote=there.get(artifact.path),
-        pushed=_when(pushed.get(pointer.oid)) if pointer.oid is not None else None,
+        pushed=_when(pushed.when(pointer)),
         size=pointer.size,
         files=pointer.files,
         changes=_changes(artifact, comparison),
@@ -183,14 +184,22 @@ def _broken(error: FormatError) -> ArtifactStatus:
     )
 
 
-def _pushed(project: Project, given: str | None) -> dict[ObjectId, float]:
-    """For each root known to be on the remote (the default one unless another is given), when that was known."""
-    remotes = project.config.remotes()
-    name = given or project.config.default_remote
-    if name is None or "url" not in remotes.get(name, {}):
-        return {}
-    label = parse_url(remotes[name]["url"], root=project.root).shown
-    return known_pushed(project.remotes_memory, label, project.config.project or "")
+class _Pushed:
+    """What is remembered of each remote: an artifact's own one, the one given, or the default."""
+
+    def __init__(self, project: Project, given: str | None) -> None:
+        self._project = project
+        self._given = given
+        self._known: dict[str | None, dict[ObjectId, float]] = {None: {}}
+
+    def when(self, pointer: Pointer) -> float | None:
+        """When a version was last known to be on its remote."""
+        name = self._given or pointer.remote or self._project.config.default_remote
+        if name not in self._known:
+            url = self._project.config.remotes().get(name or "", {}).get("url")
+            label = parse_url(url, root=self._project.root).shown if url else ""
+            self._known[name] = known_pushed(self._project.remotes_memory, label, self._project.config.project or "")
+        return self._known[name].get(pointer.oid) if pointer.oid is not None else None
 
 
 def _when(moment: float | None) -> str | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from datatool.errors import DatatoolError, FormatError, PathNotFound, UsageError
+from datatool.errors import DatatoolError, FormatError, PathNotFound, Refused, UsageError
 from datatool.git.pointers import pointer_listing
 from datatool.model.paths import named, show_bytes
 from datatool.project.project import Project
@@ -44,10 +44,24 @@ def project_path(project: Project, target: str, cwd: Path) -> bytes:
         if relative == os.curdir:
             return b""
         if relative != os.pardir and not relative.startswith(os.pardir + os.sep):
-            return os.fsencode(relative).replace(os.fsencode(os.sep), b"/")
+            path = os.fsencode(relative).replace(os.fsencode(os.sep), b"/")
+            _refuse_other_repository(project, target, path)
+            return path
     raise PathNotFound(
         f"{target}: outside the project at {project.root}", hint="name a path inside the project", path=target
     )
+
+
+def _refuse_other_repository(project: Project, target: str, path: bytes) -> None:
+    parts = path.split(b"/")
+    for depth in range(1, len(parts) + 1):
+        inner = b"/".join(parts[:depth])
+        if os.path.lexists(project.workspace.full(inner + b"/.git")):
+            raise Refused(
+                f"{target}: belongs to another git repository, in {named(inner)}",
+                hint=f"datatool -C {named(inner)} … works on that one",
+                path=os.fsdecode(path),
+            )
 
 
 def select(project: Project, targets: Sequence[str], cwd: Path) -> tuple[list[Selection], list[FormatError]]:

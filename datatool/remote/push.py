@@ -242,6 +242,8 @@ class _Push:
             try:
                 yield from self._wanted(root)
             except KeyError as missing:
+                if root_key(root.root) in self._remote.state.live_roots():
+                    continue  # never fetched here, and the remote has all of it by its own record
                 oid = ObjectId(str(missing.args[0]))
                 self.failed[root.root.oid] = (Absent(Wanted(oid, 0, root.label, True)),)
 

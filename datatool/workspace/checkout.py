@@ -77,6 +77,8 @@ class Checkout:
     links: tuple[LinkMethod, ...] = (LinkMethod.REFLINK, LinkMethod.COPY)
     durability: Durability = Durability.BATCH
     relink: bool = False
+    had_links: bool = False
+    """Whether links into a cache may lie here: then a path that seems free is looked at before it is written."""
 
     # Deciding
 
@@ -198,7 +200,7 @@ class Checkout:
                                 continue
                             if target.kind == DIRECTORY:
                                 empty.add(self._whole(path))
-                            chunk.append((target, now is not None))
+                            chunk.append((target, now is not None or self._is_taken(path)))
                             size += target.size
                             if len(chunk) >= CHUNK or size >= CHUNK_BYTES:
                                 self._write(batch, chunk, outcome, task)
@@ -209,6 +211,10 @@ class Checkout:
             for path in reversed(going):
                 self._delete(directories, path, outcome, empty)
         return outcome
+
+    def _is_taken(self, path: bytes) -> bool:
+        """Whether a broken link into a cache lies there, which counts as nothing."""
+        return self.had_links and os.path.lexists(self.workspace.full(self._whole(path)))
 
     def _became_unsaved(self, path: bytes, now: Entry | None, base: Entry | None, target: Entry) -> bool:
         """Whether somebody saved something of their own there since the plan was made."""

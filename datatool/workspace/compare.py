@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from datatool.errors import PathNotFound
 from datatool.formats.tree_object import TreeWriter, read_tree
 from datatool.index.listing import Seen
 from datatool.index.state import Base
@@ -67,7 +68,10 @@ def _compare_file(workspace: Workspace, artifact: Artifact, base: Base | None, k
     changed = Comparison(state=State.MODIFIED, modified=(b"",))
     if kind == DIRECTORY or kind == "?":
         return changed
-    seen = workspace.look_at_file(artifact.path)
+    try:
+        seen = workspace.look_at_file(artifact.path)
+    except PathNotFound:  # a link to nothing, such as one into a cache that was moved
+        return Comparison(state=State.ABSENT if base is None else State.MISSING)
     if seen.found.kind != FILE:
         return changed
     pointer = artifact.pointer

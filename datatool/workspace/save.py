@@ -177,7 +177,7 @@ def _save_one(workspace: Workspace, writer: CacheWriter, path: bytes, task: Task
     def read(fd: int, found: os.stat_result) -> ObjectId:
         size = found.st_size
         if size > SMALL:
-            return writer.save(fd, size)
+            return writer.save(fd, size, advance=lambda count: task.advance(bytes=count))
         data = os.read(fd, size + 1)
         while len(data) < size:
             more = os.read(fd, size - len(data))
@@ -189,7 +189,7 @@ def _save_one(workspace: Workspace, writer: CacheWriter, path: bytes, task: Task
         return oid
 
     oid, stamp = workspace.read_stable(path, read)
-    task.advance(bytes=stamp[0], files=1)
+    task.advance(bytes=0 if stamp[0] > SMALL else stamp[0], files=1)
     return oid, stamp
 
 

@@ -117,6 +117,12 @@ def test_a_path_around_another_artifact_is_refused_and_names_it(world: World) ->
     assert "data/inner" in ran.err
 
 
+def test_a_file_that_only_has_a_pointers_ending_is_data_inside_a_directory(world: World) -> None:
+    world.write("plots/plot.dt", b"set autoscale\n")
+    assert world.json("add", "plots")["artifacts"][0]["files"] == 1
+    assert [item["path"] for item in world.json("status")["artifacts"]] == ["plots"]
+
+
 def test_a_pointer_that_git_would_ignore_is_refused_with_the_rule_and_the_lines_that_mend_it(world: World) -> None:
     world.write(".gitignore", b"# mine\n*.dt\n")
     world.write("a.bin", b"1")

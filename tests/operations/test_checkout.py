@@ -437,3 +437,18 @@ def test_diff_tells_of_conflict_markers_in_a_pointer(versions: World) -> None:
     versions.write("data.dt", b"<<<<<<< HEAD\n" + text + b"=======\n" + text + b">>>>>>> feature\n")
     assert "feature" in versions.fails(1, "diff").err
     versions.ok("diff", "one.bin")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such links on Windows")
+def test_links_into_a_cache_that_was_moved_count_as_missing(world: World) -> None:
+    world.ok("config", "set", "cache.link", "symlink")
+    world.ok("config", "set", "cache.dir", str(world.top / "cache"))
+    world.write("data/big", b"x" * 70_000)
+    world.write("big.bin", b"y" * 70_000)
+    world.ok("add", "data", "big.bin")
+    (world.top / "cache").rename(world.top / "moved")
+    world.ok("config", "set", "cache.dir", str(world.top / "moved"))
+    states = {item["path"]: item["state"] for item in world.json("status")["artifacts"]}
+    assert states == {"data": "modified", "big.bin": "missing"}
+    world.ok("checkout")
+    assert world.read("data/big") == b"x" * 70_000 and world.read("big.bin") == b"y" * 70_000

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
 
+from datatool.remote import session
 from needs import without_root_override
 from world import World
 
@@ -277,6 +279,8 @@ def test_an_artifact_may_have_its_own_remote_or_stay_here(world: World) -> None:
         for name, top in remotes.items()
     }
     assert found == {"archive": {b"old"}, "default": {b"new"}}
+    known = {item["path"]: bool(item["pushed"]) for item in world.json("status")["artifacts"]}
+    assert known == {"old.bin": True, "new.bin": True, "secret.bin": False}
     copy = world.clone()
     copy.fails(4, "pull")
     assert copy.read("old.bin") == b"old" and copy.read("new.bin") == b"new"
@@ -337,6 +341,19 @@ def test_sharing_a_directory_remote_keeps_its_group_and_permission_bits(world: W
         mode = path.stat().st_mode
         assert mode & 0o070 in ((0o070,) if path.is_dir() else (0o040, 0o060)), (path, oct(mode))
         assert not mode & 0o007
+
+
+def test_a_clone_that_fetched_a_part_can_push_when_the_records_are_old(
+    pushed: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = pushed.clone()
+    copy.ok("pull", "one.bin")
+    now = time.time()
+    monkeypatch.setattr(session.Remote, "now", lambda self: now + 30 * 86400)
+    copy.write("one.bin", b"changed")
+    copy.ok("add", "one.bin")
+    done = copy.json("push")
+    assert all(item["ok"] for item in done["artifacts"]) and done["objects"] == 1
 
 
 def test_offline_a_directory_is_still_a_remote(pushed: World) -> None:

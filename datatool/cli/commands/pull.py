@@ -23,6 +23,7 @@ from datatool.cli.options import (
 )
 from datatool.cli.session import Session
 from datatool.cli.transfers import transfer_fields, transfer_lines
+from datatool.errors import LocalError
 from datatool.operations import pull as operation
 from datatool.operations.open_project import open_project
 
@@ -91,4 +92,9 @@ def made_progress(result: operation.PullResult) -> bool:
     checkout = result.checkout.artifacts if result.checkout else ()
     if result.checkout is None:
         return result.transfer.objects > 0 and any(item.ok for item in result.artifacts)
-    return any(item.changed and not item.error for item in checkout)
+    if any(item.changed and not item.error for item in checkout):
+        return True
+    # Refused, or not there at all: then what was fetched on the way is no progress that anybody asked for.
+    return result.transfer.objects > 0 and any(
+        item.error is not None and isinstance(item.error.error, LocalError) for item in result.artifacts
+    )

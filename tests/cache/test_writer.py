@@ -1,0 +1,82 @@
+"""Saving objects into the cache, many at a time."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from datatool.cache import writer
+from datatool.cache.local import Cache
+from datatool.formats.pack import PackBuilder
+from datatool.hashing import digest
+from datatool.index.state import State
+from datatool.store.objects import Absent, Wanted
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    return Cache(tmp_path / "cache", State(None))
+
+
+def save(cache: Cache, objects: list[bytes]) -> list[Wanted]:
+    wanted = [Wanted(digest(data), len(data), b"") for data in objects]
+    with cache.writer() as saving:
+        for item, data in zip(wanted, objects, strict=True):
+            saving.put(item, data)
+    return wanted
+
+
+def lacking(cache: Cache, wanted: list[Wanted]) -> list[Wanted]:
+    return [item.wanted for item in cache.checked(wanted) if isinstance(item, Absent)]
+
+
+def test_every_pack_is_named_by_a_shard_however_the_two_threads_take_turns(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "TARGET", 100_000)
+    real = writer._PackThread._write
+
+    def while_others_take_what_is_done(self: writer._PackThread, builder: PackBuilder) -> writer._Written:
+        taken = self.done()
+        written = real(self, builder)
+        self._done += taken
+        return written
+
+    monkeypatch.setattr(writer._PackThread, "_write", while_others_take_what_is_done)
+    wanted = save(cache, [os.urandom(1000) for _ in range(2000)])
+    assert cache.missing([item.oid for item in wanted]) == set()
+    assert lacking(cache, wanted) == []
+    assert len(list((cache.top / "packs").rglob("*.pack"))) > 10
+
+
+def test_many_batches_leave_few_shards_and_every_object(cache: Cache) -> None:
+    wanted: list[Wanted] = []
+    for _ in range(40):
+        wanted += save(cache, [os.urandom(20) for _ in range(256)])
+    assert len(list((cache.top / "index").glob("*.dti"))) <= 33
+    assert lacking(cache, wanted) == []
+    again = Cache(cache.top, State(None))
+    assert lacking(again, wanted) == []
+
+
+def test_a_damaged_pack_costs_only_the_damaged_object(cache: Cache) -> None:
+    objects = [b"%d" % number * 50 for number in range(300)]
+    wanted = save(cache, objects)
+    (pack,) = (cache.top / "packs").rglob("*.pack")
+    data = pack.read_bytes()
+    pack.chmod(0o644)
+    pack.write_bytes(data.replace(objects[7], b"#" * len(objects[7]), 1))
+    fresh = Cache(cache.top, State(None))
+    assert lacking(fresh, wanted) == [wanted[7]]
+    assert lacking(Cache(cache.top, State(None)), wanted) == [wanted[7]]
+    assert len(list((cache.top / "corrupt").iterdir())) == 1
+
+
+def test_a_batch_that_fails_publishes_nothing_more(cache: Cache) -> None:
+    with pytest.raises(RuntimeError), cache.writer() as saving:
+        saving.put(Wanted(digest(b"x"), 1, b""), b"x")
+        raise RuntimeError
+    assert cache.missing([digest(b"x")]) == {digest(b"x")}
+    assert not list((cache.top / "tmp").glob("*"))
