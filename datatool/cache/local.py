@@ -111,6 +111,9 @@ class Cache:
 
     def _read(self, wanted: Sequence[Wanted], *, checked: bool) -> Iterator[Small | Large | Absent]:
         places = self.packs.find_many([item.oid for item in wanted])
+        trusted = (
+            {pack: self.packs.trusted(pack) for pack in {place.pack for place in places.values()}} if checked else {}
+        )
         for item in wanted:
             if item.oid == EMPTY:
                 yield Small(item, b"")
@@ -119,13 +122,13 @@ class Cache:
             if place is None:
                 yield from self._read_loose(item, checked)
             else:
-                yield self._read_packed(item, place, checked)
+                yield self._read_packed(item, place, trusted.get(place.pack, not checked))
 
-    def _read_packed(self, item: Wanted, place: Place, checked: bool) -> Small | Large | Absent:
+    def _read_packed(self, item: Wanted, place: Place, trusted: bool) -> Small | Large | Absent:
         damaged = False
         data = self._in_pack(place)
         if data is not None:
-            if not checked or self.packs.trusted(place.pack) or digest(data) == item.oid:
+            if trusted or digest(data) == item.oid:
                 return Small(item, data)
             damaged = True
             self.reject(item)
@@ -134,7 +137,7 @@ class Cache:
         data = self._in_pack(other) if other is not None else None
         if data is not None and digest(data) == item.oid:
             return Small(item, data)
-        for found in self._read_loose(item, checked):
+        for found in self._read_loose(item, checked=True):
             return found if not isinstance(found, Absent) else Absent(item, damaged=damaged or found.damaged)
         return Absent(item, damaged=damaged)
 

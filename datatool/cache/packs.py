@@ -13,10 +13,13 @@ from datatool.errors import FormatError
 from datatool.formats.pack import pack_path
 from datatool.formats.shard import LOOSE, Shard, ShardRecord
 from datatool.formats.zstd import decompress
-from datatool.hashing import digest
+from datatool.hashing import digest, hash_fd
 from datatool.model.oid import ObjectId, parse_oid
 
 ZSTD_KIND = 1
+_MOST_OPEN = 64
+_HAS_PREAD = hasattr(os, "pread")
+_READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
 class Place(NamedTuple):
@@ -37,7 +40,7 @@ class Packs:
         self._trust = trust
         self._shards: dict[str, Shard] = {}
         self._present: dict[ObjectId, bool] = {}
-        self._maps: dict[ObjectId, mmap.mmap] = {}
+        self._open_packs: dict[ObjectId, int] = {}
         self.refresh()
 
     def refresh(self) -> None:
@@ -83,10 +86,17 @@ class Packs:
                         break
         return places
 
-    def read(self, place: Place) -> bytes | memoryview:
+    def read(self, place: Place) -> bytes:
         """An object's bytes, as they are in the pack: not checked here."""
-        view = memoryview(self._map(place.pack))[place.off : place.off + place.clen]
-        return decompress(bytes(view), limit=place.ulen) if place.kind == ZSTD_KIND else view
+        fd = self._fd(place.pack)
+        if _HAS_PREAD:  # not mapped: pages that are only passed through would count as this process's memory
+            data = os.pread(fd, place.clen, place.off)
+        else:
+            os.lseek(fd, place.off, os.SEEK_SET)
+            data = os.read(fd, place.clen)
+        if len(data) != place.clen:
+            raise ValueError(f"pack {place.pack} is cut off")
+        return decompress(data, limit=place.ulen) if place.kind == ZSTD_KIND else data
 
     def trusted(self, pack: ObjectId) -> bool:
         """Whether a pack's bytes are known to be right: unchanged since they last were, or hashed just now."""
@@ -96,7 +106,11 @@ class Packs:
             return True
         try:
             before = os.lstat(path)
-            right = digest(self._map(pack)) == pack
+            fd = os.open(path, _READ)
+            try:
+                right = hash_fd(fd, before.st_size) == pack
+            finally:
+                os.close(fd)
         except (OSError, ValueError):
             return False
         if right:
@@ -115,7 +129,14 @@ class Packs:
     def forget(self, pack: ObjectId) -> None:
         """Stop using a pack that was moved away."""
         self._present[pack] = False
-        self._maps.pop(pack, None)
+        fd = self._open_packs.pop(pack, None)
+        if fd is not None:
+            os.close(fd)
+
+    def close(self) -> None:
+        """Let go of all open packs."""
+        while self._open_packs:
+            os.close(self._open_packs.popitem()[1])
 
     def path(self, pack: ObjectId) -> Path:
         """Where a pack lies."""
@@ -130,16 +151,12 @@ class Packs:
             there = self._present[pack] = os.path.exists(self.path(pack))
         return Place(pack, record.kind, record.off, record.clen, record.ulen) if there else None
 
-    def _map(self, pack: ObjectId) -> mmap.mmap:
-        found = self._maps.get(pack)
+    def _fd(self, pack: ObjectId) -> int:
+        found = self._open_packs.get(pack)
         if found is None:
-            fd = os.open(self.path(pack), os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
-            try:
-                found = self._maps[pack] = mmap.mmap(fd, 0, access=mmap.ACCESS_READ)
-            finally:
-                os.close(fd)
-            if len(self._maps) > 64:  # bounded address space and open maps
-                self._maps.pop(next(iter(self._maps)))
+            found = self._open_packs[pack] = os.open(self.path(pack), _READ)
+            if len(self._open_packs) > _MOST_OPEN:
+                os.close(self._open_packs.pop(next(iter(self._open_packs))))
         return found
 
     def _open(self, name: str) -> Shard | None:
@@ -147,7 +164,7 @@ class Packs:
         path = self._top / "index" / name
         try:
             before = os.lstat(path)
-            fd = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
+            fd = os.open(path, _READ)
             try:
                 data = mmap.mmap(fd, 0, access=mmap.ACCESS_READ)
             finally:

@@ -24,12 +24,17 @@ CREATE TABLE base (artifact BLOB PRIMARY KEY, version BLOB, here BLOB, executabl
 CREATE TABLE verified (name TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, ino INTEGER) WITHOUT ROWID;
 CREATE TABLE complete (oid BLOB PRIMARY KEY, stamp BLOB) WITHOUT ROWID;
 """
-_63 = (1 << 63) - 1
+MASK = (1 << 63) - 1
+"""The database has signed 64-bit numbers; inodes and devices may be larger."""
 _STAT = "path, size, mtime_ns, ctime_ns, dev, ino, mode, oid"
 _PAGE = 8192
 
 Stamp = tuple[int, int, int, int, int, int]
 """size, mtime_ns, ctime_ns, dev, ino, mode: as one lstat saw a file; 63-bit numbers."""
+
+
+RawRow = tuple[bytes, int, int, int, int, int, int, bytes]
+"""A row as the database gives it."""
 
 
 class Row(NamedTuple):
@@ -58,10 +63,10 @@ def stamp_of(stat: os.stat_result) -> Stamp:
     """What must be equal for a remembered hash to hold."""
     return (
         stat.st_size,
-        stat.st_mtime_ns & _63,
-        stat.st_ctime_ns & _63,
-        stat.st_dev & _63,
-        stat.st_ino & _63,
+        stat.st_mtime_ns & MASK,
+        stat.st_ctime_ns & MASK,
+        stat.st_dev & MASK,
+        stat.st_ino & MASK,
         stat.st_mode,
     )
 
@@ -106,15 +111,18 @@ class State:
 
     def rows(self, prefix: bytes) -> Iterator[Row]:
         """Remembered files at or below a path, in raw-byte order."""
-        for row in self._all(f"SELECT {_STAT} FROM stat WHERE path=?", (prefix,)):
+        for row in self.raw_rows(prefix):
             yield Row(row[0], row[1:7], row[7])
+
+    def raw_rows(self, prefix: bytes) -> Iterator[RawRow]:
+        """The same, as flat tuples: path, the six numbers of a stamp, 32 bytes."""
+        yield from self._all(f"SELECT {_STAT} FROM stat WHERE path=?", (prefix,))
         low, high = prefix + b"/", prefix + b"0"
         while True:  # a page at a time, so that rows may be written while others are still read
             page = self._all(
                 f"SELECT {_STAT} FROM stat WHERE path>? AND path<? ORDER BY path LIMIT {_PAGE}", (low, high)
             )
-            for row in page:
-                yield Row(row[0], row[1:7], row[7])
+            yield from page
             if len(page) < _PAGE:
                 return
             low = page[-1][0]

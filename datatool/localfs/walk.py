@@ -24,16 +24,22 @@ class Found(NamedTuple):
     target: bytes | None
 
 
+_NONE: frozenset[bytes] = frozenset()
+
+
 def scan(
     top: bytes,
     *,
     skip: Callable[[bytes, bool], bool] | None = None,
+    skip_names: frozenset[bytes] = _NONE,
+    skip_directories: frozenset[bytes] = _NONE,
     on_special: Callable[[bytes, str], None] | None = None,
     on_temp: Callable[[bytes], None] | None = None,
 ) -> Iterator[Found]:
     """Everything below `top`, sorted by raw bytes of the full path (an empty directory's with `/` appended).
 
-    `skip(path, is_directory)` leaves things out; our own temporary files always are. `on_special(path, what)`
+    `skip(path, is_directory)` leaves things out, as do `skip_names` (of anything) and `skip_directories`, which cost
+    nothing; our own temporary files always are left out. `on_special(path, what)`
     hears of FIFOs, sockets and devices, which are left out, never opened; `on_temp(directory)` of our own temporary
     files, by the directory they lie in. A `top` that is no directory gives
     one Found with an empty path; one that is not there gives nothing. Raises ReadFailed for a directory that
@@ -46,7 +52,7 @@ def scan(
     except OSError as error:
         raise _unreadable(top, error) from error
     if stat_module.S_ISDIR(found.st_mode):
-        yield from _walk(top, skip, on_special, on_temp)
+        yield from _walk(top, skip, skip_names, skip_names | skip_directories, on_special, on_temp)
     elif stat_module.S_ISREG(found.st_mode):
         yield Found(b"", found, "f", None)
     elif stat_module.S_ISLNK(found.st_mode):
@@ -58,10 +64,12 @@ def scan(
 def _walk(
     top: bytes,
     skip: Callable[[bytes, bool], bool] | None,
+    skip_names: frozenset[bytes],
+    skip_directories: frozenset[bytes],
     on_special: Callable[[bytes, str], None] | None,
     on_temp: Callable[[bytes], None] | None,
 ) -> Iterator[Found]:
-    S_IFMT, IFREG, IFDIR, IFLNK = stat_module.S_IFMT, stat_module.S_IFREG, stat_module.S_IFDIR, stat_module.S_IFLNK
+    IFMT, IFREG, IFDIR, IFLNK = 0o170000, stat_module.S_IFREG, stat_module.S_IFDIR, stat_module.S_IFLNK
     temp = os.fsencode(TEMP_PREFIX)
     base = top + b"/"
     # A stack of directories under way: (its path with `/`, its lstat, what is left in it in order, found any).
@@ -71,7 +79,7 @@ def _walk(
         prefix = level.prefix
         for _, name, found in level.rest:
             path = prefix + name
-            kind = S_IFMT(found.st_mode)
+            kind = found.st_mode & IFMT
             if name[:1] == b".":
                 if name.startswith(temp):
                     if on_temp is not None:
@@ -79,6 +87,8 @@ def _walk(
                     continue
                 if name == b".git":
                     raise _git_inside(top, prefix)
+            if name in (skip_directories if kind == IFDIR else skip_names):
+                continue
             if skip is not None and skip(path, kind == IFDIR):
                 continue
             if kind == IFREG:
@@ -130,8 +140,7 @@ def _listed(directory: bytes, top: bytes) -> list[tuple[bytes, bytes, os.stat_re
                 except FileNotFoundError:
                     continue
                 name = entry.name
-                key = name + b"/" if stat_module.S_ISDIR(found.st_mode) else name
-                rows.append((key, name, found))
+                rows.append((name + b"/" if found.st_mode & 0o170000 == 0o040000 else name, name, found))
     except FileNotFoundError:
         return []
     except OSError as error:

@@ -47,6 +47,7 @@ class Project:
 
     def __exit__(self, *_: object) -> None:
         self.state.close()
+        self.cache.packs.close()
 
     @property
     def remotes_memory(self) -> Path:

@@ -16,6 +16,7 @@ from datatool.formats.tree_object import TreeWriter, read_tree
 from datatool.index.state import Stamp, stamp_of
 from datatool.localfs.atomic import make_dirs
 from datatool.localfs.batch import Batch, Published
+from datatool.localfs.behind import Behind
 from datatool.localfs.links import hardlinks_safe
 from datatool.localfs.modes import file_mode
 from datatool.localfs.safe_paths import Directories
@@ -191,7 +192,7 @@ class Checkout:
                     directories.move_out(self._whole(path), place)
             for path in reversed(plan.first):
                 self._delete(directories, path, outcome, empty)
-            with self._batch() as batch:
+            with Behind(self._remember) as behind:
                 for path, now, base, target in self._triples():
                     if target is not None:
                         if not same(now, target) or (self.relink and target.is_file):
@@ -203,11 +204,11 @@ class Checkout:
                             chunk.append((target, now is not None or self._is_taken(path)))
                             size += target.size
                             if len(chunk) >= CHUNK or size >= CHUNK_BYTES:
-                                self._write(batch, chunk, outcome, task)
+                                self._write_chunk(behind, chunk, outcome, task)
                                 chunk, size = [], 0
                     elif now is not None and same(now, base):
                         going.append(path)
-                self._write(batch, chunk, outcome, task)
+                self._write_chunk(behind, chunk, outcome, task)
             for path in reversed(going):
                 self._delete(directories, path, outcome, empty)
         return outcome
@@ -238,17 +239,29 @@ class Checkout:
         while len(parent) > len(self.artifact) and parent not in empty and directories.remove_directory(parent):
             parent = os.path.dirname(parent)
 
-    def _batch(self) -> Batch:
-        def remember(published: list[Published]) -> None:
-            rows: list[tuple[bytes, Stamp, ObjectId]] = []
-            for item in published:
-                if item.stat is not None and isinstance(item.tag, tuple):
-                    path, oid = item.tag
-                    rows.append((path, stamp_of(item.stat), oid))
-            self.workspace.remember(rows, (1 << 63) - 1)
+    def _remember(self, published: list[Published]) -> None:
+        rows: list[tuple[bytes, Stamp, ObjectId]] = []
+        for item in published:
+            if item.stat is not None and isinstance(item.tag, tuple):
+                path, oid = item.tag
+                rows.append((path, stamp_of(item.stat), oid))
+        self.workspace.remember(rows, (1 << 63) - 1)
 
-        root = self.workspace.root
-        return Batch(root, durability=self.durability, on_published=remember)
+    def _write_chunk(self, behind: Behind, chunk: list[tuple[Entry, bool]], outcome: Outcome, task: Task) -> None:
+        """Write temporary files here; they get their names behind, while the next chunk is written."""
+        published: list[Published] = []
+        batch = Batch(
+            self.workspace.root,
+            durability=self.durability,
+            on_published=published.extend,
+            max_files=2 * CHUNK,
+        )
+        try:
+            self._write(batch, chunk, outcome, task)
+        except BaseException as error:
+            batch.__exit__(type(error), error, error.__traceback__)
+            raise
+        behind.publish(batch, published)
 
     def _write(self, batch: Batch, chunk: list[tuple[Entry, bool]], outcome: Outcome, task: Task) -> None:
         files: list[Wanted] = []

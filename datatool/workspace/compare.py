@@ -165,12 +165,14 @@ def known_tree(workspace: Workspace, artifact: bytes) -> TreeSummary | None:
     if not workspace.modes_bind:
         return None
     tree = TreeWriter(lambda oid, data: None, check=False)
-    entry = workspace.entry
-    for seen in workspace.look(artifact):
-        if seen.oid is None and seen.found.kind == FILE:
-            return None
-        if seen.found.path:
-            tree.add(entry(seen, seen.oid))
+    add = tree.add
+    for (path, stat, kind, target), _, oid in workspace.look(artifact):
+        if kind == FILE:
+            if oid is None:
+                return None
+            add(Entry(EXECUTABLE if stat.st_mode & 0o111 else FILE, path, oid, stat.st_size))
+        elif path:
+            add(Entry(kind, path, None, len(target or b""), target))
     return tree.finish()
 
 

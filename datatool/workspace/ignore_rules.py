@@ -40,19 +40,29 @@ def read_rules(text: bytes) -> Callable[[bytes, bool], bool] | None:
     return _by_pattern(rules)
 
 
-def _by_name(rules: list[bytes]) -> Callable[[bytes, bool], bool]:
+def _by_name(rules: list[bytes]) -> NameRules:
     """Names alone, as in the default: no library, and cheap enough for a million files."""
     anything = frozenset(rule for rule in rules if not rule.endswith(b"/"))
     directories = frozenset(rule[:-1] for rule in rules if rule.endswith(b"/"))
-    every = anything | directories
+    return NameRules(anything, directories)
 
-    def leave_out(path: bytes, is_directory: bool) -> bool:
+
+class NameRules:
+    """Rules that are names alone: a walk that never enters what they leave out needs only look at the last name."""
+
+    __slots__ = ("anything", "directories")
+
+    def __init__(self, anything: frozenset[bytes], directories: frozenset[bytes]) -> None:
+        """`anything`: names of files and directories; `directories`: names of directories only."""
+        self.anything = anything
+        self.directories = directories
+
+    def __call__(self, path: bytes, is_directory: bool) -> bool:
+        """Whether a path, or a directory around it, is left out."""
         names = path.split(b"/")
-        if every.isdisjoint(names):
-            return False
-        return not anything.isdisjoint(names) or not directories.isdisjoint(names if is_directory else names[:-1])
-
-    return leave_out
+        if not self.anything.isdisjoint(names):
+            return True
+        return not self.directories.isdisjoint(names if is_directory else names[:-1])
 
 
 def _by_pattern(rules: list[bytes]) -> Callable[[bytes, bool], bool]:

@@ -8,6 +8,7 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +22,7 @@ from datatool.localfs.walk import Found, scan
 from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, SYMLINK, Entry
 from datatool.model.oid import ObjectId, from_digest, to_digest
 from datatool.model.paths import PathRefused, check_link, named, show
+from datatool.workspace.ignore_rules import NameRules
 
 T = TypeVar("T")
 
@@ -71,19 +73,22 @@ class Workspace:
         it does; callers that must not follow check `found.kind`. Raises ReadFailed for what can't be read.
         """
         top = self.full(artifact)
-        skip = self._skip(artifact)
         start = os.path.join(top, within) if within else top
+        rules = self.skip
+        by_name = isinstance(rules, NameRules)
         found = scan(
             start,
-            skip=skip,
+            skip=None if by_name else self._skip(artifact),
+            skip_names=rules.anything if isinstance(rules, NameRules) else frozenset(),
+            skip_directories=rules.directories if isinstance(rules, NameRules) else frozenset(),
             on_special=on_special,
             on_temp=lambda directory: self._littered.add(os.path.join(start, directory)),
         )
         if within:
             found = (item._replace(path=within + b"/" + item.path if item.path else within) for item in found)
         prefix = artifact + b"/"
-        rows = self.state.rows(prefix + within if within else artifact)
-        return self._named(recall(self._followed(top, found), rows, prefix))
+        rows = self.state.raw_rows(prefix + within if within else artifact)
+        return self._named(recall(found, rows, prefix, follow=partial(_followed, top)))
 
     def sweep(self) -> None:
         """Delete temporary files that were met and whose process is gone; the caller holds the pointer's lock."""
@@ -200,24 +205,22 @@ class Workspace:
         """Remember hashes of files that last changed before the moment `clock` gave (formats §4, racy rule)."""
         self.state.remember(Row(path, stamp, to_digest(oid)) for path, stamp, oid in hashed if stamp[2] < before)
 
-    def _followed(self, top: bytes, found: Iterator[Found]) -> Iterator[Found]:
-        for item in found:
-            if item.kind == SYMLINK and leaves(item.path, item.target or b""):
-                try:
-                    there = os.stat(os.path.join(top, item.path))
-                except OSError:
-                    if not _INTO_A_CACHE.search(item.target or b""):  # one that was moved: as good as not there
-                        yield item
-                    continue
-                yield Found(item.path, there, FILE, item.target) if stat.S_ISREG(there.st_mode) else item
-            else:
-                yield item
-
     def _skip(self, artifact: bytes) -> Callable[[bytes, bool], bool] | None:
         skip = self.skip
         if skip is None:
             return None
         return lambda path, is_directory: skip(artifact + b"/" + path, is_directory)
+
+
+def _followed(top: bytes, item: Found) -> Found | None:
+    """A link that leaves the artifact stands for the file it points to; one into a cache that was moved for nothing."""
+    if not leaves(item.path, item.target or b""):
+        return item
+    try:
+        there = os.stat(os.path.join(top, item.path))
+    except OSError:
+        return None if _INTO_A_CACHE.search(item.target or b"") else item
+    return Found(item.path, there, FILE, item.target) if stat.S_ISREG(there.st_mode) else item
 
 
 def leaves(path: bytes, target: bytes) -> bool:
