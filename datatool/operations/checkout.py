@@ -35,8 +35,10 @@ from datatool.operations.space import room_for
 from datatool.operations.targets import Selection, name_of, not_found, project_path, select
 from datatool.progress import SILENT, Progress, Task
 from datatool.project.project import Project
-from datatool.workspace.checkout import Checkout, FileCheckout, Outcome, tree_without
+from datatool.workspace.checkout import Checkout, tree_without
+from datatool.workspace.checkout_file import FileCheckout
 from datatool.workspace.compare import known_tree
+from datatool.workspace.placing import Outcome
 from datatool.workspace.pointers import SUFFIX, Artifact, owner
 
 HINT_FROM = 1 << 30

@@ -11,7 +11,7 @@ from datatool.model.oid import EMPTY, ObjectId
 from datatool.model.pointer import Pointer
 from datatool.model.settings import LinkMethod
 from datatool.project.project import Project
-from datatool.workspace.checkout import link
+from datatool.workspace.placing import link
 
 
 def relink(project: Project, artifact: bytes, pointer: Pointer, paths: Sequence[bytes]) -> int:

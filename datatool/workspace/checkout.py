@@ -7,27 +7,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from datatool.cache.local import Cache
-from datatool.errors import PathNotFound
 from datatool.formats.tree_object import TreeWriter, read_tree
 from datatool.index.state import Stamp, stamp_of
 from datatool.localfs.atomic import make_dirs
 from datatool.localfs.batch import Batch, Published
 from datatool.localfs.behind import Behind
-from datatool.localfs.links import hardlinks_safe
-from datatool.localfs.modes import file_mode
 from datatool.localfs.safe_paths import Directories
 from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, SYMLINK, Entry
 from datatool.model.oid import EMPTY, ObjectId
 from datatool.model.settings import Durability, LinkMethod
 from datatool.model.tree import TreeSummary
 from datatool.progress import Task
-from datatool.store.objects import Absent, Large, Small, Wanted
+from datatool.store.objects import Absent, Wanted
 from datatool.workspace.compare import Load, against
 from datatool.workspace.merge import same, side_by_side
+from datatool.workspace.parents import Parents
+from datatool.workspace.placing import Outcome, link, place
 from datatool.workspace.present import Workspace
 
 CHUNK = 4096
@@ -46,19 +45,6 @@ class Plan:
     unsaved: tuple[bytes, ...]
     kept: tuple[bytes, ...]
     first: tuple[bytes, ...]
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What a checkout did. `missing` and `damaged` are paths whose object the cache lacks; `refused` those that
-    somebody wrote to between the plan and its turn."""
-
-    written: int = 0
-    deleted: int = 0
-    bytes_copied: int = 0
-    missing: list[bytes] = field(default_factory=list)
-    damaged: list[bytes] = field(default_factory=list)
-    refused: list[bytes] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,8 +74,8 @@ class Checkout:
         unsaved: list[bytes] = []
         kept: list[bytes] = []
         first: list[bytes] = []
-        files_wanted = _Parents()
-        files_going = _Parents()
+        files_wanted = Parents()
+        files_going = Parents()
         questionable: list[tuple[bytes, ObjectId]] = []
         for path, now, base, target in self._triples():
             if target is not None:
@@ -305,41 +291,6 @@ class Checkout:
         return link(batch, source, target, entry.oid, methods, replace=replace)
 
 
-def link(
-    batch: Batch,
-    source: Path,
-    path: bytes,
-    oid: ObjectId,
-    methods: Sequence[LinkMethod],
-    *,
-    replace: bool,
-) -> bool:
-    """Put a link to a cache file at `path` (from the batch's top); False where none of the methods is possible."""
-    for method in methods:
-        if method is LinkMethod.HARDLINK and not hardlinks_safe(source.parent):
-            continue
-        kind = "hardlink" if method is LinkMethod.HARDLINK else "symlink"
-        if batch.adopt_link(path, os.fsencode(source), kind=kind, replace=replace, tag=(path, oid)):
-            return True
-    return False
-
-
-def place(batch: Batch, item: Small | Large, path: bytes, entry: Entry, replace: bool) -> None:
-    """Write one checked object to its place in the workspace."""
-    assert entry.oid is not None
-    mode = file_mode(executable=entry.kind == EXECUTABLE)
-    if isinstance(item, Small):
-        batch.write(path, item.data, mode=mode, replace=replace, tag=(path, entry.oid))
-        return
-    fd, temp = batch.open_temp(os.path.dirname(path))
-    try:
-        item.copy_to(fd)
-    except BaseException:
-        batch.discard(temp, fd=fd)
-        raise
-    batch.add(temp, path, fd=fd, mode=mode, size=entry.size, replace=replace, tag=(path, entry.oid))
-
-
 def tree_without(
     load: Load,
     cache: Cache,
@@ -368,94 +319,3 @@ def tree_without(
 
 def _key(entry: Entry) -> bytes:
     return entry.path + b"/" if entry.kind == DIRECTORY else entry.path
-
-
-class _Parents:
-    """Of a sorted stream of paths, those that are a prefix of the current one."""
-
-    def __init__(self) -> None:
-        self._stack: list[bytes] = []
-
-    def push(self, path: bytes) -> None:
-        self._drop(path)
-        self._stack.append(path)
-
-    def at_or_above(self, path: bytes) -> bytes | None:
-        """The pushed path that is this one, or a parent of it."""
-        self._drop(path)
-        for parent in reversed(self._stack):
-            if path == parent or path.startswith(parent + b"/"):
-                return parent
-        return None
-
-    def _drop(self, path: bytes) -> None:
-        # `a`, `a.txt`, `a/b`: what is no parent of this path may be one of a later one, as long as it sorts near it
-        while self._stack and not (path + b"/").startswith(self._stack[-1]):
-            self._stack.pop()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FileCheckout:
-    """A single file on its way to the version its pointer names."""
-
-    workspace: Workspace
-    cache: Cache
-    path: bytes
-    target: Entry
-    here: ObjectId | None
-    links: tuple[LinkMethod, ...]
-    durability: Durability
-    relink: bool = False
-
-    def current(self) -> tuple[bool, bool]:
-        """Whether it is already the target, and whether what lies there is unsaved."""
-        kind = self.workspace.kind(self.path)
-        if kind is None:
-            return False, False
-        if kind in (DIRECTORY, "?"):
-            return False, True
-        try:
-            seen = self.workspace.look_at_file(self.path)
-        except PathNotFound:  # a dangling link
-            return False, False
-        if seen.found.kind != FILE:
-            return False, True
-        oid = seen.oid
-        if oid is None:
-            oid, _ = self.workspace.hash(self.path)
-        before = self.target if not self.workspace.modes_bind else None
-        now = self.workspace.entry(seen, oid, before)
-        if oid == self.target.oid and now.kind == self.target.kind:
-            return True, False
-        return False, oid != self.here and bool(self.cache.missing([oid]))
-
-    def apply(self, task: Task) -> Outcome:
-        """Write it; the caller has asked `current`."""
-        outcome = Outcome()
-        entry = self.target
-        assert entry.oid is not None
-        replace = self.workspace.kind(self.path) is not None
-
-        def remember(published: list[Published]) -> None:
-            oid = entry.oid
-            assert oid is not None
-            self.workspace.remember(
-                [(self.path, stamp_of(item.stat), oid) for item in published if item.stat is not None], (1 << 63) - 1
-            )
-
-        with Batch(self.workspace.root, durability=self.durability, on_published=remember) as batch:
-            methods = [method for method in self.links if method in (LinkMethod.HARDLINK, LinkMethod.SYMLINK)]
-            if methods and entry.kind != EXECUTABLE and entry.oid != EMPTY:
-                source = self.cache.linkable(entry.oid)
-                if source is not None and link(batch, source, self.path, entry.oid, methods, replace=replace):
-                    outcome.written += 1
-                    return outcome
-            for item in self.cache.checked([Wanted(entry.oid, entry.size, self.path)]):
-                if isinstance(item, Absent):
-                    (outcome.damaged if item.damaged else outcome.missing).append(self.path)
-                else:
-                    place(batch, item, self.path, entry, replace)
-                    outcome.written += 1
-                    outcome.bytes_copied += entry.size if entry.size >= 1 << 20 else 0
-                    task.advance(bytes=entry.size, files=1)
-        return outcome

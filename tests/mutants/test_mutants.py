@@ -106,7 +106,7 @@ MUTANTS = [
     ),
     Mutant(
         name="drop what was never fetched",
-        module="operations/add.py",
+        module="operations/record.py",
         old="if base.here != base.version and not options.prune:",
         new="if False:",
         caught_by="test_what_was_never_fetched_is_not_dropped_by_add",

@@ -1,0 +1,84 @@
+"""Cache → workspace, for an artifact that is a single file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from datatool.cache.local import Cache
+from datatool.errors import PathNotFound
+from datatool.index.state import stamp_of
+from datatool.localfs.batch import Batch, Published
+from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, Entry
+from datatool.model.oid import EMPTY, ObjectId
+from datatool.model.settings import Durability, LinkMethod
+from datatool.progress import Task
+from datatool.store.objects import Absent, Wanted
+from datatool.workspace.placing import Outcome, link, place
+from datatool.workspace.present import Workspace
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FileCheckout:
+    """A single file on its way to the version its pointer names."""
+
+    workspace: Workspace
+    cache: Cache
+    path: bytes
+    target: Entry
+    here: ObjectId | None
+    links: tuple[LinkMethod, ...]
+    durability: Durability
+    relink: bool = False
+
+    def current(self) -> tuple[bool, bool]:
+        """Whether it is already the target, and whether what lies there is unsaved."""
+        kind = self.workspace.kind(self.path)
+        if kind is None:
+            return False, False
+        if kind in (DIRECTORY, "?"):
+            return False, True
+        try:
+            seen = self.workspace.look_at_file(self.path)
+        except PathNotFound:  # a dangling link
+            return False, False
+        if seen.found.kind != FILE:
+            return False, True
+        oid = seen.oid
+        if oid is None:
+            oid, _ = self.workspace.hash(self.path)
+        before = self.target if not self.workspace.modes_bind else None
+        now = self.workspace.entry(seen, oid, before)
+        if oid == self.target.oid and now.kind == self.target.kind:
+            return True, False
+        return False, oid != self.here and bool(self.cache.missing([oid]))
+
+    def apply(self, task: Task) -> Outcome:
+        """Write it; the caller has asked `current`."""
+        outcome = Outcome()
+        entry = self.target
+        assert entry.oid is not None
+        replace = self.workspace.kind(self.path) is not None
+
+        def remember(published: list[Published]) -> None:
+            oid = entry.oid
+            assert oid is not None
+            self.workspace.remember(
+                [(self.path, stamp_of(item.stat), oid) for item in published if item.stat is not None], (1 << 63) - 1
+            )
+
+        with Batch(self.workspace.root, durability=self.durability, on_published=remember) as batch:
+            methods = [method for method in self.links if method in (LinkMethod.HARDLINK, LinkMethod.SYMLINK)]
+            if methods and entry.kind != EXECUTABLE and entry.oid != EMPTY:
+                source = self.cache.linkable(entry.oid)
+                if source is not None and link(batch, source, self.path, entry.oid, methods, replace=replace):
+                    outcome.written += 1
+                    return outcome
+            for item in self.cache.checked([Wanted(entry.oid, entry.size, self.path)]):
+                if isinstance(item, Absent):
+                    (outcome.damaged if item.damaged else outcome.missing).append(self.path)
+                else:
+                    place(batch, item, self.path, entry, replace)
+                    outcome.written += 1
+                    outcome.bytes_copied += entry.size if entry.size >= 1 << 20 else 0
+                    task.advance(bytes=entry.size, files=1)
+        return outcome
