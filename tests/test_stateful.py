@@ -72,7 +72,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(which=st.integers(min_value=0))
     def go(self, which: int) -> None:
-        """`git checkout` and `datatool checkout` of a version: unsaved files refuse it, and then all stays as it was."""
+        """`git checkout` and `datatool checkout` of a version: unsaved files refuse it, and all stays as it was."""
         number = which % len(self.versions)
         commit, target = self.versions[number]
         self.world.git("checkout", "-q", commit)

@@ -27,4 +27,7 @@ def transfer_lines(result: TransferResult, done: str, would: str) -> Iterator[st
     verb = would if result.dry_run else done
     if result.objects:
         yield f"{verb} {counted(result.objects, 'object')}, {human_size(result.bytes)} ({show(result.remote)})"
-    yield up_to_date([item.error for item in result.artifacts])
+    if not result.dry_run:
+        yield up_to_date([item.error for item in result.artifacts])
+    elif not result.objects:
+        yield f"{verb} nothing"

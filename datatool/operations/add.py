@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
-from datatool.errors import PathNotFound, RemoteNotFound, UsageError
+from datatool.errors import PathNotFound, UsageError
 from datatool.formats.pointer_file import write_pointer
 from datatool.model.oid import prefixed
 from datatool.model.paths import named
@@ -18,7 +17,8 @@ from datatool.model.settings import LinkMethod
 from datatool.operations.publish import locked, publish
 from datatool.operations.record import Labels, Recorded, RecordOptions, Target, record_all
 from datatool.operations.relink import relink
-from datatool.operations.targets import nearest, project_path
+from datatool.operations.remote_names import no_such_remote
+from datatool.operations.targets import nearest, project_path, require_inside
 from datatool.operations.trackable import refuse_untrackable
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
@@ -118,11 +118,7 @@ def _role(role: str | None) -> Role | None:
 def _known_remote(project: Project, remote: str | None) -> str | None:
     remotes = project.config.remotes()
     if remote is not None and remote not in remotes:
-        near = difflib.get_close_matches(remote, list(remotes), n=1)
-        raise RemoteNotFound(
-            f"{remote}: no such remote",
-            hint=f"did you mean {near[0]}?" if near else f"datatool remote add {remote} URL",
-        )
+        raise no_such_remote(project, remote)
     return remote
 
 
@@ -140,6 +136,8 @@ def _targets(project: Project, targets: Sequence[str], cwd: Path) -> list[Target
             path = path[: -len(SUFFIX)]
             around = find_artifact(project.root, path)
         if around is not None:
+            if path != around.path:
+                require_inside(project, around, path[len(around.path) + 1 :], target)
             found.setdefault(around.path, []).append(path[len(around.path) + 1 :])
         else:
             if not os.path.lexists(project.workspace.full(path)):

@@ -17,7 +17,7 @@ from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, Entry
 from datatool.model.oid import ObjectId, prefixed
 from datatool.model.paths import named
 from datatool.model.pointer import ArtifactKind, Pointer
-from datatool.operations.targets import all_artifacts, name_of, nearest, not_found, project_path
+from datatool.operations.targets import all_artifacts, name_of, nearest, not_found, project_path, require_inside
 from datatool.project.project import Project
 from datatool.workspace.compare import against
 from datatool.workspace.merge import same
@@ -83,7 +83,7 @@ def diff(project: Project, words: Sequence[str], paths_after_dashes: Sequence[st
         pairs = _with_workspace(project, old, wanted)
     changes = _changes(project, pairs)
     known = set(old) | (set(new) if len(commits) == 2 else set())
-    _require_known(project, targets, wanted, known)
+    _require_known(project, targets, wanted, known, changed=bool(changes))
     return DiffResult(
         old=commits[0] if commits else "", new=commits[1] if len(commits) == 2 else WORKSPACE, changes=tuple(changes)
     )
@@ -125,11 +125,16 @@ def _target(project: Project, target: str, cwd: Path) -> bytes:
     return path[: -len(SUFFIX)] if path.endswith(SUFFIX) else path
 
 
-def _require_known(project: Project, targets: Sequence[str], wanted: Sequence[bytes], known: set[bytes]) -> None:
+def _require_known(
+    project: Project, targets: Sequence[str], wanted: Sequence[bytes], known: set[bytes], *, changed: bool
+) -> None:
     for target, path in zip(targets, wanted, strict=True):
         around = any(artifact.startswith(path + b"/") or not path for artifact in known)
         inside = any(path == artifact or path.startswith(artifact + b"/") for artifact in known)
-        if around or inside or owner(project.root, path) is not None:
+        here = owner(project.root, path)
+        if around or here is not None or inside:
+            if here is not None and here.path != path and not changed:
+                require_inside(project, here, path[len(here.path) + 1 :], target)
             continue
         if any(isinstance(item, Artifact) for item in all_artifacts(project, path)):
             continue

@@ -23,7 +23,8 @@ from datatool.model.pointer import ArtifactKind
 from datatool.operations.cached import is_cached
 from datatool.operations.failures import Failure, failure_of
 from datatool.operations.push import one_per_path
-from datatool.operations.remote_access import Connection, connect_to, remote_name
+from datatool.operations.remote_access import Connection, connect_to
+from datatool.operations.remote_names import remote_name
 from datatool.operations.scope import Scope
 from datatool.operations.space import room_for
 from datatool.operations.targets import name_of, not_found
@@ -82,6 +83,8 @@ def fetch(
     >>> fetch(project, ["data/songs"], cwd=Path.cwd()).objects  # doctest: +SKIP
     10001
     """
+    if remote is not None:
+        remote_name(project, remote)
     chosen, broken = versions(project, targets, cwd, scope or Scope())
     results: list[Transferred] = [
         Transferred(path=name_of(error), ok=False, error=failure_of(error)) for error in broken
@@ -121,7 +124,7 @@ def fetch(
             for wish in wishes:
                 wish.error = wish.error or failure_of(error)
         totals.requests += connection.store.requests
-        totals.bytes += connection.store.bytes_in
+        totals.bytes += 0 if dry_run else connection.store.bytes_in
         results += [_transferred(wish, connection.name) for wish in wishes]
     return TransferResult(
         remote=", ".join(sorted(names)) or remote or project.config.default_remote or "",
@@ -132,6 +135,19 @@ def fetch(
         requests=totals.requests,
         dry_run=dry_run,
     )
+
+
+def fetch_lists(project: Project, wanted: Sequence[Version], *, offline: bool = False) -> None:
+    """Get only what lists the content of directories, for those who want to look before they download.
+
+    What can't be had is left out. Raises RemoteNotFound, RemoteError.
+    """
+    groups: dict[str, list[_Wish]] = {}
+    for version in wanted:
+        groups.setdefault(remote_name(project, None, version.pointer), []).append(_Wish(version))
+    for name, wishes in groups.items():
+        connection = connect_to(project, name, offline=offline)
+        _Fetch(project, connection, wishes, _Totals(), _JOBS, SILENT, force=False, dry_run=False).run_lists()
 
 
 def _name(project: Project, given: str | None, version: Version) -> str:
@@ -169,10 +185,7 @@ class _Fetch:
         """Fetch; each wish is left with what could not be had."""
         if self._force:
             self._opened()
-        trees = [wish for wish in self._wishes if wish.version.pointer.kind is ArtifactKind.DIRECTORY]
-        with self._progress.task("fetching lists") as task:
-            self._get(((wish, [_root(wish.version)]) for wish in trees), task, always=True)
-            self._get(((wish, self._pages(wish)) for wish in trees), task, always=True)
+        self.run_lists()
         total = sum(wish.version.pointer.size or 0 for wish in self._wishes if not wish.version.within)
         files = sum(wish.version.pointer.files or 1 for wish in self._wishes if not wish.version.within)
         with self._progress.task("fetching", bytes=total, files=files) as task:
@@ -186,6 +199,13 @@ class _Fetch:
             whole = not version.within and not wish.absent and wish.error is None
             if whole and version.pointer.kind is ArtifactKind.DIRECTORY and version.pointer.oid is not None:
                 self._project.state.set_complete(version.pointer.oid, stamp)
+
+    def run_lists(self) -> None:
+        """Fetch only roots and pages of trees."""
+        trees = [wish for wish in self._wishes if wish.version.pointer.kind is ArtifactKind.DIRECTORY]
+        with self._progress.task("fetching lists") as task:
+            self._get(((wish, [_root(wish.version)]) for wish in trees), task, always=True)
+            self._get(((wish, self._pages(wish)) for wish in trees), task, always=True)
 
     def _pages(self, wish: _Wish) -> Iterator[Wanted]:
         oid = wish.version.pointer.oid
@@ -255,6 +275,7 @@ class _Fetch:
             return
         if self._dry_run and not always:
             self._totals.objects += len(wanted)
+            self._totals.bytes += sum(item.size for item in wanted)
             return
         source = self._opened()
         absent: Sequence[Absent] = [Absent(item) for item in wanted]

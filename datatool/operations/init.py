@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datatool.config.edit import set_value
-from datatool.errors import DatatoolError, LocalError, PathNotFound, UsageError
+from datatool.errors import DatatoolError, LocalError, UsageError
 from datatool.git.staging import GitBusy, stage
 from datatool.git.worktree import Unsafe, Worktree, discover
 from datatool.git.worktree import init as git_init
@@ -47,12 +47,11 @@ def init(directory: Path, *, remote: str | None = None, roles: bool = False, pro
     """Make the git repository around `directory` a project, running `git init` first where there is none.
 
     With `remote` a directory or URL becomes the default remote; with `roles` a folder for each role of data is made.
-    Idempotent. Raises PathNotFound, LocalError where git refuses the repository.
+    A directory that is not there is made. Idempotent. Raises UsageError, LocalError where git refuses the repository.
     """
-    if not directory.exists():
-        raise PathNotFound(f"{directory}: no such directory", hint=f"mkdir -p {directory}", path=str(directory))
-    if not directory.is_dir():
+    if directory.exists() and not directory.is_dir():
         raise UsageError(f"{directory}: not a directory", path=str(directory))
+    make_dirs(directory)
     found = discover(directory)
     if isinstance(found, Unsafe):
         raise LocalError(found.reason, hint=f"git config --global --add safe.directory {found.top}")

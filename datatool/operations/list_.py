@@ -5,19 +5,22 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from datatool.errors import FormatError, LocalError, UsageError
+from datatool.errors import DatatoolError, FormatError, LocalError, UsageError
 from datatool.formats.pointer_file import is_pointer, parse_pointer
-from datatool.formats.tree_object import read_tree
+from datatool.formats.tree_object import part_ids, read_tree
 from datatool.git.ignore import tracked_under
 from datatool.git.revision import resolve
 from datatool.git.trees import pointers_at, tree_files_at
 from datatool.model.entry import DIRECTORY, EXECUTABLE, SYMLINK
-from datatool.model.oid import prefixed
+from datatool.model.oid import ObjectId, prefixed
 from datatool.model.pointer import ArtifactKind, Pointer
+from datatool.operations.fetch import fetch_lists
 from datatool.operations.targets import all_artifacts, not_found, project_path
+from datatool.operations.versions import Version
 from datatool.project.project import Project
 from datatool.workspace.pointers import SUFFIX
 
@@ -56,10 +59,12 @@ def list_entries(
     recursive: bool = False,
     rev: str | None = None,
     data_only: bool = False,
+    offline: bool = False,
 ) -> ListResult:
     """List what is at or below `path` (the whole project by default), one level deep unless `recursive`.
 
-    Without `rev`, what the work tree's pointers and git's index name. Raises PathNotFound, RevisionNotFound,
+    A directory's list that is not in the cache is fetched from the remote; its files are not. Without `rev`, what the
+    work tree's pointers and git's index name. Raises PathNotFound, RevisionNotFound,
     UsageError for an empty revision.
     """
     if rev == "":
@@ -70,6 +75,7 @@ def list_entries(
         top = project_path(project, path, cwd)
     commit = _commit(project, rev)
     pointers = dict(_pointers(project, commit))
+    _fetch_missing_lists(project, pointers, top, recursive=recursive, offline=offline)
     found = {entry.path: entry for entry in _data(project, pointers, top, recursive=recursive)}
     if not data_only:
         listed = _tracked(project, commit, top) if commit is not None else _staged(project, top)
@@ -115,6 +121,30 @@ def _pointers(project: Project, commit: str | None) -> Iterator[tuple[bytes, Poi
                 yield path[: -len(SUFFIX)], parse_pointer(text, name=os.fsdecode(path))
             except FormatError as error:
                 yield path[: -len(SUFFIX)], error.message
+
+
+def _fetch_missing_lists(
+    project: Project, pointers: dict[bytes, Pointer | str], top: bytes, *, recursive: bool, offline: bool
+) -> None:
+    """Get the lists that will be looked at; one that can't be had is told when it is its turn."""
+    lacking: list[Version] = []
+    for artifact, pointer in pointers.items():
+        inside = top == artifact or top.startswith(artifact + b"/")
+        below = recursive and (not top or artifact.startswith(top + b"/"))
+        if isinstance(pointer, str) or pointer.kind is not ArtifactKind.DIRECTORY or pointer.oid is None:
+            continue
+        if (inside or below) and not _has_list(project, pointer.oid):
+            lacking.append(Version(path=artifact, pointer=pointer))
+    if lacking:
+        with suppress(DatatoolError):
+            fetch_lists(project, lacking, offline=offline)
+
+
+def _has_list(project: Project, oid: ObjectId) -> bool:
+    try:
+        return not project.cache.missing(part_ids(oid, project.cache.load))
+    except (KeyError, FormatError):
+        return False
 
 
 def _data(

@@ -14,7 +14,8 @@ from datatool.formats.tree_object import is_root, parse_page, parse_root
 from datatool.model.paths import named
 from datatool.model.pointer import ArtifactKind
 from datatool.operations.failures import Failure, failure_of
-from datatool.operations.remote_access import Connection, connect_to, remote_name
+from datatool.operations.remote_access import Connection, connect_to
+from datatool.operations.remote_names import remote_name
 from datatool.operations.scope import Scope
 from datatool.operations.targets import name_of
 from datatool.operations.transfer_result import Transferred, TransferResult

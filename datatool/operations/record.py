@@ -295,7 +295,7 @@ def _refuse_outdated(target: Target, base: Base, *, here: ObjectId, new: ObjectI
         )
     progress.warn(
         f"{name}: its pointer had moved to another version meanwhile, which this one replaces",
-        hint=f"git diff {name}.dt shows both",
+        hint=f"datatool diff HEAD {name} shows what that takes back",
     )
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 
-from datatool.errors import RemoteNotFound
-from datatool.model.pointer import Pointer
+from datatool.operations.remote_names import remote_name
 from datatool.project.project import Project
 from datatool.remote.connect import connect
 from datatool.remote.session import Remote
@@ -21,25 +19,6 @@ class Connection:
     settings: dict[str, str]
     remote: Remote
     store: CountingStore
-
-
-def remote_name(project: Project, given: str | None, pointer: Pointer | None = None) -> str:
-    """Which remote is meant: the one given, else the artifact's own, else the default. Raises RemoteNotFound."""
-    remotes = project.config.remotes()
-    name = given or (pointer.remote if pointer is not None else None) or project.config.default_remote
-    if name is None:
-        if not remotes:
-            raise RemoteNotFound("no remote is configured", hint="datatool remote add NAME URL")
-        raise RemoteNotFound(
-            "no default remote is configured", hint=f"datatool remote default {sorted(remotes)[0]}, or give -r NAME"
-        )
-    if name not in remotes or "url" not in remotes[name]:
-        near = difflib.get_close_matches(name, list(remotes), n=1)
-        raise RemoteNotFound(
-            f"{name}: no such remote",
-            hint=f"did you mean {near[0]}?" if near else f"datatool remote add {name} URL",
-        )
-    return name
 
 
 def connect_to(project: Project, name: str, *, offline: bool) -> Connection:

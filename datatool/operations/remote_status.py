@@ -8,7 +8,8 @@ from pathlib import Path
 from datatool.formats.shard import Root
 from datatool.model.pointer import ArtifactKind
 from datatool.operations.push import wanted_by
-from datatool.operations.remote_access import connect_to, remote_name
+from datatool.operations.remote_access import connect_to
+from datatool.operations.remote_names import remote_name
 from datatool.operations.targets import select
 from datatool.project.project import Project
 from datatool.remote.check import present

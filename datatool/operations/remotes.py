@@ -10,12 +10,14 @@ from pathlib import Path
 
 from datatool.config.edit import scope_path, set_values
 from datatool.config.keys import KEYS, Scope, is_name, lookup
-from datatool.errors import RemoteNotFound, UsageError
-from datatool.operations.remote_access import connect_to, remote_name
+from datatool.errors import Refused, RemoteNotFound, UsageError
+from datatool.operations.remote_access import connect_to
+from datatool.operations.remote_names import remote_name
 from datatool.project.project import Project
 from datatool.remote.check import CheckStep, check
 from datatool.remote.connect import require_known
 from datatool.remote.url import DIRECTORY, parse_url
+from datatool.workspace.pointers import owner
 
 __all__ = ["CheckStep", "RemoteCheck", "RemoteInfo", "RemoteResult"]
 
@@ -200,9 +202,24 @@ def _from_root(project: Project, url: str, cwd: Path) -> str:
     """Check a URL; a relative directory is rewritten from the current directory to the project's root."""
     place = parse_url(url, root=cwd)
     require_known(place)
+    if place.protocol == DIRECTORY:
+        _refuse_inside_data(project, url, place.path)
     if place.protocol != DIRECTORY or url.startswith(("~", "file:")) or os.path.isabs(url):
         return url
     return Path(os.path.relpath(place.path, project.root)).as_posix()
+
+
+def _refuse_inside_data(project: Project, url: str, path: str) -> None:
+    """A remote's files must not become data, nor lie among the project's own."""
+    relative = os.path.relpath(path, project.root)
+    if relative == os.curdir:
+        raise Refused(f"{url}: is the project itself", hint="name a directory outside it", path=url)
+    if not relative.startswith(os.pardir):
+        around = owner(project.root, os.fsencode(relative).replace(os.fsencode(os.sep), b"/"))
+        if around is not None:
+            raise Refused(
+                f"{url}: lies inside {around.name}, which datatool tracks", hint="name a directory outside it", path=url
+            )
 
 
 def _is_secret(name: str, key: str) -> bool:

@@ -15,6 +15,7 @@ from datatool.model.pointer import ArtifactKind, Pointer
 from datatool.operations.cached import is_cached
 from datatool.operations.failures import Failure, failure_of
 from datatool.operations.publish import not_ignored_by_project
+from datatool.operations.remote_names import no_such_remote
 from datatool.operations.targets import Selection, name_of, select
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
@@ -55,6 +56,8 @@ class ArtifactStatus:
     files: int | None
     changes: Changes
     error: Failure | None = None
+    moved: bool = False
+    """Whether the pointer names another version than the one that was last put here."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,11 +81,13 @@ def status(
     """Look at artifacts; nothing is changed, and files are hashed only where size and times can't tell.
 
     `there` is what `remote_status.what_remotes_have` found, where the remotes were asked; `remote_name` the remote
-    whose memory tells what is pushed, instead of the default one. Raises PathNotFound.
+    whose memory tells what is pushed, instead of the default one. Raises PathNotFound, RemoteNotFound.
 
     >>> status(project, cwd=Path.cwd()).clean  # doctest: +SKIP
     True
     """
+    if remote_name is not None and remote_name not in project.config.remotes():
+        raise no_such_remote(project, remote_name)
     selections, broken = select(project, targets, cwd)
     states: Mapping[bytes, str] = {}
     if project.worktree is not None:
@@ -115,8 +120,9 @@ def _one(
 ) -> ArtifactStatus:
     artifact = item.artifact
     error: Failure | None = None
+    base = project.state.base(artifact.path)
     try:
-        comparison = compare(project.workspace, project.cache.load, artifact, project.state.base(artifact.path))
+        comparison = compare(project.workspace, project.cache.load, artifact, base)
     except DatatoolError as problem:
         comparison, error = Comparison(state=State.MODIFIED), failure_of(problem)
     if item.within:
@@ -135,6 +141,7 @@ def _one(
         files=pointer.files,
         changes=_changes(artifact, comparison),
         error=error,
+        moved=base is not None and base.version != pointer.oid and comparison.state is not State.CLEAN,
     )
 
 

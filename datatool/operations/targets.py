@@ -6,11 +6,14 @@ import difflib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from datatool.errors import DatatoolError, FormatError, PathNotFound, Refused, UsageError
+from datatool.formats.tree_object import read_tree
 from datatool.git.pointers import pointer_listing
 from datatool.model.paths import named, show_bytes
+from datatool.model.pointer import ArtifactKind
 from datatool.project.project import Project
 from datatool.workspace.pointers import (
     SUFFIX,
@@ -88,7 +91,10 @@ def _one(project: Project, target: str, cwd: Path) -> tuple[list[Selection], lis
     if path:
         around = owner(project.root, path)
         if around is not None:
-            return [Selection(artifact=around, within=path[len(around.path) + 1 :])], []
+            within = path[len(around.path) + 1 :]
+            if within:
+                require_inside(project, around, within, target)
+            return [Selection(artifact=around, within=within)], []
         if path.endswith(SUFFIX):
             named = find_artifact(project.root, path[: -len(SUFFIX)])
             if named is not None:
@@ -97,6 +103,25 @@ def _one(project: Project, target: str, cwd: Path) -> tuple[list[Selection], lis
     if found or broken or (not path):
         return found, broken
     raise not_found(project, target, path)
+
+
+def require_inside(project: Project, artifact: Artifact, within: bytes, target: str) -> None:
+    """PathNotFound unless something lies at a path inside an artifact, or a version of it here lists one; where no list
+    is here, that can't be told, and whoever fetches it will tell."""
+    whole = artifact.path + b"/" + within
+    if os.path.lexists(project.workspace.full(whole)):
+        return
+    base = project.state.base(artifact.path)
+    versions = {artifact.pointer.oid, base.version if base is not None else None}
+    if artifact.pointer.kind is ArtifactKind.DIRECTORY:
+        for oid in versions - {None}:
+            assert oid is not None
+            try:
+                if next(iter(read_tree(oid, project.cache.load, within=within)), None) is not None:
+                    return
+            except (KeyError, FormatError):
+                return
+    raise not_found(project, target, whole)
 
 
 def not_found(project: Project, target: str, path: bytes) -> PathNotFound:
@@ -116,7 +141,7 @@ def not_found(project: Project, target: str, path: bytes) -> PathNotFound:
 
 def nearest(project: Project, path: bytes) -> str | None:
     """The tracked path, or the file lying there, whose name is most like this one."""
-    names = {pointer[: -len(SUFFIX)] for pointer in pointer_paths(project, b"")}
+    names = _listed_beside(project, path) | {pointer[: -len(SUFFIX)] for pointer in pointer_paths(project, b"")}
     directory = os.path.dirname(path)
     try:
         with os.scandir(project.workspace.full(directory) if directory else os.fsencode(project.root)) as entries:
@@ -132,7 +157,23 @@ def nearest(project: Project, path: bytes) -> str | None:
     if not matches:
         bases = {os.path.basename(name): name for name in shown}
         matches = [bases[base] for base in difflib.get_close_matches(os.path.basename(named(path)), list(bases), n=1)]
-    return matches[0] if matches else None
+    return named(shown[matches[0]]) if matches else None
+
+
+def _listed_beside(project: Project, path: bytes) -> set[bytes]:
+    """What the version that an artifact's pointer names lists in the directory of a path, as far as that is known."""
+    try:
+        around = owner(project.root, os.path.dirname(path)) if b"/" in path else None
+        if around is None or around.pointer.oid is None or around.pointer.kind is not ArtifactKind.DIRECTORY:
+            return set()
+        directory = os.path.dirname(path)[len(around.path) + 1 :]
+        skip = len(directory) + 1 if directory else 0
+        return {
+            around.path + b"/" + entry.path[:skip] + entry.path[skip:].split(b"/", 1)[0]
+            for entry in islice(read_tree(around.pointer.oid, project.cache.load, within=directory), 10_000)
+        }
+    except (KeyError, FormatError):
+        return set()
 
 
 def pointer_paths(project: Project, within: bytes) -> list[bytes]:

@@ -28,6 +28,12 @@ def refuse_untrackable(project: Project, targets: Sequence[Target], *, force: bo
             continue
         path, name = target.path, named(target.path)
         _check_name(target.path)
+        if os.path.lexists(project.workspace.full(path + SUFFIX)):
+            raise Refused(
+                f"{name}: {name}.dt lies where its pointer would go, and is no pointer",
+                hint=f"move {name}.dt away, then run the command again",
+                path=os.fsdecode(path),
+            )
         inside = [
             pointer
             for pointer in pointer_paths(project, path)

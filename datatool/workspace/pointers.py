@@ -12,6 +12,7 @@ from datatool.errors import FormatError
 from datatool.formats.pointer_file import is_pointer, parse_pointer
 from datatool.model.paths import named
 from datatool.model.pointer import Pointer
+from datatool.workspace.ignore_lines import has_line
 
 SUFFIX = b".dt"
 LIMIT = 64 << 10
@@ -61,12 +62,33 @@ def read_pointer_file(root: Path, pointer_path: bytes) -> bytes | None:
     return text
 
 
+def _raise_if_damaged(root: Path, path: bytes) -> None:
+    """A `*.dt` file that is no pointer is an ordinary file, unless an ignore line says that data lies beside it."""
+    full = os.path.join(os.fsencode(root), path)
+    if not os.path.isfile(full + SUFFIX):
+        return
+    directory, name = os.path.split(full)
+    try:
+        with open(os.path.join(directory, b".gitignore"), "rb") as file:
+            damaged = has_line(file.read(), name)
+    except OSError:
+        return
+    if damaged:
+        pointer = os.fsdecode(path + SUFFIX)
+        raise FormatError(
+            f"{named(path + SUFFIX)}: is no pointer any more: its first line is not `datatool: 1`",
+            hint=f"git checkout -- {named(path + SUFFIX)} brings the last one back",
+            path=pointer,
+        )
+
+
 def find_artifact(root: Path, path: bytes) -> Artifact | None:
     """The artifact at exactly this path, by a direct look at the pointer beside it."""
     if not path or path.endswith(b"/"):
         return None
     text = read_pointer_file(root, path + SUFFIX)
     if text is None:
+        _raise_if_damaged(root, path)
         return None
     return Artifact(path=path, pointer=parse_pointer(text, name=os.fsdecode(path + SUFFIX)), text=text)
 
@@ -107,9 +129,10 @@ def artifacts_from(root: Path, pointer_paths: Iterator[bytes] | list[bytes]) -> 
             continue
         try:
             text = read_pointer_file(root, pointer_path)
-            if text is None:
-                continue
             path = pointer_path[: -len(SUFFIX)]
+            if text is None:
+                _raise_if_damaged(root, path)
+                continue
             yield Artifact(path=path, pointer=parse_pointer(text, name=os.fsdecode(pointer_path)), text=text)
             tops.add(path + b"/")
         except FormatError as error:

@@ -50,7 +50,9 @@ def test_init_in_a_subdirectory_makes_the_repository_around_it_a_project(tmp_pat
     other.root.mkdir()
     other.ok("init", str(other.root), cwd=tmp_path)
     assert other.exists(".datatool/config.yaml")
-    world.fails(3, "init", "no/such/directory")
+    fresh = tmp_path / "made/anew"
+    world.ok("init", str(fresh), cwd=tmp_path)
+    assert (fresh / ".datatool/config.yaml").exists()
 
 
 def test_init_with_roles_makes_a_folder_for_each(tmp_path: Path) -> None:
@@ -116,6 +118,10 @@ def test_remotes_are_only_configuration_until_they_are_used(world: World) -> Non
     world.ok("remote", "set", "main", "url=../third")
     world.fails(2, "remote", "add", "main", "../x")
     world.fails(2, "remote", "add", "bad name", "../x")
+    world.fails(7, "remote", "add", "self", ".")
+    world.write("data/x", b"1")
+    world.ok("add", "data")
+    world.fails(7, "remote", "add", "inner", "data/remote")
     world.fails(2, "remote", "set", "main", "nonsense=1")
     assert "main" in world.fails(3, "remote", "remove", "mian").err
     world.ok("remote", "remove", "main")

@@ -82,6 +82,37 @@ def test_a_change_right_after_add_is_seen_however_fast_it_comes(world: World) ->
         assert state(world, "f.bin") == "modified"
 
 
+def test_a_pointer_that_lost_its_first_line_is_damaged_not_gone(tracked: World) -> None:
+    for text in (b"", b"datatol: 1\nkind: file\n"):
+        tracked.write("data.dt", text)
+        for command in (["status"], ["status", "data"], ["add", "data"], ["push"], ["checkout"], ["diff"]):
+            ran = tracked.run(*command)
+            assert ran.code in (1, 4) and "data.dt" in ran.err and "git checkout -- data.dt" in ran.err, ran
+    tracked.fails(1, "doctor")
+    tracked.write("notes.dt", b"not a pointer, nor ever one")
+    tracked.git("checkout", "data.dt")
+    assert tracked.json("status")["clean"]
+    tracked.write("notes", b"x")
+    assert "notes.dt" in tracked.fails(7, "add", "notes").err
+
+
+def test_a_mistyped_path_inside_an_artifact_is_found_by_no_command(tracked: World) -> None:
+    for command in ("add", "status", "diff", "push", "fetch", "pull", "checkout", "list", "edit"):
+        assert "data/a.txt" in tracked.fails(3, command, "data/a.tx").err, command
+
+
+def test_hints_name_paths_from_where_the_user_stands(tracked: World) -> None:
+    tracked.write("part/x", b"")
+    ran = tracked.fails(3, "pull", "../data/sbu", cwd=tracked.root / "part")
+    assert "../data/sub" in ran.err
+
+
+def test_an_unknown_remote_is_not_found_even_when_there_is_nothing_to_do(tracked: World) -> None:
+    tracked.ok("push")
+    for command in ("status", "fetch", "pull", "push"):
+        assert "default" in tracked.fails(3, command, "-r", "defualt").err
+
+
 def test_touching_a_file_changes_nothing(tracked: World) -> None:
     os.utime(tracked.root / "data/a.txt")
     assert state(tracked, "data") == "clean"
@@ -203,9 +234,20 @@ def test_list_at_a_revision(tracked: World) -> None:
     tracked.fails(3, "list", "--rev", "v9")
 
 
+def test_list_fetches_the_list_of_a_directory_but_none_of_its_files(tracked: World) -> None:
+    tracked.ok("push")
+    copy = tracked.clone()
+    assert [item["path"] for item in copy.json("list", "data/sub")["entries"]] == ["data/sub/b.txt"]
+    assert not copy.exists("data")
+    assert copy.json("fetch")["objects"] == 3
+    near = copy.fails(3, "pull", "data/sbu")
+    assert "data/sub" in near.err
+
+
 def test_list_marks_what_can_not_be_read_and_goes_on(tracked: World) -> None:
     tracked.ok("push")
     copy = tracked.clone()
+    tracked.remote.rename(tracked.top / "away")
     ran = copy.ok("list", "-R", "--json")
     entries = {item["path"]: item for item in ran.json["entries"]}
     assert entries["one.bin"]["size"] == 3 and entries["data"]["size"] == 4

@@ -32,7 +32,13 @@ def list_(
     """
     with open_project(None, flags=session.flags, environ=session.environ) as project:
         result = operation.list_entries(
-            project, path, cwd=session.cwd, recursive=recursive or tree, rev=rev, data_only=data_only
+            project,
+            path,
+            cwd=session.cwd,
+            recursive=recursive or tree,
+            rev=rev,
+            data_only=data_only,
+            offline=session.offline,
         )
         root = project.root
     for entry in result.entries:

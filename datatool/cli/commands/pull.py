@@ -81,7 +81,11 @@ def pull_fields(result: operation.PullResult) -> dict[str, object]:
 
 def pull_lines(session: Session, root: Path, result: operation.PullResult) -> Iterator[str]:
     """A pull as text: each half without its own summary, then one for both."""
-    yield from list(transfer_lines(result.transfer, "fetched", "would fetch"))[:-1]
+    lines = list(transfer_lines(result.transfer, "fetched", "would fetch"))
+    if result.transfer.dry_run:
+        yield from lines
+        return
+    yield from lines[:-1]
     if result.checkout:
         yield from list(checkout_lines(session, root, result.checkout))[:-1]
     yield up_to_date([item.error for item in result.artifacts])

@@ -127,7 +127,16 @@ def _row(session: Session, root: Path, item: operation.ArtifactStatus) -> tuple[
         counted(item.files, "file") if directory and item.files is not None else "",
         human_size(item.size) if item.size is not None else "",
         advice.rstrip("/"),
-        ", ".join(filter(None, (f"pointer {item.pointer_state}", _pushed(item)))),
+        ", ".join(
+            filter(
+                None,
+                (
+                    f"pointer {item.pointer_state}",
+                    "moved to another version" if item.moved and item.state == "modified" else "",
+                    _pushed(item),
+                ),
+            )
+        ),
     )
 
 

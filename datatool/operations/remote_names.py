@@ -1,0 +1,33 @@
+"""Which remote is meant."""
+
+from __future__ import annotations
+
+import difflib
+
+from datatool.errors import RemoteNotFound
+from datatool.model.pointer import Pointer
+from datatool.project.project import Project
+
+
+def remote_name(project: Project, given: str | None, pointer: Pointer | None = None) -> str:
+    """Which remote is meant: the one given, else the artifact's own, else the default. Raises RemoteNotFound."""
+    remotes = project.config.remotes()
+    name = given or (pointer.remote if pointer is not None else None) or project.config.default_remote
+    if name is None:
+        if not remotes:
+            raise RemoteNotFound("no remote is configured", hint="datatool remote add NAME URL")
+        raise RemoteNotFound(
+            "no default remote is configured", hint=f"datatool remote default {sorted(remotes)[0]}, or give -r NAME"
+        )
+    if name not in remotes or "url" not in remotes[name]:
+        raise no_such_remote(project, name)
+    return name
+
+
+def no_such_remote(project: Project, name: str) -> RemoteNotFound:
+    """The error for a name that no remote has, with the nearest that one has."""
+    near = difflib.get_close_matches(name, list(project.config.remotes()), n=1)
+    return RemoteNotFound(
+        f"{name}: no such remote",
+        hint=f"did you mean {near[0]}?" if near else f"datatool remote add {name} URL",
+    )
