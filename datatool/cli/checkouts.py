@@ -1,21 +1,15 @@
-"""What checkout did, as JSON and as text, and how many artifacts are as they should be."""
+"""What checkout did, as JSON and as text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from datatool.cli.screen import counted
-from datatool.cli.session import Session, failure_fields
-from datatool.errors import PartlyDone, Refused
+from datatool.cli.session import Session
+from datatool.cli.summary import artifact_fields, up_to_date
 from datatool.model.paths import show
 from datatool.operations.checkout import CheckedOut, CheckoutResult
-from datatool.operations.failures import Failure
-
-
-def artifact_fields(path: str, error: Failure | None) -> dict[str, object]:
-    """`{"path", "ok", "error"?}`."""
-    return {"path": path, "ok": error is None, **failure_fields(error)}
 
 
 def checked_out_fields(item: CheckedOut) -> dict[str, object]:
@@ -49,21 +43,3 @@ def checkout_lines(session: Session, root: Path, result: CheckoutResult) -> Iter
         if item.saved_to:
             yield f"saved  unsaved files of {path} in {show(item.saved_to)}"
     yield up_to_date([item.error for item in result.artifacts])
-
-
-def up_to_date(errors: Sequence[Failure | None]) -> str:
-    """How many artifacts are as they should be.
-
-    >>> up_to_date([None, None])
-    '2 artifacts up to date'
-    """
-    failed = [failure.error for failure in errors if failure]
-    if not failed:
-        return f"{counted(len(errors), 'artifact')} up to date"
-    counts = {
-        "refused": sum(isinstance(error, Refused) for error in failed),
-        "incomplete": sum(isinstance(error, PartlyDone) for error in failed),
-    }
-    counts["failed"] = len(failed) - sum(counts.values())
-    rest = ", ".join(f"{number:,} {word}" for word, number in counts.items() if number)
-    return f"{len(errors) - len(failed):,} of {counted(len(errors), 'artifact')} up to date, {rest}"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from datatool.cli.checkouts import up_to_date
+from datatool.cli.summary import up_to_date
 from datatool.errors import LocalError, PartlyDone, Unsaved
 from datatool.operations.failures import failure_of
 from world import World

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from datatool.cli.checkouts import artifact_fields, checked_out_fields, checkout_lines, up_to_date
+from datatool.cli.checkouts import checked_out_fields, checkout_lines
 from datatool.cli.command import command
 from datatool.cli.options import (
     AllBranches,
@@ -22,6 +22,7 @@ from datatool.cli.options import (
     scope_of,
 )
 from datatool.cli.session import Session
+from datatool.cli.summary import artifact_fields, up_to_date
 from datatool.cli.transfers import transfer_fields, transfer_lines
 from datatool.errors import LocalError
 from datatool.operations import pull as operation

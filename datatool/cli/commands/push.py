@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from datatool.cli.checkouts import artifact_fields
 from datatool.cli.command import command
 from datatool.cli.options import (
     AllBranches,
@@ -20,6 +19,7 @@ from datatool.cli.options import (
     scope_of,
 )
 from datatool.cli.session import Session
+from datatool.cli.summary import artifact_fields
 from datatool.cli.transfers import transfer_fields, transfer_lines
 from datatool.operations import push as operation
 from datatool.operations.open_project import open_project
