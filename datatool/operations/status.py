@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datatool.errors import DatatoolError, FormatError
-from datatool.git.pointers import pointer_states
+from datatool.git.pointers import list_pointers, pointer_states
 from datatool.model.oid import ObjectId
 from datatool.model.pointer import ArtifactKind, Pointer
 from datatool.operations.cached import is_cached
 from datatool.operations.failures import Failure, failure_of
 from datatool.operations.publish import not_ignored_by_project
 from datatool.operations.remote_names import no_such_remote
-from datatool.operations.targets import Selection, name_of, select
+from datatool.operations.targets import Selection, chosen_from, name_of, select
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
 from datatool.remote.known import known_pushed
@@ -88,10 +88,16 @@ def status(
     """
     if remote_name is not None and remote_name not in project.config.remotes():
         raise no_such_remote(project, remote_name)
-    selections, broken = select(project, targets, cwd)
     states: Mapping[bytes, str] = {}
-    if project.worktree is not None:
-        states = pointer_states(project.worktree, [item.artifact.pointer_path for item in selections])
+    if project.worktree is not None and not targets:
+        listing = list_pointers(project.worktree)
+        selections, broken = chosen_from(project, listing.paths)
+        paths = [item.artifact.pointer_path for item in selections]
+        states = pointer_states(project.worktree, paths, untracked=listing.untracked)
+    else:
+        selections, broken = select(project, targets, cwd)
+        if project.worktree is not None:
+            states = pointer_states(project.worktree, [item.artifact.pointer_path for item in selections])
     pushed = _Pushed(project, remote_name)
     stamp = project.cache.stamp() if selections else b""
     found: list[ArtifactStatus] = []

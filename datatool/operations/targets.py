@@ -190,9 +190,14 @@ def all_artifacts(project: Project, within: bytes = b"") -> Iterator[Artifact | 
 
 
 def _below(project: Project, path: bytes) -> tuple[list[Selection], list[FormatError]]:
+    return chosen_from(project, pointer_paths(project, path))
+
+
+def chosen_from(project: Project, paths: Sequence[bytes]) -> tuple[list[Selection], list[FormatError]]:
+    """The artifacts behind files named like pointers, and pointers that don't read."""
     found: list[Selection] = []
     broken: list[FormatError] = []
-    for item in all_artifacts(project, path):
+    for item in artifacts_from(project.root, list(paths)):
         if isinstance(item, FormatError):
             broken.append(item)
         else:
