@@ -10,7 +10,7 @@ from pathlib import Path
 from datatool.cache.packs import Packs, Place
 from datatool.cache.trust import Memory, Trust
 from datatool.cache.writer import CacheWriter
-from datatool.errors import DamageFound, FormatError, LocalError, NewerFormat, PathNotFound
+from datatool.errors import FormatError, LocalError, NewerFormat, PathNotFound
 from datatool.formats.pack import object_path
 from datatool.formats.remote_format import CacheFormat, decode_cache_format, encode_cache_format
 from datatool.hashing import digest, hash_fd
@@ -215,12 +215,6 @@ class Cache:
         with self.writer() as writer:
             for oid, data in objects:
                 writer.put(Wanted(oid, len(data), b"", True), data)
-
-    def verify(self, oid: ObjectId) -> None:
-        """Check one object by the trust rule; DamageFound if it was wrong and is now set aside."""
-        for item in self.checked([Wanted(oid, 0, b"")]):
-            if isinstance(item, Absent) and item.damaged:
-                raise DamageFound(f"object {oid} in the cache was damaged; it was moved to {self.top / 'corrupt'}")
 
     def _prepare(self) -> None:
         for part in ("", "tmp", "users"):

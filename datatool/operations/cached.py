@@ -39,3 +39,11 @@ def is_cached(cache: Cache, state: State, pointer: Pointer, *, stamp: bytes | No
         return False
     state.set_complete(oid, now)
     return True
+
+
+def has_list(cache: Cache, oid: ObjectId) -> bool:
+    """Whether the cache has what lists a directory's version: a tree's root and pages."""
+    try:
+        return not cache.missing(part_ids(oid, cache.load))
+    except (KeyError, FormatError):
+        return False

@@ -11,13 +11,12 @@ from pathlib import Path
 from datatool.errors import (
     DamageFound,
     DatatoolError,
-    FormatError,
     LocalError,
     PartlyDone,
     PathNotFound,
     Unsaved,
 )
-from datatool.formats.tree_object import part_ids, read_tree
+from datatool.formats.tree_object import read_tree
 from datatool.git.revision import pointers_at, resolve
 from datatool.git.staging import restore_from
 from datatool.index.state import Base
@@ -29,6 +28,7 @@ from datatool.model.oid import ObjectId
 from datatool.model.paths import named, portability_problems
 from datatool.model.pointer import ArtifactKind
 from datatool.model.settings import LinkMethod
+from datatool.operations.cached import has_list
 from datatool.operations.failures import Failure, failure_of
 from datatool.operations.publish import ignored_before_writing, locked
 from datatool.operations.space import room_for
@@ -250,7 +250,7 @@ def _all_saved(project: Project, artifact: bytes, base: Base | None) -> bool:
             oids.append(seen.oid or workspace.hash(artifact + b"/" + seen.found.path)[0])
         elif seen.found.kind == SYMLINK:
             links.append((seen.found.path, seen.found.target))
-    if links and (base is None or not _loadable(project, base.here)):
+    if links and (base is None or not has_list(project.cache, base.here)):
         return False
     known = {entry.path: entry.target for entry in read_tree(base.here, project.cache.load)} if links and base else {}
     return not project.cache.missing(oids) and all(known.get(path) == target for path, target in links)
@@ -274,12 +274,12 @@ def _directory(
             saved_to = _set_aside(project, artifact.path, lost)
         else:
             remove_file(Path(os.fsdecode(workspace.full(artifact.path))))
-    if not _loadable(project, oid):
+    if not has_list(project.cache, oid):
         raise _lacking(artifact.path, [artifact.path], [])
     if os.name == "nt":
         _refuse_unholdable(artifact.path, (entry.path for entry in read_tree(oid, cache.load)))
     here = base.here if base is not None else None
-    if here is not None and not _loadable(project, here):
+    if here is not None and not has_list(project.cache, here):
         here = None
     if here == oid and not item.within and not relink and kind == DIRECTORY and _untouched(project, artifact.path, oid):
         project.state.set_base(artifact.path, Base(version=oid, here=oid))
@@ -333,14 +333,6 @@ def _directory(
 def _untouched(project: Project, artifact: bytes, oid: ObjectId) -> bool:
     summary = known_tree(project.workspace, artifact)
     return summary is not None and summary.oid == oid
-
-
-def _loadable(project: Project, oid: ObjectId) -> bool:
-    """Whether the cache has a tree's root and pages."""
-    try:
-        return not project.cache.missing(part_ids(oid, project.cache.load))
-    except (KeyError, FormatError):
-        return False
 
 
 def _refuse_unholdable(artifact: bytes, names: Iterator[bytes]) -> None:

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datatool.errors import PathNotFound, UsageError
-from datatool.index.state import stamp_of
-from datatool.localfs.batch import Batch, Published
+from datatool.localfs.batch import Batch
 from datatool.localfs.copying import clone_or_copy
 from datatool.localfs.modes import file_mode
 from datatool.model.entry import DIRECTORY, FILE
@@ -90,16 +89,13 @@ def _is_linked(project: Project, target: bytes | None, found: os.stat_result) ->
 def _copy(project: Project, path: bytes, oid: ObjectId | None) -> int:
     workspace = project.workspace
 
-    def remember(published: list[Published]) -> None:
-        if oid is not None:
-            workspace.remember(
-                [(path, stamp_of(item.stat), oid) for item in published if item.stat is not None], (1 << 63) - 1
-            )
-
+    tag = (path, oid) if oid is not None else None
     source = os.open(workspace.full(path), os.O_RDONLY | getattr(os, "O_BINARY", 0))
     try:
         found = os.fstat(source)
-        with Batch(project.root, durability=project.config.durability, on_published=remember) as batch:
+        with Batch(
+            project.root, durability=project.config.durability, on_published=workspace.remember_published
+        ) as batch:
             fd, temp = batch.open_temp(os.path.dirname(path))
             try:
                 clone_or_copy(source, fd, found.st_size, (LinkMethod.REFLINK, LinkMethod.COPY))
@@ -107,7 +103,7 @@ def _copy(project: Project, path: bytes, oid: ObjectId | None) -> int:
                 batch.discard(temp, fd=fd)
                 raise
             mode = file_mode(executable=bool(found.st_mode & 0o111))
-            batch.add(temp, path, fd=fd, mode=mode, size=found.st_size, replace=True)
+            batch.add(temp, path, fd=fd, mode=mode, size=found.st_size, replace=True, tag=tag)
         return found.st_size
     finally:
         os.close(source)

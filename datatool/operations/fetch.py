@@ -28,7 +28,7 @@ from datatool.operations.remote_names import remote_name
 from datatool.operations.scope import Scope
 from datatool.operations.space import room_for
 from datatool.operations.targets import name_of, not_found
-from datatool.operations.transfer_result import Transferred, TransferResult
+from datatool.operations.transfer_result import Totals, Transferred, TransferResult
 from datatool.operations.versions import Version, versions
 from datatool.progress import SILENT, Progress, Task
 from datatool.project.project import Project
@@ -43,14 +43,6 @@ __all__ = ["TransferResult", "Transferred", "fetch"]
 _CHUNK = 65_536
 """Objects asked for at a time: bounds memory, and leaves enough to read packs as a whole."""
 _JOBS = 8
-
-
-@dataclass(slots=True)
-class _Totals:
-    objects: int = 0
-    bytes: int = 0
-    skipped: int = 0
-    requests: int = 0
 
 
 @dataclass(slots=True)
@@ -89,7 +81,7 @@ def fetch(
     results: list[Transferred] = [
         Transferred(path=name_of(error), ok=False, error=failure_of(error)) for error in broken
     ]
-    totals = _Totals()
+    totals = Totals()
     groups: dict[str | None, list[_Wish]] = {}
     stamp = project.cache.stamp()
     for version in chosen:
@@ -147,7 +139,7 @@ def fetch_lists(project: Project, wanted: Sequence[Version], *, offline: bool = 
         groups.setdefault(remote_name(project, None, version.pointer), []).append(_Wish(version))
     for name, wishes in groups.items():
         connection = connect_to(project, name, offline=offline)
-        _Fetch(project, connection, wishes, _Totals(), _JOBS, SILENT, force=False, dry_run=False).run_lists()
+        _Fetch(project, connection, wishes, Totals(), _JOBS, SILENT, force=False, dry_run=False).run_lists()
 
 
 def _name(project: Project, given: str | None, version: Version) -> str:
@@ -162,7 +154,7 @@ class _Fetch:
         project: Project,
         connection: Connection,
         wishes: Sequence[_Wish],
-        totals: _Totals,
+        totals: Totals,
         jobs: int,
         progress: Progress,
         *,

@@ -11,13 +11,14 @@ from pathlib import Path
 
 from datatool.errors import DatatoolError, FormatError, LocalError, UsageError
 from datatool.formats.pointer_file import is_pointer, parse_pointer
-from datatool.formats.tree_object import part_ids, read_tree
+from datatool.formats.tree_object import read_tree
 from datatool.git.ignore import tracked_under
 from datatool.git.revision import resolve
 from datatool.git.trees import pointers_at, tree_files_at
 from datatool.model.entry import DIRECTORY, EXECUTABLE, SYMLINK
-from datatool.model.oid import ObjectId, prefixed
+from datatool.model.oid import prefixed
 from datatool.model.pointer import ArtifactKind, Pointer
+from datatool.operations.cached import has_list
 from datatool.operations.fetch import fetch_lists
 from datatool.operations.targets import all_artifacts, not_found, project_path
 from datatool.operations.versions import Version
@@ -133,18 +134,11 @@ def _fetch_missing_lists(
         below = recursive and (not top or artifact.startswith(top + b"/"))
         if isinstance(pointer, str) or pointer.kind is not ArtifactKind.DIRECTORY or pointer.oid is None:
             continue
-        if (inside or below) and not _has_list(project, pointer.oid):
+        if (inside or below) and not has_list(project.cache, pointer.oid):
             lacking.append(Version(path=artifact, pointer=pointer))
     if lacking:
         with suppress(DatatoolError):
             fetch_lists(project, lacking, offline=offline)
-
-
-def _has_list(project: Project, oid: ObjectId) -> bool:
-    try:
-        return not project.cache.missing(part_ids(oid, project.cache.load))
-    except (KeyError, FormatError):
-        return False
 
 
 def _data(

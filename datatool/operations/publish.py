@@ -20,7 +20,7 @@ from datatool.model.paths import named
 from datatool.progress import Progress
 from datatool.project.project import Project
 from datatool.workspace.ignore_lines import add_line, escape_name, has_line, remove_line
-from datatool.workspace.pointers import SUFFIX, read_pointer_file
+from datatool.workspace.pointers import SUFFIX
 
 GITIGNORE = b".gitignore"
 
@@ -182,11 +182,6 @@ def _read(path: Path) -> bytes | None:
         return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
-
-
-def current_text(project: Project, artifact: bytes) -> bytes | None:
-    """The bytes of an artifact's pointer now, if there is one."""
-    return read_pointer_file(project.root, artifact + SUFFIX)
 
 
 def not_ignored_by_project(project: Project, artifacts: Sequence[bytes]) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from datatool.operations.checkout import CheckedOut, CheckoutResult, checkout
+from datatool.operations.checkout import CheckoutResult, checkout
 from datatool.operations.fetch import fetch
 from datatool.operations.scope import Scope
 from datatool.operations.transfer_result import Transferred, TransferResult
@@ -34,11 +34,6 @@ class PullResult:
             elif before is None:
                 merged[item.path] = Transferred(path=item.path, ok=True)
         return tuple(merged[path] for path in sorted(merged))
-
-    @property
-    def checked_out(self) -> tuple[CheckedOut, ...]:
-        """What the checkout did, artifact by artifact."""
-        return self.checkout.artifacts if self.checkout is not None else ()
 
 
 def pull(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from datatool.cache.local import Cache
@@ -18,7 +18,7 @@ from datatool.operations.remote_access import Connection, connect_to
 from datatool.operations.remote_names import remote_name
 from datatool.operations.scope import Scope
 from datatool.operations.targets import name_of
-from datatool.operations.transfer_result import Transferred, TransferResult
+from datatool.operations.transfer_result import Totals, Transferred, TransferResult
 from datatool.operations.versions import Version, versions
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
@@ -30,14 +30,6 @@ from datatool.store.objects import Absent, Wanted
 __all__ = ["TransferResult", "Transferred", "push"]
 
 _JOBS = 8
-
-
-@dataclass(slots=True)
-class _Totals:
-    objects: int = 0
-    bytes: int = 0
-    skipped: int = 0
-    requests: int = 0
 
 
 def push(
@@ -73,7 +65,7 @@ def push(
             groups.setdefault(remote_name(project, remote, version.pointer), []).append(version)
         elif not version.pointer.push:
             progress.hint(f"{named(version.path)}: stays on this machine (push: false)")
-    totals = _Totals()
+    totals = Totals()
     for name, group in groups.items():
         connection = connect_to(project, name, offline=offline)
         try:
@@ -110,7 +102,7 @@ def _push_group(
     project: Project,
     connection: Connection,
     group: Sequence[Version],
-    totals: _Totals,
+    totals: Totals,
     verify: bool,
     force: bool,
     dry_run: bool,

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from datatool.index.state import Stamp, stamp_of
-from datatool.localfs.batch import Batch, Published
-from datatool.model.oid import EMPTY, ObjectId
+from datatool.localfs.batch import Batch
+from datatool.model.oid import EMPTY
 from datatool.model.pointer import Pointer
 from datatool.model.settings import LinkMethod
 from datatool.project.project import Project
@@ -20,16 +19,8 @@ def relink(project: Project, artifact: bytes, pointer: Pointer, paths: Sequence[
     workspace = project.workspace
     methods = [method for method in project.config.link_methods if method in (LinkMethod.HARDLINK, LinkMethod.SYMLINK)]
 
-    def remember(published: list[Published]) -> None:
-        rows: list[tuple[bytes, Stamp, ObjectId]] = [
-            (item.tag[0], stamp_of(item.stat), item.tag[1])
-            for item in published
-            if item.stat is not None and isinstance(item.tag, tuple)
-        ]
-        workspace.remember(rows, (1 << 63) - 1)
-
     count = 0
-    with Batch(project.root, durability=project.config.durability, on_published=remember) as batch:
+    with Batch(project.root, durability=project.config.durability, on_published=workspace.remember_published) as batch:
         for path in paths:
             whole = artifact + b"/" + path if path else artifact
             seen = workspace.look_at_file(whole)

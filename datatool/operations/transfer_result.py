@@ -28,3 +28,13 @@ class TransferResult:
     skipped_objects: int
     requests: int
     dry_run: bool = False
+
+
+@dataclass(slots=True)
+class Totals:
+    """The figures of a transfer under way, summed over remotes."""
+
+    objects: int = 0
+    bytes: int = 0
+    skipped: int = 0
+    requests: int = 0

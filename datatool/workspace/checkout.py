@@ -12,7 +12,6 @@ from pathlib import Path
 
 from datatool.cache.local import Cache
 from datatool.formats.tree_object import TreeWriter, read_tree
-from datatool.index.state import Stamp, stamp_of
 from datatool.localfs.atomic import make_dirs
 from datatool.localfs.batch import Batch, Published
 from datatool.localfs.behind import Behind
@@ -178,7 +177,7 @@ class Checkout:
                     directories.move_out(self._whole(path), place)
             for path in reversed(plan.first):
                 self._delete(directories, path, outcome, empty)
-            with Behind(self._remember) as behind:
+            with Behind(self.workspace.remember_published) as behind:
                 for path, now, base, target in self._triples():
                     if target is not None:
                         if not same(now, target) or (self.relink and target.is_file):
@@ -224,14 +223,6 @@ class Checkout:
         parent = os.path.dirname(whole)
         while len(parent) > len(self.artifact) and parent not in empty and directories.remove_directory(parent):
             parent = os.path.dirname(parent)
-
-    def _remember(self, published: list[Published]) -> None:
-        rows: list[tuple[bytes, Stamp, ObjectId]] = []
-        for item in published:
-            if item.stat is not None and isinstance(item.tag, tuple):
-                path, oid = item.tag
-                rows.append((path, stamp_of(item.stat), oid))
-        self.workspace.remember(rows, (1 << 63) - 1)
 
     def _write_chunk(self, behind: Behind, chunk: list[tuple[Entry, bool]], outcome: Outcome, task: Task) -> None:
         """Write temporary files here; they get their names behind, while the next chunk is written."""

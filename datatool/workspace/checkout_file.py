@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from datatool.cache.local import Cache
 from datatool.errors import PathNotFound
-from datatool.index.state import stamp_of
-from datatool.localfs.batch import Batch, Published
+from datatool.localfs.batch import Batch
 from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, Entry
 from datatool.model.oid import EMPTY, ObjectId
 from datatool.model.settings import Durability, LinkMethod
@@ -59,14 +58,9 @@ class FileCheckout:
         assert entry.oid is not None
         replace = self.workspace.kind(self.path) is not None
 
-        def remember(published: list[Published]) -> None:
-            oid = entry.oid
-            assert oid is not None
-            self.workspace.remember(
-                [(self.path, stamp_of(item.stat), oid) for item in published if item.stat is not None], (1 << 63) - 1
-            )
-
-        with Batch(self.workspace.root, durability=self.durability, on_published=remember) as batch:
+        with Batch(
+            self.workspace.root, durability=self.durability, on_published=self.workspace.remember_published
+        ) as batch:
             methods = [method for method in self.links if method in (LinkMethod.HARDLINK, LinkMethod.SYMLINK)]
             if methods and entry.kind != EXECUTABLE and entry.oid != EMPTY:
                 source = self.cache.linkable(entry.oid)

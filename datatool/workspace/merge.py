@@ -35,28 +35,3 @@ def side_by_side(left: Iterator[Entry], right: Iterator[Entry]) -> Iterator[tupl
             assert one is not None
             yield one.path, one, two
             one, two = next(left, None), next(right, None)
-
-
-def three_ways(
-    now: Iterator[Entry], base: Iterator[Entry], target: Iterator[Entry]
-) -> Iterator[tuple[bytes, Entry | None, Entry | None, Entry | None]]:
-    """Join three sorted listings: (path, workspace, base, target)."""
-    wanted = side_by_side(base, target)
-    ahead = next(wanted, None)
-
-    def key(path: bytes, *entries: Entry | None) -> bytes:
-        return path + b"/" if all(e is None or e.kind == DIRECTORY for e in entries) else path
-
-    for entry in now:
-        at = key(entry.path, entry)
-        while ahead is not None and key(*ahead) < at:
-            yield ahead[0], None, ahead[1], ahead[2]
-            ahead = next(wanted, None)
-        if ahead is not None and key(*ahead) == at:
-            yield entry.path, entry, ahead[1], ahead[2]
-            ahead = next(wanted, None)
-        else:
-            yield entry.path, entry, None, None
-    while ahead is not None:
-        yield ahead[0], None, ahead[1], ahead[2]
-        ahead = next(wanted, None)

@@ -17,6 +17,7 @@ from datatool.hashing import hash_fd
 from datatool.index.listing import Seen, recall
 from datatool.index.state import Row, Stamp, State, stamp_of
 from datatool.localfs.atomic import sweep_temps
+from datatool.localfs.batch import Published
 from datatool.localfs.clock import granularity, scratch_time
 from datatool.localfs.walk import Found, scan
 from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, SYMLINK, Entry
@@ -89,6 +90,14 @@ class Workspace:
         prefix = artifact + b"/"
         rows = self.state.raw_rows(prefix + within if within else artifact)
         return self._named(recall(found, rows, prefix, follow=partial(_followed, top)))
+
+    def remember_published(self, published: list[Published]) -> None:
+        """Remember what a batch wrote, by the racy rule as it told; its tags are (path from the root, id)."""
+        self.state.remember(
+            Row(item.tag[0], stamp_of(item.stat), to_digest(item.tag[1]))
+            for item in published
+            if item.stat is not None and isinstance(item.tag, tuple)
+        )
 
     def sweep(self) -> None:
         """Delete temporary files that were met and whose process is gone; the caller holds the pointer's lock."""

@@ -10,12 +10,12 @@ from itertools import chain, islice
 
 from datatool.cache.local import SMALL, Cache
 from datatool.cache.writer import CacheWriter
-from datatool.errors import PathNotFound, Refused, UnsafeInput
+from datatool.errors import Refused, UnsafeInput
 from datatool.formats.tree_object import TreeWriter
 from datatool.hashing import digest
 from datatool.index.listing import Seen
 from datatool.index.state import Stamp
-from datatool.model.entry import DIRECTORY, FILE, SYMLINK, Entry, sort_key
+from datatool.model.entry import FILE, SYMLINK, Entry, sort_key
 from datatool.model.oid import ObjectId
 from datatool.model.paths import PathRefused, check_escape, check_link, named, portability_problems, show_bytes
 from datatool.model.tree import TreeSummary
@@ -229,9 +229,3 @@ def _leaving(path: bytes, target: bytes, hint: str) -> Refused:
         hint=hint,
         path=os.fsdecode(path),
     )
-
-
-def require_directory(workspace: Workspace, artifact: bytes) -> None:
-    """PathNotFound unless a directory lies there."""
-    if workspace.kind(artifact) != DIRECTORY:
-        raise PathNotFound(f"{named(artifact)}: no such directory", path=os.fsdecode(artifact))
