@@ -19,6 +19,7 @@
     ├── DamageFound                     bytes are not what their object id says
     ├── RemoteError                     a remote can't be used (ConnectionError)
     │   ├── RemoteUnreachable           nobody answers, or it is not mounted
+    │   │   └── RemoteBusy              it failed for now: another try may work
     │   ├── RemoteDenied                no permission, or read only (PermissionError)
     │   └── NotARemote                  something else lies at that place
     └── Refused                         stopped, to protect data (PermissionError)
@@ -119,6 +120,19 @@ class RemoteError(DatatoolError, ConnectionError):
 
 class RemoteUnreachable(RemoteError):
     """Nobody answers at the remote, or the directory is not mounted."""
+
+
+class RemoteBusy(RemoteUnreachable):
+    """A request failed in a way that may pass: a broken connection, a server that asks for patience.
+
+    `retry_after` is what the server asked to wait, in seconds.
+    """
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, path: str | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message, hint=hint, path=path)
+        self.retry_after = retry_after
 
 
 class RemoteDenied(RemoteError, PermissionError):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from datatool.model.oid import ObjectId
-from datatool.store.protocol import ByteRange, Capabilities, Listed, Store
+from datatool.store.protocol import Advance, ByteRange, Capabilities, Leftover, Listed, Store
 
 
 class CountingStore:
@@ -67,16 +67,16 @@ class CountingStore:
         self._inner.put(name, data, exclusive=exclusive)
         self._count_bytes(went_out=len(data))
 
-    def put_file(self, name: str, source: Path, sha256: ObjectId) -> None:
+    def put_file(self, name: str, source: Path, sha256: ObjectId, *, advance: Advance | None = None) -> None:
         """Copy a local file to `name`."""
         self._count("put_file")
-        self._inner.put_file(name, source, sha256)
+        self._inner.put_file(name, source, sha256, advance=advance)
         self._count_bytes(went_out=source.stat().st_size)
 
-    def get_file(self, name: str, target: int, sha256: ObjectId, size: int) -> None:
+    def get_file(self, name: str, target: int, sha256: ObjectId, size: int, *, advance: Advance | None = None) -> None:
         """Copy `name` into an open local file."""
         self._count("get_file")
-        self._inner.get_file(name, target, sha256, size)
+        self._inner.get_file(name, target, sha256, size, advance=advance)
         self._count_bytes(came_in=size)
 
     def delete_many(self, names: Iterable[str]) -> None:
@@ -88,6 +88,16 @@ class CountingStore:
         """Now, by the store's clock."""
         self._count("time")
         return self._inner.server_time()
+
+    def leftovers(self) -> Iterator[Leftover]:
+        """Uploads that were begun and not finished."""
+        self._count("list")
+        return self._inner.leftovers()
+
+    def discard(self, leftover: Leftover) -> None:
+        """Delete what an unfinished upload left."""
+        self._count("delete")
+        self._inner.discard(leftover)
 
     def _count(self, kind: str, requests: int = 1) -> None:
         with self._lock:

@@ -32,7 +32,16 @@ from datatool.model.oid import ObjectId
 from datatool.model.paths import is_temp_name, show
 from datatool.model.settings import Durability
 from datatool.store.names import check_name, is_name
-from datatool.store.protocol import ByteRange, Capabilities, Listed, NameMissing, NameTaken, WrongBytes
+from datatool.store.protocol import (
+    Advance,
+    ByteRange,
+    Capabilities,
+    Leftover,
+    Listed,
+    NameMissing,
+    NameTaken,
+    WrongBytes,
+)
 
 TEMPORARY = "tmp"
 """The directory, beside the store's names, in which files are written before they get theirs."""
@@ -144,7 +153,7 @@ class DirectoryStore:
             if fd >= 0:
                 os.close(fd)
 
-    def get_file(self, name: str, target: int, sha256: ObjectId, size: int) -> None:
+    def get_file(self, name: str, target: int, sha256: ObjectId, size: int, *, advance: Advance | None = None) -> None:
         """Copy `name` into an open local file, hashing the copy."""
         fd, found = self._open(name)
         try:
@@ -152,7 +161,7 @@ class DirectoryStore:
                 raise WrongBytes(name)
             os.ftruncate(target, 0)
             os.lseek(target, 0, os.SEEK_SET)
-            if copy_and_hash(fd, target, size) != sha256:
+            if copy_and_hash(fd, target, size, advance=advance) != sha256:
                 raise WrongBytes(name)
         except OSError as error:
             if error.errno is None:  # it became shorter while it was read
@@ -198,7 +207,7 @@ class DirectoryStore:
         except OSError as error:
             raise self._error(error, name, len(data)) from error
 
-    def put_file(self, name: str, source: Path, sha256: ObjectId) -> None:
+    def put_file(self, name: str, source: Path, sha256: ObjectId, *, advance: Advance | None = None) -> None:
         """Copy a local file to `name`, hashing the copy."""
         check_name(name)
         try:
@@ -211,7 +220,7 @@ class DirectoryStore:
             fd, temp = self._temporary()
             try:
                 try:
-                    if copy_and_hash(origin, fd, size) != sha256:
+                    if copy_and_hash(origin, fd, size, advance=advance) != sha256:
                         raise WrongBytes(name)
                     self._finish(fd)
                 finally:
@@ -253,6 +262,13 @@ class DirectoryStore:
             if error.errno in _DENIED:
                 return time.time()
             raise self._error(error, "") from error
+
+    def leftovers(self) -> Iterator[Leftover]:
+        """None to speak of: temporary files of processes that are gone are swept by the next one that writes."""
+        return iter(())
+
+    def discard(self, leftover: Leftover) -> None:
+        """Nothing to do."""
 
     def _temporary(self) -> tuple[int, Path]:
         self._prepare()

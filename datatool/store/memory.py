@@ -13,7 +13,16 @@ from datatool.hashing import digest
 from datatool.model.oid import ObjectId
 from datatool.model.paths import show
 from datatool.store.names import check_name
-from datatool.store.protocol import ByteRange, Capabilities, Listed, NameMissing, NameTaken, WrongBytes
+from datatool.store.protocol import (
+    Advance,
+    ByteRange,
+    Capabilities,
+    Leftover,
+    Listed,
+    NameMissing,
+    NameTaken,
+    WrongBytes,
+)
 
 
 class MemoryStore:
@@ -67,7 +76,7 @@ class MemoryStore:
                 raise NameTaken(name)
             self._held[check_name(name)] = (bytes(data), self._clock())
 
-    def put_file(self, name: str, source: Path, sha256: ObjectId) -> None:
+    def put_file(self, name: str, source: Path, sha256: ObjectId, *, advance: Advance | None = None) -> None:
         """Copy a local file to `name`."""
         try:
             data = source.read_bytes()
@@ -76,8 +85,10 @@ class MemoryStore:
         if digest(data) != sha256:
             raise WrongBytes(name)
         self.put(name, data)
+        if advance is not None:
+            advance(len(data))
 
-    def get_file(self, name: str, target: int, sha256: ObjectId, size: int) -> None:
+    def get_file(self, name: str, target: int, sha256: ObjectId, size: int, *, advance: Advance | None = None) -> None:
         """Copy `name` into an open local file."""
         data = self.get(name)
         if len(data) != size or digest(data) != sha256:
@@ -86,6 +97,8 @@ class MemoryStore:
         os.lseek(target, 0, os.SEEK_SET)
         with open(target, "wb", closefd=False) as file:
             file.write(data)
+        if advance is not None:
+            advance(size)
 
     def delete_many(self, names: Iterable[str]) -> None:
         """Delete names; those that are not there are no error."""
@@ -96,3 +109,10 @@ class MemoryStore:
     def server_time(self) -> float:
         """Now, by the clock that dates the listings."""
         return self._clock()
+
+    def leftovers(self) -> Iterator[Leftover]:
+        """None: nothing is begun here that is not finished."""
+        return iter(())
+
+    def discard(self, leftover: Leftover) -> None:
+        """Nothing to do."""

@@ -6,7 +6,7 @@ when all its bytes are in place and, where a sha256 was given, match it. Every m
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -30,6 +30,21 @@ class ByteRange(NamedTuple):
     length: int
 
 
+class Leftover(NamedTuple):
+    """An upload that was begun and never finished: the name it was to get, the bytes that are there, the server's
+    date of its beginning in seconds since 1970, and what the store itself calls it."""
+
+    name: str
+    size: int
+    time: float
+    id: str
+
+
+Advance = Callable[[int], None]
+"""Hears of bytes as they are moved, and may wait, to slow the transfer down: so it is never called while others wait
+for the same thread."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Capabilities:
     """What a store can do beyond reading."""
@@ -45,7 +60,8 @@ class Capabilities:
 
 
 class Store(Protocol):
-    """See the module. Errors: `NameMissing` for a name that is not there, else `RemoteError` and its kin."""
+    """See the module. Errors: `NameMissing` for a name that is not there, else `RemoteError` and its kin;
+    `RemoteBusy` for what may work at the next try. Any method may be called by several threads at once."""
 
     @property
     def label(self) -> str:
@@ -67,10 +83,13 @@ class Store(Protocol):
     def put(self, name: str, data: bytes, *, exclusive: bool = False) -> None:
         """Publish `data` under `name` at once; with `exclusive`, `NameTaken` if it is there already."""
 
-    def put_file(self, name: str, source: Path, sha256: ObjectId) -> None:
-        """Copy a local file to `name`, hashing what is sent; `WrongBytes`, and nothing published, unless it matches."""
+    def put_file(self, name: str, source: Path, sha256: ObjectId, *, advance: Advance | None = None) -> None:
+        """Copy a local file to `name`, hashing what is sent; `WrongBytes`, and nothing published, unless it matches.
 
-    def get_file(self, name: str, target: int, sha256: ObjectId, size: int) -> None:
+        What an earlier attempt at the same name left half sent is gone on with, where the store can.
+        """
+
+    def get_file(self, name: str, target: int, sha256: ObjectId, size: int, *, advance: Advance | None = None) -> None:
         """Copy `name` into the open local file descriptor `target`, hashing what arrives; `WrongBytes` unless
         it is exactly `size` bytes with this hash. The caller publishes or discards the file."""
 
@@ -78,7 +97,13 @@ class Store(Protocol):
         """Delete names; those that are not there are no error."""
 
     def server_time(self) -> float:
-        """Now, by the clock that dates the listings, in seconds since 1970."""
+        """Now, by the clock that dates the listings, in seconds since 1970; never later than that clock's now."""
+
+    def leftovers(self) -> Iterator[Leftover]:
+        """Uploads that were begun and not finished, by anybody, as far as the store can tell; they cost room only."""
+
+    def discard(self, leftover: Leftover) -> None:
+        """Delete what an unfinished upload left; it is no error if that is gone already."""
 
 
 class NameMissing(KeyError):

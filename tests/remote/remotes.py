@@ -16,7 +16,7 @@ from datatool.remote.session import Remote
 from datatool.remote.source import RemoteSource
 from datatool.store.memory import MemoryStore
 from datatool.store.objects import Absent, Large, Small, Wanted
-from datatool.store.protocol import ByteRange, Capabilities, Listed, Store
+from datatool.store.protocol import Advance, ByteRange, Capabilities, Leftover, Listed, Store
 from datatool.store.transfer import TransferResult, transfer
 
 DAY = 86400.0
@@ -95,13 +95,13 @@ class FaultyStore:
         self.inner.put(name, data, exclusive=exclusive)
         self._act(self.after, "put", name)
 
-    def put_file(self, name: str, source: Path, sha256: ObjectId) -> None:
+    def put_file(self, name: str, source: Path, sha256: ObjectId, *, advance: Advance | None = None) -> None:
         self._request("put_file", name)
-        self.inner.put_file(name, source, sha256)
+        self.inner.put_file(name, source, sha256, advance=advance)
 
-    def get_file(self, name: str, target: int, sha256: ObjectId, size: int) -> None:
+    def get_file(self, name: str, target: int, sha256: ObjectId, size: int, *, advance: Advance | None = None) -> None:
         self._request("get_file", name)
-        self.inner.get_file(name, target, sha256, size)
+        self.inner.get_file(name, target, sha256, size, advance=advance)
 
     def delete_many(self, names: Iterable[str]) -> None:
         names = tuple(names)
@@ -111,6 +111,14 @@ class FaultyStore:
     def server_time(self) -> float:
         self._request("time", "")
         return self.inner.server_time()
+
+    def leftovers(self) -> Iterator[Leftover]:
+        self._request("list", "")
+        return self.inner.leftovers()
+
+    def discard(self, leftover: Leftover) -> None:
+        self._request("delete", leftover.name)
+        self.inner.discard(leftover)
 
 
 class Objects:

@@ -1,0 +1,21 @@
+"""What every store behind a URL is told, whatever its protocol."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoreOptions:
+    """How a store is to behave.
+
+    `scratch` is a directory of this clone that outlives the process, for what an interrupted upload needs to be
+    resumed. `timeout` is how many seconds without a single byte are a stall; `connect_timeout` how long a connection
+    may take. `jobs` is how many requests may be under way.
+    """
+
+    scratch: Path
+    timeout: float = 20.0
+    connect_timeout: float = 10.0
+    jobs: int = 8
