@@ -19,6 +19,7 @@ from datatool.localfs.copying import clone_or_copy
 from datatool.model.oid import EMPTY, ObjectId
 from datatool.model.settings import Durability, LinkMethod
 from datatool.store.objects import Absent, Large, Small, Wanted
+from datatool.store.protocol import Advance
 
 SMALL = 8 << 20
 """Objects up to this many bytes are handed over in memory; larger ones are copied file to file."""
@@ -257,11 +258,12 @@ def _read_all(fd: int, size: int) -> bytes:
     return data
 
 
-def _copier(path: Path) -> Callable[[int], None]:
-    def copy_to(fd: int) -> None:
+def _copier(path: Path) -> Callable[[int, Advance | None], None]:
+    def copy_to(fd: int, advance: Advance | None) -> None:
         source = os.open(path, os.O_RDONLY | _BINARY)
         try:
-            clone_or_copy(source, fd, os.fstat(source).st_size, (LinkMethod.REFLINK, LinkMethod.COPY))
+            size = os.fstat(source).st_size
+            clone_or_copy(source, fd, size, (LinkMethod.REFLINK, LinkMethod.COPY), advance=advance)
         finally:
             os.close(source)
 

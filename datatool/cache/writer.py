@@ -20,7 +20,7 @@ from datatool.localfs.batch import Batch, Published
 from datatool.model.oid import EMPTY, ObjectId
 from datatool.model.settings import Durability
 from datatool.store.objects import Large, Wanted
-from datatool.store.protocol import WrongBytes
+from datatool.store.protocol import Advance, WrongBytes
 
 PACKED_BELOW = 64 << 10
 """Objects below this many bytes may share a pack; larger ones stay linkable files (formats §4)."""
@@ -80,8 +80,10 @@ class CacheWriter:
 
     # Taking objects
 
-    def put(self, wanted: Wanted, data: bytes | memoryview) -> None:
+    def put(self, wanted: Wanted, data: bytes | memoryview, advance: Advance | None = None) -> None:
         """Take an object whose bytes were checked."""
+        if advance is not None:
+            advance(len(data))
         if wanted.oid == EMPTY:
             return
         if len(data) < PACKED_BELOW:
@@ -91,7 +93,7 @@ class CacheWriter:
         elif self._missing((wanted.oid,)):
             self._put_loose(wanted.oid, data)
 
-    def put_large(self, large: Large) -> None:
+    def put_large(self, large: Large, advance: Advance | None = None) -> None:
         """Take a large object, checking it while it is copied; `WrongBytes` leaves nothing behind."""
         oid = large.wanted.oid
         if not self._missing((oid,)):
@@ -99,11 +101,11 @@ class CacheWriter:
         fd, temp = self._loose.open_temp(_TEMPORARY)
         try:
             if large.path is None:
-                large.copy_to(fd)
+                large.copy_to(fd, advance)
             else:
                 source = os.open(large.path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
                 try:
-                    if copy_and_hash(source, fd, os.fstat(source).st_size) != oid:
+                    if copy_and_hash(source, fd, os.fstat(source).st_size, advance=advance) != oid:
                         raise WrongBytes(oid)
                 finally:
                     os.close(source)

@@ -20,7 +20,7 @@ from datatool.model.oid import EMPTY, ObjectId
 from datatool.remote.session import Remote
 from datatool.remote.state import Location
 from datatool.store.objects import Absent, Large, Small, Wanted
-from datatool.store.protocol import NameMissing, WrongBytes
+from datatool.store.protocol import Advance, NameMissing, WrongBytes
 
 GAP: Final = 256 << 10
 """Bytes between two objects that are rather read than asked around."""
@@ -154,7 +154,7 @@ class RemoteSource:
 
     # Large objects
 
-    def _copy_to(self, wanted: Wanted, fd: int) -> None:
+    def _copy_to(self, wanted: Wanted, fd: int, advance: Advance | None) -> None:
         """Copy a loose object into an open file, from the first place where it is right."""
         wrong = False
         while True:
@@ -167,7 +167,7 @@ class RemoteSource:
             size = wanted.size or place.ulen
             try:
                 if place.kind == LOOSE:
-                    self._remote.store.get_file(place.name, fd, wanted.oid, size)
+                    self._remote.store.get_file(place.name, fd, wanted.oid, size, advance=advance)
                     return
                 raise NameMissing(place.name)
             except NameMissing:

@@ -163,13 +163,13 @@ class Received:
         self.directory = directory
         self.data: dict[ObjectId, bytes] = {}
 
-    def put(self, wanted: Wanted, data: bytes | memoryview) -> None:
+    def put(self, wanted: Wanted, data: bytes | memoryview, advance: Advance | None = None) -> None:
         self.data[wanted.oid] = bytes(data)
 
-    def put_large(self, large: Large) -> None:
+    def put_large(self, large: Large, advance: Advance | None = None) -> None:
         path = self.directory / f"{large.wanted.oid}.fetched"
         with path.open("w+b") as file:
-            large.copy_to(file.fileno())
+            large.copy_to(file.fileno(), advance)
         self.data[large.wanted.oid] = path.read_bytes()
 
     def finish(self) -> None:
