@@ -13,7 +13,7 @@ from datatool.model.oid import EMPTY, ObjectId
 from datatool.remote.session import Remote
 from datatool.remote.state import Location, root_key
 from datatool.store.objects import Wanted
-from datatool.store.protocol import NameMissing, Store
+from datatool.store.protocol import NameMissing, NameTaken, Store
 
 _PACK_END = 44
 """A pack goes on at least this far behind its last payload: nonce and trailer."""
@@ -58,6 +58,8 @@ def check(store: Store) -> tuple[CheckStep, ...]:
         step(current, store.get(name) == data, True)
         current = "range"
         step(current, store.get(name, 100, 50) == data[100:150], True)
+        current = "atomic publish"
+        step(current, _replaced_at_once(store, name, data), True)
         if store.capabilities.list:
             current = "list"
             step(current, [item.size for item in store.list("check/") if item.name == name], [1000])
@@ -100,6 +102,22 @@ def lost_names(remote: Remote) -> Lost:
         name for name, end in ends.items() if name not in gone and not _size_right(name, end, sizes[name])
     )
     return Lost(gone, wrong - remote.state.condemned)
+
+
+def _replaced_at_once(store: Store, name: str, data: bytes) -> bool:
+    """Whether a name has its old or its new bytes, whole, after it was replaced; and, where the store says so, whether
+    it can be kept from being replaced."""
+    store.put(name, data[::-1])
+    if store.get(name) != data[::-1]:
+        return False
+    if store.capabilities.conditional:
+        try:
+            store.put(name, data, exclusive=True)
+        except NameTaken:
+            return store.get(name) == data[::-1]
+        return False
+    store.put(name, data)
+    return store.get(name) == data
 
 
 def _there(store: Store, name: str) -> bool:

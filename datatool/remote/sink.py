@@ -22,7 +22,7 @@ from datatool.remote.session import Remote
 from datatool.remote.state import KnownShard, alternative_path
 from datatool.remote.uploads import Uploads
 from datatool.store.objects import Large, Wanted
-from datatool.store.protocol import Advance, WrongBytes
+from datatool.store.protocol import Advance, NameMissing, WrongBytes
 
 INTERIM_PACKS: Final = 8
 INTERIM_SECONDS: Final = 30.0
@@ -246,7 +246,7 @@ class UploadSink:
                 self._send_copy(item.name, large, advance)
         except WrongBytes:
             return self.wrong
-        except (ReadFailed, FileNotFoundError):
+        except (ReadFailed, FileNotFoundError, NameMissing):
             return self.unreadable
         return item
 
