@@ -13,6 +13,8 @@ from environment import clean_environment
 
 pytest.register_assert_rewrite("aftermath", "measure", "scenarios", "world")
 
+pytest_plugins = ["servers.fixtures"]
+
 if TYPE_CHECKING:
     from world import World
 
