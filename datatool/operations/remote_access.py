@@ -30,6 +30,7 @@ def connect_to(project: Project, name: str, *, offline: bool) -> Connection:
             root=project.root,
             offline=offline or project.config.flag("offline"),
             durability=project.config.durability,
+            scratch=project.remotes_memory / "uploads",
         )
     )
     remote = Remote(store, memory_dir=project.remotes_memory, project=project.config.project or "", name=name)

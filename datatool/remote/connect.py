@@ -9,22 +9,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
+from types import MappingProxyType
+from typing import Final
 
 from datatool.errors import RemoteError, RemoteUnreachable, UsageError
 from datatool.model.settings import Durability
+from datatool.remote.stores.options import StoreOptions
 from datatool.remote.url import DIRECTORY, RemoteUrl, parse_url
 from datatool.store.directory import DirectoryStore
 from datatool.store.protocol import Store
 
-_LATER = frozenset({"s3", "s3a", "ssh", "sftp", "http", "https"})
+_STORES: Final = MappingProxyType({"http": "http", "https": "http"})
+"""The module in `datatool.remote.stores` for each protocol that has one of its own; `other` is for all the rest."""
+_LATER = frozenset({"s3", "s3a", "ssh", "sftp"})
 _NEAREST = {"s3n": "s3", "scp": "sftp", "git": "https"}
 
 
 def connect(
-    settings: Mapping[str, str], *, root: Path, offline: bool, durability: Durability, seen: bool = False
+    settings: Mapping[str, str],
+    *,
+    root: Path,
+    offline: bool,
+    durability: Durability,
+    scratch: Path,
+    seen: bool = False,
 ) -> Store:
-    """The store of a remote. `settings` are its `remotes.NAME.*` (`url` and more); `seen` says that this machine has
-    used a remote there before, so that a missing directory is one that is not mounted.
+    """The store of a remote. `settings` are its `remotes.NAME.*` (`url` and more); `scratch` is for what uploads must
+    remember; `seen` says that this machine has used a remote there before, so that a missing directory is one that is
+    not mounted.
 
     Raises UsageError for a URL that is none, RemoteUnreachable for a directory that is gone and for the network
     while `offline`, RemoteError for protocols that can't be used.
@@ -32,19 +44,21 @@ def connect(
     url = parse_url(settings.get("url", ""), root=root)
     if url.protocol == DIRECTORY:
         return _directory(url, durability=durability, seen=seen)
-    if url.protocol in _LATER:
-        if offline:
-            raise RemoteUnreachable(
-                f"{url.shown}: not contacted: offline", hint="leave out --offline, unset DATATOOL_OFFLINE"
-            )
-        raise RemoteError(f"{url.shown}: {url.protocol}:// remotes need a later version of datatool")
     require_known(url)
-    raise RemoteError(f"{url.shown}: {url.protocol}:// can't be used as a remote")
+    if offline:
+        raise RemoteUnreachable(
+            f"{url.shown}: not contacted: offline", hint="leave out --offline, unset DATATOOL_OFFLINE"
+        )
+    if url.protocol in _LATER:
+        raise RemoteError(f"{url.shown}: {url.protocol}:// remotes need a later version of datatool")
+    module = import_module(f"datatool.remote.stores.{_STORES.get(url.protocol, 'other')}")
+    store: Store = module.open_store(url, settings, StoreOptions(scratch=scratch))
+    return store
 
 
 def require_known(url: RemoteUrl) -> None:
     """Raise UsageError for a protocol that nobody knows; nothing is contacted."""
-    if url.protocol == DIRECTORY or url.protocol in _LATER or url.protocol in _known_protocols():
+    if url.protocol == DIRECTORY or url.protocol in {*_STORES, *_LATER} or url.protocol in _known_protocols():
         return
     near = _NEAREST.get(url.protocol)
     raise UsageError(
