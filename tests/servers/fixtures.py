@@ -20,6 +20,7 @@ import pytest
 from servers import programs
 from servers.http_proxy import HttpProxy, Request
 from servers.ports import HOST, listens, wait_until
+from servers.process_tree import descendants
 
 if TYPE_CHECKING:
     from servers.shared import Membership
@@ -207,7 +208,7 @@ class OwnSshServer(SshServer):
 
     def kill_connections(self) -> int:
         """Kill what serves the connections of now; new ones are welcome. Returns how many processes there were."""
-        processes = _descendants(self.process)
+        processes = descendants(self.process)
         for process in processes:
             try:
                 os.kill(process, signal.SIGKILL)
@@ -220,21 +221,6 @@ class OwnSshServer(SshServer):
         self.kill_connections()
         self.member.leave()
         wait_until(lambda: not listens(self.port), seconds=30, what="sshd to end")
-
-
-def _descendants(process: int) -> list[int]:
-    children: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            except OSError:
-                continue  # it has ended meanwhile
-            children.setdefault(parent, []).append(int(entry.name))
-    found = list(children.get(process, []))
-    for child in found:  # which grows meanwhile
-        found += children.get(child, [])
-    return found
 
 
 def _ssh_facts(member: Membership, top: Path) -> dict[str, Any]:
