@@ -58,11 +58,13 @@ Script = Callable[[Speaker, Asked], None]
 
 @dataclass(slots=True)
 class ScriptedServer:
-    """Runs `script` for each request; afterwards the connection is closed, unless `keep_alive`."""
+    """Runs `script` for each request; afterwards the connection is closed, unless `keep_alive`. A `deaf` one talks
+    as soon as there is a connection."""
 
     script: Script
     tls: ssl.SSLContext | None = None
     keep_alive: bool = False
+    deaf: bool = False
     asked: list[Asked] = field(default_factory=list)
     _listener: socket.socket = field(init=False)
     _over: threading.Event = field(default_factory=threading.Event)
@@ -109,6 +111,10 @@ class ScriptedServer:
                 self._open.discard(raw)
                 self._open.add(connection)
             with connection, connection.makefile("rb") as lines:
+                if self.deaf:
+                    self.script(Speaker(connection=connection, over=self._over), Asked(method="", path="", headers={}))
+                    connection.recv(1 << 16)
+                    return
                 while (asked := _read_request(lines.readline)) is not None:
                     self.asked.append(asked)
                     self.script(Speaker(connection=connection, over=self._over), asked)

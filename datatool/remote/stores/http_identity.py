@@ -36,7 +36,7 @@ def find_identity(url: str, settings: Mapping[str, str], environment: Mapping[st
     user = settings.get("user") or unquote(split.username or "")
     password = settings.get("password") or unquote(split.password or "")
     if user and password:
-        return _basic(user, password, f"as {user}")
+        return Identity(shown=f"as {user}", header=basic(user, password))
     path = Path(environment.get("NETRC") or Path.home() / ("_netrc" if os.name == "nt" else ".netrc"))
     return _from_netrc(path, split.hostname or "", user)
 
@@ -56,12 +56,13 @@ def _from_netrc(path: Path, host: str, user: str) -> Identity:
     login, _, password = found
     if user and login != user:
         return nobody
-    return _basic(login, password or "", f"as {login}, by {path}")
+    return Identity(shown=f"as {login}, by {path}", header=basic(login, password or ""))
 
 
-def _basic(user: str, password: str, shown: str) -> Identity:
+def basic(user: str, password: str) -> str:
+    """The header for a user and a password. Raises UsageError for what can't stand in a header."""
     pair = f"{_clean(user)}:{_clean(password)}".encode()
-    return Identity(shown=shown, header=f"Basic {b64encode(pair).decode()}")
+    return f"Basic {b64encode(pair).decode()}"
 
 
 def _clean(credential: str) -> str:

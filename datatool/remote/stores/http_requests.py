@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.request import getproxies, proxy_bypass
@@ -18,7 +19,7 @@ from datatool.errors import RemoteBusy, RemoteDenied, RemoteError, UsageError
 from datatool.remote.stores.event_loop import EventLoop
 from datatool.remote.stores.http_answer import PIECE, Answer, missing_end
 from datatool.remote.stores.http_errors import Place, refusal, translated
-from datatool.remote.stores.http_identity import find_identity
+from datatool.remote.stores.http_identity import basic, find_identity
 from datatool.remote.stores.options import StoreOptions
 from datatool.remote.url import RemoteUrl
 from datatool.store.protocol import NameMissing
@@ -44,6 +45,7 @@ class Requests:
         identity = find_identity(url.path, settings, os.environ)
         self.place = Place(label=url.shown, host=self._base.host or "", identity=identity)
         self._options = options
+        self._trusted: ssl.SSLContext | None = None
         # fsspec's instance cache would hand dead connections on, and its defaults come from the user's files.
         self._filesystem: Any = HTTPFileSystem(
             skip_instance_cache=True, loop=loop.loop, get_client=_session, client_kwargs={"options": options}
@@ -99,18 +101,34 @@ class Requests:
         sent = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": f"datatool/{__version__}", **headers}
         if self.place.identity.header is not None and url.origin() == self._base.origin():
             sent["Authorization"] = self.place.identity.header
-        proxy, proxy_auth = _proxy(url, self.place)
+        options: dict[str, Any] = {"headers": sent, "allow_redirects": False}
+        proxy = _proxy(url, self.place)
+        if proxy is not None:
+            options["proxy"] = proxy.with_user(None)
+            if proxy.user is not None:
+                said = {"Proxy-Authorization": basic(proxy.user, proxy.password or "")}
+                if url.scheme == "https":
+                    options["proxy_headers"] = said
+                else:
+                    sent |= said
+        if url.scheme == "https":
+            options["ssl"] = self._trust()
         with translated(self.place):
             session: ClientSession = await self._filesystem.set_session()
             try:
                 async with asyncio.timeout(self._options.connect_timeout + self._options.timeout):
-                    return await session.request(
-                        method, url, headers=sent, allow_redirects=False, proxy=proxy, proxy_auth=proxy_auth
-                    )
+                    return await session.request(method, url, **options)
             except aiohttp.ServerTimeoutError:
                 raise
             except TimeoutError as error:
                 raise RemoteBusy(f"{self.place.label}: the server did not answer in time") from error
+
+    def _trust(self) -> ssl.SSLContext:
+        """The authorities that this machine trusts, read when they are first needed."""
+        if self._trusted is None:
+            self._trusted = ssl.create_default_context()
+            self._trusted.set_alpn_protocols(["http/1.1"])
+        return self._trusted
 
     def _redirected(self, url: URL, location: str) -> URL:
         with translated(self.place):
@@ -154,19 +172,17 @@ def _base(url: RemoteUrl, port: str | None) -> URL:
     return base
 
 
-def _proxy(url: URL, place: Place) -> tuple[URL | None, aiohttp.BasicAuth | None]:
-    """The proxy that the environment names for an address, and what to say to it."""
+def _proxy(url: URL, place: Place) -> URL | None:
+    """The proxy that the environment names for an address."""
     proxies = getproxies()
     found = proxies.get(url.scheme) or proxies.get("all")
     if not found or proxy_bypass(f"{url.host}:{url.port}"):
-        return None, None
+        return None
     with translated(place):
         proxy = URL(found if "://" in found else f"http://{found}")
-        user, password = proxy.user, proxy.password
-        proxy = proxy.with_user(None)
     if proxy.scheme not in ("http", "https"):
         raise RemoteError(
             f"{place.label}: a {proxy.scheme} proxy can't be used",
             hint=f"set {url.scheme}_proxy to one that is reached by http://, or no_proxy to {url.host}",
         )
-    return proxy, None if user is None else aiohttp.BasicAuth(user, password or "", encoding="utf-8")
+    return proxy
