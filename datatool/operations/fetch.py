@@ -117,7 +117,7 @@ def fetch(
                 wish.error = wish.error or failure_of(error)
         totals.requests += connection.store.requests
         totals.bytes += 0 if dry_run else connection.store.bytes_in
-        results += [_transferred(wish, connection.name) for wish in wishes]
+        results += [_transferred(wish, connection) for wish in wishes]
     return TransferResult(
         remote=", ".join(sorted(names)) or remote or project.config.default_remote or "",
         artifacts=one_per_path(results),
@@ -334,28 +334,43 @@ def _no_such(project: Project, version: Version) -> DatatoolError:
     return not_found(project, named(whole), whole)
 
 
-def _transferred(wish: _Wish, remote: str) -> Transferred:
+def _transferred(wish: _Wish, connection: Connection) -> Transferred:
     name = wish.version.name
     if wish.error is not None:
         return Transferred(path=name, ok=False, error=wish.error)
     if not wish.absent:
         return Transferred(path=name, ok=True)
-    labels = sorted({item.wanted.label for item in wish.absent})
+    return Transferred(path=name, ok=False, error=failure_of(_what_is_absent(wish.absent, connection)))
+
+
+def _what_is_absent(absent: Sequence[Absent], connection: Connection) -> DatatoolError:
+    remote = connection.remote
+    labels = sorted({item.wanted.label for item in absent})
     shown = ", ".join(named(label) for label in labels[:5]) + (
         f" and {len(labels) - 5} more" if len(labels) > 5 else ""
     )
-    oid = wish.absent[0].wanted.oid
     path = labels[0].decode("utf-8", "surrogateescape")
-    if any(item.damaged for item in wish.absent):
-        error: DatatoolError = DamageFound(
-            f"{shown}: object {oid[:12]}… on the remote {remote} is damaged; nothing wrong was kept",
+    what = f"{shown}: object {absent[0].wanted.oid[:12]}…"
+    if any(item.damaged for item in absent):
+        return DamageFound(
+            f"{what} on the remote {connection.name} is damaged; nothing wrong was kept",
             hint="whoever has the data runs datatool push, which heals it; then run this again",
             path=path,
         )
-    else:
-        error = PartlyDone(
-            f"{shown}: object {oid[:12]}… is not on the remote {remote}",
-            hint="whoever has the data runs datatool push (or push --verify); then run this again",
+    if remote.format is None:
+        return PartlyDone(
+            f"{what} is not on the remote {connection.name}: nothing was ever pushed to {remote.label}",
+            hint="check that address; whoever has the data runs datatool push; then run this again",
             path=path,
         )
-    return Transferred(path=name, ok=False, error=failure_of(error))
+    if remote.damaged_records:
+        return DamageFound(
+            f"{what} can't be found on the remote {connection.name}: {remote.damaged_records[0]} is damaged or gone",
+            hint="whoever has the data runs datatool push, which heals it; then run this again",
+            path=path,
+        )
+    return PartlyDone(
+        f"{what} is not on the remote {connection.name}",
+        hint="whoever has the data runs datatool push (or push --verify); then run this again",
+        path=path,
+    )
