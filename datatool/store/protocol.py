@@ -57,6 +57,8 @@ class Capabilities:
     conditional: bool = False
     """`put(exclusive=True)` is atomic against other machines."""
     multipart: bool = False
+    ranges: bool = True
+    """A part of a name costs just that part; else about as much as the whole."""
 
 
 class Store(Protocol):
