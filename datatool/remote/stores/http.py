@@ -15,9 +15,9 @@ from typing import Final
 
 from datatool.errors import RemoteBusy, RemoteDenied, RemoteError
 from datatool.model.oid import ObjectId
+from datatool.remote.stores.arriving import ArrivingFile
 from datatool.remote.stores.event_loop import EventLoop, result
 from datatool.remote.stores.http_answer import Answer
-from datatool.remote.stores.http_copy import ArrivingFile
 from datatool.remote.stores.http_download import SAME_CUTS, Download
 from datatool.remote.stores.http_errors import Changed, Cut, WithoutRanges
 from datatool.remote.stores.http_requests import BehindEnd, Requests
