@@ -111,7 +111,7 @@ class HttpStore:
         everything = start == 0 and length >= LARGEST
         stop = None if length >= LARGEST else start + max(length, 1)
         try:
-            answer = await self._requests.open(name, start, stop)
+            answer = await self._requests.get(name, start, stop)
         except BehindEnd as end:
             if end.size is not None and end.size > start:
                 raise RemoteBusy(f"{self._label}: the server has no part of {name} where there is one") from end
