@@ -15,9 +15,9 @@ from typing import Final
 
 from datatool.errors import RemoteBusy, RemoteDenied, RemoteError
 from datatool.model.oid import ObjectId
+from datatool.remote.stores.arriving import ArrivingFile
 from datatool.remote.stores.event_loop import EventLoop, result
 from datatool.remote.stores.http_answer import Answer
-from datatool.remote.stores.http_copy import ArrivingFile
 from datatool.remote.stores.http_download import SAME_CUTS, Download
 from datatool.remote.stores.http_errors import Changed, Cut, WithoutRanges
 from datatool.remote.stores.http_requests import BehindEnd, Requests
@@ -111,7 +111,7 @@ class HttpStore:
         everything = start == 0 and length >= LARGEST
         stop = None if length >= LARGEST else start + max(length, 1)
         try:
-            answer = await self._requests.open(name, start, stop)
+            answer = await self._requests.get(name, start, stop)
         except BehindEnd as end:
             if end.size is not None and end.size > start:
                 raise RemoteBusy(f"{self._label}: the server has no part of {name} where there is one") from end
