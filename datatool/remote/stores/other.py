@@ -153,12 +153,14 @@ class OtherStore:
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
 
-    def get_file(self, name: str, target: int, sha256: ObjectId, size: int, *, advance: Advance | None = None) -> None:
+    def get_file(
+        self, name: str, target: int, sha256: ObjectId, size: int, *, have: int = 0, advance: Advance | None = None
+    ) -> None:
         """Copy `name` into an open local file, hashing what arrives."""
         if self._retries.call(partial(self._size, check_name(name))) != size:
             raise WrongBytes(name)
-        file = ArrivingFile(target, size, advance)
-        todo = deque(range(0, size, PART))
+        file = ArrivingFile(target, size, advance, have=have)
+        todo = deque(range(file.position, size, PART))
         flying: deque[Future[bytes]] = deque()
         with ThreadPoolExecutor(max_workers=PARTS, thread_name_prefix="get") as pool:
             try:
