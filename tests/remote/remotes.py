@@ -205,7 +205,6 @@ class Machine:
             name="origin",
             now=self.clock,
             boottime=self.clock,
-            sleep=self.clock.pass_,
         )
 
     def root(self, *datas: bytes) -> tuple[PushRoot, list[Wanted]]:
