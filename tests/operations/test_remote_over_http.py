@@ -154,6 +154,7 @@ def test_a_damaged_object_is_told_and_costs_itself_only(
         path for path in (copy.cache / "objects").rglob("*") if path.is_file() and path.stat().st_size > 7 << 20
     ]
     assert not [path for path in (copy.cache / "tmp").rglob("*") if path.is_file()]
+    assert "notes the damage" in str(ran.json["artifacts"])
     place.write_bytes(BIG)
     copy.ok("pull")
     assert copy.read("big.bin") == BIG
@@ -268,3 +269,18 @@ def test_offline_asks_nothing(published: World, web_server: WebServer) -> None:
     copy = reader(published, web_server.url)
     assert "offline" in copy.fails(6, "pull", "--offline").err
     assert web_server.requests == []
+
+
+def test_what_readers_found_damaged_heals_after_a_pull_of_somebody_who_may_write(
+    published: World, web_server: WebServer
+) -> None:
+    oid = digest(BIG)
+    place = web_server.directory / "objects" / oid[:2] / oid[2:]
+    place.chmod(0o644)
+    flip(place, 9 << 20)
+    copy = reader(published, web_server.url)
+    copy.fails(5, "pull")
+    published.clone("writer").fails(5, "pull")
+    published.ok("push")
+    copy.ok("pull")
+    assert copy.read("big.bin") == BIG
