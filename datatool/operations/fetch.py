@@ -354,8 +354,8 @@ def _what_is_absent(absent: Sequence[Absent], connection: Connection) -> Datatoo
     heals = (
         "whoever has the data runs datatool push, which heals it; then run this again"
         if remote.store.capabilities.write
-        else "a fresh clone that pulls from the remote behind that address notes the damage there; then a datatool push "
-        "of whoever has the data heals it"
+        else "a fresh clone that pulls from the remote behind that address notes the damage there; "
+        "then a datatool push of whoever has the data heals it"
     )
     if any(item.damaged for item in absent):
         return DamageFound(
