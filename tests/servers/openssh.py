@@ -11,7 +11,6 @@ from typing import Any
 from servers.ports import HOST, free_port, listens
 from servers.processes import Processes, ServerFailed
 
-PROGRAMS = ("sshd", "ssh-keygen")
 _PRIVILEGE_SEPARATION = Path("/run/sshd")
 
 

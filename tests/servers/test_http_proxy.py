@@ -9,11 +9,17 @@ from collections.abc import Iterator
 
 import pytest
 
+from servers import programs
 from servers.http_proxy import HttpProxy
 from servers.ports import HOST, wait_until
 from servers.trivial import TrivialServer, trivial_server
 
 BODY = bytes(range(256)) * 40
+
+
+@pytest.fixture(autouse=True)
+def _on_linux() -> None:
+    programs.only_on_linux()
 
 
 @pytest.fixture

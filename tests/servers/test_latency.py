@@ -12,10 +12,16 @@ from pathlib import Path
 
 import pytest
 
+from servers import programs
 from servers.ports import HOST
 from servers.trivial import TrivialServer, trivial_server
 
 PROGRAM = Path(__file__).with_name("latency.py")
+
+
+@pytest.fixture(autouse=True)
+def _on_linux() -> None:
+    programs.only_on_linux()
 
 
 @pytest.fixture

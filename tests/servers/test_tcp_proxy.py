@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from servers import programs
 from servers.ports import HOST, wait_until
 from servers.tcp_proxy import TcpProxy
 
@@ -31,6 +32,11 @@ class Echo(socketserver.BaseRequestHandler):
 class EchoServer(socketserver.ThreadingTCPServer):
     daemon_threads = True
     block_on_close = False
+
+
+@pytest.fixture(autouse=True)
+def _on_linux() -> None:
+    programs.only_on_linux()
 
 
 @pytest.fixture
