@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
+import subprocess
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from datatool.hashing import digest
 from servers.fixtures import WebServer
-from world import World
+from servers.scripted_http import Asked, ScriptedServer, Speaker
+from world import DATATOOL, World
 
 BIG = os.urandom(17 << 20)
 MIDDLE = os.urandom(5 << 20)
@@ -284,3 +289,27 @@ def test_what_readers_found_damaged_heals_after_a_pull_of_somebody_who_may_write
     published.ok("push")
     copy.ok("pull")
     assert copy.read("big.bin") == BIG
+
+
+def test_ctrl_c_ends_the_wait_for_a_silent_server(world: World) -> None:
+    world.write("a.bin", b"a")
+    world.ok("add", "a.bin")
+    world.commit("a")
+    copy = world.clone()
+    reached = threading.Event()
+
+    def script(speaker: Speaker, asked: Asked) -> None:
+        reached.set()
+        speaker.silence()
+
+    with ScriptedServer(script) as server:
+        copy.ok("remote", "set", "default", "--local", f"url={server.url}")
+        process = subprocess.Popen(
+            [*DATATOOL, "pull"], cwd=copy.root, env=copy.env, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert reached.wait(30)
+        begun = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+        assert process.returncode == 130 and "Traceback" not in err
+        assert time.monotonic() - begun < 10  # the server is given 20 seconds

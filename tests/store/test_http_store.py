@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from conformance import NAME, Conformance, opened
 from filled import Filled
-from scripted_http import Asked, ScriptedServer, Speaker
 
 from datatool.errors import DatatoolError, RemoteBusy, RemoteDenied, RemoteError, RemoteUnreachable, UsageError
 from datatool.hashing import digest
@@ -25,6 +24,7 @@ from datatool.store.directory import DirectoryStore
 from datatool.store.protocol import ByteRange, NameMissing, Store, WrongBytes
 from datatool.store.retry import Retries
 from servers.fixtures import WebServer
+from servers.scripted_http import Asked, ScriptedServer, Speaker
 
 BIG = os.urandom(3 * PART + 12345)
 
