@@ -29,10 +29,24 @@ find_python() {
 }
 
 # Install Debian packages, where that is possible without asking anybody. Returns 1 where it is not.
+# Servers among them are not started: the tests start their own.
 apt_install() {
+    local policy=/usr/sbin/policy-rc.d result=0
     [ "$(id -u 2>/dev/null || echo 1)" = 0 ] || return 1
     command -v apt-get >/dev/null 2>&1 || return 1
     say "installing $* with apt-get"
+    if [ -e "$policy" ]; then
+        apt_get_install "$@"
+        return
+    fi
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+    apt_get_install "$@" || result=$?
+    rm -f "$policy"
+    return "$result"
+}
+
+apt_get_install() {
     DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" >/dev/null 2>&1 && return 0
     # Most failures are a list of packages that was never fetched.
     apt-get update -q >/dev/null 2>&1 || true
@@ -104,9 +118,13 @@ prepare_environment() {
     environment_key python >"$venv/datatool-key"
 }
 
-# need_tool NAME PACKAGE: install a tool that tests use; a test that needs it says so when it is still missing.
+# need_tool NAME PACKAGE...: install a tool that tests use; a test that needs it says so when it is still missing.
+# Servers are often out of an ordinary user's PATH.
 need_tool() {
-    command -v "$1" >/dev/null 2>&1 || apt_install "$2" || say "note: $1 is missing; tests that need it are skipped"
+    local name=$1
+    shift
+    PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin command -v "$name" >/dev/null 2>&1 || apt_install "$@" ||
+        say "note: $name is missing; tests that need it are skipped"
 }
 
 prepare_environment

@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from servers import programs
-from servers.http_proxy import HttpProxy, Request
+from servers.http_connection import Request
+from servers.http_proxy import HttpProxy
 from servers.ports import HOST, listens, wait_until
+from servers.process_tree import descendants
 
 if TYPE_CHECKING:
     from servers.shared import Membership
@@ -176,9 +178,9 @@ class SshServer:
         """For `ssh -F`: everything it takes to get in."""
         return self.keys / "ssh_config"
 
-    def settings(self) -> dict[str, str]:
-        """The settings of a remote that lies here."""
-        return {"port": str(self.port), "user": self.user, "keyfile": str(self.key)}
+    def settings(self, *, port: int | None = None) -> dict[str, str]:
+        """The settings of a remote that lies here; `port` is that of a proxy, if one is to stand in between."""
+        return {"port": str(port or self.port), "user": self.user, "keyfile": str(self.key)}
 
     def directory(self) -> Path:
         """A fresh, empty directory to be a remote; the server runs on this machine, so the path is the same there."""
@@ -207,7 +209,7 @@ class OwnSshServer(SshServer):
 
     def kill_connections(self) -> int:
         """Kill what serves the connections of now; new ones are welcome. Returns how many processes there were."""
-        processes = _descendants(self.process)
+        processes = descendants(self.process)
         for process in processes:
             try:
                 os.kill(process, signal.SIGKILL)
@@ -220,21 +222,6 @@ class OwnSshServer(SshServer):
         self.kill_connections()
         self.member.leave()
         wait_until(lambda: not listens(self.port), seconds=30, what="sshd to end")
-
-
-def _descendants(process: int) -> list[int]:
-    children: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            except OSError:
-                continue  # it has ended meanwhile
-            children.setdefault(parent, []).append(int(entry.name))
-    found = list(children.get(process, []))
-    for child in found:  # which grows meanwhile
-        found += children.get(child, [])
-    return found
 
 
 def _ssh_facts(member: Membership, top: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 from servers.ports import wait_until
+from servers.process_tree import descendants
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
@@ -85,10 +86,14 @@ class Processes:
             raise ServerFailed(f"{error}{logs}") from error
 
     def stop(self) -> None:
-        """End all of them, the last one first; there is nothing in a test server that wants to be kept."""
+        """End all of them, the last one first, with all they started; no test server has anything to save."""
         while self._running:
             _, process = self._running.pop()
-            process.kill()
+            for pid in (process.pid, *descendants(process.pid)):
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
             process.wait()
 
     def log(self, name: str) -> Path:
