@@ -31,9 +31,9 @@ def write_at(fd: int, data: bytes, start: int) -> None:
         view, start = view[written:], start + written
 
 
-def empty(fd: int) -> None:
-    """Cut an open file to nothing."""
-    os.ftruncate(fd, 0)
+def cut(fd: int, size: int) -> None:
+    """Cut an open file to its first `size` bytes."""
+    os.ftruncate(fd, size)
     os.lseek(fd, 0, os.SEEK_SET)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -17,6 +17,7 @@ from datatool.localfs.positions import read_at
 from datatool.model.oid import ObjectId
 from datatool.model.paths import show
 from datatool.remote.stores.budget import Budget
+from datatool.remote.stores.event_loop import result
 from datatool.remote.stores.options import StoreOptions
 from datatool.remote.stores.s3_answers import Refusal, Refused
 from datatool.remote.stores.s3_body import Body, Checks
@@ -87,13 +88,13 @@ class S3Store:
     def _list(self, prefix: str) -> Iterator[Listed]:
         start = len(self._place.prefix)
         last = ""
-        page = self._client.submit(self._page(prefix, None))
+        page = self._client.start(self._page(prefix, None))
         try:
             while True:
-                found = self._client.result(page)
+                found = result(page)
                 token = found.get("NextContinuationToken") if found.get("IsTruncated") else None
                 if token is not None:
-                    page = self._client.submit(self._page(prefix, token))
+                    page = self._client.start(self._page(prefix, token))
                 rows = [
                     Listed(item["Key"][start:], item["Size"], item["LastModified"].timestamp())
                     for item in found.get("Contents") or ()
@@ -129,7 +130,7 @@ class S3Store:
         return self._get_many(deque(ranges))
 
     def _get_many(self, wanted: deque[ByteRange]) -> Iterator[bytes]:
-        under_way: deque[tuple[int, concurrent.futures.Future[bytes]]] = deque()
+        under_way: deque[tuple[int, Future[bytes]]] = deque()
         try:
             while wanted or under_way:
                 while wanted and len(under_way) < self._client.jobs:
@@ -138,10 +139,10 @@ class S3Store:
                         self._budget.take(size)
                     elif not self._budget.try_take(size):
                         break
-                    future = self._client.submit(self._get(*wanted.popleft()))
+                    future = self._client.start(self._get(*wanted.popleft()))
                     under_way.append((size, future))
                     future.add_done_callback(partial(self._arrived, size))
-                data = self._client.result(under_way[0][1])
+                data = result(under_way[0][1])
                 self._budget.give(under_way.popleft()[0], parked=True)
                 yield data
         finally:
@@ -149,7 +150,7 @@ class S3Store:
                 future.cancel()
                 self._budget.give(size, parked=True)
 
-    def _arrived(self, size: int, _: concurrent.futures.Future[bytes]) -> None:
+    def _arrived(self, size: int, _: Future[bytes]) -> None:
         self._budget.park(size)
 
     async def _get(self, name: str, start: int, length: int | None) -> bytes:
@@ -164,9 +165,11 @@ class S3Store:
                     raise RemoteError(f"{self.label}: {name} is too large to be what it should be", path=self.label)
         return held.getvalue()
 
-    def get_file(self, name: str, target: int, sha256: ObjectId, size: int, *, advance: Advance | None = None) -> None:
+    def get_file(
+        self, name: str, target: int, sha256: ObjectId, size: int, *, have: int = 0, advance: Advance | None = None
+    ) -> None:
         """Copy `name` into an open local file, in ranges side by side, hashing the copy behind them."""
-        Download(self._client, check_name(name), target, sha256, size).run(advance)
+        Download(self._client, check_name(name), target, sha256, size, have=have).run(advance)
 
     # Writing
 

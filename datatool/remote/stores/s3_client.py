@@ -7,16 +7,15 @@ tell less about what failed.
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 import s3fs
 from aiobotocore.session import AioSession
-from fsspec.asyn import get_loop
 
 from datatool.errors import RemoteBusy
+from datatool.remote.stores.event_loop import EventLoop
 from datatool.remote.stores.options import StoreOptions
 from datatool.remote.stores.s3_answers import Caller
 from datatool.remote.stores.s3_body import md5_base64
@@ -45,13 +44,13 @@ _PART_RETRIES: Final = Retries(patience=90.0)
 """For one part of many: a stall takes 20 seconds to be seen, and what was sent of the others is worth more patience."""
 
 
-class S3Client:
+class S3Client(EventLoop):
     """A client for one place and login. Nothing is contacted before the first request."""
 
     def __init__(self, place: Place, login: Login, options: StoreOptions) -> None:
+        super().__init__()
         self.place = place
         self.clock = ServerClock()
-        self.loop: asyncio.AbstractEventLoop = get_loop()
         self.jobs = options.jobs
         self._login = login
         self._timeout = options.timeout
@@ -61,26 +60,6 @@ class S3Client:
         self._client: Any = None
         self._caller = Caller(place=place, login=login.shown or "whoever the AWS tools find", region=login.region)
         self._filesystem: s3fs.S3FileSystem | None = None
-
-    # From any thread
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine in the loop's thread and wait for it; it is cancelled where the waiting is interrupted."""
-        return self.result(self.submit(work))
-
-    def submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
-        """Begin a coroutine in the loop's thread."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop)
-
-    def result(self, future: concurrent.futures.Future[T]) -> T:
-        """Wait for what was begun."""
-        try:
-            while not future.done():
-                concurrent.futures.wait([future], timeout=1)  # so that Ctrl-C is heard on every system
-            return future.result()
-        except BaseException:
-            future.cancel()
-            raise
 
     # In the loop's thread
 

@@ -6,6 +6,8 @@ A range that breaks is gone on with where it broke. A server that ignores ranges
 
 from __future__ import annotations
 
+import os
+from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
@@ -13,12 +15,12 @@ from typing import Final
 from datatool.errors import DatatoolError, RemoteBusy
 from datatool.hashing import Hasher
 from datatool.localfs.atomic import local_error
-from datatool.localfs.positions import empty, read_at, write_at
+from datatool.localfs.positions import cut, read_at, write_at
 from datatool.model.oid import ObjectId
 from datatool.remote.stores.s3_client import S3Client
 from datatool.remote.stores.s3_reading import Changed, Reading
 from datatool.remote.stores.transfer import Transfer, in_thread
-from datatool.store.protocol import Advance, WrongBytes
+from datatool.store.protocol import AHEAD, Advance, WrongBytes
 
 RANGE: Final = 16 << 20
 _BATCH: Final = 1 << 20
@@ -34,28 +36,35 @@ class _Range:
         self.start = self.at = start
         self.end = end
 
+    def is_beyond(self, position: int) -> bool:
+        """Whether more has been written than up to there."""
+        return self.at > position
+
 
 class Download:
-    """One call of `get_file`; `run` does it, in the caller's thread."""
+    """One call of `get_file`; `run` does it, in the caller's thread. `have` bytes are there from an earlier attempt."""
 
-    def __init__(self, client: S3Client, name: str, target: int, sha256: ObjectId, size: int) -> None:
+    def __init__(self, client: S3Client, name: str, target: int, sha256: ObjectId, size: int, *, have: int = 0) -> None:
         self._client = client
         self._name = name
         self._target = target
         self._sha256 = sha256
         self._size = size
-        self._ranges = [_Range(start, min(start + RANGE, size)) for start in range(0, max(size, 1), RANGE)]
+        self._have = max(0, min(have, size, os.fstat(target).st_size))
+        self._ranges = [_Range(start, min(start + RANGE, size)) for start in range(self._have, size, RANGE)]
+        if size == 0:
+            self._ranges = [_Range(0, 0)]
         self._etag: str | None = None
-        self._opened = False
+        self._opened = not self._ranges
         """The first answer has begun: the object has the right size, and it is known whether it comes in ranges."""
 
     def run(self, advance: Advance | None) -> None:
         """Get everything; WrongBytes unless it is what was promised."""
         try:
-            empty(self._target)
+            cut(self._target, self._have)
             with Transfer(self._client.loop, advance) as transfer:
-                transfer.begin(self._first(transfer))
-                transfer.wait(lambda: self._opened)
+                if self._ranges:
+                    transfer.begin(self._first(transfer))
                 found = self._hash_behind(transfer)
                 transfer.wait(lambda: not transfer.running)
         except OSError as error:
@@ -68,23 +77,27 @@ class Download:
     # In the caller's thread
 
     def _hash_behind(self, transfer: Transfer) -> ObjectId:
-        """Begin the other ranges as lanes become free, and hash what has been written, in order."""
-        waiting = iter(self._ranges[1:])
+        """Hash what is there, then what has been written, in order; begin the other ranges as lanes become free."""
         hasher = Hasher()
+        for start in range(0, self._have, _BATCH):
+            hasher.update(self._bytes(start, min(start + _BATCH, self._have)))
+            transfer.report()
+        transfer.wait(lambda: self._opened)
+        waiting = deque(self._ranges[1:])
         for part in self._ranges:
             done = part.start
             while done < part.end:
-                while transfer.running < self._client.jobs and (other := next(waiting, None)) is not None:
-                    transfer.begin(self._other(other, transfer))
-                data = self._written(part, done, transfer)
+                while waiting and transfer.running < self._client.jobs and waiting[0].end - done <= AHEAD:
+                    transfer.begin(self._other(waiting.popleft(), transfer))
+                transfer.wait(partial(part.is_beyond, done))
+                data = self._bytes(done, min(part.at, done + _BATCH))
                 hasher.update(data)
                 done += len(data)
         return hasher.oid
 
-    def _written(self, part: _Range, start: int, transfer: Transfer) -> bytes:
-        transfer.wait(lambda: part.at > start)
-        data = read_at(self._target, min(part.at - start, _BATCH), start)
-        if not data:
+    def _bytes(self, start: int, end: int) -> bytes:
+        data = read_at(self._target, end - start, start)
+        if len(data) != end - start:
             raise WrongBytes(self._name)  # somebody else cut the file
         return data
 
@@ -95,18 +108,18 @@ class Download:
 
     async def _get_first(self, transfer: Transfer) -> None:
         part = self._ranges[0]
-        in_ranges = len(self._ranges) > 1
-        async with self._reading(part.at, part.end - part.at if in_ranges else None) as reading:
+        alone = len(self._ranges) == 1
+        async with self._reading(part.at, None if alone else part.end - part.at) as reading:
             self._check_size(reading)
-            if not in_ranges or not reading.ignored_range:
+            if alone or not reading.ignored_range:
                 self._etag = self._etag or reading.etag
                 self._opened = True
                 transfer.nudge()
                 await self._write(reading, part, transfer)
-                if not in_ranges and await reading.read():
+                if alone and await reading.read():
                     raise WrongBytes(self._name)
                 return
-        self._ranges = [_Range(0, self._size)]  # the server can only send all of it
+        self._ranges = [_Range(self._have, self._size)]  # the server can only send all of it
         await self._get_first(transfer)
 
     async def _other(self, part: _Range, transfer: Transfer) -> None:
