@@ -305,7 +305,7 @@ async def _abort(ending: list[SSHClientConnection]) -> None:
 
 
 def _filesystem(host: str, arguments: dict[str, Any]) -> Any:
-    return SSHFileSystem(host, skip_instance_cache=True, use_listings_cache=False, **arguments)
+    return SSHFileSystem(host, skip_instance_cache=True, **arguments)
 
 
 def _by_hand(login: Login, *, flag: str = "-p") -> str:
