@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from servers import programs
-from servers.http_proxy import HttpProxy, Request
+from servers.http_connection import Request
+from servers.http_proxy import HttpProxy
 from servers.ports import HOST, listens, wait_until
 from servers.process_tree import descendants
 
@@ -177,9 +178,9 @@ class SshServer:
         """For `ssh -F`: everything it takes to get in."""
         return self.keys / "ssh_config"
 
-    def settings(self) -> dict[str, str]:
-        """The settings of a remote that lies here."""
-        return {"port": str(self.port), "user": self.user, "keyfile": str(self.key)}
+    def settings(self, *, port: int | None = None) -> dict[str, str]:
+        """The settings of a remote that lies here; `port` is that of a proxy, if one is to stand in between."""
+        return {"port": str(port or self.port), "user": self.user, "keyfile": str(self.key)}
 
     def directory(self) -> Path:
         """A fresh, empty directory to be a remote; the server runs on this machine, so the path is the same there."""

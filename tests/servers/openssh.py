@@ -11,7 +11,6 @@ from typing import Any
 from servers.ports import HOST, free_port, listens
 from servers.processes import Processes, ServerFailed
 
-PROGRAMS = ("sshd", "ssh-keygen")
 _PRIVILEGE_SEPARATION = Path("/run/sshd")
 
 
@@ -26,7 +25,8 @@ def start(processes: Processes, data: Path, programs: dict[str, str]) -> dict[st
     (keys / "host_in_use").chmod(0o600)
     shutil.copyfile(keys / "user.pub", keys / "authorized_keys")
     kind, key, *_ = (keys / "host.pub").read_text().split()
-    (keys / "known_hosts").write_text(f"[{HOST}]:{port} {kind} {key}\n")
+    known = (f"[{HOST}]:{port}", f"[{HOST}]:*")  # the second is for proxies in front of it
+    (keys / "known_hosts").write_text("".join(f"{names} {kind} {key}\n" for names in known))
     user = getpass.getuser()
     (keys / "ssh_config").write_text(_client_configuration(keys, port=port, user=user))
     if os.geteuid() == 0:

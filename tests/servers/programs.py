@@ -7,6 +7,8 @@ import shutil
 import sys
 from pathlib import Path
 
+import pytest
+
 import needs
 
 _ADMINISTRATORS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
@@ -19,10 +21,15 @@ def find(name: str) -> str | None:
     return shutil.which(name, path=os.pathsep.join(places))
 
 
+def only_on_linux() -> None:
+    """Servers are tied to the run by the kernel, and proxies break connections, as Linux does it."""
+    if sys.platform != "linux":
+        pytest.skip("test servers and their proxies run on Linux")
+
+
 def require(*names: str) -> dict[str, str]:
     """The paths of all these programs; the test can't do without any of them."""
-    if sys.platform != "linux":
-        needs.linux()
+    only_on_linux()
     found = {name: find(name) for name in names}
     for name, path in found.items():
         if path is None:

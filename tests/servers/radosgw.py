@@ -9,7 +9,6 @@ from typing import Any
 from servers.ports import HOST, free_port, listens
 from servers.processes import Processes
 
-PROGRAMS = ("ceph", "ceph-mon", "ceph-osd", "monmaptool", "radosgw", "radosgw-admin")
 ACCESS_KEY_ID = "testkey"
 SECRET_ACCESS_KEY = "testsecret"
 _GIB = 6

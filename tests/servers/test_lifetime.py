@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-import needs
+from servers import programs
 from servers.ports import wait_until
 from servers.process_tree import speaking_of
 
@@ -54,8 +54,7 @@ def test_that_kills_its_worker(sshd, web_server, own_sshd):
 
 @pytest.fixture(autouse=True)
 def _on_linux() -> None:
-    needs.linux()
-    needs.tool("ssh-keygen")
+    programs.require("sshd", "ssh-keygen", "nginx")
 
 
 @pytest.fixture

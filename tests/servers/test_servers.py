@@ -14,9 +14,10 @@ import pytest
 
 from servers import programs
 from servers.fixtures import OwnSshServer, S3Server, SshServer, WebServer
+from servers.tcp_proxy import TcpProxy
 
 
-@pytest.fixture(params=["s3_server", "radosgw"])
+@pytest.fixture(params=["s3_server", pytest.param("radosgw", marks=pytest.mark.slow)])
 def any_s3(request: pytest.FixtureRequest) -> S3Server:
     server: S3Server = request.getfixturevalue(request.param)
     return server
@@ -75,6 +76,15 @@ def test_s3_requests_are_written_down(any_s3: S3Server) -> None:
     assert any_s3.requests == []
 
 
+def test_s3_can_be_made_to_fail(any_s3: S3Server) -> None:
+    bucket, client = any_s3.bucket(), through_the_proxy(any_s3)
+    fault = any_s3.proxy.fault("answer", status=503, headers={"Retry-After": "1"}, method="PUT")
+    assert client.send("PUT", f"/{bucket}/name", b"x").status == 503
+    assert client.send("GET", f"/{bucket}/name").status == 404
+    assert client.send("PUT", f"/{bucket}/name", b"x").status == 200
+    assert fault.happened == 1
+
+
 def ssh(server: SshServer, *words: str, input: str | None = None) -> subprocess.CompletedProcess[str]:
     client = programs.require("ssh", "sftp")[words[0]]
     command = [client, "-F", str(server.ssh_config), *words[1:]]
@@ -100,6 +110,15 @@ def test_ssh_lets_no_other_key_in(sshd: SshServer, tmp_path: Path) -> None:
     done = ssh(replace(sshd, keys=config.parent), "ssh", sshd.host, "true")
     assert done.returncode == 255
     assert "Permission denied" in done.stderr
+
+
+def test_ssh_works_through_a_proxy(sshd: SshServer) -> None:
+    with TcpProxy(sshd.port) as proxy:
+        assert ssh(sshd, "ssh", "-p", str(proxy.port), sshd.host, "true").returncode == 0
+        fault = proxy.fault("cut", at=3000)
+        assert ssh(sshd, "ssh", "-p", str(proxy.port), sshd.host, "true").returncode == 255
+        assert fault.happened == 1
+        assert proxy.connections[1].bytes_down == 3000
 
 
 def test_a_changed_host_key_is_noticed(own_sshd: OwnSshServer) -> None:
@@ -147,3 +166,13 @@ def test_the_web_server_can_ask_for_a_password(web_server: WebServer) -> None:
     assert fetch(f"{web_server.url_with_password}/name")[0] == 401
     said = base64.b64encode(f"{web_server.user}:{web_server.password}".encode()).decode()
     assert fetch(f"{web_server.url_with_password}/name", Authorization=f"Basic {said}") == (200, b"0123456789")
+
+
+def test_a_missing_server_skips_the_test_and_fails_it_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    programs.only_on_linux()
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match="no-such-server"):
+        programs.require("no-such-server")
+    monkeypatch.delenv("CI")
+    with pytest.raises(pytest.skip.Exception, match="no-such-server"):
+        programs.require("no-such-server")
