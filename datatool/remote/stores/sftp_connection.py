@@ -106,22 +106,23 @@ class Connection:
         connect: Callable[[str, dict[str, Any]], T],
     ) -> T:
         door = _Door(self._mark_lost)
-        arguments: dict[str, Any] = {
-            **login.arguments,
-            "client_factory": lambda: door,
-            "login_timeout": self._options.timeout,
-            "connect_timeout": self._options.connect_timeout + self._options.timeout,
-            "tunnel": tunnel,
-        }
         where = f"{self.shown} ({login.endpoint})"
         sock: socket.socket | None = None
+        address = ""
         if tunnel is not None:
             login = replace(login, name=replace(login.name, scannable=False))
         try:
             if tunnel is None and login.direct:
-                sock = arguments["sock"] = tcp(
-                    login.name.host, login.name.port, login.family, self._options.connect_timeout
-                )
+                sock = tcp(login.name.host, login.name.port, login.family, self._options.connect_timeout)
+                address = str(sock.getpeername()[0])
+            arguments = {
+                **login.arguments_at(address),
+                "client_factory": lambda: door,
+                "login_timeout": self._options.timeout,
+                "connect_timeout": self._options.connect_timeout + self._options.timeout,
+                "tunnel": tunnel,
+                "sock": sock,
+            }
             return connect(login.name.typed, arguments)
         except DatatoolError:
             raise

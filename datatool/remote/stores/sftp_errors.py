@@ -14,6 +14,7 @@ from typing import Final
 import asyncssh
 from asyncssh.asn1 import ASN1DecodeError, ASN1EncodeError, ASN1Error
 from asyncssh.config import ConfigParseError
+from asyncssh.gss import GSSError
 from asyncssh.misc import ChannelListenError, SoftEOFReceived
 from asyncssh.packet import PacketDecodeError
 from asyncssh.pbe import KeyEncryptionError
@@ -67,6 +68,7 @@ KINDS: Final[Mapping[type[BaseException], Kind]] = MappingProxyType(
         asyncssh.KeyGenerationError: Kind.SETUP,
         KeyEncryptionError: Kind.SETUP,
         SASLPrepError: Kind.SETUP,
+        GSSError: Kind.SETUP,
         ASN1Error: Kind.SETUP,
         ASN1EncodeError: Kind.SETUP,
         ASN1DecodeError: Kind.SETUP,

@@ -71,6 +71,12 @@ class HostName:
             return self.alias
         return self.host if self.port == _SSH_PORT else f"[{self.host}]:{self.port}"
 
+    def known_keys(self, known: SSHKnownHosts, address: str) -> tuple[Sequence[SSHKey], Sequence[SSHKey]]:
+        """The keys that are known for it, and those of authorities that may vouch for it."""
+        port = None if self.port == _SSH_PORT else self.port
+        keys, authorities, *_ = known.match(self.alias or self.host, address, port)
+        return keys, authorities
+
 
 def unknown_host_key(
     name: HostName, refused: RefusedKey | None, known: SSHKnownHosts, *, endpoint: str, reason: str

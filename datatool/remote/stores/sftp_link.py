@@ -65,16 +65,7 @@ class Line:
         """What `future` gives. Raises what the work raised if it is ours, else the RemoteError that it means;
         RemoteBusy if nothing comes for too long. A server that is `working`, such as on a full cache of its disk, may
         take its time as long as it answers signs of life."""
-        connection = self._connection
-        for _ in range(_PATIENCE):
-            moved = connection.moved
-            done, _pending = wait((future,), self._timeout)
-            if done:
-                break
-            if not working and connection.moved - moved < SLOWEST * self._timeout:
-                connection.close()
-                break
-        if not future.done():
+        if not self._comes(future, working):
             future.cancel()
             raise RemoteBusy(f"{where}: no answer for {self._timeout:.0f} s", path=where)
         try:
@@ -85,6 +76,18 @@ class Line:
             if kind_of(error) is Kind.BUSY:
                 self._broken(error)
             raise remote_error(error, where) from error
+
+    def _comes(self, future: Future[Any], working: bool) -> bool:
+        """Wait; False if there is nothing to wait for any more. A connection on which nothing moves is given up."""
+        for _ in range(_PATIENCE):
+            moved = self._connection.moved
+            done, _pending = wait((future,), self._timeout)
+            if done:
+                return True
+            if not working and self._connection.moved - moved < SLOWEST * self._timeout:
+                self._connection.close()
+                return False
+        return False
 
     def moved(self, count: int) -> None:
         """Take note of bytes that arrived, in the event loop's thread."""

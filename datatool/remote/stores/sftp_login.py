@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ import asyncssh
 from asyncssh import SSHClientConnectionOptions, SSHKeyPair, SSHKnownHosts
 from asyncssh.config import ConfigParseError
 from asyncssh.pbe import KeyEncryptionError
+from asyncssh.public_key import get_default_certificate_algs, get_default_public_key_algs
 
 from datatool.errors import RemoteDenied, RemoteError
 from datatool.model.paths import show
@@ -49,7 +50,9 @@ class Login:
     jump: str | None
     direct: bool
     family: int
-    arguments: Mapping[str, Any]
+    kinds: bool
+    """Whether the kinds of host keys are for us to choose."""
+    arguments: Mapping[str, Any] = field(repr=False)
     """What asyncssh is told besides the host."""
 
     @property
@@ -57,6 +60,20 @@ class Login:
         """`user@host:port`."""
         host = f"[{self.name.host}]" if ":" in self.name.host else self.name.host
         return show(f"{self.user}@{host}:{self.name.port}")
+
+    def arguments_at(self, address: str) -> dict[str, Any]:
+        """What asyncssh is told, once it is known which address the host has (empty behind a proxy).
+
+        By itself it would ask for keys of the kinds that are known and no others, so that a key that changed its kind
+        would look like a connection that broke.
+        """
+        if not self.kinds:
+            return dict(self.arguments)
+        keys, authorities = self.name.known_keys(self.known, address)
+        kinds = get_default_certificate_algs() if authorities else []
+        kinds += [kind for key in keys for kind in key.sig_algorithms]
+        kinds += get_default_public_key_algs()
+        return {**self.arguments, "server_host_key_algs": [kind.decode() for kind in dict.fromkeys(kinds)]}
 
 
 def find_login(place: Place, settings: Mapping[str, str]) -> Login:
@@ -139,6 +156,7 @@ def _login(
         jump=jump,
         direct=jump is None and not options.proxy_command,
         family=options.family,
+        kinds=options.config.get("HostKeyAlgorithms") is None,
         arguments=arguments,
     )
 
