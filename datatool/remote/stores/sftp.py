@@ -29,7 +29,7 @@ from datatool.remote.stores.sftp_directories import RemoteDirectories
 from datatool.remote.stores.sftp_download import Download
 from datatool.remote.stores.sftp_errors import MISSING
 from datatool.remote.stores.sftp_files import fetch
-from datatool.remote.stores.sftp_link import Link
+from datatool.remote.stores.sftp_link import Line, Link
 from datatool.remote.stores.sftp_listing import Listing, entries_of
 from datatool.remote.stores.sftp_place import parse_place
 from datatool.remote.stores.sftp_publish import Destination, Publisher, is_there, remove
@@ -226,7 +226,7 @@ class SftpStore:
         with self._link.line() as line:
             while paths:
                 some = [paths.popleft() for _ in range(min(_DELETES, len(paths)))]
-                line.run(_remove_all(line.sftp, some), self._shown)
+                line.run(_remove_all(line, some), self._shown)
 
     # Time
 
@@ -289,5 +289,9 @@ class SftpStore:
         return f"{self._shown}/{name}"
 
 
-async def _remove_all(sftp: SFTPClient, paths: Sequence[bytes]) -> None:
-    await asyncio.gather(*(remove(sftp, path) for path in paths))
+async def _remove_all(line: Line, paths: Sequence[bytes]) -> None:
+    async def remove_one(path: bytes) -> None:
+        await remove(line.sftp, path)
+        line.answered()
+
+    await asyncio.gather(*map(remove_one, paths))

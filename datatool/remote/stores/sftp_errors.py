@@ -14,7 +14,7 @@ from typing import Final
 import asyncssh
 from asyncssh.asn1 import ASN1DecodeError, ASN1EncodeError, ASN1Error
 from asyncssh.config import ConfigParseError
-from asyncssh.gss import GSSError
+from asyncssh.gss import GSSError  # type: ignore[attr-defined]
 from asyncssh.misc import ChannelListenError, SoftEOFReceived
 from asyncssh.packet import PacketDecodeError
 from asyncssh.pbe import KeyEncryptionError

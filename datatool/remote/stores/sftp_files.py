@@ -140,16 +140,17 @@ class Entry(NamedTuple):
     time: int
 
 
-async def read_directory(sftp: SFTPClient, path: bytes) -> Sequence[Entry]:
+async def read_directory(line: Line, path: bytes) -> Sequence[Entry]:
     """Everything in a directory, unsorted; a link to a directory is one, other links are nothing."""
     # The public `scandir` waits for each hundred names before it asks for the next, and for the end.
-    handler = sftp._handler
+    handler = line.sftp._handler
     handle = await handler.opendir(path)
     entries: list[Entry] = []
     ahead = 2
     try:
         while True:
             answers = await asyncio.gather(*(handler.readdir(handle) for _ in range(ahead)), return_exceptions=True)
+            line.answered()
             over = False
             for answer in answers:
                 if isinstance(answer, asyncssh.SFTPEOFError):
@@ -164,8 +165,8 @@ async def read_directory(sftp: SFTPClient, path: bytes) -> Sequence[Entry]:
                 break
             ahead = min(2 * ahead, _AHEAD)
     finally:
-        _unwatched(_close_handle(sftp, handle))
-    return [entry if entry.is_dir or entry.is_file else await _behind(sftp, path, entry) for entry in entries]
+        _unwatched(_close_handle(line.sftp, handle))
+    return [entry if entry.is_dir or entry.is_file else await _behind(line.sftp, path, entry) for entry in entries]
 
 
 async def is_directory(sftp: SFTPClient, path: bytes) -> bool:

@@ -79,12 +79,10 @@ class Listing:
 async def entries_of(line: Line, path: bytes) -> Sequence[Entry]:
     """What is in a directory; nothing if there is none."""
     try:
-        found = await read_directory(line.sftp, path)
+        return await read_directory(line, path)
     except MISSING:
         return ()
     except asyncssh.SFTPFailure:
         if await is_directory(line.sftp, path):
             raise
         return ()
-    line.answered()
-    return found
