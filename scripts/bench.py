@@ -169,14 +169,16 @@ class Bench:
         home = self.top / "home"
         home.mkdir()
         (home / ".gitconfig").write_text("[user]\n name = b\n email = b@example.org\n[init]\n defaultBranch = main\n")
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("GIT_", "DVC_", "DATATOOL_", "XDG_"))}
+        kept = {
+            k: v for k, v in os.environ.items() if not k.startswith(("GIT_", "DVC_", "DATATOOL_", "XDG_", "PYTHON"))
+        }
         self.env = kept | {
             "HOME": str(home),
             "DVC_NO_ANALYTICS": "1",
             "DVC_GLOBAL_CONFIG_DIR": str(home / "dvc"),
             "LC_ALL": "C.UTF-8",
         }
-        self.tools = tools(shutil.which("datatool") or "datatool", options.dvc)
+        self.tools = tools(options.datatool, options.dvc)
 
     def note(self, row: Row) -> None:
         self.rows.append(row)
@@ -349,6 +351,7 @@ def main() -> int:
     parser.add_argument("--scratch", help="where the fresh directories are made")
     parser.add_argument("--json", type=Path, help="write every single measurement here")
     parser.add_argument("--into", type=Path, help="a Markdown file to put the table into")
+    parser.add_argument("--datatool", default="datatool", help="datatool's executable")
     parser.add_argument("--dvc", default="dvc", help="DVC's executable")
     options = parser.parse_args()
     if options.quick:

@@ -70,7 +70,7 @@ COMMANDS: Mapping[str, Row | Family] = {
     "init": Row("init", "init", "Make the git repository around a directory a project", START),
     "clone": Row("clone", "clone", "Clone a project with git and pull its data", START),
     "remote": Family(
-        "Add, list, change and check remotes",
+        "Add, list, change, check and copy remotes",
         START,
         {
             "add": Row("remote", "add", "Add a remote", START),
@@ -80,6 +80,7 @@ COMMANDS: Mapping[str, Row | Family] = {
             "rename": Row("remote", "rename", "Rename a remote", START),
             "default": Row("remote", "default", "Choose the default remote", START),
             "check": Row("remote", "check", "Prove what a remote can do", START),
+            "copy": Row("remote_copy", "copy", "Copy one remote to another", START),
         },
     ),
     "config": Family(

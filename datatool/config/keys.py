@@ -32,6 +32,7 @@ class Kind(StrEnum):
     SWITCH = "true or false"
     NUMBER = "a whole number, 1 or more"
     RATE = "bytes per second, as 10M or 500k"
+    NAMES = "names of remotes, in the order to try"
     LINKS = "some of reflink, copy, hardlink, symlink, in the order to try"
     DURABILITY = "batch, full or none"
 
@@ -61,10 +62,27 @@ def _private(pattern: str, meaning: str, *, secret: bool = False) -> Key:
 KEYS: Final = (
     Key(pattern="project", scopes=frozenset({Scope.PROJECT}), meaning="this project's id, written by init"),
     Key(pattern="remote", meaning="the default remote"),
+    Key(
+        pattern="read",
+        kind=Kind.NAMES,
+        meaning="remotes that fetch and pull ask first, in this order, before an artifact's own or the default one",
+    ),
     Key(pattern="remotes.NAME.url", meaning="where the remote is"),
     Key(pattern="remotes.NAME.endpoint_url", meaning="the S3 service, when it is not Amazon's"),
     Key(pattern="remotes.NAME.region", meaning="the S3 region"),
     Key(pattern="remotes.NAME.port", kind=Kind.NUMBER, meaning="the server's port"),
+    Key(
+        pattern="remotes.NAME.timeout",
+        kind=Kind.NUMBER,
+        default="20",
+        meaning="seconds without a byte after which a request is given up and made again",
+    ),
+    Key(
+        pattern="remotes.NAME.mirror",
+        kind=Kind.SWITCH,
+        default="false",
+        meaning="push sends here too, whichever remote it is for",
+    ),
     Key(pattern="remotes.NAME.pack", kind=Kind.SWITCH, default="true", meaning="keep small files together in packs"),
     Key(
         pattern="remotes.NAME.index_list",
@@ -167,6 +185,12 @@ def links(text: str) -> tuple[LinkMethod, ...] | None:
         return None
 
 
+def names(text: str) -> tuple[str, ...] | None:
+    """Names from `mirror, origin` (or with spaces), each once; None if one can't be a name, or there is none."""
+    words = text.replace(",", " ").split()
+    return tuple(dict.fromkeys(words)) or None if all(map(is_name, words)) else None
+
+
 def durability(text: str) -> Durability | None:
     """The durability of that name, or None."""
     try:
@@ -180,6 +204,7 @@ _READERS: Final = MappingProxyType(
         Kind.SWITCH: switch,
         Kind.NUMBER: whole_number,
         Kind.RATE: rate,
+        Kind.NAMES: names,
         Kind.LINKS: links,
         Kind.DURABILITY: durability,
     }

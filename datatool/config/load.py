@@ -14,7 +14,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
-from datatool.config.keys import KEYS, Kind, Scope, durability, is_name, links, lookup, rate, switch, whole_number
+from datatool.config.keys import (
+    KEYS,
+    Kind,
+    Scope,
+    durability,
+    is_name,
+    links,
+    lookup,
+    names,
+    rate,
+    switch,
+    whole_number,
+)
 from datatool.config.places import user_config_dir
 from datatool.errors import DatatoolError, FormatError, ReadFailed, UsageError
 from datatool.formats.config_file import LIMIT, parse_config
@@ -107,6 +119,16 @@ class Config:
     def default_remote(self) -> str | None:
         """The name of the remote that is meant when none is named."""
         return self.get("remote")
+
+    @property
+    def read_first(self) -> tuple[str, ...]:
+        """The names of remotes to read from, in the order to try, before an artifact's own or the default one."""
+        return self._meant("read", names, Kind.NAMES) or ()
+
+    @property
+    def mirrors(self) -> tuple[str, ...]:
+        """The names of remotes to which every push goes too."""
+        return tuple(name for name in self.remotes() if self.flag(f"remotes.{name}.mirror"))
 
     @property
     def link_methods(self) -> tuple[LinkMethod, ...]:

@@ -26,6 +26,9 @@ from datatool.localfs.syncing import Syncs
 from datatool.localfs.temps import NEW_FILE, temp_name
 from datatool.model.settings import Durability, LinkMethod
 
+_LAG = 12_000_000
+"""Nanoseconds by which the times that a kernel gives to new files may lag behind: a tick of up to 10 ms, and some."""
+
 
 class Published(NamedTuple):
     """A file that has its final name now. `stat` is its lstat, or None if the file was there already or may have
@@ -307,7 +310,7 @@ class Batch:
         newest = max(item.stat.st_mtime_ns for item in self._pending)
         wait = newest + grain - now.st_mtime_ns
         if wait > 0:
-            time.sleep(min(wait + grain // 4, 2 * grain) / 1e9)
+            time.sleep(min(wait + _LAG, 2 * grain) / 1e9)
             now = self._scratch()
         return now.st_mtime_ns - grain, now.st_dev
 

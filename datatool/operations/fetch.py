@@ -24,7 +24,7 @@ from datatool.operations.cached import is_cached
 from datatool.operations.failures import Failure, failure_of
 from datatool.operations.push import one_per_path
 from datatool.operations.remote_access import Connection, connect_to
-from datatool.operations.remote_names import remote_name
+from datatool.operations.remote_names import read_order, remote_name
 from datatool.operations.scope import Scope
 from datatool.operations.space import room_for
 from datatool.operations.targets import name_of, not_found
@@ -42,7 +42,6 @@ __all__ = ["TransferResult", "Transferred", "fetch"]
 
 _CHUNK = 65_536
 """Objects asked for at a time: bounds memory, and leaves enough to read packs as a whole."""
-_JOBS = 8
 
 
 @dataclass(slots=True)
@@ -82,7 +81,7 @@ def fetch(
         Transferred(path=name_of(error), ok=False, error=failure_of(error)) for error in broken
     ]
     totals = Totals()
-    groups: dict[str | None, list[_Wish]] = {}
+    groups: dict[tuple[str, ...], list[_Wish]] = {}
     stamp = project.cache.stamp()
     for version in chosen:
         if version.pointer.oid is None:
@@ -95,31 +94,13 @@ def fetch(
             totals.skipped += (version.pointer.files or 0) + 1
             results.append(Transferred(path=version.name, ok=True))
         else:
-            groups.setdefault(_name(project, remote, version), []).append(_Wish(version))
-    names = [name for name in groups if name is not None]
-    for name, wishes in groups.items():
-        connection = connect_to(project, remote_name(project, name), offline=offline)
-        try:
-            _Fetch(
-                project,
-                connection,
-                wishes,
-                totals,
-                jobs or project.config.number("jobs") or _JOBS,
-                progress,
-                force=force,
-                dry_run=dry_run,
-            ).run()
-        except DatatoolError as error:
-            if len(groups) == 1 and not results:
-                raise
-            for wish in wishes:
-                wish.error = wish.error or failure_of(error)
-        totals.requests += connection.store.requests
-        totals.bytes += 0 if dry_run else connection.store.bytes_in
-        results += [_transferred(wish, connection.name) for wish in wishes]
+            groups.setdefault(read_order(project, remote, version.pointer), []).append(_Wish(version))
+    asked: list[str] = []
+    for names, wishes in groups.items():
+        alone = len(groups) == 1 and not results
+        results += _from_each(project, names, wishes, totals, asked, alone, force, dry_run, jobs, offline, progress)
     return TransferResult(
-        remote=", ".join(sorted(names)) or remote or project.config.default_remote or "",
+        remote=", ".join(sorted(set(asked))) or remote or project.config.default_remote or "",
         artifacts=one_per_path(results),
         objects=totals.objects,
         bytes=totals.bytes,
@@ -136,14 +117,60 @@ def fetch_lists(project: Project, wanted: Sequence[Version], *, offline: bool = 
     """
     groups: dict[str, list[_Wish]] = {}
     for version in wanted:
-        groups.setdefault(remote_name(project, None, version.pointer), []).append(_Wish(version))
+        groups.setdefault(read_order(project, None, version.pointer)[0], []).append(_Wish(version))
     for name, wishes in groups.items():
         connection = connect_to(project, name, offline=offline)
-        _Fetch(project, connection, wishes, Totals(), _JOBS, SILENT, force=False, dry_run=False).run_lists()
+        _Fetch(project, connection, wishes, Totals(), SILENT, force=False, dry_run=False).run_lists()
 
 
-def _name(project: Project, given: str | None, version: Version) -> str:
-    return remote_name(project, given, version.pointer)
+def _from_each(
+    project: Project,
+    names: Sequence[str],
+    wishes: Sequence[_Wish],
+    totals: Totals,
+    asked: list[str],
+    alone: bool,
+    force: bool,
+    dry_run: bool,
+    jobs: int | None,
+    offline: bool,
+    progress: Progress,
+) -> Iterator[Transferred]:
+    """Fetch from the first remote, and what it does not have from the next; what became of each wish.
+
+    A remote that can't be used is passed over with a warning, unless it is the last one; `alone` raises its error.
+    """
+    left = list(wishes)
+    for number, name in enumerate(names):
+        last = number == len(names) - 1
+        connection: Connection | None = None
+        failed: DatatoolError | None = None
+        try:
+            connection = connect_to(project, name, offline=offline, jobs=jobs)
+            asked.append(name)
+            try:
+                _Fetch(project, connection, left, totals, progress, force=force, dry_run=dry_run).run()
+            finally:
+                totals.requests += connection.store.requests
+                totals.bytes += 0 if dry_run else connection.store.bytes_in
+        except DatatoolError as error:
+            if last and alone and len(left) == len(wishes):
+                raise
+            failed = error
+            for wish in left:
+                wish.error = wish.error or failure_of(error)
+        again = [] if last else [wish for wish in left if failed is not None or wish.absent]
+        if failed is not None and not last:
+            progress.warn(f"{failed.message}; asking {names[number + 1]} instead")
+        for wish in left:
+            if wish not in again:
+                yield _transferred(wish, connection)
+        for wish in again:
+            wish.absent.clear()
+            wish.error = None
+        left = again
+        if not left:
+            return
 
 
 class _Fetch:
@@ -155,7 +182,6 @@ class _Fetch:
         connection: Connection,
         wishes: Sequence[_Wish],
         totals: Totals,
-        jobs: int,
         progress: Progress,
         *,
         force: bool,
@@ -166,12 +192,10 @@ class _Fetch:
         self._connection = connection
         self._wishes = wishes
         self._totals = totals
-        self._jobs = jobs
         self._progress = progress
         self._force = force
         self._dry_run = dry_run
         self._source: RemoteSource | None = None
-        self._asked: set[ObjectId] = set()
 
     def run(self) -> None:
         """Fetch; each wish is left with what could not be had."""
@@ -292,7 +316,7 @@ class _Fetch:
         if self._source is None:
             remote = self._connection.remote
             remote.open()
-            self._source = RemoteSource(remote, jobs=self._jobs)
+            self._source = RemoteSource(remote, jobs=self._connection.jobs)
             self._remember_pushed()
         return self._source
 
@@ -334,28 +358,44 @@ def _no_such(project: Project, version: Version) -> DatatoolError:
     return not_found(project, named(whole), whole)
 
 
-def _transferred(wish: _Wish, remote: str) -> Transferred:
+def _transferred(wish: _Wish, connection: Connection | None) -> Transferred:
+    """What became of a wish at the remote that was asked last; None for one that could not be connected to."""
     name = wish.version.name
     if wish.error is not None:
         return Transferred(path=name, ok=False, error=wish.error)
-    if not wish.absent:
+    if not wish.absent or connection is None:
         return Transferred(path=name, ok=True)
-    labels = sorted({item.wanted.label for item in wish.absent})
+    return Transferred(path=name, ok=False, error=failure_of(_what_is_absent(wish.absent, connection)))
+
+
+def _what_is_absent(absent: Sequence[Absent], connection: Connection) -> DatatoolError:
+    remote = connection.remote
+    labels = sorted({item.wanted.label for item in absent})
     shown = ", ".join(named(label) for label in labels[:5]) + (
         f" and {len(labels) - 5} more" if len(labels) > 5 else ""
     )
-    oid = wish.absent[0].wanted.oid
     path = labels[0].decode("utf-8", "surrogateescape")
-    if any(item.damaged for item in wish.absent):
-        error: DatatoolError = DamageFound(
-            f"{shown}: object {oid[:12]}… on the remote {remote} is damaged; nothing wrong was kept",
+    what = f"{shown}: object {absent[0].wanted.oid[:12]}…"
+    if any(item.damaged for item in absent):
+        return DamageFound(
+            f"{what} on the remote {connection.name} is damaged; nothing wrong was kept",
             hint="whoever has the data runs datatool push, which heals it; then run this again",
             path=path,
         )
-    else:
-        error = PartlyDone(
-            f"{shown}: object {oid[:12]}… is not on the remote {remote}",
-            hint="whoever has the data runs datatool push (or push --verify); then run this again",
+    if remote.format is None:
+        return PartlyDone(
+            f"{what} is not on the remote {connection.name}: nothing was ever pushed to {remote.label}",
+            hint="check that address; whoever has the data runs datatool push; then run this again",
             path=path,
         )
-    return Transferred(path=name, ok=False, error=failure_of(error))
+    if remote.damaged_records:
+        return DamageFound(
+            f"{what} can't be found on the remote {connection.name}: {remote.damaged_records[0]} is damaged or gone",
+            hint="whoever has the data runs datatool push, which heals it; then run this again",
+            path=path,
+        )
+    return PartlyDone(
+        f"{what} is not on the remote {connection.name}",
+        hint="whoever has the data runs datatool push (or push --verify); then run this again",
+        path=path,
+    )

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from datatool.cache.local import Cache
-from datatool.errors import DamageFound, DatatoolError, PartlyDone
+from datatool.errors import DamageFound, DatatoolError, PartlyDone, RemoteError
 from datatool.formats.shard import Root
 from datatool.formats.tree_object import is_root, parse_page, parse_root
 from datatool.model.paths import named
 from datatool.model.pointer import ArtifactKind
 from datatool.operations.failures import Failure, failure_of
 from datatool.operations.remote_access import Connection, connect_to
-from datatool.operations.remote_names import remote_name
+from datatool.operations.remote_names import remote_name, write_names
 from datatool.operations.scope import Scope
 from datatool.operations.targets import name_of
 from datatool.operations.transfer_result import Totals, Transferred, TransferResult
@@ -28,8 +28,6 @@ from datatool.remote.push import push as push_to
 from datatool.store.objects import Absent, Wanted
 
 __all__ = ["TransferResult", "Transferred", "push"]
-
-_JOBS = 8
 
 
 def push(
@@ -62,29 +60,21 @@ def push(
     default = remote_name(project, remote) if not chosen or remote else None
     for version in chosen:
         if version.pointer.push and version.pointer.oid is not None:
-            groups.setdefault(remote_name(project, remote, version.pointer), []).append(version)
+            for name in write_names(project, remote, version.pointer):
+                groups.setdefault(name, []).append(version)
         elif not version.pointer.push:
             progress.hint(f"{named(version.path)}: stays on this machine (push: false)")
     totals = Totals()
     for name, group in groups.items():
-        connection = connect_to(project, name, offline=offline)
         try:
-            results += _push_group(
-                project,
-                connection,
-                group,
-                totals,
-                verify,
-                force,
-                dry_run,
-                jobs or project.config.number("jobs") or _JOBS,
-                progress,
-            )
+            connection = connect_to(project, name, offline=offline, jobs=jobs)
+        except RemoteError as error:
+            _fail_group(groups, group, results, error)
+            continue
+        try:
+            results += _push_group(project, connection, group, totals, verify, force, dry_run, progress)
         except DatatoolError as error:
-            if len(groups) == 1 and not results:
-                raise
-            failure = failure_of(error)
-            results += [Transferred(path=version.name, ok=False, error=failure) for version in group]
+            _fail_group(groups, group, results, error)
         totals.requests += connection.store.requests
         totals.bytes += connection.store.bytes_out
     return TransferResult(
@@ -98,6 +88,16 @@ def push(
     )
 
 
+def _fail_group(
+    groups: Mapping[str, Sequence[Version]], group: Sequence[Version], results: list[Transferred], error: DatatoolError
+) -> None:
+    """Put the failure of a whole remote down to each of its artifacts; where there is nothing else, it is raised."""
+    if len(groups) == 1 and not results:
+        raise error
+    failure = failure_of(error)
+    results += [Transferred(path=version.name, ok=False, error=failure) for version in group]
+
+
 def _push_group(
     project: Project,
     connection: Connection,
@@ -106,7 +106,6 @@ def _push_group(
     verify: bool,
     force: bool,
     dry_run: bool,
-    jobs: int,
     progress: Progress,
 ) -> list[Transferred]:
     roots = [_root(version) for version in group]
@@ -117,7 +116,7 @@ def _push_group(
         roots,
         lambda root: wanted_by(project.cache, root),
         commit=project.worktree.head if project.worktree is not None else None,
-        jobs=jobs,
+        jobs=connection.jobs,
         verify=verify,
         force=force,
         dry_run=dry_run,

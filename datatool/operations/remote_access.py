@@ -13,16 +13,23 @@ from datatool.store.counting import CountingStore
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Connection:
-    """A remote ready to be opened, its settings, and the store that counts requests and bytes."""
+    """A remote ready to be opened, its settings, the store that counts requests and bytes, and how many requests may
+    be under way."""
 
     name: str
     settings: dict[str, str]
     remote: Remote
     store: CountingStore
+    jobs: int
 
 
-def connect_to(project: Project, name: str, *, offline: bool) -> Connection:
+JOBS = 8
+"""Requests under way at once, where neither `-j` nor the setting `jobs` says another number."""
+
+
+def connect_to(project: Project, name: str, *, offline: bool, jobs: int | None = None) -> Connection:
     """Connect to a configured remote; nothing is read yet. Raises RemoteNotFound, RemoteError."""
+    jobs = jobs or project.config.number("jobs") or JOBS
     settings = project.config.remotes()[remote_name(project, name)]
     store = CountingStore(
         connect(
@@ -30,7 +37,10 @@ def connect_to(project: Project, name: str, *, offline: bool) -> Connection:
             root=project.root,
             offline=offline or project.config.flag("offline"),
             durability=project.config.durability,
+            scratch=project.remotes_memory / "uploads",
+            jobs=jobs,
+            bandwidth=project.config.number("bandwidth"),
         )
     )
     remote = Remote(store, memory_dir=project.remotes_memory, project=project.config.project or "", name=name)
-    return Connection(name=name, settings=settings, remote=remote, store=store)
+    return Connection(name=name, settings=settings, remote=remote, store=store, jobs=jobs)

@@ -24,6 +24,25 @@ def remote_name(project: Project, given: str | None, pointer: Pointer | None = N
     return name
 
 
+def read_order(project: Project, given: str | None, pointer: Pointer) -> tuple[str, ...]:
+    """The remotes to read from, in the order to try: the one given alone, else those of the setting `read`, and then
+    the artifact's own or the default one. Raises RemoteNotFound."""
+    if given is not None:
+        return (remote_name(project, given),)
+    first = [remote_name(project, name) for name in project.config.read_first]
+    if first and pointer.remote is None and project.config.default_remote is None:
+        return tuple(first)
+    return tuple(dict.fromkeys([*first, remote_name(project, None, pointer)]))
+
+
+def write_names(project: Project, given: str | None, pointer: Pointer) -> tuple[str, ...]:
+    """The remotes to push to: the one given alone, else the artifact's own or the default one, and every mirror.
+    Raises RemoteNotFound."""
+    if given is not None:
+        return (remote_name(project, given),)
+    return tuple(dict.fromkeys([remote_name(project, None, pointer), *project.config.mirrors]))
+
+
 def no_such_remote(project: Project, name: str) -> RemoteNotFound:
     """The error for a name that no remote has, with the nearest that one has."""
     near = difflib.get_close_matches(name, list(project.config.remotes()), n=1)

@@ -17,11 +17,13 @@ from datatool.project.project import Project
 from datatool.remote.check import CheckStep, check
 from datatool.remote.connect import require_known
 from datatool.remote.url import DIRECTORY, parse_url
+from datatool.store.protocol import Leftover
 from datatool.workspace.pointers import owner
 
 __all__ = ["CheckStep", "RemoteCheck", "RemoteInfo", "RemoteResult"]
 
 _HIDDEN = "…"
+_DAY = 86_400.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,6 +54,10 @@ class RemoteCheck:
     url: str
     steps: tuple[CheckStep, ...]
     capabilities: dict[str, bool]
+    leftovers: tuple[Leftover, ...]
+    """Uploads that were begun and not finished."""
+    discarded: int = 0
+    """How many of them, a day old or more, were deleted."""
 
 
 def add_remote(
@@ -161,16 +167,28 @@ def default_remote(project: Project, name: str) -> RemoteResult:
     return RemoteResult(name=name, url=known.get("url", ""), default=True, written=tuple(written))
 
 
-def check_remote(project: Project, name: str | None = None, *, offline: bool = False) -> RemoteCheck:
-    """Prove that a remote can be written, read, listed and deleted from. Raises RemoteNotFound, RemoteError."""
+def check_remote(
+    project: Project, name: str | None = None, *, clean: bool = False, offline: bool = False
+) -> RemoteCheck:
+    """Prove that a remote can be written, read, listed and deleted from, and tell which uploads were never finished.
+
+    `clean` deletes those that began at least a day ago; a younger one may be under way. Raises RemoteNotFound,
+    RemoteError.
+    """
     chosen = remote_name(project, name)
     connection = connect_to(project, chosen, offline=offline)
     connection.remote.open()
-    capabilities = connection.store.capabilities
+    store = connection.store
+    capabilities = store.capabilities
+    steps = check(store)
+    leftovers = tuple(store.leftovers()) if capabilities.write else ()
+    old = [item for item in leftovers if item.time <= store.server_time() - _DAY] if clean and leftovers else []
+    for item in old:
+        store.discard(item)
     return RemoteCheck(
         name=chosen,
         url=connection.remote.label,
-        steps=check(connection.store),
+        steps=steps,
         capabilities={
             "write": capabilities.write,
             "list": capabilities.list,
@@ -179,6 +197,8 @@ def check_remote(project: Project, name: str | None = None, *, offline: bool = F
             "conditional": capabilities.conditional,
             "multipart": capabilities.multipart,
         },
+        leftovers=leftovers,
+        discarded=len(old),
     )
 
 

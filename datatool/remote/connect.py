@@ -9,42 +9,66 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
+from types import MappingProxyType
+from typing import Final
 
 from datatool.errors import RemoteError, RemoteUnreachable, UsageError
 from datatool.model.settings import Durability
+from datatool.remote.stores.options import StoreOptions
 from datatool.remote.url import DIRECTORY, RemoteUrl, parse_url
 from datatool.store.directory import DirectoryStore
+from datatool.store.limited import Allowance, LimitedStore
 from datatool.store.protocol import Store
+from datatool.store.retrying import RetryingStore
 
-_LATER = frozenset({"s3", "s3a", "ssh", "sftp", "http", "https"})
-_NEAREST = {"s3n": "s3", "scp": "sftp", "git": "https"}
+_TIMEOUT: Final = 20.0
+_STORES: Final = MappingProxyType(
+    {"s3": "s3", "s3a": "s3", "ssh": "sftp", "sftp": "sftp", "http": "http", "https": "http"}
+)
+"""The module in `datatool.remote.stores` for each protocol that has one of its own; `other` is for all the rest."""
+_NEAREST: Final = MappingProxyType({"s3n": "s3", "scp": "sftp", "git": "https"})
 
 
 def connect(
-    settings: Mapping[str, str], *, root: Path, offline: bool, durability: Durability, seen: bool = False
+    settings: Mapping[str, str],
+    *,
+    root: Path,
+    offline: bool,
+    durability: Durability,
+    scratch: Path,
+    jobs: int = 8,
+    bandwidth: int | None = None,
+    seen: bool = False,
 ) -> Store:
-    """The store of a remote. `settings` are its `remotes.NAME.*` (`url` and more); `seen` says that this machine has
-    used a remote there before, so that a missing directory is one that is not mounted.
+    """The store of a remote. `settings` are its `remotes.NAME.*` (`url` and more); `scratch` is a directory of this
+    clone for what an interrupted upload must remember; `jobs` is how many requests may be under way, `bandwidth` how
+    many bytes per second. `seen` says that this machine has used a remote there before, so that a missing directory
+    is one that is not mounted.
 
     Raises UsageError for a URL that is none, RemoteUnreachable for a directory that is gone and for the network
     while `offline`, RemoteError for protocols that can't be used.
     """
     url = parse_url(settings.get("url", ""), root=root)
     if url.protocol == DIRECTORY:
-        return _directory(url, durability=durability, seen=seen)
-    if url.protocol in _LATER:
-        if offline:
-            raise RemoteUnreachable(
-                f"{url.shown}: not contacted: offline", hint="leave out --offline, unset DATATOOL_OFFLINE"
-            )
-        raise RemoteError(f"{url.shown}: {url.protocol}:// remotes need a later version of datatool")
+        return _limited(_directory(url, durability=durability, seen=seen), bandwidth)
     require_known(url)
-    raise RemoteError(f"{url.shown}: {url.protocol}:// can't be used as a remote")
+    if offline:
+        raise RemoteUnreachable(
+            f"{url.shown}: not contacted: offline", hint="leave out --offline, unset DATATOOL_OFFLINE"
+        )
+    module = import_module(f"datatool.remote.stores.{_STORES.get(url.protocol, 'other')}")
+    timeout = float(settings.get("timeout", _TIMEOUT))
+    store: Store = module.open_store(url, settings, StoreOptions(scratch=scratch, jobs=jobs, timeout=timeout))
+    return RetryingStore(_limited(store, bandwidth))
+
+
+def _limited(store: Store, bandwidth: int | None) -> Store:
+    return store if bandwidth is None else LimitedStore(store, Allowance(bandwidth))
 
 
 def require_known(url: RemoteUrl) -> None:
     """Raise UsageError for a protocol that nobody knows; nothing is contacted."""
-    if url.protocol == DIRECTORY or url.protocol in _LATER or url.protocol in _known_protocols():
+    if url.protocol == DIRECTORY or url.protocol in _STORES or url.protocol in _known_protocols():
         return
     near = _NEAREST.get(url.protocol)
     raise UsageError(
@@ -68,4 +92,4 @@ def _directory(url: RemoteUrl, *, durability: Durability, seen: bool) -> Store:
 def _known_protocols() -> frozenset[str]:
     """The protocols that some installed or installable filesystem speaks."""
     registry = import_module("fsspec.registry")
-    return frozenset(registry.known_implementations)
+    return frozenset(registry.known_implementations) | {"webdavs"}

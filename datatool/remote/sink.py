@@ -22,7 +22,7 @@ from datatool.remote.session import Remote
 from datatool.remote.state import KnownShard, alternative_path
 from datatool.remote.uploads import Uploads
 from datatool.store.objects import Large, Wanted
-from datatool.store.protocol import WrongBytes
+from datatool.store.protocol import Advance, NameMissing, WrongBytes
 
 INTERIM_PACKS: Final = 8
 INTERIM_SECONDS: Final = 30.0
@@ -82,21 +82,23 @@ class UploadSink:
         self._packs: list[_SentPack] = []
         self._loose: list[_SentLoose] = []
         self._taken: set[ObjectId] = set()
+        self._advance: Advance | None = None
         self._last_shard = remote.boottime()
 
     # Taking objects
 
-    def put(self, wanted: Wanted, data: bytes | memoryview) -> None:
+    def put(self, wanted: Wanted, data: bytes | memoryview, advance: Advance | None = None) -> None:
         """Take a small object whose bytes were checked."""
         oid = wanted.oid
         taken = self._taken
         if oid in taken or oid == EMPTY:
             return
+        self._advance = advance
         taken.add(oid)
         self.objects += 1
         size = len(data)
         if size >= self._loose_min or not self._pack:
-            self._uploads.submit(size, partial(self._send_small, oid, data), self._loose_sent)
+            self._uploads.submit(size, partial(self._send_small, oid, data), self._small_sent)
             self._publish_if_due()
             return
         metadata = wanted.metadata
@@ -108,7 +110,7 @@ class UploadSink:
             self._send_pack(metadata)
             self._publish_if_due()
 
-    def put_large(self, large: Large) -> None:
+    def put_large(self, large: Large, advance: Advance | None = None) -> None:
         """Take a large object: it is hashed while it is sent, later; if its bytes are wrong then, it is in `wrong`."""
         oid = large.wanted.oid
         if oid in self._taken:
@@ -116,7 +118,7 @@ class UploadSink:
         self._taken.add(oid)
         self.objects += 1
         done = partial(self._large_sent, large.wanted)
-        self._uploads.submit(_LARGE_COST, partial(self._send_large, large), done)
+        self._uploads.submit(_LARGE_COST, partial(self._send_large, large, advance), done)
         self._publish_if_due()
 
     def finish(self) -> None:
@@ -203,6 +205,8 @@ class UploadSink:
     def _pack_sent(self, pack: _SentPack) -> None:
         self._packs.append(pack)
         self.bytes += pack.size
+        if self._advance is not None:
+            self._advance(sum(record.ulen for record in pack.records))
 
     # Loose objects
 
@@ -227,32 +231,34 @@ class UploadSink:
         self._store.put(item.name, bytes(data))
         return item
 
-    def _send_large(self, large: Large) -> _SentLoose | list[Wanted]:
+    def _send_large(self, large: Large, advance: Advance | None) -> _SentLoose | list[Wanted]:
         """What was sent, or else the list that the object belongs on."""
         oid, size = large.wanted.oid, large.wanted.size
         item = _SentLoose(oid, self._suffix(oid), size, size)
         if self._there(item):
+            if advance is not None:
+                advance(size)
             return item._replace(sent=0)
         try:
             if large.path is not None:
-                self._store.put_file(item.name, large.path, oid)
+                self._store.put_file(item.name, large.path, oid, advance=advance)
             else:
-                self._send_copy(item.name, large)
+                self._send_copy(item.name, large, advance)
         except WrongBytes:
             return self.wrong
-        except (ReadFailed, FileNotFoundError):
+        except (ReadFailed, FileNotFoundError, NameMissing):
             return self.unreadable
         return item
 
-    def _send_copy(self, name: str, large: Large) -> None:
+    def _send_copy(self, name: str, large: Large, advance: Advance | None) -> None:
         """From a source without local files, such as another remote: through a temporary file."""
         fd, path = new_temp(self._remote.scratch())
         try:
             try:
-                large.copy_to(fd)
+                large.copy_to(fd, 0, None)
             finally:
                 os.close(fd)
-            self._store.put_file(name, path, large.wanted.oid)
+            self._store.put_file(name, path, large.wanted.oid, advance=advance)
         finally:
             remove_file(path)
 
@@ -263,6 +269,11 @@ class UploadSink:
             item.append(wanted)
         else:
             self._loose_sent(item)
+
+    def _small_sent(self, item: _SentLoose) -> None:
+        self._loose_sent(item)
+        if self._advance is not None:
+            self._advance(item.size)
 
     def _loose_sent(self, item: _SentLoose) -> None:
         self._loose.append(item)

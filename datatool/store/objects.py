@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from datatool.model.oid import ObjectId
+from datatool.store.protocol import Advance
 
 
 class Wanted(NamedTuple):
@@ -30,12 +31,13 @@ class Small(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Large:
     """An object to be copied, not held. `path` is the local file it lies in, if there is one (then the copy is
-    made by the kernel); else `copy_to(fd)` writes all of it into an open local file, checks hash and size while
-    it does, and raises `WrongBytes`."""
+    made by the kernel); else `copy_to(fd, have, advance)` writes all of it into an open local file, checks hash and
+    size while it does, and raises `WrongBytes`. `have` bytes are in the file from an earlier attempt; `advance` hears
+    of the others as they come."""
 
     wanted: Wanted
     path: Path | None
-    copy_to: Callable[[int], None]
+    copy_to: Callable[[int, int, Advance | None], None]
 
 
 class Absent(NamedTuple):
@@ -57,12 +59,13 @@ class ObjectSource(Protocol):
 
 
 class ObjectSink(Protocol):
-    """Where objects go. Nothing is readable before `finish`, or promised before it returns."""
+    """Where objects go. Nothing is readable before `finish`, or promised before it returns. `advance` hears of an
+    object's bytes when they arrive, which may be some time after they were taken."""
 
-    def put(self, wanted: Wanted, data: bytes | memoryview) -> None:
+    def put(self, wanted: Wanted, data: bytes | memoryview, advance: Advance | None = None) -> None:
         """Take an object whose bytes were checked."""
 
-    def put_large(self, large: Large) -> None:
+    def put_large(self, large: Large, advance: Advance | None = None) -> None:
         """Take a large object, checking it while it is copied; `WrongBytes` leaves nothing behind."""
 
     def finish(self) -> None:

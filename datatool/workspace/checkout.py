@@ -266,11 +266,10 @@ class Checkout:
             if isinstance(item, Absent):
                 (outcome.damaged if item.damaged else outcome.missing).append(entry.path)
                 continue
-            place(batch, item, self._whole(entry.path), entry, replace)
+            place(batch, item, self._whole(entry.path), entry, replace, task)
             outcome.written += 1
             if entry.size >= 1 << 20:
                 outcome.bytes_copied += entry.size
-            task.advance(bytes=entry.size, files=1)
 
     def _link(self, batch: Batch, entry: Entry, target: bytes, replace: bool, methods: Sequence[LinkMethod]) -> bool:
         assert entry.oid is not None

@@ -71,8 +71,7 @@ class FileCheckout:
                 if isinstance(item, Absent):
                     (outcome.damaged if item.damaged else outcome.missing).append(self.path)
                 else:
-                    place(batch, item, self.path, entry, replace)
+                    place(batch, item, self.path, entry, replace, task)
                     outcome.written += 1
                     outcome.bytes_copied += entry.size if entry.size >= 1 << 20 else 0
-                    task.advance(bytes=entry.size, files=1)
         return outcome

@@ -23,6 +23,10 @@ Load = Callable[[ObjectId], bytes]
 """Gives the bytes of a tree object; KeyError where the cache lacks it."""
 
 
+_END = b""
+"""No path: where a listing has ended."""
+
+
 class State(StrEnum):
     """How an artifact in the workspace compares with its pointer and with what was last put here (cli.md, States)."""
 
@@ -105,18 +109,21 @@ def _compare_directory(workspace: Workspace, load: Load, artifact: Artifact, bas
     deleted: list[bytes] = []
     empty: set[bytes] = set()
     tree = TreeWriter(lambda oid, data: None, check=False)
-    exact = True
+    exact = True  # until a file is met whose hash nobody knows: then the tree of what is here isn't known either
     try:
         for path, now, then in against(workspace, artifact.path, read_tree(reference, load)):
+            if now == then and now is not None:  # nearly every path
+                if exact:
+                    tree.add(now)
+                continue
             if DIRECTORY in (now.kind if now is not None else None, then.kind if then is not None else None):
                 empty.add(path)
             if now is None:
                 deleted.append(path)
                 continue
-            if now.is_file or now.kind not in (FILE, EXECUTABLE):
+            exact = exact and (now.is_file or now.kind not in (FILE, EXECUTABLE))
+            if exact:
                 tree.add(now)
-            else:
-                exact = False
             if then is None:
                 if not (now.kind == DIRECTORY and now.path == b""):
                     added.append(path)
@@ -181,22 +188,27 @@ def against(
 ) -> Iterator[tuple[bytes, Entry | None, Entry | None]]:
     """Join a directory as it is now with a listing: (path, now, then). A file whose hash isn't remembered is hashed
     only where its size could be right; elsewhere its entry has no oid, which is enough to say that it differs."""
-    then = next(reference, None)
 
-    def key(entry: Entry) -> bytes:
+    def key(entry: Entry | None) -> bytes:
+        if entry is None:
+            return _END
         return entry.path + b"/" if entry.kind == DIRECTORY else entry.path
 
+    then = next(reference, None)
+    next_key = key(then)
     for seen in workspace.look(artifact, within=within):
         path = seen.found.path
         if not path:
             continue
         at = path + b"/" if seen.found.kind == DIRECTORY else path
-        while then is not None and key(then) < at:
+        while then is not None and next_key < at:
             yield then.path, None, then
             then = next(reference, None)
-        if then is not None and key(then) == at:
+            next_key = key(then)
+        if next_key == at:
             yield path, _entry(workspace, artifact, seen, then), then
             then = next(reference, None)
+            next_key = key(then)
         else:
             yield path, _entry(workspace, artifact, seen, None), None
     while then is not None:

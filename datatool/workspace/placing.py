@@ -13,6 +13,7 @@ from datatool.localfs.modes import file_mode
 from datatool.model.entry import EXECUTABLE, Entry
 from datatool.model.oid import ObjectId
 from datatool.model.settings import LinkMethod
+from datatool.progress import Task
 from datatool.store.objects import Large, Small
 
 
@@ -48,17 +49,19 @@ def link(
     return False
 
 
-def place(batch: Batch, item: Small | Large, path: bytes, entry: Entry, replace: bool) -> None:
-    """Write one checked object to its place in the workspace."""
+def place(batch: Batch, item: Small | Large, path: bytes, entry: Entry, replace: bool, task: Task) -> None:
+    """Write one checked object to its place in the workspace; `task` hears of it."""
     assert entry.oid is not None
     mode = file_mode(executable=entry.kind == EXECUTABLE)
     if isinstance(item, Small):
         batch.write(path, item.data, mode=mode, replace=replace, tag=(path, entry.oid))
+        task.advance(bytes=entry.size, files=1)
         return
     fd, temp = batch.open_temp(os.path.dirname(path))
     try:
-        item.copy_to(fd)
+        item.copy_to(fd, 0, lambda count: task.advance(bytes=count))
     except BaseException:
         batch.discard(temp, fd=fd)
         raise
     batch.add(temp, path, fd=fd, mode=mode, size=entry.size, replace=replace, tag=(path, entry.oid))
+    task.advance(files=1)

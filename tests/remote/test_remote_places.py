@@ -57,10 +57,10 @@ def test_what_is_no_place_is_a_usage_error(text: str) -> None:
 
 def test_a_directory_connects_before_it_exists_but_not_after_it_was_seen(tmp_path: Path) -> None:
     settings = {"url": "remote"}
-    store = connect(settings, root=tmp_path, offline=True, durability=Durability.NONE)
+    store = connect(settings, root=tmp_path, offline=True, durability=Durability.NONE, scratch=tmp_path)
     assert store.label == str(tmp_path / "remote") and not (tmp_path / "remote").exists()
     with pytest.raises(RemoteUnreachable, match="mounted"):
-        connect(settings, root=tmp_path, offline=False, durability=Durability.NONE, seen=True)
+        connect(settings, root=tmp_path, offline=False, durability=Durability.NONE, scratch=tmp_path, seen=True)
 
 
 @pytest.mark.parametrize(
@@ -73,12 +73,12 @@ def test_a_directory_connects_before_it_exists_but_not_after_it_was_seen(tmp_pat
 )
 def test_other_protocols_are_told_apart(tmp_path: Path, url: str, error: type[Exception], word: str) -> None:
     with pytest.raises(error, match=word):
-        connect({"url": url}, root=tmp_path, offline=False, durability=Durability.NONE)
+        connect({"url": url}, root=tmp_path, offline=False, durability=Durability.NONE, scratch=tmp_path)
 
 
 def test_offline_contacts_no_network(tmp_path: Path) -> None:
     with pytest.raises(RemoteUnreachable, match="offline"):
-        connect({"url": "s3://bucket"}, root=tmp_path, offline=True, durability=Durability.NONE)
+        connect({"url": "s3://bucket"}, root=tmp_path, offline=True, durability=Durability.NONE, scratch=tmp_path)
 
 
 def test_what_was_pushed_is_remembered_per_remote_and_project(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
-"""`datatool remote …`: add, list, change and check remotes."""
+"""`datatool remote …`: add, list, change and check remotes; `remote copy` is a module of its own."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from datatool.cli.command import command
 from datatool.cli.options import settings_of
-from datatool.cli.screen import aligned
+from datatool.cli.screen import aligned, counted, human_size
 from datatool.cli.session import Session
 from datatool.errors import RemoteError
 from datatool.model.paths import show
@@ -110,24 +111,38 @@ def default(session: Session, remote: Name) -> int:
     return _finish(session, result, "default remote is now")
 
 
-@command("datatool remote check", "datatool remote check backup")
+@command("datatool remote check", "datatool remote check backup --clean")
 def check(
     session: Session,
     remote: Annotated[
         str | None, typer.Argument(metavar="[NAME]", help="The remote; the default one if left out")
     ] = None,
+    clean: Annotated[
+        bool, typer.Option("--clean", help="Delete unfinished uploads that began a day ago or earlier")
+    ] = False,
 ) -> int:
     """Prove what a remote can do.
 
-    Writes, reads, lists and deletes a small object there and says how each went.
+    Writes, reads, lists, replaces and deletes a small object there and says how each went. Uploads that were begun
+    and never finished are listed: the next push of the same data goes on with them.
     """
     with open_project(None, flags=session.flags, environ=session.environ) as project:
-        result = operation.check_remote(project, remote, offline=session.offline)
+        result = operation.check_remote(project, remote, clean=clean, offline=session.offline)
     failed = [step for step in result.steps if not step.ok]
 
     def lines() -> Iterator[str]:
         yield f"{show(result.name)}  {show(result.url)}"
         yield from aligned(("ok" if step.ok else "failed", step.name, show(step.detail)) for step in result.steps)
+        able = [name for name, can in result.capabilities.items() if can]
+        yield f"it can: {', '.join(able)}"
+        if result.leftovers:
+            yield f"{counted(len(result.leftovers), 'unfinished upload')}:"
+            yield from aligned(
+                (show(item.name), human_size(item.size), time.strftime("%Y-%m-%d %H:%M", time.localtime(item.time)))
+                for item in result.leftovers
+            )
+        if clean:
+            yield f"{counted(result.discarded, 'unfinished upload')} deleted"
 
     return session.finish(
         {
@@ -136,6 +151,8 @@ def check(
             "ok": not failed,
             "steps": [{"name": step.name, "ok": step.ok, "detail": step.detail} for step in result.steps],
             "capabilities": dict(result.capabilities),
+            "leftovers": [{"name": item.name, "bytes": item.size, "time": item.time} for item in result.leftovers],
+            "discarded": result.discarded,
         },
         lines,
         failures=[

@@ -1,0 +1,166 @@
+"""One remote → another: everything that its push records list, without a workspace in between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from datatool.cache.local import Cache
+from datatool.errors import DamageFound, PartlyDone, UsageError
+from datatool.formats.shard import PushRecord, Root
+from datatool.formats.tree_object import is_root, parse_root
+from datatool.operations.failures import Failure, failure_of
+from datatool.operations.push import wanted_by
+from datatool.operations.remote_access import Connection, connect_to
+from datatool.operations.remote_names import remote_name
+from datatool.progress import SILENT, Progress
+from datatool.project.project import Project
+from datatool.remote.push import PushResult, PushRoot
+from datatool.remote.push import push as push_to
+from datatool.remote.session import Remote
+from datatool.remote.source import RemoteSource
+from datatool.remote.state import root_key
+from datatool.store.objects import Absent, Wanted
+from datatool.store.transfer import transfer
+
+__all__ = ["RemoteCopy", "copy_remote"]
+
+_KINDS = ("tree", "file", "run")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RemoteCopy:
+    """What was copied: `versions` are roots (files, directories, run records) that `target` now lists; `failures` name
+    those that could not be copied whole. Figures as for a push, requests of both remotes together."""
+
+    source: str
+    target: str
+    versions: int
+    objects: int
+    bytes: int
+    skipped_objects: int
+    requests: int
+    failures: tuple[Failure, ...]
+    dry_run: bool = False
+
+
+def copy_remote(
+    project: Project,
+    source: str,
+    target: str,
+    *,
+    dry_run: bool = False,
+    jobs: int | None = None,
+    offline: bool = False,
+    progress: Progress = SILENT,
+) -> RemoteCopy:
+    """Copy all that the push records of one remote list to another one, whoever pushed it; the target keeps what it
+    has. Every object is hashed on its way. Run again after an interruption, it sends only what is missing.
+
+    Raises UsageError for a remote and itself, RemoteNotFound, RemoteError.
+
+    >>> copy_remote(project, "origin", "backup").objects  # doctest: +SKIP
+    10001
+    """
+    if remote_name(project, source) == remote_name(project, target):
+        raise UsageError(f"{source}: source and target are the same remote", hint="name two remotes")
+    origin = connect_to(project, source, offline=offline, jobs=jobs)
+    goal = connect_to(project, target, offline=offline, jobs=jobs)
+    origin.remote.open()
+    objects = sent = skipped = versions = 0
+    failures: list[Failure] = []
+    for record, roots in _unique_roots(origin.remote):
+        known = [root for root in roots if root.kind in _KINDS]
+        if len(known) < len(roots):
+            progress.warn(f"{origin.remote.label}: {len(roots) - len(known)} entries need a newer datatool; left out")
+        result = _push_record(project, origin, goal, record, known, dry_run=dry_run, progress=progress)
+        objects += result.objects
+        skipped += result.skipped_objects
+        versions += len(result.pushed)
+        failures += [_failure(oid, absent, origin.name) for oid, absent in sorted(result.failed.items())]
+        sent += result.bytes if dry_run else 0
+    return RemoteCopy(
+        source=origin.name,
+        target=goal.name,
+        versions=versions,
+        objects=objects,
+        bytes=sent if dry_run else goal.store.bytes_out,
+        skipped_objects=skipped,
+        requests=origin.store.requests + goal.store.requests,
+        failures=tuple(failures),
+        dry_run=dry_run,
+    )
+
+
+def _unique_roots(remote: Remote) -> Iterator[tuple[PushRecord, list[Root]]]:
+    """Every live push record, the newest first, with those of its roots that no newer one of its project lists."""
+    seen: set[tuple[str, str, str]] = set()
+    for record in sorted(remote.state.live.values(), key=lambda record: -record.time):
+        roots = [root for root in record.roots if (record.project, *root_key(root)) not in seen]
+        seen.update((record.project, *root_key(root)) for root in roots)
+        if roots:
+            yield record, roots
+
+
+def _push_record(
+    project: Project,
+    origin: Connection,
+    goal: Connection,
+    record: PushRecord,
+    roots: Sequence[Root],
+    *,
+    dry_run: bool,
+    progress: Progress,
+) -> PushResult:
+    """Push the roots of one record under its own project and commit: another project's record protects nothing."""
+    source = RemoteSource(origin.remote, jobs=origin.jobs)
+    remote = Remote(goal.store, memory_dir=project.remotes_memory, project=record.project, name=goal.name)
+    _fetch_lists(project.cache, source, roots)
+    return push_to(
+        remote,
+        source,
+        [PushRoot(root=root, label=f"{root.kind} {root.oid[:12]}".encode()) for root in roots],
+        lambda root: _wanted(project.cache, root),
+        commit=record.commit,
+        jobs=goal.jobs,
+        dry_run=dry_run,
+        compress=goal.settings.get("compression") == "zstd",
+        pack=goal.settings.get("pack", "true") != "false",
+        index_list=goal.settings.get("index_list", "true") != "false",
+        progress=progress,
+    )
+
+
+def _wanted(cache: Cache, root: PushRoot) -> Iterable[Wanted]:
+    if root.root.kind == "run":
+        return [Wanted(root.root.oid, root.root.bytes, root.label, True)]
+    return wanted_by(cache, root)
+
+
+def _fetch_lists(cache: Cache, source: RemoteSource, roots: Sequence[Root]) -> None:
+    """Bring the roots and pages of trees here: they say what there is to copy."""
+    trees = [root.oid for root in roots if root.kind == "tree"]
+    _bring(cache, source, [Wanted(oid, 0, oid[:12].encode(), True) for oid in trees])
+    pages: dict[str, Wanted] = {}
+    for oid in trees:
+        try:
+            data = cache.load(oid)
+        except KeyError:
+            continue  # it fails by itself, when it is pushed
+        if is_root(data):
+            pages.update((page.oid, Wanted(page.oid, 0, oid[:12].encode(), True)) for page in parse_root(data))
+    _bring(cache, source, list(pages.values()))
+
+
+def _bring(cache: Cache, source: RemoteSource, wanted: Sequence[Wanted]) -> None:
+    missing = cache.missing([item.oid for item in wanted])
+    if missing:
+        with cache.writer() as writer:
+            transfer(source, writer, [item for item in wanted if item.oid in missing])
+
+
+def _failure(oid: str, absent: Sequence[Absent], remote: str) -> Failure:
+    damaged = any(item.damaged for item in absent)
+    message = f"{oid[:12]}…: {len(absent)} of its objects are {'damaged' if damaged else 'not there'} on {remote}"
+    hint = "whoever has the data runs datatool push (or push --verify) to that remote; then run this again"
+    return failure_of(DamageFound(message, hint=hint) if damaged else PartlyDone(message, hint=hint))

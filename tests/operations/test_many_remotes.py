@@ -1,0 +1,215 @@
+"""Reading from several remotes in order, pushing to mirrors, and copying one remote to another."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from world import World
+
+
+@pytest.fixture
+def two(world: World) -> World:
+    """A project with data in its cache, and a second remote."""
+    world.write("data/a.txt", b"a" * 10)
+    world.write("data/big.bin", os.urandom(5 << 20))
+    world.write("one.bin", b"one")
+    world.ok("add", "data", "one.bin")
+    world.ok("remote", "add", "second", str(world.top / "second"))
+    world.commit("one")
+    return world
+
+
+def names(remote: Path) -> set[str]:
+    return {path.name for path in remote.rglob("*") if path.is_file()}
+
+
+# Mirrors
+
+
+def test_a_push_goes_to_every_mirror_too(two: World) -> None:
+    two.ok("config", "set", "remotes.second.mirror", "true")
+    two.commit()
+    done = two.json("push")
+    assert done["remote"] == "default, second"
+    assert all(item["ok"] for item in done["artifacts"])
+    clone = two.clone()
+    shutil.rmtree(two.remote)
+    clone.ok("pull", "-r", "second")
+    assert clone.tree("data") == two.tree("data")
+    assert two.json("push", "-r", "second")["requests"] == 2
+
+
+def test_a_remote_that_is_named_is_the_only_one_pushed_to(two: World) -> None:
+    two.ok("config", "set", "remotes.second.mirror", "true")
+    assert two.json("push", "-r", "default")["remote"] == "default"
+    assert not (two.top / "second").exists()
+
+
+def test_a_mirror_that_fails_does_not_stop_the_others(two: World) -> None:
+    (two.top / "second").write_bytes(b"a file, where a directory is needed")
+    two.ok("config", "set", "remotes.second.mirror", "true")
+    ran = two.fails(4, "push", "--json")
+    assert "second" in ran.err
+    two.clone().ok("pull")
+
+
+# Reading in order
+
+
+def test_what_the_first_remote_lacks_comes_from_the_next(two: World) -> None:
+    two.ok("push", "one.bin", "-r", "second")
+    two.ok("push")
+    two.ok("config", "set", "read", "second")
+    two.commit()
+    clone = two.clone()
+    done = clone.json("pull")
+    assert done["remote"] == "default, second"
+    assert clone.tree("data") == two.tree("data") and clone.read("one.bin") == b"one"
+
+
+def test_a_remote_that_has_everything_is_asked_alone(two: World) -> None:
+    two.ok("push")
+    two.ok("push", "-r", "second")
+    two.ok("config", "set", "read", "second")
+    two.commit()
+    clone = two.clone()
+    shutil.rmtree(two.remote)
+    assert clone.json("pull")["remote"] == "second"
+
+
+def test_a_remote_that_is_away_is_passed_over_with_a_warning(two: World) -> None:
+    two.ok("push")
+    two.ok("push", "-r", "second")
+    two.ok("config", "set", "read", "second")
+    two.commit()
+    clone = two.clone()
+    clone.ok("fetch", "one.bin")
+    shutil.rmtree(two.top / "second")
+    ran = clone.ok("pull")
+    assert "second" in ran.err and "default" in ran.err
+    assert clone.tree("data") == two.tree("data")
+
+
+def test_what_no_remote_has_is_told_as_before(two: World) -> None:
+    two.ok("push", "one.bin", "-r", "second")
+    two.ok("push", "one.bin")
+    two.ok("config", "set", "read", "second")
+    two.commit()
+    clone = two.clone()
+    ran = clone.fails(4, "pull", "--json")
+    assert [item["ok"] for item in ran.json["artifacts"]] == [False, True]
+
+
+def test_damage_on_the_first_remote_is_healed_from_the_next(two: World) -> None:
+    two.ok("push")
+    two.ok("push", "-r", "second")
+    two.ok("config", "set", "read", "second")
+    two.commit()
+    for path in (two.top / "second/objects").rglob("*"):
+        if path.is_file():
+            data = path.read_bytes()
+            path.chmod(0o644)
+            path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    clone = two.clone()
+    clone.ok("pull")
+    assert clone.tree("data") == two.tree("data")
+
+
+def test_an_unknown_name_among_those_to_read_from_is_an_error(two: World) -> None:
+    two.ok("push")
+    two.ok("config", "set", "read", "secnd")
+    two.commit()
+    assert "did you mean second" in two.clone().fails(3, "pull").err
+
+
+# Copying
+
+
+def test_a_copied_remote_serves_everything_the_first_one_does(two: World) -> None:
+    two.ok("push")
+    two.write("data/a.txt", b"a second version")
+    two.ok("add", "data")
+    two.commit("two")
+    two.ok("push")
+    done = two.json("remote", "copy", "default", "second")
+    assert (done["from"], done["to"], done["versions"]) == ("default", "second", 3)
+    clone = two.clone()
+    shutil.rmtree(two.remote)
+    clone.ok("pull", "--rev", "HEAD~1", "-r", "second")
+    assert clone.read("data/a.txt") == b"a" * 10
+    clone.ok("pull", "--rev", "HEAD", "-r", "second")
+    assert clone.read("data/a.txt") == b"a second version"
+
+
+def test_copying_again_sends_nothing(two: World) -> None:
+    two.ok("push")
+    first = two.json("remote", "copy", "default", "second")
+    assert first["objects"] >= 4
+    before = names(two.top / "second")
+    again = two.json("remote", "copy", "default", "second")
+    assert (again["objects"], again["bytes"]) == (0, 0)
+    assert names(two.top / "second") == before
+
+
+def test_a_copy_needs_nothing_but_lists_in_the_cache(two: World) -> None:
+    two.ok("push")
+    clone = two.clone()
+    clone.ok("remote", "copy", "default", "second")
+    assert not [
+        path for path in (clone.cache / "objects").rglob("*") if path.is_file() and path.stat().st_size > 1 << 20
+    ]
+    assert [path for path in (two.top / "second/objects").rglob("*") if path.is_file()]
+
+
+def test_another_projects_data_is_copied_under_its_own_name(
+    two: World, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    other = World(tmp_path_factory.mktemp("other"))
+    other.write("theirs", b"theirs")
+    other.ok("add", "theirs")
+    other.ok("remote", "set", "default", f"url={two.remote}")
+    other.commit()
+    two.ok("push")
+    other.ok("push")
+    two.ok("remote", "copy", "default", "second")
+    other.ok("remote", "add", "second", str(two.top / "second"))
+    assert other.json("push", "-r", "second")["objects"] == 0  # its own record is there
+    assert other.json("push", "-r", "second")["requests"] == 2
+
+
+def test_a_dry_run_of_a_copy_writes_nothing(two: World) -> None:
+    two.ok("push")
+    done = two.json("remote", "copy", "default", "second", "--dry-run")
+    assert done["dry_run"] and done["objects"] >= 4 and done["bytes"] > 5 << 20
+    assert not (two.top / "second").exists()
+
+
+def test_a_damaged_object_is_not_copied(two: World) -> None:
+    two.ok("push")
+    for path in (two.remote / "objects").rglob("*"):
+        if path.is_file():
+            path.chmod(0o644)
+            path.write_bytes(b"x" * path.stat().st_size)
+    ran = two.fails(5, "remote", "copy", "default", "second", "--json")
+    assert "damaged" in ran.err
+    assert not [path for path in (two.top / "second").rglob("objects/*/*") if path.is_file()]
+    two.clone().ok("pull", "one.bin", "-r", "second")
+
+
+def test_a_remote_is_not_copied_to_itself(two: World) -> None:
+    two.fails(2, "remote", "copy", "default", "default")
+    two.fails(3, "remote", "copy", "default", "nowhere")
+
+
+# Looking at a remote
+
+
+def test_a_check_replaces_a_name_and_tells_what_the_store_can_do(two: World) -> None:
+    done = two.json("remote", "check")
+    assert [step["name"] for step in done["steps"]] == ["write", "read", "range", "atomic publish", "list", "delete"]
+    assert done["ok"] and done["leftovers"] == [] and done["discarded"] == 0
+    assert "it can: write, list, delete" in two.ok("remote", "check").out
