@@ -23,6 +23,7 @@ from asyncssh import FXF_CREAT, FXF_EXCL, FXF_WRITE, SFTPAttrs, SFTPClient
 
 from datatool.errors import RemoteBusy, RemoteDenied
 from datatool.model.oid import ObjectId
+from datatool.remote.stores.arriving import ArrivingFile
 from datatool.remote.stores.options import StoreOptions
 from datatool.remote.stores.sftp_clock import ServerClock
 from datatool.remote.stores.sftp_directories import RemoteDirectories
@@ -151,10 +152,13 @@ class SftpStore:
                     reading.cancel()
                     give()
 
-    def get_file(self, name: str, target: int, sha256: ObjectId, size: int, *, advance: Advance | None = None) -> None:
+    def get_file(
+        self, name: str, target: int, sha256: ObjectId, size: int, *, have: int = 0, advance: Advance | None = None
+    ) -> None:
         """Copy `name` into an open local file, hashing what arrives; a cut costs what was under way."""
         path = self._path(check_name(name))
-        download = Download(path, name, target, sha256, size, room=self._room, advance=advance)
+        arriving = ArrivingFile(target, size, advance, have=have)
+        download = Download(path, name, arriving, sha256, size, room=self._room)
         self._persist(lambda: download.attempt(self._link, self._where(name)), lambda: download.done)
 
     # Writing

@@ -16,7 +16,7 @@ from datatool.remote.stores.sftp_temps import DIRECTORY
 from datatool.store.names import is_name
 from datatool.store.protocol import Listed
 
-_AHEAD: Final = 32
+_AHEAD: Final = 64
 """Directories that are read ahead of the one that is being told."""
 
 
