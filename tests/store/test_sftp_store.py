@@ -86,6 +86,7 @@ def test_unfinished_files_links_and_special_files_are_no_names(world: SftpWorld)
     (top / "objects" / "umläut").write_bytes(b"")
     os.mkfifo(top / "objects" / "fifo")
     assert [row.name for row in store.list("")] == ["objects/a"]
+    assert list(store.list("tmp/")) == []
     for name in ("objects/link", "objects/dangling"):
         with pytest.raises(NameMissing):
             store.get(name)
@@ -136,7 +137,7 @@ def test_what_is_not_asked_for_to_the_end_holds_nothing_up(world: SftpWorld) -> 
     data = os.urandom(3 << 20)
     store = world.store()
     store.put("packs/a", data)
-    for _ in range(30):
+    for _ in range(8):
         pieces = store.get_many([ByteRange("packs/a", 0, 3 << 20)] * 20)
         assert next(pieces) == data
         del pieces

@@ -118,7 +118,7 @@ def _is_known(name: HostName, refused: RefusedKey, known: SSHKnownHosts) -> bool
     """Whether another key is known for exactly this host and port: one of the host at another port means nothing."""
     hosts: Sequence[str] = (refused.host, refused.address)
     if refused.port != _SSH_PORT:
-        hosts = tuple(f"[{host}]:{refused.port}" for host in hosts if host)
+        hosts = (*(f"[{host}]:{refused.port}" for host in hosts if host), name.alias or "")
     return any(any(known.match(host, "", None)[:2]) for host in hosts if host)
 
 

@@ -79,6 +79,8 @@ class Line:
 
     def _comes(self, future: Future[Any], working: bool) -> bool:
         """Wait; False if there is nothing to wait for any more. A connection on which nothing moves is given up."""
+        if future.done():
+            return True
         for _ in range(_PATIENCE):
             moved = self._connection.moved
             done, _pending = wait((future,), self._timeout)
