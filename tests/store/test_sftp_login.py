@@ -16,6 +16,7 @@ from typing import Any
 
 import asyncssh
 import pytest
+from other_ssh_server import know, other_ssh_server
 from sftp_world import SftpWorld, world_at
 
 import needs
@@ -216,6 +217,18 @@ def test_a_key_with_a_passphrase_is_told_and_where_it_goes(world: SftpWorld) -> 
     assert isinstance(error, RemoteDenied)
     assert "~/.ssh/locked needs a passphrase" in str(error)
     assert error.hint is not None and error.hint.startswith("ssh-add ~/.ssh/locked")
+
+
+def test_a_password_lets_the_user_in_and_a_wrong_one_is_never_shown(world: SftpWorld, tmp_path: Path) -> None:
+    with other_ssh_server() as server:
+        know(server, world.home)
+        url = f"ssh://{server.host}:{server.port}{tmp_path}/remote"
+        works(world, url=url, settings=server.settings)
+        error = refusal(world, url=url, settings={**server.settings, "password": "not that one"})
+        assert isinstance(error, RemoteDenied)
+        assert "tried: the password" in str(error)
+        assert "not that one" not in f"{error} {error.hint} {error.__cause__}"
+        world.close()
 
 
 @pytest.fixture
