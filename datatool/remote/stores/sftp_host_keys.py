@@ -99,7 +99,7 @@ def unknown_host_key(
         )
     return RemoteDenied(
         f"{endpoint}: the host key of {show(name.entry)} is not known here ({shown}); nothing was sent",
-        hint=f"{_accept(name)}   but first compare the fingerprint with what whoever runs the server says",
+        hint=f"compare the fingerprint with what whoever runs the server says, then: {_accept(name)}",
         path=endpoint,
     )
 
@@ -109,7 +109,7 @@ def no_common_host_key(name: HostName, *, endpoint: str) -> RemoteDenied:
     return RemoteDenied(
         f"{endpoint}: the server has no host key of the kinds that are known here for {show(name.entry)}; "
         "nothing was sent",
-        hint=f"{_accept(name)}   but first compare the fingerprint with what whoever runs the server says",
+        hint=f"compare the fingerprint with what whoever runs the server says, then: {_accept(name)}",
         path=endpoint,
     )
 
