@@ -33,15 +33,10 @@ class _Door(SSHClient):
     def __init__(self, on_lost: Callable[[], None]) -> None:
         self._on_lost = on_lost
         self.refused: RefusedKey | None = None
-        self.verified = False
-        """The server was found to be the right one, and logging in began."""
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: SSHKey) -> bool:
         self.refused = RefusedKey(host=host, address=addr, port=port, key=key)
         return False
-
-    def begin_auth(self, username: str) -> None:
-        self.verified = True
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._on_lost()
@@ -145,7 +140,7 @@ class Opening:
             return unknown_host_key(login.name, door.refused, login.known, endpoint=where, reason=text)
         if isinstance(error, asyncssh.KeyExchangeFailed) and "host key" in text:
             return no_common_host_key(login.name, endpoint=where)
-        if kind is Kind.LOGIN or (door.verified and isinstance(error, asyncssh.ProtocolError)):
+        if kind is Kind.LOGIN or (isinstance(error, asyncssh.DisconnectError) and "authentication" in text.lower()):
             return self._denied(login, where, text)
         if kind is Kind.UNREACHABLE or isinstance(error, OSError):
             return unreachable(text, where, seen=self._seen, hint=f"ssh {by_hand(login)} says more")
@@ -201,7 +196,7 @@ def _filesystem(host: str, arguments: dict[str, Any]) -> Any:
 
 def _without_chaff(client: SSHClientConnection) -> None:
     """Keep asyncssh from sending an empty packet before every other one. They guard ciphers in CBC mode and are
-    nothing to others, and in Python each has its price: a sixth of the time of an upload."""
+    nothing to others, and in Python each has its price: a tenth of the time of an upload."""
     if "cbc" in str(client.get_extra_info("send_cipher")):
         return
     send = client.send_packet
