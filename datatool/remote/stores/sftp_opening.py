@@ -11,7 +11,6 @@ from typing import Any, Final, TypeVar
 
 import asyncssh
 from asyncssh import SSHClient, SSHClientConnection, SSHKey
-from asyncssh.constants import MSG_IGNORE
 from fsspec.asyn import get_loop
 from sshfs import SSHFileSystem
 
@@ -69,7 +68,6 @@ class Opening:
             self.abort()
             raise
         self.client = self.files.client
-        _without_chaff(self.client)
 
     def abort(self) -> None:
         """End everything at once. May be called in any thread, and more than once."""
@@ -192,20 +190,6 @@ async def _abort(ending: list[SSHClientConnection]) -> None:
 
 def _filesystem(host: str, arguments: dict[str, Any]) -> Any:
     return SSHFileSystem(host, skip_instance_cache=True, **arguments)
-
-
-def _without_chaff(client: SSHClientConnection) -> None:
-    """Keep asyncssh from sending an empty packet before every other one. They guard ciphers in CBC mode and are
-    nothing to others, and in Python each has its price: a tenth of the time of an upload."""
-    if "cbc" in str(client.get_extra_info("send_cipher")):
-        return
-    send = client.send_packet
-
-    def send_packet(kind: int, *parts: bytes, **more: Any) -> None:
-        if kind != MSG_IGNORE:
-            send(kind, *parts, **more)
-
-    client.send_packet = send_packet  # type: ignore[assignment, method-assign]
 
 
 def by_hand(login: Login, *, flag: str = "-p") -> str:
