@@ -32,6 +32,8 @@ _CIPHERS: Final = "^aes128-gcm@openssh.com,aes256-gcm@openssh.com"
 _ALIVE_EVERY: Final = 15
 _WINDOW: Final = 8 << 20
 """Bytes that a server may send without being asked for more: enough for 80 MB/s over a way of 100 ms."""
+_PACKET: Final = 128 << 10
+"""Bytes that a server may send in one packet: each costs time in Python."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -130,6 +132,7 @@ def _login(
         "agent_path": agent,
         "keepalive_interval": options.config.get("ServerAliveInterval") or _ALIVE_EVERY,
         "window": _WINDOW,
+        "max_pktsize": _PACKET,
         # A file transfer needs none of these, whatever the configuration says for terminals.
         "agent_forwarding": False,
         "x11_forwarding": False,
