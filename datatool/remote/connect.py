@@ -44,10 +44,12 @@ def connect(
     timeout: float = TIMEOUT,
     seen: bool = False,
 ) -> Store:
-    """The store of a remote. `settings` are its `remotes.NAME.*` (`url` and more); `scratch` is a directory of this
-    clone for what an interrupted upload must remember; `jobs` is how many requests may be under way, `bandwidth` how
-    many bytes per second, `timeout` how many seconds without a byte are a stall. `seen` says that this machine has used a remote there before, so that a missing directory
-    is one that is not mounted.
+    """The store of a remote.
+
+    `settings` are its `remotes.NAME.*` (`url` and more); `scratch` is a directory of this clone for what an
+    interrupted upload must remember; `jobs` is how many requests may be under way, `bandwidth` how many bytes per
+    second, `timeout` how many seconds without a byte are a stall. `seen` says that this machine has used a remote
+    there before, so that a missing directory is one that is not mounted.
 
     Raises UsageError for a URL that is none, RemoteUnreachable for a directory that is gone and for the network
     while `offline`, RemoteError for protocols that can't be used.
