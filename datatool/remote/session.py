@@ -34,8 +34,6 @@ from datatool.store.protocol import Listed, NameMissing, NameTaken, Store
 
 FORMAT_NAME: Final = "datatool-remote.json"
 INDEX_LIST: Final = "index.list"
-_SETTLE: Final = 2.0
-"""Seconds to wait before reading back a format file written where no conditional write exists."""
 _READ_TRIES: Final = 20
 _BATCH: Final = 16
 _LIST_TRIES: Final = 2
@@ -56,7 +54,7 @@ class Remote:
     """A remote of one project. `open` reads it; nothing is asked before.
 
     `memory_dir` keeps what was downloaded; `now` is this machine's wall clock (used only to judge that a record
-    is young), `boottime` one that runs during sleep, `sleep` waits.
+    is young), `boottime` one that runs during sleep.
     """
 
     def __init__(
@@ -68,7 +66,6 @@ class Remote:
         name: str,
         now: Callable[[], float] = time.time,
         boottime: Callable[[], float] = boottime,
-        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.store = store
         self.project = project
@@ -83,7 +80,7 @@ class Remote:
         self.listed: dict[str, Listed] = {}
         """The last listing of `index/` and `gc/`, by name."""
         self._now = now
-        self._sleep = sleep
+        self._unsettled = False
         self._memory_dir = memory_dir
         self._formats = FormatMemory(memory_dir)
         self._records: RecordMemory | None = None
@@ -170,8 +167,17 @@ class Remote:
                 return self.store.get(FORMAT_NAME)
             return data
         self.store.put(FORMAT_NAME, data)
-        self._sleep(_SETTLE)  # another first push may have written its own meanwhile; the last one wins for both
+        self._unsettled = True
         return self.store.get(FORMAT_NAME)
+
+    def settle(self) -> None:
+        """Before a first push is committed: another one may have written its own format file meanwhile, where no
+        conditional write exists. The last one wins for both; the time to see it is that of the upload."""
+        if self._unsettled:
+            data = self.store.get(FORMAT_NAME)
+            self._use(data)
+            self._formats.remember(self.label, data)
+            self._unsettled = False
 
     def _use(self, data: bytes) -> None:
         try:

@@ -162,8 +162,9 @@ class RemoteSource:
 
     # Large objects
 
-    def _copy_to(self, wanted: Wanted, fd: int, advance: Advance | None) -> None:
-        """Copy a loose object into an open file, from the first place where it is right."""
+    def _copy_to(self, wanted: Wanted, fd: int, have: int, advance: Advance | None) -> None:
+        """Copy a loose object into an open file, from the first place where it is right; what an earlier attempt left
+        in the file may itself be wrong, so that the same place is asked once more without it."""
         wrong = False
         while True:
             place = self._first(wanted.oid)
@@ -175,12 +176,15 @@ class RemoteSource:
             size = wanted.size or place.ulen
             try:
                 if place.kind == LOOSE:
-                    self._remote.store.get_file(place.name, fd, wanted.oid, size, advance=advance)
+                    self._remote.store.get_file(place.name, fd, wanted.oid, size, have=have, advance=advance)
                     return
                 raise NameMissing(place.name)
             except NameMissing:
                 self._mark(wanted, place)
             except WrongBytes:
+                if have:
+                    have = 0
+                    continue
                 wrong = True
                 self._mark(wanted, place)
 

@@ -83,9 +83,11 @@ class LimitedStore:
         """Copy a local file to `name`."""
         self._inner.put_file(name, source, sha256, advance=self._paid(advance))
 
-    def get_file(self, name: str, target: int, sha256: ObjectId, size: int, *, advance: Advance | None = None) -> None:
+    def get_file(
+        self, name: str, target: int, sha256: ObjectId, size: int, *, have: int = 0, advance: Advance | None = None
+    ) -> None:
         """Copy `name` into an open local file."""
-        self._inner.get_file(name, target, sha256, size, advance=self._paid(advance))
+        self._inner.get_file(name, target, sha256, size, have=have, advance=self._paid(advance))
 
     def delete_many(self, names: Iterable[str]) -> None:
         """Delete names."""

@@ -179,7 +179,7 @@ def test_present_and_status_tell_what_is_there_from_what_is_recorded(tmp_path: P
 def test_check_proves_write_read_range_list_and_delete_and_leaves_nothing() -> None:
     store = MemoryStore()
     assert [(step.name, step.ok) for step in check(store)] == [
-        (name, True) for name in ("write", "read", "range", "list", "delete")
+        (name, True) for name in ("write", "read", "range", "atomic publish", "list", "delete")
     ]
     assert list(store.list("")) == []
 

@@ -39,8 +39,10 @@ class Filled:
     def put_file(self, name: str, source: Path, sha256: ObjectId, *, advance: Advance | None = None) -> None:
         self._writer.put_file(name, source, sha256, advance=advance)
 
-    def get_file(self, name: str, target: int, sha256: ObjectId, size: int, *, advance: Advance | None = None) -> None:
-        self._reader.get_file(name, target, sha256, size, advance=advance)
+    def get_file(
+        self, name: str, target: int, sha256: ObjectId, size: int, *, have: int = 0, advance: Advance | None = None
+    ) -> None:
+        self._reader.get_file(name, target, sha256, size, have=have, advance=advance)
 
     def delete_many(self, names: Iterable[str]) -> None:
         self._writer.delete_many(names)

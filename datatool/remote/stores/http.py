@@ -15,9 +15,9 @@ from typing import Final
 
 from datatool.errors import RemoteBusy, RemoteDenied, RemoteError
 from datatool.model.oid import ObjectId
+from datatool.remote.stores.arriving import ArrivingFile
 from datatool.remote.stores.event_loop import EventLoop, result
 from datatool.remote.stores.http_answer import Answer
-from datatool.remote.stores.http_copy import ArrivingFile
 from datatool.remote.stores.http_download import SAME_CUTS, Download
 from datatool.remote.stores.http_errors import Changed, Cut, WithoutRanges
 from datatool.remote.stores.http_requests import BehindEnd, Requests
@@ -111,7 +111,7 @@ class HttpStore:
         everything = start == 0 and length >= LARGEST
         stop = None if length >= LARGEST else start + max(length, 1)
         try:
-            answer = await self._requests.open(name, start, stop)
+            answer = await self._requests.get(name, start, stop)
         except BehindEnd as end:
             if end.size is not None and end.size > start:
                 raise RemoteBusy(f"{self._label}: the server has no part of {name} where there is one") from end
@@ -157,10 +157,12 @@ class HttpStore:
 
     # Large files
 
-    def get_file(self, name: str, target: int, sha256: ObjectId, size: int, *, advance: Advance | None = None) -> None:
+    def get_file(
+        self, name: str, target: int, sha256: ObjectId, size: int, *, have: int = 0, advance: Advance | None = None
+    ) -> None:
         """Copy `name` into an open local file, hashing what arrives."""
         check_name(name)
-        file = ArrivingFile(target, size, advance)
+        file = ArrivingFile(target, size, advance, have=have)
         try:
             self._copy(name, file, size, parted=True)
         except (WithoutRanges, Changed) as error:
@@ -184,7 +186,7 @@ class HttpStore:
 
     def _copy_whole(self, name: str, file: ArrivingFile, size: int) -> None:
         """One answer, read a piece ahead of what is written."""
-        download = self._download(name, 0, size, size=size, parted=False)
+        download = self._download(name, file.position, size, size=size, parted=False)
         ahead = self._loop.start(download.read(_STEP))
         try:
             while data := result(ahead):
@@ -197,9 +199,10 @@ class HttpStore:
 
     def _copy_parts(self, name: str, file: ArrivingFile, size: int, lanes: int) -> None:
         """Several parts under way; the first answer tells which content the others must be of."""
-        first = self._download(name, 0, PART, size=size, parted=True)
+        begin = file.position
+        first = self._download(name, begin, min(begin + PART, size), size=size, parted=True)
         self._loop.run(first.begin())
-        todo = deque(range(PART, size, PART))
+        todo = deque(range(begin + PART, size, PART))
         flying = deque([self._loop.start(_part(first))])
         try:
             while flying:

@@ -106,7 +106,7 @@ class Download:
         begun = self.position
         parted = self._parted or begun > 0
         try:
-            answer = await self._requests.open(
+            answer = await self._requests.get(
                 self._name,
                 begun,
                 self._stop if parted else None,

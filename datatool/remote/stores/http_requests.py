@@ -51,7 +51,7 @@ class Requests:
             skip_instance_cache=True, loop=loop.loop, get_client=_session, client_kwargs={"options": options}
         )
 
-    async def open(self, name: str, start: int = 0, stop: int | None = None, *, validator: str | None = None) -> Answer:
+    async def get(self, name: str, start: int = 0, stop: int | None = None, *, validator: str | None = None) -> Answer:
         """Ask for a name from byte `start` to `stop` (or its end); the whole may come all the same.
 
         `validator` wants the part only of this very content, else the whole. Raises NameMissing, BehindEnd,

@@ -14,16 +14,18 @@ _STEP = 1 << 20
 
 
 class ArrivingFile:
-    """Fills an open local file from its start. Raises NoSpace and other LocalErrors."""
+    """Fills an open local file, from its start or behind `have` bytes that are in it. Raises NoSpace and other
+    LocalErrors."""
 
-    def __init__(self, target: int, size: int, advance: Advance | None) -> None:
+    def __init__(self, target: int, size: int, advance: Advance | None, *, have: int = 0) -> None:
         self._target = target
         self._size = size
         self._advance = advance
-        self._told = 0
-        self._position = 0
         self._hasher = Hasher()
-        self.restart()
+        self.position = min(have, os.fstat(target).st_size, size)
+        """How many bytes are in it."""
+        self._told = self.position
+        self._begin()
 
     @property
     def oid(self) -> ObjectId:
@@ -32,11 +34,19 @@ class ArrivingFile:
 
     def restart(self) -> None:
         """Begin again, with an empty file."""
-        self._position = 0
+        self.position = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        """Hash what is in it, and stand behind that."""
         self._hasher = Hasher()
         try:
-            os.ftruncate(self._target, 0)
+            os.ftruncate(self._target, self.position)
             os.lseek(self._target, 0, os.SEEK_SET)
+            left = self.position
+            while left and (data := os.read(self._target, min(left, _STEP))):
+                self._hasher.update(data)
+                left -= len(data)
         except OSError as error:
             raise local_error(error, "the file being fetched", self._size) from error
 
@@ -50,7 +60,7 @@ class ArrivingFile:
                 write_all(self._target, piece)
             except OSError as error:
                 raise local_error(error, "the file being fetched", self._size) from error
-            self._position += len(piece)
-            if self._advance is not None and self._position > self._told:
-                self._advance(self._position - self._told)
-                self._told = self._position
+            self.position += len(piece)
+            if self._advance is not None and self.position > self._told:
+                self._advance(self.position - self._told)
+                self._told = self.position
