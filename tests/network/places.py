@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from servers.fixtures import S3Server, SshServer
+from servers.fixtures import S3Server, SshServer, WebServer
 from world import World
 
 SECRETS = ("secret_access_key", "password", "token")
@@ -23,9 +23,13 @@ class Place:
     settings: dict[str, str]
     names: Callable[[], dict[str, int]]
     """Everything there: sizes by name."""
+    read: Callable[[str], bytes]
+    """The bytes of a name, read behind datatool's back."""
     write: Callable[[str, bytes], None]
     """Put other bytes under a name, behind datatool's back."""
     delete: Callable[[str], None]
+    unfinished: Callable[[], list[str]]
+    """What uploads that were begun and not finished were to become."""
     greet: Callable[[World], None]
     """Do what a user does once, such as to accept a host key."""
 
@@ -66,12 +70,24 @@ def s3_place(server: S3Server) -> Place:
     def delete(name: str) -> None:
         assert raw.send("DELETE", f"/{bucket}/data/{name}").status in (200, 204)
 
+    def read(name: str) -> bytes:
+        answer = raw.send("GET", f"/{bucket}/data/{name}")
+        assert answer.status == 200, answer
+        body: bytes = answer.body
+        return body
+
+    def unfinished() -> list[str]:
+        body = raw.send("GET", f"/{bucket}?uploads=").body.decode()
+        return re.findall(r"<Upload>.*?<Key>data/([^<]*)</Key>", body, re.DOTALL)
+
     return Place(
         url=f"s3://{bucket}/data",
         settings=server.settings(),
         names=names,
+        read=read,
         write=write,
         delete=delete,
+        unfinished=unfinished,
         greet=lambda world: None,
     )
 
@@ -101,9 +117,33 @@ def ssh_place(server: SshServer, *, port: int | None = None) -> Place:
         url=f"ssh://{server.host}{top}",
         settings=server.settings(port=port),
         names=names,
+        read=lambda name: (top / name).read_bytes(),
         write=write,
         delete=lambda name: (top / name).unlink(),
+        unfinished=lambda: sorted(path.name for path in (top / "tmp").glob("*")),
         greet=greet,
+    )
+
+
+def web_place(server: WebServer, *, ranges: bool = True) -> Place:
+    """A remote that is read over HTTP; `write` is how it gets there, as a nightly copy would."""
+    top = server.directory / "data"
+
+    def write(name: str, data: bytes) -> None:
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).write_bytes(data)
+
+    return Place(
+        url=f"{server.url if ranges else server.url_without_ranges}/data",
+        settings={},
+        names=lambda: {
+            path.relative_to(top).as_posix(): path.stat().st_size for path in top.rglob("*") if path.is_file()
+        },
+        read=lambda name: (top / name).read_bytes(),
+        write=write,
+        delete=lambda name: (top / name).unlink(),
+        unfinished=list,
+        greet=lambda world: None,
     )
 
 
