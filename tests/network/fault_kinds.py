@@ -80,7 +80,8 @@ def _pattern_pieces(target: str) -> Iterator[str]:
     end = 0
     for match in _CHANGING.finditer(target):
         yield re.escape(target[end : match.start()])
-        yield re.sub(r"[0-9a-f]{62,}", "[0-9a-f]+", re.sub(r"/[0-9a-f]{2}/", "/../", match[0]))
+        kind, separator, _ = re.split("([/=])", match[0], maxsplit=1)
+        yield f"{kind}{separator}[^&.]+"
         end = match.end()
     yield re.escape(target[end:])
 

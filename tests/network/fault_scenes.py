@@ -37,13 +37,20 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     for kind, defaults in ((Retries, patience), (RemoteFormat, {"loose_min": _LOOSE_FROM})):
         for name, value in defaults.items():
             monkeypatch.setitem(kind.__init__.__kwdefaults__, name, value)
+    patiently = "datatool.remote.stores.s3_client.S3Client.patiently"
+    monkeypatch.setattr(f"{patiently}.__defaults__", (Retries(tries=3, base=0.002, longest=0.02, patience=6.0),))
     for name, value in {
         "datatool.cache.local.SMALL": _LARGE_FROM,
         "datatool.remote.source.LARGE": _LARGE_FROM,
         "datatool.remote.damage.LARGE": _LARGE_FROM,
-        "datatool.remote.session._SETTLE": 0.0,
+        "datatool.cache.writer.RESUMED_FROM": _LARGE_FROM,
+        "datatool.cache.writer.AHEAD": 0,
         "datatool.remote.stores.http.PART": PART,
         "datatool.remote.stores.http.PARTED_FROM": _LARGE_FROM,
+        "datatool.remote.stores.s3.SINGLE": _LARGE_FROM,
+        "datatool.remote.stores.s3_multipart.SMALLEST": PART,
+        "datatool.remote.stores.s3_download.RANGE": PART,
+        "datatool.remote.stores.s3_wire.LONGEST": 2.0,
     }.items():
         monkeypatch.setattr(name, value)
 

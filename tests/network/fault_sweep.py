@@ -136,6 +136,7 @@ class Sweep:
         ran = self.wire.learn(self._command)
         self.clean = self.wire.traffic()
         assert ran.code == 0, str(ran)
+        assert self.scene.contents(), "nothing is seen behind the proxy"
         troubles = [*self._lasting_troubles(), *self.scene.troubles(done=True)]
         assert not troubles, troubles
 

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 from servers.fixtures import S3Server, SshServer, WebServer
 from world import World
@@ -55,9 +56,12 @@ def s3_place(server: S3Server) -> Place:
 
     def names() -> dict[str, int]:
         found: dict[str, int] = {}
-        start = ""
+        start = "data/"
         while True:
-            body = raw.send("GET", f"/{bucket}?list-type=2&prefix=data/&start-after={start}").body.decode()
+            query = urlencode({"list-type": "2", "prefix": "data/", "start-after": start}, quote_via=quote, safe="")
+            answer = raw.send("GET", f"/{bucket}?{query}")
+            assert answer.status == 200, answer
+            body = answer.body.decode()
             rows = re.findall(r"<Key>data/([^<]*)</Key>.*?<Size>(\d+)</Size>", body, re.DOTALL)
             found.update((name, int(size)) for name, size in rows)
             if "<IsTruncated>true</IsTruncated>" not in body or not rows:
