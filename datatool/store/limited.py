@@ -24,7 +24,8 @@ class Allowance:
     def __init__(
         self, rate: int, *, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
     ) -> None:
-        self._rate = rate
+        self.rate = rate
+        """Bytes per second."""
         self._clock = clock
         self._sleep = sleep
         self._lock = threading.Lock()
@@ -35,7 +36,7 @@ class Allowance:
         """Wait until `count` more bytes may be moved."""
         with self._lock:
             now = self._clock()
-            self._free_at = max(self._free_at, now - 1.0) + count / self._rate
+            self._free_at = max(self._free_at, now - 1.0) + count / self.rate
             wait = self._free_at - now
         if wait > 0:
             self._sleep(wait)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,10 +11,12 @@ from pathlib import Path
 import pytest
 
 import measure
-from network.places import Place, s3_place, ssh_place
+from datatool.store.limited import Allowance
+from datatool.store.protocol import AHEAD
+from network.places import Place, left_in, s3_place, ssh_place
 from servers.fixtures import OwnSshServer, S3Server, SshServer, WebServer
 from servers.http_proxy import HttpProxy
-from servers.ports import free_port
+from servers.ports import free_port, wait_until
 from world import World
 
 KINDS = ["s3", pytest.param("radosgw", marks=pytest.mark.slow), "sftp"]
@@ -169,11 +172,12 @@ def test_one_remote_is_copied_to_another_kind(filled: World, place: Place) -> No
 
 
 def test_a_bandwidth_limit_is_kept(filled: World, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    waited: list[float] = []
-    monkeypatch.setattr("datatool.store.limited.time.sleep", waited.append)
+    paid: list[tuple[float, int]] = []
+    monkeypatch.setattr(Allowance, "take", lambda self, count: paid.append((self.rate, count)))
     filled.ok("config", "set", "bandwidth", "10M")
     filled.ok("push")
-    assert max(waited) > 2  # 45 MB at 10 MB/s, of which a second's worth is free; time stands still meanwhile
+    assert {rate for rate, _ in paid} == {10_000_000}
+    assert sum(count for _, count in paid) >= 45 << 20, "every byte is paid for"
 
 
 # Who is let in
@@ -240,7 +244,7 @@ def test_nobody_at_the_other_end_is_told_soon(world: World, s3_server: S3Server,
     ):
         options = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
         world.ok("remote", "add", name, url, *options)
-        ran = world.fails(6, "push", "-r", name, "--json")
+        ran = world.fails(6, "push" if name != "web" else "fetch", "-r", name, "--force", "--json")
         assert ran.error["code"] in {"remote_unreachable", "remote_busy"} and str(port) in ran.err, name
 
 
@@ -362,6 +366,49 @@ def test_a_killed_push_goes_on_where_it_was(world: World, s3_server: S3Server) -
     clone = place.join(world.clone())
     clone.ok("pull")
     assert clone.read("huge.bin") == world.read("huge.bin")
+
+
+@pytest.mark.parametrize("kind", ["s3", "web"])
+def test_a_killed_pull_goes_on_where_it_was(
+    world: World, s3_server: S3Server, web_server: WebServer, kind: str
+) -> None:
+    size = 160 << 20
+    data = world.write("huge.bin", os.urandom(size))
+    world.ok("add", "huge.bin")
+    if kind == "s3":
+        place = s3_place(s3_server)
+        place.add_to(world)
+        world.ok("push")
+        proxy = s3_server.proxy
+    else:
+        world.ok("push")
+        shutil.copytree(world.remote, web_server.directory / "mirror")
+        world.ok("remote", "add", "-d", "net", f"{web_server.url}/mirror")
+        proxy = web_server.proxy
+    world.commit()
+    clone = place.join(world.clone()) if kind == "s3" else world.clone()
+    proxy.reset()
+    stalled = proxy.fault("stall", method="GET", path="objects/", nth=9, times=1000, at=1000)
+    pulling = subprocess.Popen(
+        [sys.executable, "-m", "datatool", "pull", "-q"], cwd=clone.root, env=clone.env, stdin=subprocess.DEVNULL
+    )
+    try:
+        stalled.wait()
+        wait_until(lambda: _part_of(clone) >= 112 << 20, seconds=60, what="the parts before the stalled one")
+    finally:
+        pulling.kill()
+        pulling.wait()
+    proxy.heal()
+    proxy.reset()
+    clone.ok("pull")
+    assert clone.read("huge.bin") == data.read_bytes()
+    again = sum(one.bytes_down for one in proxy.requests)
+    assert again <= size - (112 << 20) + AHEAD + (1 << 20)
+    assert not left_in(clone.cache)
+
+
+def _part_of(world: World) -> int:
+    return sum(path.stat().st_size for path in (world.cache / "tmp").glob("*.part"))
 
 
 @pytest.mark.slow
