@@ -23,7 +23,7 @@ def read_at(fd: int, length: int, start: int) -> bytes:
     return b"".join(parts)
 
 
-def write_at(fd: int, data: bytes, start: int) -> None:
+def write_at(fd: int, data: bytes | memoryview, start: int) -> None:
     """Write all of `data` from `start` on."""
     view = memoryview(data)
     while view:

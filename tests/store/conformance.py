@@ -176,7 +176,7 @@ class Conformance:
         after = store.server_time()
         (row,) = store.list("index/")
         assert row.size == 5
-        assert before - 0.001 <= row.time <= after + self.clock_resolution
+        assert before - self.clock_resolution <= row.time <= after + self.clock_resolution
 
     # files
 

@@ -16,7 +16,7 @@ from aiobotocore.session import AioSession
 
 from datatool.errors import RemoteBusy
 from datatool.remote.stores.event_loop import EventLoop
-from datatool.remote.stores.options import StoreOptions
+from datatool.remote.stores.options import PART_RETRIES, StoreOptions
 from datatool.remote.stores.s3_answers import Caller
 from datatool.remote.stores.s3_body import md5_base64
 from datatool.remote.stores.s3_errors import FOREIGN, NotS3, translate
@@ -40,8 +40,6 @@ _HOW_FOUND: Final = {
     "sso": "aws sso",
     "custom-process": "credential_process",
 }
-_PART_RETRIES: Final = Retries(patience=90.0)
-"""For one part of many: a stall takes 20 seconds to be seen, and what was sent of the others is worth more patience."""
 
 
 class S3Client(EventLoop):
@@ -96,7 +94,7 @@ class S3Client(EventLoop):
         """Seconds without movement after which a transfer counts as stopped."""
         return self._timeout
 
-    async def patiently(self, attempt: Callable[[], Awaitable[T]], retries: Retries = _PART_RETRIES) -> T:
+    async def patiently(self, attempt: Callable[[], Awaitable[T]], retries: Retries = PART_RETRIES) -> T:
         """What `attempt` gives, tried again while it says RemoteBusy; the last of these where all fail."""
         started = retries.clock()
         for number in range(1, retries.tries + 1):
