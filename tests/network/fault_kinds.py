@@ -47,7 +47,7 @@ class Asked:
     status: int
 
     def __str__(self) -> str:
-        shown = re.sub(r"[\\^$]", "", self.pattern)
+        shown = re.sub(r"[\\^$]", "", self.pattern.replace("[^&.]+", "*"))
         return f"{self.method} {shown} #{self.nth}"
 
 

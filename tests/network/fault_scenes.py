@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -51,6 +51,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
         "datatool.remote.stores.s3_multipart.SMALLEST": PART,
         "datatool.remote.stores.s3_download.RANGE": PART,
         "datatool.remote.stores.s3_wire.LONGEST": 2.0,
+        "datatool.remote.stores.sftp._RESUMED": _LARGE_FROM,
     }.items():
         monkeypatch.setattr(name, value)
 
@@ -97,6 +98,7 @@ class Ground:
     def rewind(self, wanted: Contents, found: Contents | None = None) -> None:
         """Make the store hold just this."""
         found = self.contents() if found is None else found
+        self.place.abort()
         for name in found.keys() - wanted.keys():
             self.place.delete(name)
         for name, data in wanted.items():
@@ -123,7 +125,7 @@ class _Scene:
     def contents(self) -> Contents:
         return self._ground.contents()
 
-    def unfinished(self) -> Sequence[str]:
+    def unfinished(self) -> Iterable[str]:
         return self._ground.place.unfinished()
 
 
@@ -145,8 +147,8 @@ class PullScene(_Scene):
         return wrong + [f"the user's own {path} is gone" for path in own] + [f"{path} is missing" for path in missing]
 
     def kept(self) -> int:
-        objects = self.world.cache / "objects"
-        return sum(path.stat().st_size for path in objects.rglob("*") if path.is_file())
+        found = [*(self.world.cache / "objects").rglob("*"), *(self.world.cache / "tmp").glob("*.part")]
+        return sum(path.stat().st_size for path in found if path.is_file())
 
     def moved(self, traffic: Traffic) -> int:
         return traffic.down
@@ -170,7 +172,8 @@ class PushScene(_Scene):
     def kept(self) -> int:
         contents = self.contents()
         counted = {name for name in contents if name.startswith("objects/")} | in_shards(contents)
-        return sum(len(contents[name]) for name in counted - self._stored.keys())
+        arrived = sum(len(contents[name]) for name in counted - self._stored.keys())
+        return arrived + sum(self._ground.place.unfinished().values())
 
     def moved(self, traffic: Traffic) -> int:
         return traffic.up

@@ -12,7 +12,8 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -56,12 +57,17 @@ class Wire(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Point:
-    """One fault at one place. `begin` makes it happen and returns how to learn how often it has."""
+    """One fault at one spot of one place. `begin` makes it happen and returns how to learn how often it has."""
 
     kind: str
-    where: str
+    place: str
+    spot: str
     lasting: bool
     begin: Callable[[], Callable[[], int]]
+
+    @property
+    def where(self) -> str:
+        return f"{self.place}, {self.spot}"
 
     def __str__(self) -> str:
         return f"{self.kind} at {self.where}{', and from there on' if self.lasting else ''}"
@@ -81,7 +87,7 @@ class Scene(Protocol):
     def contents(self) -> Contents:
         """What the store holds, read behind the proxy."""
 
-    def unfinished(self) -> Sequence[str]:
+    def unfinished(self) -> Iterable[str]:
         """Uploads in the store that were begun and not finished."""
 
     def troubles(self, *, done: bool) -> list[str]:
@@ -141,10 +147,8 @@ class Sweep:
         assert not troubles, troubles
 
     def points(self, *, every: bool) -> list[Point]:
-        """Where what can go wrong, in an order that mixes them: any share of them is a sample."""
-        points = sorted(self.wire.points(every=every), key=str)
-        random.Random(len(points)).shuffle(points)
-        return points
+        """Where what can go wrong, in an order whose beginning has something of everything."""
+        return _mixed(list(self.wire.points(every=every)))
 
     def run(self, point: Point) -> Verdict:
         """Try one point."""
@@ -157,7 +161,7 @@ class Sweep:
         troubles = [*self._said(ran, seconds), *self._lasting_troubles(), *self.scene.troubles(done=ran.code == 0)]
         if not happened() and ran.code != 0:
             troubles.append(f"failed without a fault: {ran}")
-        troubles += self._again()
+        troubles += self._again(was_done=ran.code == 0)
         outcome = Outcome.HEALED if happened() else Outcome.MISSED
         if ran.code != 0:
             outcome = Outcome.FAILED
@@ -201,7 +205,7 @@ class Sweep:
         found += [f"left behind: {path.relative_to(world.root)}" for path in world.root.rglob(f"*{TEMP}*")]
         return found
 
-    def _again(self) -> Iterator[str]:
+    def _again(self, *, was_done: bool) -> Iterator[str]:
         """The command once more, with everything in order: it completes the work, and moves only what is missing."""
         kept = self.scene.kept()
         self.wire.forget()
@@ -213,8 +217,22 @@ class Sweep:
         if moved > needed - kept + RECORDS:
             yield f"moved {moved} bytes again, though {kept} of {needed} were there"
         yield from (f"afterwards: {text}" for text in self._lasting_troubles())
-        yield from (f"afterwards: {text}" for text in self.scene.troubles(done=True))
+        if not was_done:
+            yield from (f"afterwards: {text}" for text in self.scene.troubles(done=True))
         yield from (f"never finished: {name}" for name in self.scene.unfinished())
+
+
+def _mixed(points: list[Point]) -> list[Point]:
+    """Points in an order in which each kind, and each place, comes up as often as the others."""
+    random.Random(len(points)).shuffle(points)
+    taken: Counter[object] = Counter()
+    mixed = []
+    while points:
+        point = min(points, key=lambda p: (taken[p.kind, p.lasting] + taken[p.place], taken[p.kind, p.lasting]))
+        points.remove(point)
+        taken.update([(point.kind, point.lasting), point.place])
+        mixed.append(point)
+    return mixed
 
 
 def _error_lines(ran: Ran) -> list[str]:

@@ -29,8 +29,10 @@ class Place:
     write: Callable[[str, bytes], None]
     """Put other bytes under a name, behind datatool's back."""
     delete: Callable[[str], None]
-    unfinished: Callable[[], list[str]]
-    """What uploads that were begun and not finished were to become."""
+    unfinished: Callable[[], dict[str, int]]
+    """What uploads that were begun and can be gone on with were to become, and how many bytes of it are there."""
+    abort: Callable[[], None]
+    """Do away with those uploads."""
     greet: Callable[[World], None]
     """Do what a user does once, such as to accept a host key."""
 
@@ -80,9 +82,22 @@ def s3_place(server: S3Server) -> Place:
         body: bytes = answer.body
         return body
 
-    def unfinished() -> list[str]:
-        body = raw.send("GET", f"/{bucket}?uploads=").body.decode()
-        return re.findall(r"<Upload>.*?<Key>data/([^<]*)</Key>", body, re.DOTALL)
+    def uploads() -> list[tuple[str, str]]:
+        answer = raw.send("GET", f"/{bucket}?uploads=")
+        rows = re.findall(r"<Upload>(.*?)</Upload>", answer.body.decode(), re.DOTALL)
+        return [(_inside("Key", row).removeprefix("data/"), _inside("UploadId", row)) for row in rows]
+
+    def unfinished() -> dict[str, int]:
+        found: dict[str, int] = {}
+        for name, upload in uploads():
+            parts = raw.send("GET", f"/{bucket}/data/{name}?uploadId={upload}").body.decode()
+            size = sum(map(int, re.findall("<Size>([0-9]+)</Size>", parts)))
+            found[name] = max(size, found.get(name, 0))
+        return found
+
+    def abort() -> None:
+        for name, upload in uploads():
+            assert raw.send("DELETE", f"/{bucket}/data/{name}?uploadId={upload}").status == 204
 
     return Place(
         url=f"s3://{bucket}/data",
@@ -92,6 +107,7 @@ def s3_place(server: S3Server) -> Place:
         write=write,
         delete=delete,
         unfinished=unfinished,
+        abort=abort,
         greet=lambda world: None,
     )
 
@@ -112,6 +128,10 @@ def ssh_place(server: SshServer, *, port: int | None = None) -> Place:
         other.write_bytes(data)
         os.replace(other, top / name)
 
+    def unfinished() -> dict[str, int]:
+        parts = (top / "tmp").glob("*-part-*")
+        return {path.name.partition("-part-")[2].replace("+", "/"): path.stat().st_size for path in parts}
+
     def greet(world: World) -> None:
         place = world.home / ".ssh"
         place.mkdir(mode=0o700, exist_ok=True)
@@ -124,7 +144,8 @@ def ssh_place(server: SshServer, *, port: int | None = None) -> Place:
         read=lambda name: (top / name).read_bytes(),
         write=write,
         delete=lambda name: (top / name).unlink(),
-        unfinished=lambda: sorted(path.name for path in (top / "tmp").glob("*")),
+        unfinished=unfinished,
+        abort=lambda: shutil.rmtree(top / "tmp", ignore_errors=True),
         greet=greet,
     )
 
@@ -146,7 +167,8 @@ def web_place(server: WebServer, *, ranges: bool = True) -> Place:
         read=lambda name: (top / name).read_bytes(),
         write=write,
         delete=lambda name: (top / name).unlink(),
-        unfinished=list,
+        unfinished=dict,
+        abort=lambda: None,
         greet=lambda world: None,
     )
 
@@ -154,3 +176,9 @@ def web_place(server: WebServer, *, ranges: bool = True) -> Place:
 def left_in(cache: Path) -> list[Path]:
     """Temporary files that a command left in a cache."""
     return [path for path in (cache / "tmp").rglob("*") if path.is_file()]
+
+
+def _inside(tag: str, text: str) -> str:
+    found = re.search(f"<{tag}>([^<]*)</{tag}>", text)
+    assert found, text
+    return found[1]
