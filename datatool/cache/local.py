@@ -16,6 +16,7 @@ from datatool.formats.remote_format import CacheFormat, decode_cache_format, enc
 from datatool.hashing import digest, hash_fd
 from datatool.localfs.atomic import make_dirs, rename, sweep_temps, write_file
 from datatool.localfs.copying import clone_or_copy
+from datatool.localfs.partial import sweep_partials
 from datatool.model.oid import EMPTY, ObjectId
 from datatool.model.settings import Durability, LinkMethod
 from datatool.store.objects import Absent, Large, Small, Wanted
@@ -220,6 +221,7 @@ class Cache:
     def _prepare(self) -> None:
         for part in ("", "tmp", "users"):
             sweep_temps(self.top / part)
+        sweep_partials(self.top / "tmp")
         if not os.path.exists(self.top / "FORMAT"):
             make_dirs(self.top, like=self.top.parent)
             write_file(self.top / "FORMAT", encode_cache_format(CacheFormat()), durability=self.durability)
@@ -258,8 +260,8 @@ def _read_all(fd: int, size: int) -> bytes:
     return data
 
 
-def _copier(path: Path) -> Callable[[int, Advance | None], None]:
-    def copy_to(fd: int, advance: Advance | None) -> None:
+def _copier(path: Path) -> Callable[[int, int, Advance | None], None]:
+    def copy_to(fd: int, have: int, advance: Advance | None) -> None:
         source = os.open(path, os.O_RDONLY | _BINARY)
         try:
             size = os.fstat(source).st_size

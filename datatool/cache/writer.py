@@ -15,17 +15,20 @@ from datatool.cache.trust import Trust
 from datatool.formats.pack import RAW, TARGET, ZSTD, BuiltPack, PackBuilder, object_path, pack_path
 from datatool.formats.shard import ShardRecord, encode_shard, shard_path
 from datatool.hashing import copy_and_hash, digest
-from datatool.localfs.atomic import local_error, remove_file, write_all
+from datatool.localfs.atomic import local_error, make_dirs, remove_file, write_all
 from datatool.localfs.batch import Batch, Published
+from datatool.localfs.partial import open_partial
 from datatool.model.oid import EMPTY, ObjectId
 from datatool.model.settings import Durability
 from datatool.store.objects import Large, Wanted
-from datatool.store.protocol import Advance, WrongBytes
+from datatool.store.protocol import AHEAD, Advance, NameMissing, WrongBytes
 
 PACKED_BELOW = 64 << 10
 """Objects below this many bytes may share a pack; larger ones stay linkable files (formats §4)."""
 PACK_FROM = 256
 """From this many small objects in one go they are packed: fewer are not worth a pack (formats §4)."""
+RESUMED_FROM = 96 << 20
+"""A download from this many bytes on is gone on with where it was broken off."""
 PACKS_PER_SHARD = 8
 """A kill costs at most this many packs: then a shard makes what there is readable."""
 MERGE_ABOVE = 32
@@ -98,10 +101,12 @@ class CacheWriter:
         oid = large.wanted.oid
         if not self._missing((oid,)):
             return
+        if large.path is None and large.wanted.size >= RESUMED_FROM and self._put_partial(large, advance):
+            return
         fd, temp = self._loose.open_temp(_TEMPORARY)
         try:
             if large.path is None:
-                large.copy_to(fd, advance)
+                large.copy_to(fd, 0, advance)
             else:
                 source = os.open(large.path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
                 try:
@@ -114,6 +119,30 @@ class CacheWriter:
             raise self._translated(error, large.wanted.size) from error
         size = os.fstat(fd).st_size
         self._loose.add(temp, self._target(oid), fd=fd, mode=_READ_ONLY, size=size, replace=False)
+
+    def _put_partial(self, large: Large, advance: Advance | None) -> bool:
+        """Take a large object by way of a file that is kept if the connection, or this process, breaks off."""
+        oid = large.wanted.oid
+        make_dirs(self._top / "tmp", like=self._top)
+        partial = open_partial(self._top / "tmp", oid)
+        if partial is None:
+            return False
+        have = max(0, partial.size - AHEAD)
+        if have and advance is not None:
+            advance(have)
+        try:
+            large.copy_to(partial.fd, have, advance)
+        except (WrongBytes, NameMissing):
+            partial.discard()
+            raise
+        except BaseException as error:
+            partial.keep()
+            raise self._translated(error, large.wanted.size) from error
+        fd, name = partial.take()
+        size = os.fstat(fd).st_size
+        temp = _TEMPORARY + b"/" + name
+        self._loose.add(temp, self._target(oid), fd=fd, mode=_READ_ONLY, size=size, replace=False)
+        return True
 
     def save(self, source: int, size: int, *, advance: Callable[[int], None] | None = None) -> ObjectId:
         """Copy an open file of unknown id into the cache, hashing the copy; `advance` hears of bytes done."""

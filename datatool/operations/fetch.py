@@ -98,10 +98,7 @@ def fetch(
     asked: list[str] = []
     for names, wishes in groups.items():
         alone = len(groups) == 1 and not results
-        for wish, name in _from_each(
-            project, names, wishes, totals, asked, alone, force, dry_run, jobs, offline, progress
-        ):
-            results.append(_transferred(wish, name))
+        results += _from_each(project, names, wishes, totals, asked, alone, force, dry_run, jobs, offline, progress)
     return TransferResult(
         remote=", ".join(sorted(set(asked))) or remote or project.config.default_remote or "",
         artifacts=one_per_path(results),
@@ -138,14 +135,15 @@ def _from_each(
     jobs: int | None,
     offline: bool,
     progress: Progress,
-) -> Iterator[tuple[_Wish, str]]:
-    """Fetch from the first remote, and what it does not have from the next; each wish, with the remote asked last.
+) -> Iterator[Transferred]:
+    """Fetch from the first remote, and what it does not have from the next; what became of each wish.
 
     A remote that can't be used is passed over with a warning, unless it is the last one; `alone` raises its error.
     """
     left = list(wishes)
     for number, name in enumerate(names):
         last = number == len(names) - 1
+        connection: Connection | None = None
         failed: DatatoolError | None = None
         try:
             connection = connect_to(project, name, offline=offline, jobs=jobs)
@@ -166,7 +164,7 @@ def _from_each(
             progress.warn(f"{failed.message}; asking {names[number + 1]} instead")
         for wish in left:
             if wish not in again:
-                yield wish, name
+                yield _transferred(wish, connection)
         for wish in again:
             wish.absent.clear()
             wish.error = None
@@ -360,28 +358,44 @@ def _no_such(project: Project, version: Version) -> DatatoolError:
     return not_found(project, named(whole), whole)
 
 
-def _transferred(wish: _Wish, remote: str) -> Transferred:
+def _transferred(wish: _Wish, connection: Connection | None) -> Transferred:
+    """What became of a wish at the remote that was asked last; None for one that could not be connected to."""
     name = wish.version.name
     if wish.error is not None:
         return Transferred(path=name, ok=False, error=wish.error)
-    if not wish.absent:
+    if not wish.absent or connection is None:
         return Transferred(path=name, ok=True)
-    labels = sorted({item.wanted.label for item in wish.absent})
+    return Transferred(path=name, ok=False, error=failure_of(_what_is_absent(wish.absent, connection)))
+
+
+def _what_is_absent(absent: Sequence[Absent], connection: Connection) -> DatatoolError:
+    remote = connection.remote
+    labels = sorted({item.wanted.label for item in absent})
     shown = ", ".join(named(label) for label in labels[:5]) + (
         f" and {len(labels) - 5} more" if len(labels) > 5 else ""
     )
-    oid = wish.absent[0].wanted.oid
     path = labels[0].decode("utf-8", "surrogateescape")
-    if any(item.damaged for item in wish.absent):
-        error: DatatoolError = DamageFound(
-            f"{shown}: object {oid[:12]}… on the remote {remote} is damaged; nothing wrong was kept",
+    what = f"{shown}: object {absent[0].wanted.oid[:12]}…"
+    if any(item.damaged for item in absent):
+        return DamageFound(
+            f"{what} on the remote {connection.name} is damaged; nothing wrong was kept",
             hint="whoever has the data runs datatool push, which heals it; then run this again",
             path=path,
         )
-    else:
-        error = PartlyDone(
-            f"{shown}: object {oid[:12]}… is not on the remote {remote}",
-            hint="whoever has the data runs datatool push (or push --verify); then run this again",
+    if remote.format is None:
+        return PartlyDone(
+            f"{what} is not on the remote {connection.name}: nothing was ever pushed to {remote.label}",
+            hint="check that address; whoever has the data runs datatool push; then run this again",
             path=path,
         )
-    return Transferred(path=name, ok=False, error=failure_of(error))
+    if remote.damaged_records:
+        return DamageFound(
+            f"{what} can't be found on the remote {connection.name}: {remote.damaged_records[0]} is damaged or gone",
+            hint="whoever has the data runs datatool push, which heals it; then run this again",
+            path=path,
+        )
+    return PartlyDone(
+        f"{what} is not on the remote {connection.name}",
+        hint="whoever has the data runs datatool push (or push --verify); then run this again",
+        path=path,
+    )

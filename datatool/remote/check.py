@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from datatool.errors import DatatoolError, RemoteError
+from datatool.formats.index_list import decode_index_list
 from datatool.formats.shard import LOOSE, Root
 from datatool.model.oid import EMPTY, ObjectId
-from datatool.remote.session import Remote
+from datatool.remote.session import FORMAT_NAME, INDEX_LIST, Remote
 from datatool.remote.state import Location, root_key
 from datatool.store.objects import Wanted
 from datatool.store.protocol import NameMissing, NameTaken, Store
 
 _PACK_END = 44
 """A pack goes on at least this far behind its last payload: nonce and trailer."""
+_JOBS: Final = 8
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,7 +39,8 @@ class Lost(NamedTuple):
 
 
 def check(store: Store) -> tuple[CheckStep, ...]:
-    """Prove that a store can be written, read, listed and deleted from, with a small name of its own.
+    """Prove that a store can be written, read, listed and deleted from, with a small name of its own; one that is
+    read only by nature, that a remote can be read from it.
 
     The steps come in the order they were tried; what can't be tried because an earlier one failed is left out.
     """
@@ -49,7 +53,7 @@ def check(store: Store) -> tuple[CheckStep, ...]:
         steps.append(CheckStep(name=title, ok=ok, detail="" if ok else f"found {found!r:.80}, not {expected!r:.80}"))
 
     if not store.capabilities.write:
-        return (CheckStep(name="write", ok=False, detail="read only"),)
+        return tuple(_check_reading(store))
     current = "write"
     try:
         store.put(name, data)
@@ -71,6 +75,25 @@ def check(store: Store) -> tuple[CheckStep, ...]:
     return tuple(steps)
 
 
+def _check_reading(store: Store) -> Iterator[CheckStep]:
+    current = "read"
+    try:
+        data = store.get(FORMAT_NAME)
+        yield CheckStep(name=current, ok=True, detail="read only")
+        current = "range"
+        right = store.get(FORMAT_NAME, 1, 5) == data[1:6]
+        slow = "" if store.capabilities.ranges else "the whole is sent for any part"
+        yield CheckStep(name=current, ok=right, detail=slow if right else "another part was sent than asked for")
+        if not store.capabilities.list:
+            current = "index.list"
+            decode_index_list(store.get(INDEX_LIST))
+            yield CheckStep(name=current, ok=True, detail="")
+    except NameMissing as missing:
+        yield CheckStep(name=current, ok=False, detail=f"there is no {missing.args[0]}")
+    except DatatoolError as error:
+        yield CheckStep(name=current, ok=False, detail=str(error))
+
+
 def status(remote: Remote, roots: Iterable[Root]) -> frozenset[ObjectId]:
     """The oids of those roots that a live push record lists: pushed whole, and not expired since."""
     live = remote.state.live_roots()
@@ -83,17 +106,20 @@ def present(remote: Remote, wanted: Sequence[Wanted]) -> frozenset[ObjectId]:
     places = remote.state.locations(oids)
     if not places:
         return frozenset(oids)
+    if not remote.store.capabilities.list:
+        ends = _ends((place.name, _end(place)) for found in places.values() for place in found)
+        there = _asked_for(remote.store, ends)
+        return frozenset(oid for oid in oids if not any(place.name in there for place in places.get(oid, ())))
     sizes = _sizes(remote.store, (place.name for found in places.values() for place in found))
     return frozenset(oid for oid in oids if not any(_fits(place, sizes) for place in places.get(oid, ())))
 
 
 def lost_names(remote: Remote) -> Lost:
     """Compare everything that the index names with what is listed: two listings, however much there is."""
-    ends: dict[str, int] = {}
-    for name, _, record in remote.state.names():
-        end = record.ulen if record.kind == LOOSE else record.off + record.clen
-        if end > ends.get(name, -1):
-            ends[name] = end
+    ends = _ends(
+        (name, record.ulen if record.kind == LOOSE else record.off + record.clen)
+        for name, _, record in remote.state.names()
+    )
     if not ends:
         return Lost(frozenset(), frozenset())
     sizes = _sizes(remote.store, ends)
@@ -136,10 +162,41 @@ def _sizes(store: Store, names: Iterable[str] | Collection[str]) -> dict[str, in
     return {item.name: item.size for part in sorted(parts) for item in store.list(f"{part}/")}
 
 
+def _asked_for(store: Store, ends: Mapping[str, int]) -> frozenset[str]:
+    """Those names that are there with the right size, one request each: where nothing can be listed, the last byte
+    that must be there is asked for, and the one behind it."""
+
+    def there(name: str) -> bool:
+        least = ends[name] + (_PACK_END if name.startswith("packs/") else 0)
+        start = max(0, least - 1) if store.capabilities.ranges else 0
+        try:
+            found = len(store.get(name, start, 2))
+        except NameMissing:
+            return False
+        if not store.capabilities.ranges:
+            return found > 0  # to learn more would cost all of it
+        return found > 0 if name.startswith("packs/") else found == least - start
+
+    with ThreadPoolExecutor(max_workers=_JOBS, thread_name_prefix="look") as pool:
+        return frozenset(name for name, found in zip(ends, pool.map(there, ends), strict=True) if found)
+
+
+def _ends(found: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """For each name, how far its records reach."""
+    ends: dict[str, int] = {}
+    for name, end in found:
+        if end > ends.get(name, -1):
+            ends[name] = end
+    return ends
+
+
+def _end(place: Location) -> int:
+    return place.ulen if place.kind == LOOSE else place.off + place.clen
+
+
 def _fits(place: Location, sizes: dict[str, int]) -> bool:
     size = sizes.get(place.name)
-    end = place.ulen if place.kind == LOOSE else place.off + place.clen
-    return size is not None and _size_right(place.name, end, size)
+    return size is not None and _size_right(place.name, _end(place), size)
 
 
 def _size_right(name: str, end: int, size: int) -> bool:

@@ -45,6 +45,7 @@ class Check:
 
 def final_check(remote: Remote) -> Check:
     """Note the time, then read the remote once more: what is uploaded after this must be checked again."""
+    remote.settle()
     check = Check(server=remote.store.server_time(), machine=remote.boottime())
     remote.refresh()
     return check

@@ -92,4 +92,4 @@ def _directory(url: RemoteUrl, *, durability: Durability, seen: bool) -> Store:
 def _known_protocols() -> frozenset[str]:
     """The protocols that some installed or installable filesystem speaks."""
     registry = import_module("fsspec.registry")
-    return frozenset(registry.known_implementations)
+    return frozenset(registry.known_implementations) | {"webdavs"}

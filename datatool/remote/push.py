@@ -81,6 +81,8 @@ def push(
     asks for every object even where a push record covers it (and makes a remote anew that is gone), `dry_run` only
     counts. An object that can't be read here makes the roots that need it fail; the rest goes on.
     """
+    if not remote.store.capabilities.write:
+        remote.require_writable()  # refuses, before anything is asked
     remote.open(create=not dry_run, again=force)
     if not dry_run:
         remote.require_writable()
@@ -163,9 +165,12 @@ class _Push:
         self._absent: dict[ObjectId, Absent] = {}
         self._rejected: set[ObjectId] = set()
         self._bad_packs: frozenset[str] = frozenset()
+        self._verify = False
 
     def look_for_lost(self) -> None:
-        """Compare the index with what is really there: what is gone does not count, what is wrong is not used again."""
+        """Compare the index with what is really there: what is gone does not count, what is wrong is not used again.
+        `index.list` is written again in any case: nothing tells whether it is right."""
+        self._verify = True
         lost = lost_names(self._remote)
         self._sink.lost.update(lost.gone, lost.wrong)
         self._sink.avoid.update(lost.wrong)
@@ -210,8 +215,10 @@ class _Push:
             return done is Outcome.DONE
         if self._sink.pending:
             self._sink.publish()
-            if index_list:
-                write_index_list(self._remote)
+        elif not self._verify:
+            return True
+        if index_list:
+            write_index_list(self._remote)
         return True
 
     def _send(self, task: Task | None) -> RemoteState:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -21,22 +21,23 @@ from datatool.errors import (
     RemoteError,
     RemoteUnreachable,
 )
-from datatool.formats.gc_record import Condemn, Drop, decode_condemn, decode_drop
-from datatool.formats.index_list import decode_index_list
+from datatool.formats.gc_record import Condemn, Drop
+from datatool.formats.index_list import IndexList, decode_index_list
 from datatool.formats.remote_format import RemoteFormat, decode_remote_format, encode_remote_format
 from datatool.formats.shard import Shard, shard_path
 from datatool.hashing import digest
 from datatool.localfs.atomic import make_dirs
 from datatool.remote.memory import FormatMemory, RecordMemory
+from datatool.remote.records import id_of, is_record, parse_gc, parse_shard, read_records
 from datatool.remote.state import GcRecords, KnownShard, RemoteState
-from datatool.store.protocol import ByteRange, Listed, NameMissing, NameTaken, Store
+from datatool.store.protocol import Listed, NameMissing, NameTaken, Store
 
 FORMAT_NAME: Final = "datatool-remote.json"
 INDEX_LIST: Final = "index.list"
-_SETTLE: Final = 2.0
-"""Seconds to wait before reading back a format file written where no conditional write exists."""
 _READ_TRIES: Final = 20
 _BATCH: Final = 16
+_LIST_TRIES: Final = 2
+"""How often an `index.list` is read that names shards which are not there, before they are left out."""
 
 
 def boottime() -> float:
@@ -53,7 +54,7 @@ class Remote:
     """A remote of one project. `open` reads it; nothing is asked before.
 
     `memory_dir` keeps what was downloaded; `now` is this machine's wall clock (used only to judge that a record
-    is young), `boottime` one that runs during sleep, `sleep` waits.
+    is young), `boottime` one that runs during sleep.
     """
 
     def __init__(
@@ -65,7 +66,6 @@ class Remote:
         name: str,
         now: Callable[[], float] = time.time,
         boottime: Callable[[], float] = boottime,
-        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.store = store
         self.project = project
@@ -75,11 +75,12 @@ class Remote:
         self.format: RemoteFormat | None = None
         """None while the remote does not exist yet."""
         self.damaged_records: tuple[str, ...] = ()
-        """Shards and gc records whose bytes are not what their names say; they are left out of the state."""
+        """Shards and gc records whose bytes are not what their names say, or that are named and not there; they are
+        left out of the state."""
         self.listed: dict[str, Listed] = {}
         """The last listing of `index/` and `gc/`, by name."""
         self._now = now
-        self._sleep = sleep
+        self._unsettled = False
         self._memory_dir = memory_dir
         self._formats = FormatMemory(memory_dir)
         self._records: RecordMemory | None = None
@@ -124,7 +125,11 @@ class Remote:
     def require_writable(self) -> None:
         """Raise RemoteDenied unless this version may push here, DamageFound when gc's word can't be read."""
         if not self.store.capabilities.write:
-            raise RemoteDenied(f"{self.label}: read only, nothing can be pushed there", path=self.label)
+            raise RemoteDenied(
+                f"{self.label}: read only, nothing can be pushed there",
+                hint="push with -r NAME to the remote that it is a copy of",
+                path=self.label,
+            )
         if self.format is not None and self.format.features_write:
             wanted = ", ".join(self.format.features_write)
             raise RemoteDenied(
@@ -162,8 +167,17 @@ class Remote:
                 return self.store.get(FORMAT_NAME)
             return data
         self.store.put(FORMAT_NAME, data)
-        self._sleep(_SETTLE)  # another first push may have written its own meanwhile; the last one wins for both
+        self._unsettled = True
         return self.store.get(FORMAT_NAME)
+
+    def settle(self) -> None:
+        """Before a first push is committed: another one may have written its own format file meanwhile, where no
+        conditional write exists. The last one wins for both; the time to see it is that of the upload."""
+        if self._unsettled:
+            data = self.store.get(FORMAT_NAME)
+            self._use(data)
+            self._formats.remember(self.label, data)
+            self._unsettled = False
 
     def _use(self, data: bytes) -> None:
         try:
@@ -188,11 +202,8 @@ class Remote:
     def refresh(self) -> None:
         """Read what is new in the remote: two requests when nothing is."""
         for _ in range(_READ_TRIES):
-            try:
-                if self._refresh():
-                    return
-            except NameMissing:
-                continue  # a superseded shard was deleted between the listing and the read
+            if self._refresh():
+                return
         raise RemoteError(f"{self.label}: its index kept changing while it was read", hint="try again")
 
     def _refresh(self) -> bool:
@@ -200,12 +211,14 @@ class Remote:
         assert records is not None
         if not self.store.capabilities.list:
             return self._refresh_without_list(records)
-        index = {item.name: item for item in self.store.list("index/") if _is_record(item.name, "index/", (".dti",))}
+        index = {item.name: item for item in self.store.list("index/") if is_record(item.name, "index/", (".dti",))}
         if self._was_replaced(records, index) and self._reread_format():
             return False
-        self._load_shards(records, index)
-        gc = {item.name: item for item in self.store.list("gc/") if _is_record(item.name, "gc/", (".condemn", ".drop"))}
-        self._load_gc(records, gc)
+        if self._load_shards(records, index):
+            return False  # superseded shards were deleted between the listing and the read
+        gc = {item.name: item for item in self.store.list("gc/") if is_record(item.name, "gc/", (".condemn", ".drop"))}
+        if self._load_gc(records, gc):
+            return False
         gone = (records.names("index/") - index.keys()) | (records.names("gc/") - gc.keys())
         records.forget(gone)
         records.save()
@@ -225,90 +238,107 @@ class Remote:
         except NameMissing:
             raise _Gone(
                 f"{self.label}: there is no remote any more; is it mounted? this machine has used one there",
-                hint="mount it and try again; if it was deleted on purpose, datatool push --force makes it anew",
+                hint="mount it and try again; if it was deleted on purpose, datatool push --force makes it anew"
+                if self.store.capabilities.write
+                else "check the remote's URL",
             ) from None
         self._use(data)
         self._formats.remember(self.label, data)
         return before is None or self.format is None or before.id != self.format.id
 
     def _refresh_without_list(self, records: RecordMemory) -> bool:
-        try:
-            found = decode_index_list(self.store.get(INDEX_LIST))
-        except NameMissing:
-            self.state = RemoteState()
-            return True
-        index = {shard_path(oid): Listed(shard_path(oid), 0, 0.0) for oid in found.shards}
-        self._load_shards(records, index)
+        """Read what `index.list` names: it has no dates, so every push record counts as made in time."""
+        for _ in range(_LIST_TRIES):
+            found = self._index_list()
+            index = {shard_path(oid): Listed(shard_path(oid), 0, 0.0) for oid in found.shards} if found else {}
+            if found is None or (self._was_replaced(records, index) and self._reread_format()):
+                return False
+            gone = self._load_shards(records, index)
+            dropped = frozenset(found.dropped)
+            if not gone:
+                break  # else it was older than what it names: another one may be there by now
+        self.damaged_records += gone
+        records.forget(records.names("index/") - index.keys())
         records.save()
         self.listed = index
-        self._fold(frozenset(found.dropped))
+        self._fold(dropped)
         return True
 
-    def _load_shards(self, records: RecordMemory, index: dict[str, Listed]) -> None:
+    def _index_list(self) -> IndexList | None:
+        """What `index.list` says; None where another remote lies there than before."""
+        try:
+            return decode_index_list(self.store.get(INDEX_LIST))
+        except NameMissing:
+            if self._reread_format():
+                return None
+            raise RemoteError(
+                f"{self.label}: has no {INDEX_LIST}, which reading needs where nothing can be listed",
+                hint=f"whoever can push there sets remotes.NAME.index_list to true and runs datatool push --verify; "
+                f"whoever copies the remote copies {INDEX_LIST} last",
+            ) from None
+        except NewerFormat as error:
+            raise NewerFormat(f"{self.label}: {error}", hint=error.hint) from error
+        except FormatError as error:
+            raise NotARemote(
+                f"{self.label}: its {INDEX_LIST} is none ({error})",
+                hint="check the remote's URL, and whether the network asks you to log in first",
+            ) from error
+
+    def _load_shards(self, records: RecordMemory, index: dict[str, Listed]) -> tuple[str, ...]:
+        """Read the shards of a listing that are not known yet; the names of those that are not there any more."""
         for name in [name for name in self._loaded if name not in index]:
             del self._loaded[name]
         bad: list[str] = []
+        gone: list[str] = []
         for name in index:
-            if name not in self._loaded and (kept := records.load(name, _id_of(name))) is not None:
+            if name not in self._loaded and (kept := records.load(name, id_of(name))) is not None:
                 self._loaded[name] = Shard(kept)
         unseen = sorted((item for name, item in index.items() if name not in self._loaded), key=lambda item: -item.time)
         while unseen:
             superseded = {old for shard in self._loaded.values() for old in shard.header.supersedes}
-            unseen = [item for item in unseen if _id_of(item.name) not in superseded]
+            unseen = [item for item in unseen if id_of(item.name) not in superseded]
             batch, unseen = unseen[:_BATCH], unseen[_BATCH:]
-            for name, data in self._fetch(batch):
-                shard = self._parse_shard(name, data)
+            for name, data in read_records(self.store, batch, gone):
+                shard = parse_shard(name, data)
                 if shard is None:
                     bad.append(name)
                 else:
                     records.keep(name, data)
                     self._loaded[name] = shard
         self.damaged_records = tuple(bad)
+        return tuple(gone)
 
-    def _load_gc(self, records: RecordMemory, gc: dict[str, Listed]) -> None:
+    def _load_gc(self, records: RecordMemory, gc: dict[str, Listed]) -> bool:
+        """Read the gc records of a listing that are not known yet; whether some are not there any more."""
         for name in [name for name in self._gc if name not in gc]:
             del self._gc[name]
         unseen: list[Listed] = []
         for name, item in gc.items():
             if name in self._gc:
                 continue
-            kept = records.load(name, _id_of(name))
+            kept = records.load(name, id_of(name))
             if kept is None:
                 unseen.append(item)
             else:
-                self._gc[name] = _parse_gc(name, bytes(kept))
-        for name, data in self._fetch(unseen):
-            if digest(data) != _id_of(name):
+                self._gc[name] = parse_gc(name, bytes(kept))
+        gone: list[str] = []
+        for name, data in read_records(self.store, unseen, gone):
+            if digest(data) != id_of(name):
                 self.damaged_records += (name,)
                 continue
             try:
-                self._gc[name] = _parse_gc(name, data)
+                self._gc[name] = parse_gc(name, data)
             except NewerFormat:
                 raise
             except FormatError:
                 self.damaged_records += (name,)
                 continue
             records.keep(name, data)
-
-    def _fetch(self, items: Sequence[Listed]) -> Iterable[tuple[str, bytes]]:
-        if not items:
-            return ()
-        found = self.store.get_many([ByteRange(item.name, 0, item.size or _ALL) for item in items])
-        return zip((item.name for item in items), found, strict=True)
-
-    def _parse_shard(self, name: str, data: bytes) -> Shard | None:
-        if digest(data) != _id_of(name):
-            return None
-        try:
-            return Shard(data)
-        except NewerFormat:
-            raise
-        except FormatError:
-            return None
+        return bool(gone)
 
     def _fold(self, listed_dropped: frozenset[str] = frozenset()) -> None:
         shards = (
-            KnownShard(_id_of(name), self.listed[name].time, self.listed[name].size, shard)
+            KnownShard(id_of(name), self.listed[name].time, self.listed[name].size, shard)
             for name, shard in self._loaded.items()
         )
         gc = GcRecords(
@@ -340,24 +370,4 @@ class Remote:
 
     def list_index(self) -> dict[str, Listed]:
         """The index shards that are there now, by name: one request."""
-        return {item.name: item for item in self.store.list("index/") if _is_record(item.name, "index/", (".dti",))}
-
-
-_ALL: Final = 64 << 20
-"""More than any record has, where a listing did not tell its size."""
-
-
-def _is_record(name: str, part: str, suffixes: tuple[str, ...]) -> bool:
-    stem, dot, suffix = name[len(part) :].partition(".")
-    return name.startswith(part) and dot + suffix in suffixes and len(stem) == 64 and set(stem) <= _HEX
-
-
-_HEX: Final = frozenset("0123456789abcdef")
-
-
-def _id_of(name: str) -> str:
-    return name.partition("/")[2].partition(".")[0]
-
-
-def _parse_gc(name: str, data: bytes) -> Condemn | Drop:
-    return decode_condemn(data) if name.endswith(".condemn") else decode_drop(data)
+        return {item.name: item for item in self.store.list("index/") if is_record(item.name, "index/", (".dti",))}

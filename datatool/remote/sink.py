@@ -255,7 +255,7 @@ class UploadSink:
         fd, path = new_temp(self._remote.scratch())
         try:
             try:
-                large.copy_to(fd, None)
+                large.copy_to(fd, 0, None)
             finally:
                 os.close(fd)
             self._store.put_file(name, path, large.wanted.oid, advance=advance)

@@ -46,6 +46,10 @@ class _Stretch(NamedTuple):
     members: tuple[_Member, ...]
 
 
+_Pieces = list[bytes | memoryview | None]
+"""What a request gave for each object of a stretch."""
+
+
 class Suspect(NamedTuple):
     """A place in a remote that gave nothing, or wrong bytes, for an object of `size` bytes."""
 
@@ -62,6 +66,7 @@ class RemoteSource:
         self._remote = remote
         self._jobs = max(1, jobs)
         self._bad: dict[ObjectId, set[Location]] = {}
+        self._damaged: set[ObjectId] = set()
         self._refreshed = False
 
     def read(self, wanted: Sequence[Wanted]) -> Iterator[Small | Large | Absent]:
@@ -76,12 +81,12 @@ class RemoteSource:
                     yield Large(member.wanted, None, partial(self._copy_to, member.wanted))
                 else:
                     packed.append(member)
-            yield from self._fetch(_stretches(packed), again)
+            yield from self._fetch(_stretches(packed, ranges=self._remote.store.capabilities.ranges), again)
             for item in unplaced:
                 if item.oid == EMPTY:
                     yield Small(item, b"")
                 elif self._refreshed:
-                    yield Absent(item, damaged=False)
+                    yield Absent(item, damaged=item.oid in self._damaged)
                 else:
                     again.append(item)
             if any(item in again for item in unplaced):
@@ -131,7 +136,7 @@ class RemoteSource:
     def _fetch(self, stretches: Sequence[_Stretch], again: list[Wanted]) -> Iterator[Small]:
         """The objects of each stretch; those that it did not hold go into `again`."""
         todo = deque(stretches)
-        flying: deque[tuple[_Stretch, Future[list[bytes | memoryview | None]]]] = deque()
+        flying: deque[tuple[_Stretch, Future[_Pieces | None]]] = deque()
         held = 0
         pool = ThreadPoolExecutor(max_workers=min(self._jobs, len(todo)) or 1, thread_name_prefix="fetch")
         try:
@@ -141,21 +146,25 @@ class RemoteSource:
                     held += stretch.length
                     flying.append((stretch, pool.submit(_load, self._remote, stretch)))
                 stretch, future = flying.popleft()
-                for member, data in zip(stretch.members, future.result(), strict=True):
+                found = future.result()
+                for member, data in zip(stretch.members, found or [None] * len(stretch.members), strict=True):
                     if data is None:
                         self._mark(member.wanted, member.place)
                         again.append(member.wanted)
+                        if found is not None:
+                            self._damaged.add(member.wanted.oid)
                     else:
                         yield Small(member.wanted, data)
-                del future
+                del future, found
                 held -= stretch.length
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
     # Large objects
 
-    def _copy_to(self, wanted: Wanted, fd: int, advance: Advance | None) -> None:
-        """Copy a loose object into an open file, from the first place where it is right."""
+    def _copy_to(self, wanted: Wanted, fd: int, have: int, advance: Advance | None) -> None:
+        """Copy a loose object into an open file, from the first place where it is right; what an earlier attempt left
+        in the file may itself be wrong, so that the same place is asked once more without it."""
         wrong = False
         while True:
             place = self._first(wanted.oid)
@@ -167,32 +176,37 @@ class RemoteSource:
             size = wanted.size or place.ulen
             try:
                 if place.kind == LOOSE:
-                    self._remote.store.get_file(place.name, fd, wanted.oid, size, advance=advance)
+                    self._remote.store.get_file(place.name, fd, wanted.oid, size, have=have, advance=advance)
                     return
                 raise NameMissing(place.name)
             except NameMissing:
                 self._mark(wanted, place)
             except WrongBytes:
+                if have:
+                    have = 0
+                    continue
                 wrong = True
                 self._mark(wanted, place)
 
 
 def read_place(remote: Remote, wanted: Wanted, place: Location) -> bytes | memoryview | None:
     """The bytes at one place, whatever they are; None if there is nothing, or too little."""
-    return _load(remote, _Stretch(place.name, place.off, _length(place), (_Member(wanted, place),)))[0]
+    found = _load(remote, _Stretch(place.name, place.off, _length(place), (_Member(wanted, place),)))
+    return None if found is None else found[0]
 
 
-def _load(remote: Remote, stretch: _Stretch) -> list[bytes | memoryview | None]:
-    """One request, cut into objects and decompressed; None for each that it did not hold."""
+def _load(remote: Remote, stretch: _Stretch) -> _Pieces | None:
+    """One request, cut into objects and decompressed: None for each that is damaged, and for a name that is gone."""
     try:
         data = memoryview(remote.store.get(stretch.name, stretch.start, stretch.length))
     except NameMissing:
-        return [None] * len(stretch.members)
+        return None
     return [_cut(data, stretch.start, wanted, place) for wanted, place in stretch.members]
 
 
-def _stretches(members: Iterable[_Member]) -> list[_Stretch]:
-    """Few requests for many objects: neighbours together, the whole of what is wanted mostly."""
+def _stretches(members: Iterable[_Member], *, ranges: bool) -> list[_Stretch]:
+    """Few requests for many objects: neighbours together, the whole of what is wanted mostly, or where a part costs
+    as much as the whole (without `ranges`)."""
     by_name: dict[str, list[_Member]] = defaultdict(list)
     for member in members:
         by_name[member.place.name].append(member)
@@ -202,7 +216,7 @@ def _stretches(members: Iterable[_Member]) -> list[_Stretch]:
         first, last = group[0].place, group[-1].place
         wanted = sum(_length(member.place) for member in group)
         span = last.off + _length(last) - first.off
-        gap = span if wanted >= WHOLE * span else GAP
+        gap = span if wanted >= WHOLE * span or not ranges else GAP
         stretches += _merged(name, group, gap)
     return stretches
 

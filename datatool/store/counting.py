@@ -73,11 +73,13 @@ class CountingStore:
         self._inner.put_file(name, source, sha256, advance=advance)
         self._count_bytes(went_out=source.stat().st_size)
 
-    def get_file(self, name: str, target: int, sha256: ObjectId, size: int, *, advance: Advance | None = None) -> None:
+    def get_file(
+        self, name: str, target: int, sha256: ObjectId, size: int, *, have: int = 0, advance: Advance | None = None
+    ) -> None:
         """Copy `name` into an open local file."""
         self._count("get_file")
-        self._inner.get_file(name, target, sha256, size, advance=advance)
-        self._count_bytes(came_in=size)
+        self._inner.get_file(name, target, sha256, size, have=have, advance=advance)
+        self._count_bytes(came_in=size - have)
 
     def delete_many(self, names: Iterable[str]) -> None:
         """Delete names."""

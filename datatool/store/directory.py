@@ -153,7 +153,9 @@ class DirectoryStore:
             if fd >= 0:
                 os.close(fd)
 
-    def get_file(self, name: str, target: int, sha256: ObjectId, size: int, *, advance: Advance | None = None) -> None:
+    def get_file(
+        self, name: str, target: int, sha256: ObjectId, size: int, *, have: int = 0, advance: Advance | None = None
+    ) -> None:
         """Copy `name` into an open local file, hashing the copy."""
         fd, found = self._open(name)
         try:

@@ -24,7 +24,8 @@ class Allowance:
     def __init__(
         self, rate: int, *, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
     ) -> None:
-        self._rate = rate
+        self.rate = rate
+        """Bytes per second."""
         self._clock = clock
         self._sleep = sleep
         self._lock = threading.Lock()
@@ -35,7 +36,7 @@ class Allowance:
         """Wait until `count` more bytes may be moved."""
         with self._lock:
             now = self._clock()
-            self._free_at = max(self._free_at, now - 1.0) + count / self._rate
+            self._free_at = max(self._free_at, now - 1.0) + count / self.rate
             wait = self._free_at - now
         if wait > 0:
             self._sleep(wait)
@@ -83,9 +84,11 @@ class LimitedStore:
         """Copy a local file to `name`."""
         self._inner.put_file(name, source, sha256, advance=self._paid(advance))
 
-    def get_file(self, name: str, target: int, sha256: ObjectId, size: int, *, advance: Advance | None = None) -> None:
+    def get_file(
+        self, name: str, target: int, sha256: ObjectId, size: int, *, have: int = 0, advance: Advance | None = None
+    ) -> None:
         """Copy `name` into an open local file."""
-        self._inner.get_file(name, target, sha256, size, advance=self._paid(advance))
+        self._inner.get_file(name, target, sha256, size, have=have, advance=self._paid(advance))
 
     def delete_many(self, names: Iterable[str]) -> None:
         """Delete names."""

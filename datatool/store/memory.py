@@ -88,7 +88,9 @@ class MemoryStore:
         if advance is not None:
             advance(len(data))
 
-    def get_file(self, name: str, target: int, sha256: ObjectId, size: int, *, advance: Advance | None = None) -> None:
+    def get_file(
+        self, name: str, target: int, sha256: ObjectId, size: int, *, have: int = 0, advance: Advance | None = None
+    ) -> None:
         """Copy `name` into an open local file."""
         data = self.get(name)
         if len(data) != size or digest(data) != sha256:

@@ -31,12 +31,13 @@ class Small(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Large:
     """An object to be copied, not held. `path` is the local file it lies in, if there is one (then the copy is
-    made by the kernel); else `copy_to(fd, advance)` writes all of it into an open local file, checks hash and size
-    while it does, and raises `WrongBytes`; `advance` hears of bytes as they come."""
+    made by the kernel); else `copy_to(fd, have, advance)` writes all of it into an open local file, checks hash and
+    size while it does, and raises `WrongBytes`. `have` bytes are in the file from an earlier attempt; `advance` hears
+    of the others as they come."""
 
     wanted: Wanted
     path: Path | None
-    copy_to: Callable[[int, Advance | None], None]
+    copy_to: Callable[[int, int, Advance | None], None]
 
 
 class Absent(NamedTuple):

@@ -57,6 +57,8 @@ class Capabilities:
     conditional: bool = False
     """`put(exclusive=True)` is atomic against other machines."""
     multipart: bool = False
+    ranges: bool = True
+    """A part of a name costs just that part; else about as much as the whole."""
 
 
 class Store(Protocol):
@@ -89,9 +91,15 @@ class Store(Protocol):
         What an earlier attempt at the same name left half sent is gone on with, where the store can.
         """
 
-    def get_file(self, name: str, target: int, sha256: ObjectId, size: int, *, advance: Advance | None = None) -> None:
+    def get_file(
+        self, name: str, target: int, sha256: ObjectId, size: int, *, have: int = 0, advance: Advance | None = None
+    ) -> None:
         """Copy `name` into the open local file descriptor `target`, hashing what arrives; `WrongBytes` unless
-        it is exactly `size` bytes with this hash. The caller publishes or discards the file."""
+        it is exactly `size` bytes with this hash. The caller publishes or discards the file.
+
+        `have` says that an earlier attempt left so many bytes in `target`: where the store can, it fetches only the
+        rest, and hashes all of it. Nothing is ever written further than `AHEAD` beyond what is complete.
+        """
 
     def delete_many(self, names: Iterable[str]) -> None:
         """Delete names; those that are not there are no error."""
@@ -104,6 +112,11 @@ class Store(Protocol):
 
     def discard(self, leftover: Leftover) -> None:
         """Delete what an unfinished upload left; it is no error if that is gone already."""
+
+
+AHEAD = 64 << 20
+"""Bytes by which a download may run ahead of its slowest part: so far behind its end, a file that was broken off is
+complete."""
 
 
 class NameMissing(KeyError):

@@ -84,9 +84,11 @@ class RetryingStore:
         """Copy a local file to `name`."""
         self._moved(advance, lambda heard: self._inner.put_file(name, source, sha256, advance=heard))
 
-    def get_file(self, name: str, target: int, sha256: ObjectId, size: int, *, advance: Advance | None = None) -> None:
+    def get_file(
+        self, name: str, target: int, sha256: ObjectId, size: int, *, have: int = 0, advance: Advance | None = None
+    ) -> None:
         """Copy `name` into an open local file."""
-        self._moved(advance, lambda heard: self._inner.get_file(name, target, sha256, size, advance=heard))
+        self._moved(advance, lambda heard: self._inner.get_file(name, target, sha256, size, have=have, advance=heard))
 
     def delete_many(self, names: Iterable[str]) -> None:
         """Delete names."""

@@ -59,7 +59,7 @@ def place(batch: Batch, item: Small | Large, path: bytes, entry: Entry, replace:
         return
     fd, temp = batch.open_temp(os.path.dirname(path))
     try:
-        item.copy_to(fd, lambda count: task.advance(bytes=count))
+        item.copy_to(fd, 0, lambda count: task.advance(bytes=count))
     except BaseException:
         batch.discard(temp, fd=fd)
         raise

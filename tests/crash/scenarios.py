@@ -44,6 +44,8 @@ class Scenario(ABC):
 
     words: tuple[str, ...]
     in_clone = False
+    stride = 1
+    """How many points the fast suite goes on at a time; the campaign takes every one."""
 
     def __init__(self, top: Path, tracer: Path, *, many: int = 0) -> None:
         self.tracer = tracer
@@ -162,7 +164,57 @@ class Pull(Scenario):
         self.copy.git("pull", "-q", "--ff-only")
 
 
-SCENARIOS: dict[str, type[Scenario]] = {"add": Add, "checkout": Checkout, "push": Push, "pull": Pull}
+class PushToMirror(Push):
+    """A push to two remotes, of which the second one is still empty."""
+
+    stride = 8
+
+    def prepare(self) -> None:
+        super().prepare()
+        self.world.ok("remote", "add", "mirror", str(self.world.top / "mirror"), "--set", "mirror=true")
+        self.world.commit("a mirror")
+
+    def check_killed(self) -> None:
+        super().check_killed()
+        check_store(self.world.top / "mirror")
+
+    def check_finished(self) -> None:
+        super().check_finished()
+        found = self.world.json("status", "--remote", "-r", "mirror")["artifacts"]
+        assert [artifact["remote"] for artifact in found] == [True, True, True]
+
+
+class Copy(Scenario):
+    """One remote copied to another one that is still empty."""
+
+    words = ("remote", "copy", "default", "second")
+    stride = 8
+
+    def prepare(self) -> None:
+        self.world.ok("add", "data", "model.bin", "extra.csv")
+        self.world.ok("remote", "add", "second", str(self.world.top / "second"))
+        self.world.commit("second version")
+        self.world.ok("push")
+
+    def check_killed(self) -> None:
+        super().check_killed()
+        check_store(self.world.top / "second")
+
+    def check_finished(self) -> None:
+        super().check_finished()
+        check_store(self.world.top / "second")
+        found = self.world.json("status", "--remote", "-r", "second")["artifacts"]
+        assert [artifact["remote"] for artifact in found] == [True, True, True]
+
+
+SCENARIOS: dict[str, type[Scenario]] = {
+    "add": Add,
+    "checkout": Checkout,
+    "push": Push,
+    "push to a mirror": PushToMirror,
+    "pull": Pull,
+    "remote copy": Copy,
+}
 
 
 def _lines(text: object) -> list[bytes]:

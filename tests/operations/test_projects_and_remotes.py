@@ -136,7 +136,14 @@ def test_a_relative_remote_is_relative_to_the_current_directory_and_stored_relat
 
 def test_remote_check_proves_what_a_remote_can_do(world: World) -> None:
     done = world.json("remote", "check")
-    assert done["ok"] and [step["name"] for step in done["steps"]] == ["write", "read", "range", "list", "delete"]
+    assert done["ok"] and [step["name"] for step in done["steps"]] == [
+        "write",
+        "read",
+        "range",
+        "atomic publish",
+        "list",
+        "delete",
+    ]
     world.fails(3, "remote", "check", "nope")
 
 

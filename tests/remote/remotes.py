@@ -99,9 +99,11 @@ class FaultyStore:
         self._request("put_file", name)
         self.inner.put_file(name, source, sha256, advance=advance)
 
-    def get_file(self, name: str, target: int, sha256: ObjectId, size: int, *, advance: Advance | None = None) -> None:
+    def get_file(
+        self, name: str, target: int, sha256: ObjectId, size: int, *, have: int = 0, advance: Advance | None = None
+    ) -> None:
         self._request("get_file", name)
-        self.inner.get_file(name, target, sha256, size, advance=advance)
+        self.inner.get_file(name, target, sha256, size, have=have, advance=advance)
 
     def delete_many(self, names: Iterable[str]) -> None:
         names = tuple(names)
@@ -169,7 +171,7 @@ class Received:
     def put_large(self, large: Large, advance: Advance | None = None) -> None:
         path = self.directory / f"{large.wanted.oid}.fetched"
         with path.open("w+b") as file:
-            large.copy_to(file.fileno(), advance)
+            large.copy_to(file.fileno(), 0, advance)
         self.data[large.wanted.oid] = path.read_bytes()
 
     def finish(self) -> None:
@@ -203,7 +205,6 @@ class Machine:
             name="origin",
             now=self.clock,
             boottime=self.clock,
-            sleep=self.clock.pass_,
         )
 
     def root(self, *datas: bytes) -> tuple[PushRoot, list[Wanted]]:

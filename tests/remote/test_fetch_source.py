@@ -179,7 +179,7 @@ def test_present_and_status_tell_what_is_there_from_what_is_recorded(tmp_path: P
 def test_check_proves_write_read_range_list_and_delete_and_leaves_nothing() -> None:
     store = MemoryStore()
     assert [(step.name, step.ok) for step in check(store)] == [
-        (name, True) for name in ("write", "read", "range", "list", "delete")
+        (name, True) for name in ("write", "read", "range", "atomic publish", "list", "delete")
     ]
     assert list(store.list("")) == []
 
@@ -193,4 +193,20 @@ def test_check_says_what_does_not_work() -> None:
         capabilities = Capabilities(write=False)  # type: ignore[assignment]
 
     assert [step.name for step in check(Forgetful()) if not step.ok] == ["delete"]
-    assert [(step.name, step.ok) for step in check(Closed())] == [("write", False)]
+    assert [(step.name, step.ok) for step in check(Closed())] == [("read", False)]
+
+
+def test_check_of_what_is_read_only_by_nature_proves_that_it_can_be_read(tmp_path: Path) -> None:
+    machine = a_machine(tmp_path)
+    machine.push(machine.root(b"x"))
+
+    class Mirror(MemoryStore):
+        capabilities = Capabilities(write=False, list=False, delete=False)  # type: ignore[assignment]
+
+    mirror = Mirror()
+    for item in machine.store.list(""):
+        mirror.put(item.name, machine.store.get(item.name))
+    steps = [(step.name, step.ok) for step in check(mirror)]
+    assert steps == [("read", True), ("range", True), ("index.list", True)]
+    mirror.delete_many(["index.list"])
+    assert check(mirror)[-1].detail == "there is no index.list"

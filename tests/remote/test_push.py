@@ -306,3 +306,29 @@ def test_a_push_over_a_directory_holds_no_more_than_its_share_of_memory_in_fligh
     files = [bytes([n]) * (7 << 20) for n in range(30)]
     machine.push(machine.root(*files), store=Slow(machine.store))
     assert 7 << 20 <= most[0] <= 64 << 20
+
+
+def test_two_first_pushes_without_conditional_writes_end_with_one_format(tmp_path: Path) -> None:
+    class Plain(MemoryStore):
+        @property
+        def capabilities(self) -> Capabilities:
+            return Capabilities(conditional=False)
+
+    one = a_machine(tmp_path)
+    one.store = shared = Plain(clock=one.clock)
+    other = one.other()
+    faulty = FaultyStore(shared)
+    others_format: list[bytes] = []
+
+    def the_other_pushes() -> None:
+        shared.delete_many(["datatool-remote.json"])  # as if it had looked before the first one wrote
+        other.push(other.root(*some_files(3)))
+        others_format.append(shared.get("datatool-remote.json"))
+
+    faulty.on("put", "packs/", the_other_pushes)
+    root = one.root(*some_files(5))
+    one.push(root, store=faulty)
+    assert shared.get("datatool-remote.json") == others_format[0]
+    again = FaultyStore(shared)
+    assert one.push(root, store=again).objects == 0 and len(again.requests) == 2
+    assert holds_all(one, root)

@@ -264,3 +264,25 @@ class Conformance:
         over.set()
         reader.join()
         assert seen <= set(versions)
+
+    # going on
+
+    @pytest.mark.parametrize("have", [1, 1 << 20, len(BIG) - 1, len(BIG)])
+    def test_a_broken_off_download_is_gone_on_with(self, store: Store, tmp_path: Path, have: int) -> None:
+        store.put(NAME, BIG)
+        (tmp_path / "target").write_bytes(BIG[:have])
+        heard: list[int] = []
+        with opened(tmp_path / "target") as fd:
+            store.get_file(NAME, fd, digest(BIG), len(BIG), have=have, advance=heard.append)
+        assert (tmp_path / "target").read_bytes() == BIG
+        assert sum(heard) in (len(BIG) - have, len(BIG))
+
+    def test_wrong_bytes_of_an_earlier_attempt_are_noticed(self, store: Store, tmp_path: Path) -> None:
+        store.put(NAME, BIG)
+        (tmp_path / "target").write_bytes(b"x" + BIG[1 : 1 << 20])
+        with opened(tmp_path / "target") as fd:
+            try:
+                store.get_file(NAME, fd, digest(BIG), len(BIG), have=1 << 20)
+            except WrongBytes:
+                store.get_file(NAME, fd, digest(BIG), len(BIG))
+        assert (tmp_path / "target").read_bytes() == BIG

@@ -71,9 +71,11 @@ class Shaky(MemoryStore):
     def put(self, name: str, data: bytes, *, exclusive: bool = False) -> None:
         self._carry_out(lambda: super(Shaky, self).put(name, data, exclusive=exclusive))
 
-    def get_file(self, name: str, target: int, sha256: ObjectId, size: int, *, advance: Advance | None = None) -> None:
+    def get_file(
+        self, name: str, target: int, sha256: ObjectId, size: int, *, have: int = 0, advance: Advance | None = None
+    ) -> None:
         self._carry_out(lambda: advance(size // 2) if advance is not None and self.failures else None)
-        super().get_file(name, target, sha256, size, advance=advance)
+        super().get_file(name, target, sha256, size, have=have, advance=advance)
 
 
 def test_a_broken_request_is_made_again() -> None:

@@ -1,0 +1,158 @@
+"""What a web server's refusals, and the HTTP library's exceptions, mean for a remote."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import ssl
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+import aiohttp
+from aiohttp import http_exceptions
+from aiohttp.client_exceptions import ClientConnectorCertificateError, ClientProxyConnectionError
+
+from datatool.errors import RemoteBusy, RemoteDenied, RemoteError, RemoteUnreachable
+from datatool.model.paths import show
+from datatool.remote.stores.http_identity import Identity
+from datatool.store.protocol import NameMissing
+
+
+class Cut(RemoteBusy):
+    """An answer ended before all that it had promised was there."""
+
+
+class Changed(RemoteBusy):
+    """A file became another one while it was read."""
+
+
+class WithoutRanges(Exception):
+    """The server gave the whole where a part was asked for."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """A server for messages: `label` without secrets, `host`, and who we are there."""
+
+    label: str
+    host: str
+    identity: Identity
+
+
+MEANINGS: Final[tuple[tuple[type[BaseException], type[RemoteError], str], ...]] = (
+    (ClientConnectorCertificateError, RemoteDenied, "its certificate is not trusted"),
+    (ssl.SSLCertVerificationError, RemoteDenied, "its certificate is not trusted"),
+    (aiohttp.ClientSSLError, RemoteError, "no encrypted connection came about"),
+    (ssl.SSLError, RemoteError, "no encrypted connection came about"),
+    (aiohttp.ServerFingerprintMismatch, RemoteDenied, "its certificate is not trusted"),
+    (ClientProxyConnectionError, RemoteUnreachable, "the proxy can't be reached"),
+    (aiohttp.ClientHttpProxyError, RemoteUnreachable, "the proxy refused the connection"),
+    (socket.gaierror, RemoteUnreachable, "nobody knows the host"),
+    (aiohttp.ClientConnectorDNSError, RemoteUnreachable, "nobody knows the host"),
+    (aiohttp.ClientConnectorError, RemoteUnreachable, "can't be reached"),
+    (aiohttp.ConnectionTimeoutError, RemoteUnreachable, "did not answer in time"),
+    (aiohttp.ServerTimeoutError, RemoteBusy, "sent nothing for too long"),
+    (aiohttp.ClientPayloadError, Cut, "the connection broke"),
+    (aiohttp.ClientConnectionError, RemoteBusy, "the connection broke"),
+    (aiohttp.InvalidURL, RemoteError, "is no URL that can be used"),
+    (aiohttp.ClientResponseError, RemoteError, "does not speak HTTP as it should"),
+    (http_exceptions.HttpProcessingError, RemoteError, "does not speak HTTP as it should"),
+    (aiohttp.ClientError, RemoteError, "the request failed"),
+    (asyncio.TimeoutError, RemoteBusy, "sent nothing for too long"),
+    (OSError, RemoteBusy, "the connection broke"),
+    (ValueError, RemoteError, "the request failed"),
+    (RuntimeError, RemoteError, "the request failed"),
+)
+"""The exceptions that requests raise, the special before the general, and what each is for a remote."""
+
+_BUSY: Final = frozenset({408, 425, 429})
+_GONE: Final = frozenset({404, 410})
+
+
+@contextmanager
+def translated(place: Place) -> Iterator[None]:
+    """Let nothing foreign out: errors of the HTTP library become RemoteError and its kin."""
+    try:
+        yield
+    except (RemoteError, WithoutRanges):
+        raise
+    except (aiohttp.ClientError, http_exceptions.HttpProcessingError, OSError, ValueError, RuntimeError) as error:
+        raise translate(error, place) from error
+
+
+def translate(error: Exception, place: Place) -> RemoteError:
+    """The RemoteError for an exception of the HTTP library."""
+    if isinstance(error, aiohttp.ClientHttpProxyError) and error.status == 407:
+        return RemoteDenied(
+            f"{place.label}: the proxy wants credentials", hint="put them into the proxy's URL: http://USER:PASSWORD@…"
+        )
+    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, socket.gaierror):
+        return _unreachable(f"{place.label}: nobody knows the host {place.host}")
+    kind, text = next((kind, text) for foreign, kind, text in MEANINGS if isinstance(error, foreign))
+    detail = _detail(error)
+    message = f"{place.label}: {text}{f' ({show(detail)})' if detail else ''}"
+    if kind is RemoteDenied:
+        return RemoteDenied(
+            message, hint="if an authority of your own signed it, set SSL_CERT_FILE to the file with its certificate"
+        )
+    if kind is RemoteUnreachable:
+        return _unreachable(message)
+    return kind(message)
+
+
+def refusal(status: int, headers: Mapping[str, str], place: Place, name: str) -> RemoteError | NameMissing:
+    """What an answer means that is neither a success nor a redirect."""
+    if status in _GONE:
+        return NameMissing(name)
+    if status in (401, 403):
+        return RemoteDenied(f"{place.label}: access denied {place.identity.shown} (HTTP {status})", hint=_hint(place))
+    if status in _BUSY or status >= 500:
+        asked = retry_after(headers.get("Retry-After"), now=time.time())
+        return RemoteBusy(f"{place.label}: the server is busy or in trouble (HTTP {status})", retry_after=asked)
+    return RemoteError(f"{place.label}: the server refused {name} (HTTP {status})")
+
+
+def retry_after(text: str | None, *, now: float) -> float | None:
+    """Seconds to wait, from a `Retry-After` header in either of its forms.
+
+    >>> retry_after("7", now=0.0)
+    7.0
+    """
+    if text is None:
+        return None
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+    except ValueError:
+        return None
+
+
+def _hint(place: Place) -> str:
+    if place.identity.header is None:
+        return (
+            "datatool remote set NAME user=… password=… (or token=…), or a line for "
+            f"{place.host} in ~/.netrc; a bucket that may not be listed also says this of a name that is not there"
+        )
+    return "check that the credentials are right and may read there"
+
+
+def _unreachable(message: str) -> RemoteUnreachable:
+    return RemoteUnreachable(message, hint="check the address and the network, then try again")
+
+
+def _detail(error: Exception) -> str:
+    """What the system said, where it says something; never the library's own text, which may quote a URL."""
+    inner = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    if isinstance(inner, ssl.SSLCertVerificationError):
+        return inner.verify_message
+    if isinstance(inner, ssl.SSLError):
+        return (inner.reason or "").lower().replace("_", " ")
+    if isinstance(inner, OSError) and inner.errno is not None:
+        return os.strerror(inner.errno).lower()
+    return ""

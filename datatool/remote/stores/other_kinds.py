@@ -1,0 +1,135 @@
+"""Which other filesystems of fsspec can be remotes, and how each is told where and as whom.
+
+A remote needs a store in which a name is absent, old or complete. So a protocol stands here only if a single upload
+appears as a whole, or can be moved to its name; many that fsspec knows do neither, and their names could be seen
+half written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from fsspec.registry import get_filesystem_class
+
+from datatool.errors import RemoteError
+from datatool.remote.stores.options import StoreOptions
+from datatool.remote.url import RemoteUrl
+
+Move = Callable[[Any, str, str], None]
+"""Gives a file another name at once, replacing what had it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kind:
+    """One protocol: fsspec's name for it, the package that brings it, which of our settings it takes under which
+    name. With `move`, uploads go to a temporary name first; without, a name appears with all its bytes or not."""
+
+    protocol: str
+    package: str
+    arguments: Mapping[str, str]
+    move: Move | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Opened:
+    """A filesystem, the path of the remote in it, and how names are published there."""
+
+    filesystem: Any
+    top: str
+    move: Move | None = None
+    close: Callable[[], None] | None = None
+    """Ends its connections, where they do not end by themselves."""
+
+
+def _move_over_webdav(filesystem: Any, source: str, target: str) -> None:
+    filesystem.client.move(source, target, overwrite=True)
+
+
+_GOOGLE: Final = Kind(
+    protocol="gs",
+    package="gcsfs",
+    arguments={"token": "token", "keyfile": "token", "endpoint_url": "endpoint_url"},
+)
+_AZURE: Final = Kind(
+    protocol="abfs",
+    package="adlfs",
+    arguments={"user": "account_name", "password": "account_key", "token": "sas_token"},
+)
+_ALIBABA: Final = Kind(
+    protocol="oss",
+    package="ossfs",
+    arguments={"access_key_id": "key", "secret_access_key": "secret", "endpoint_url": "endpoint"},
+)
+_WEBDAV: Final = Kind(protocol="webdav", package="webdav4", arguments={}, move=_move_over_webdav)
+
+KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
+    {
+        "gs": _GOOGLE,
+        "gcs": _GOOGLE,
+        "az": _AZURE,
+        "abfs": _AZURE,
+        "oss": _ALIBABA,
+        "webdav": _WEBDAV,
+        "webdavs": _WEBDAV,
+    }
+)
+"""By the protocol of a remote's URL."""
+
+
+def kind_of(url: RemoteUrl) -> Kind:
+    """The kind of a URL. Raises RemoteError for a protocol that can't be a remote."""
+    kind = KINDS.get(url.protocol)
+    if kind is None:
+        able = ", ".join(f"{protocol}://" for protocol in KINDS)
+        raise RemoteError(
+            f"{url.shown}: {url.protocol}:// can't be used as a remote: a file could be seen there half written",
+            hint=f"a directory, s3://, ssh://, https:// (read only), {able} can",
+        )
+    return kind
+
+
+def open_filesystem(url: RemoteUrl, settings: Mapping[str, str], options: StoreOptions) -> Opened:
+    """The filesystem for a URL. Raises RemoteError for a protocol that can't be a remote, or whose package is not
+    installed."""
+    kind = kind_of(url)
+    try:
+        found = get_filesystem_class(kind.protocol)
+    except ImportError as error:
+        raise RemoteError(
+            f"{url.shown}: {url.protocol}:// needs the package {kind.package}",
+            hint=f"pip install {kind.package}, into the environment that datatool runs in",
+        ) from error
+    if kind is _WEBDAV:
+        arguments, top = _webdav(url, settings, options)
+    else:
+        arguments = {**found._get_kwargs_from_urls(url.path), **_arguments(kind, settings), "use_listings_cache": False}
+        top = found._strip_protocol(url.path)
+    filesystem = found(skip_instance_cache=True, **arguments)
+    close = filesystem.client.http.close if kind is _WEBDAV else None
+    return Opened(filesystem=filesystem, top=top.rstrip("/"), move=kind.move, close=close)
+
+
+def _arguments(kind: Kind, settings: Mapping[str, str]) -> dict[str, Any]:
+    return {theirs: settings[ours] for ours, theirs in kind.arguments.items() if settings.get(ours)}
+
+
+def _webdav(url: RemoteUrl, settings: Mapping[str, str], options: StoreOptions) -> tuple[dict[str, Any], str]:
+    split = urlsplit(url.path)
+    port = split.port or settings.get("port")
+    scheme = "https" if url.protocol == "webdavs" else "http"
+    arguments: dict[str, Any] = {
+        "base_url": f"{scheme}://{split.hostname}{f':{port}' if port else ''}/",
+        "timeout": options.timeout,
+        "retry": False,
+    }
+    user = settings.get("user") or unquote(split.username or "")
+    password = settings.get("password") or unquote(split.password or "")
+    if settings.get("token"):
+        arguments["headers"] = {"Authorization": f"Bearer {settings['token']}"}
+    elif user:
+        arguments["auth"] = (user, password)
+    return arguments, unquote(split.path).strip("/")
