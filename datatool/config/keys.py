@@ -70,6 +70,17 @@ KEYS: Final = (
     Key(pattern="remotes.NAME.url", meaning="where the remote is"),
     Key(pattern="remotes.NAME.endpoint_url", meaning="the S3 service, when it is not Amazon's"),
     Key(pattern="remotes.NAME.region", meaning="the S3 region"),
+    Key(
+        pattern="remotes.NAME.anonymous",
+        kind=Kind.SWITCH,
+        default="false",
+        meaning="use a public S3 bucket without credentials",
+    ),
+    Key(
+        pattern="remotes.NAME.engine",
+        default="s3fs",
+        meaning="what talks to S3: s3fs, or obstore (needs the extra fast)",
+    ),
     Key(pattern="remotes.NAME.port", kind=Kind.NUMBER, meaning="the server's port"),
     Key(
         pattern="remotes.NAME.timeout",

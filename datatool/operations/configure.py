@@ -8,6 +8,7 @@ from pathlib import Path
 
 from datatool.config.edit import choose_scope, find_key, scope_path, set_value, unset_value
 from datatool.config.load import Config, load_config
+from datatool.model.urls import without_secrets
 from datatool.project.project import Project
 
 _HIDDEN = "…"
@@ -59,9 +60,13 @@ def unset_config(project: Project | None, key: str, scope: str | None = None) ->
 def list_config(project: Project | None) -> tuple[ConfigItem, ...]:
     """Every setting in force, by key; secrets are shown as `…`."""
     return tuple(
-        ConfigItem(key=key, value=_HIDDEN if find_key(key).secret else value, origin=origin)
+        ConfigItem(key=key, value=_HIDDEN if find_key(key).secret else _shown(key, value), origin=origin)
         for key, value, origin in _config(project).items()
     )
+
+
+def _shown(key: str, value: str) -> str:
+    return without_secrets(value) if key.endswith("url") else value
 
 
 def _config(project: Project | None) -> Config:

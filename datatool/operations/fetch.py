@@ -376,10 +376,16 @@ def _what_is_absent(absent: Sequence[Absent], connection: Connection) -> Datatoo
     )
     path = labels[0].decode("utf-8", "surrogateescape")
     what = f"{shown}: object {absent[0].wanted.oid[:12]}…"
+    heals = (
+        "whoever has the data runs datatool push, which heals it; then run this again"
+        if remote.store.capabilities.write
+        else "a fresh clone that pulls from the remote behind that address notes the damage there; "
+        "then a datatool push of whoever has the data heals it"
+    )
     if any(item.damaged for item in absent):
         return DamageFound(
             f"{what} on the remote {connection.name} is damaged; nothing wrong was kept",
-            hint="whoever has the data runs datatool push, which heals it; then run this again",
+            hint=heals,
             path=path,
         )
     if remote.format is None:
@@ -391,7 +397,7 @@ def _what_is_absent(absent: Sequence[Absent], connection: Connection) -> Datatoo
     if remote.damaged_records:
         return DamageFound(
             f"{what} can't be found on the remote {connection.name}: {remote.damaged_records[0]} is damaged or gone",
-            hint="whoever has the data runs datatool push, which heals it; then run this again",
+            hint=heals,
             path=path,
         )
     return PartlyDone(

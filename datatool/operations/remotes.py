@@ -11,6 +11,7 @@ from pathlib import Path
 from datatool.config.edit import scope_path, set_values
 from datatool.config.keys import KEYS, Scope, is_name, lookup
 from datatool.errors import Refused, RemoteNotFound, UsageError
+from datatool.model.urls import without_secrets
 from datatool.operations.remote_access import connect_to
 from datatool.operations.remote_names import remote_name
 from datatool.project.project import Project
@@ -79,8 +80,8 @@ def add_remote(
     remotes = project.config.remotes()
     if name in remotes:
         raise UsageError(
-            f"{name}: there is a remote of that name already ({remotes[name].get('url', 'no URL')})",
-            hint=f"datatool remote set {name} url={url}, or choose another name",
+            f"{name}: there is a remote of that name already ({without_secrets(remotes[name].get('url', 'no URL'))})",
+            hint=f"datatool remote set {name} url={without_secrets(url)}, or choose another name",
         )
     url = _from_root(project, url, cwd or Path.cwd())
     first = not remotes
@@ -88,7 +89,9 @@ def add_remote(
     written = _write(project, name, wanted, local=local)
     if default or first:
         written += _write_default(project, name, local=local)
-    return RemoteResult(name=name, url=url, default=default or first, written=tuple(dict.fromkeys(written)))
+    return RemoteResult(
+        name=name, url=without_secrets(url), default=default or first, written=tuple(dict.fromkeys(written))
+    )
 
 
 def list_remotes(project: Project) -> tuple[RemoteInfo, ...]:
@@ -96,7 +99,7 @@ def list_remotes(project: Project) -> tuple[RemoteInfo, ...]:
     return tuple(
         RemoteInfo(
             name=name,
-            url=settings.get("url", ""),
+            url=_shown_url(settings),
             default=name == project.config.default_remote,
             settings={
                 key: _HIDDEN if _is_secret(name, key) else value
@@ -119,7 +122,7 @@ def set_remote(project: Project, name: str, settings: Mapping[str, str], *, loca
     written = _write(project, name, changes, local=local)
     return RemoteResult(
         name=name,
-        url=changes.get("url") or known.get("url", ""),
+        url=without_secrets(changes.get("url") or known.get("url", "")),
         default=name == project.config.default_remote,
         written=tuple(written),
     )
@@ -135,7 +138,7 @@ def remove_remote(project: Project, name: str) -> RemoteResult:
         if was_default:
             changes["remote"] = None
         written += _write_in(project, scope, changes)
-    return RemoteResult(name=name, url=known.get("url", ""), default=was_default, written=tuple(written))
+    return RemoteResult(name=name, url=_shown_url(known), default=was_default, written=tuple(written))
 
 
 def rename_remote(project: Project, old: str, new: str) -> RemoteResult:
@@ -157,14 +160,14 @@ def rename_remote(project: Project, old: str, new: str) -> RemoteResult:
         if was_default and _in_scope(project, scope).get("remote") == old:
             changes["remote"] = new
         written += _write_in(project, scope, changes)
-    return RemoteResult(name=new, url=known.get("url", ""), default=was_default, written=tuple(written))
+    return RemoteResult(name=new, url=_shown_url(known), default=was_default, written=tuple(written))
 
 
 def default_remote(project: Project, name: str) -> RemoteResult:
     """Make a remote the default one. Raises RemoteNotFound."""
     known = _require(project, name)
     written = _write_default(project, name, local=False)
-    return RemoteResult(name=name, url=known.get("url", ""), default=True, written=tuple(written))
+    return RemoteResult(name=name, url=_shown_url(known), default=True, written=tuple(written))
 
 
 def check_remote(
@@ -240,6 +243,10 @@ def _refuse_inside_data(project: Project, url: str, path: str) -> None:
             raise Refused(
                 f"{url}: lies inside {around.name}, which datatool tracks", hint="name a directory outside it", path=url
             )
+
+
+def _shown_url(settings: Mapping[str, str]) -> str:
+    return without_secrets(settings.get("url", ""))
 
 
 def _is_secret(name: str, key: str) -> bool:

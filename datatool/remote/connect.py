@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import Final
 
 from datatool.errors import RemoteError, RemoteUnreachable, UsageError
+from datatool.model.paths import show
 from datatool.model.settings import Durability
 from datatool.remote.stores.options import StoreOptions
 from datatool.remote.url import DIRECTORY, RemoteUrl, parse_url
@@ -26,6 +27,7 @@ _STORES: Final = MappingProxyType(
     {"s3": "s3", "s3a": "s3", "ssh": "sftp", "sftp": "sftp", "http": "http", "https": "http"}
 )
 """The module in `datatool.remote.stores` for each protocol that has one of its own; `other` is for all the rest."""
+_S3_ENGINES: Final = MappingProxyType({"s3fs": "s3", "obstore": "s3_obstore"})
 _NEAREST: Final = MappingProxyType({"s3n": "s3", "scp": "sftp", "git": "https"})
 
 
@@ -56,10 +58,28 @@ def connect(
         raise RemoteUnreachable(
             f"{url.shown}: not contacted: offline", hint="leave out --offline, unset DATATOOL_OFFLINE"
         )
-    module = import_module(f"datatool.remote.stores.{_STORES.get(url.protocol, 'other')}")
+    module = _store_module(url, settings)
     timeout = float(settings.get("timeout", _TIMEOUT))
     store: Store = module.open_store(url, settings, StoreOptions(scratch=scratch, jobs=jobs, timeout=timeout))
     return RetryingStore(_limited(store, bandwidth))
+
+
+def _store_module(url: RemoteUrl, settings: Mapping[str, str]) -> ModuleType:
+    name = _STORES.get(url.protocol, "other")
+    if name == "s3":
+        engine = settings.get("engine", "s3fs")
+        if engine not in _S3_ENGINES:
+            raise UsageError(f"engine: must be {' or '.join(_S3_ENGINES)}, not '{show(engine[:40])}'")
+        name = _S3_ENGINES[engine]
+    try:
+        return import_module(f"datatool.remote.stores.{name}")
+    except ModuleNotFoundError as error:
+        if error.name != "obstore":
+            raise
+        raise RemoteError(
+            f"{url.shown}: the engine obstore is not installed; it comes with the extra 'fast'",
+            hint="in datatool's repository: pip install '.[fast]', or: datatool remote set NAME engine=s3fs",
+        ) from error
 
 
 def _limited(store: Store, bandwidth: int | None) -> Store:

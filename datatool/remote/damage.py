@@ -27,6 +27,8 @@ def report_damage(remote: Remote, suspects: Sequence[Suspect]) -> tuple[str, ...
     A transfer may have failed on its way, so nothing is condemned that reads well the second time. Where this
     machine may not write, nothing happens.
     """
+    if not remote.store.capabilities.write:
+        return ()
     bad = sorted({place.name for wanted, place in suspects if not _reads_well(remote, wanted, place)})
     try:
         return condemn_damaged(remote, bad)

@@ -286,3 +286,16 @@ def test_the_datatool_process_leaves_nothing_behind_on_a_broken_pipe(world: Worl
 @pytest.mark.parametrize("command", ["status", "fetch", "checkout", "push", "pull", "list", "diff"])
 def test_an_empty_project_is_no_error(world: World, command: str) -> None:
     world.ok(command)
+
+
+def test_a_password_or_signature_in_a_url_is_never_shown(world: World) -> None:
+    url = "https://me:hidden-word@data.example/x?sig=hidden-word"
+    world.ok("remote", "add", "web", url, "--local")
+    shown = [
+        *(world.ok("remote", "list"), world.ok("remote", "list", "--json"), world.ok("config", "list")),
+        *(world.ok("remote", "set", "web", "--local", "user=you"), world.fails(2, "remote", "add", "web", url)),
+        world.ok("remote", "default", "web"),
+    ]
+    for ran in shown:
+        assert "hidden-word" not in ran.out + ran.err
+    assert "https://me:…@data.example/x?…" in shown[0].out

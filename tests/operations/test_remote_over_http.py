@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
+import subprocess
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from datatool.hashing import digest
 from servers.fixtures import WebServer
-from world import World
+from servers.scripted_http import Asked, ScriptedServer, Speaker
+from world import DATATOOL, World
 
 BIG = os.urandom(17 << 20)
 MIDDLE = os.urandom(5 << 20)
@@ -154,6 +159,7 @@ def test_a_damaged_object_is_told_and_costs_itself_only(
         path for path in (copy.cache / "objects").rglob("*") if path.is_file() and path.stat().st_size > 7 << 20
     ]
     assert not [path for path in (copy.cache / "tmp").rglob("*") if path.is_file()]
+    assert "notes the damage" in str(ran.json["artifacts"])
     place.write_bytes(BIG)
     copy.ok("pull")
     assert copy.read("big.bin") == BIG
@@ -268,3 +274,42 @@ def test_offline_asks_nothing(published: World, web_server: WebServer) -> None:
     copy = reader(published, web_server.url)
     assert "offline" in copy.fails(6, "pull", "--offline").err
     assert web_server.requests == []
+
+
+def test_what_readers_found_damaged_heals_after_a_pull_of_somebody_who_may_write(
+    published: World, web_server: WebServer
+) -> None:
+    oid = digest(BIG)
+    place = web_server.directory / "objects" / oid[:2] / oid[2:]
+    place.chmod(0o644)
+    flip(place, 9 << 20)
+    copy = reader(published, web_server.url)
+    copy.fails(5, "pull")
+    published.clone("writer").fails(5, "pull")
+    published.ok("push")
+    copy.ok("pull")
+    assert copy.read("big.bin") == BIG
+
+
+def test_ctrl_c_ends_the_wait_for_a_silent_server(world: World) -> None:
+    world.write("a.bin", b"a")
+    world.ok("add", "a.bin")
+    world.commit("a")
+    copy = world.clone()
+    reached = threading.Event()
+
+    def script(speaker: Speaker, asked: Asked) -> None:
+        reached.set()
+        speaker.silence()
+
+    with ScriptedServer(script) as server:
+        copy.ok("remote", "set", "default", "--local", f"url={server.url}")
+        process = subprocess.Popen(
+            [*DATATOOL, "pull"], cwd=copy.root, env=copy.env, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert reached.wait(30)
+        begun = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+        assert process.returncode == 130 and "Traceback" not in err
+        assert time.monotonic() - begun < 10  # the server is given 20 seconds

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from datatool.errors import RemoteBusy
 from datatool.hashing import digest
 from datatool.store.protocol import ByteRange, NameMissing, NameTaken, Store, WrongBytes
 
@@ -28,6 +29,11 @@ def opened(path: Path) -> Iterator[int]:
 
 class Conformance:
     """Subclass it with a `store` fixture; a store that can't write is filled by its own fixture."""
+
+    clock_resolution = 0.001
+    """Seconds to which `server_time` is right: a server may tell its time to the second only."""
+    exclusive_is_atomic = True
+    """Off where the server ignores the condition of a write, and the store says so in its capabilities."""
 
     # put and get
 
@@ -80,6 +86,9 @@ class Conformance:
         assert store.get(NAME) == b"first"
 
     def test_of_many_exclusive_puts_one_wins(self, store: Store) -> None:
+        if not self.exclusive_is_atomic:
+            assert not store.capabilities.conditional
+            return
         won: list[bytes] = []
         start = threading.Barrier(8)
 
@@ -167,7 +176,7 @@ class Conformance:
         after = store.server_time()
         (row,) = store.list("index/")
         assert row.size == 5
-        assert before - 0.001 <= row.time <= after + 0.001
+        assert before - self.clock_resolution <= row.time <= after + self.clock_resolution
 
     # files
 
@@ -255,7 +264,10 @@ class Conformance:
 
         def read() -> None:
             while not over.is_set():
-                seen.add(store.get("index.list"))
+                try:
+                    seen.add(store.get("index.list"))
+                except RemoteBusy:
+                    continue  # some servers break off when a name is replaced while it is read
 
         reader = threading.Thread(target=read)
         reader.start()

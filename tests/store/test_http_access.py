@@ -15,7 +15,6 @@ from aiohttp import client_exceptions, http_exceptions
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from scripted_http import Asked, ScriptedServer, Speaker
 from test_http_store import serving, store_at
 
 from datatool.errors import RemoteBusy, RemoteDenied, RemoteError, RemoteUnreachable, UsageError
@@ -23,6 +22,7 @@ from datatool.remote.stores.http_errors import MEANINGS, Place, retry_after, tra
 from datatool.remote.stores.http_identity import Identity, basic, find_identity
 from datatool.store.protocol import NameMissing
 from servers.fixtures import WebServer
+from servers.scripted_http import Asked, ScriptedServer, Speaker
 
 
 def denied(speaker: Speaker, asked: Asked) -> None:

@@ -6,13 +6,12 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 from conformance import NAME, Conformance, opened
 from filled import Filled
-from scripted_http import Asked, ScriptedServer, Speaker
 
 from datatool.errors import DatatoolError, RemoteBusy, RemoteDenied, RemoteError, RemoteUnreachable, UsageError
 from datatool.hashing import digest
@@ -25,6 +24,7 @@ from datatool.store.directory import DirectoryStore
 from datatool.store.protocol import ByteRange, NameMissing, Store, WrongBytes
 from datatool.store.retry import Retries
 from servers.fixtures import WebServer
+from servers.scripted_http import Asked, ScriptedServer, Speaker
 
 BIG = os.urandom(3 * PART + 12345)
 
@@ -417,6 +417,22 @@ def test_nobody_there_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(RemoteUnreachable, match="connection refused") as refused:
         store_at(f"http://127.0.0.1:{port}", tmp_path).get("a")
     assert not isinstance(refused.value, RemoteBusy)
+
+
+def test_a_server_that_takes_no_connection_is_told_in_time(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener, ExitStack() as waiting:
+        for _ in range(3):  # fill its queue, so that the next one waits at the door
+            queued = waiting.enter_context(socket.socket())
+            queued.setblocking(False)
+            queued.connect_ex(listener.getsockname())
+        store = HttpStore(
+            parse_url(f"http://127.0.0.1:{listener.getsockname()[1]}", root=tmp_path),
+            {},
+            StoreOptions(scratch=tmp_path, connect_timeout=0.3),
+        )
+        with pytest.raises(RemoteUnreachable, match="did not answer in time") as told:
+            store.get("a")
+        assert not isinstance(told.value, RemoteBusy)
 
 
 def test_a_host_that_nobody_knows_is_told(tmp_path: Path) -> None:

@@ -157,6 +157,22 @@ def test_webdavs_is_encrypted(tmp_path: Path) -> None:
     assert place.top == "a b/c"
 
 
+def test_a_listing_is_whole_or_fails() -> None:
+    class Patchy(OwnMemory):
+        def ls(self, path: str, *args: Any, **options: Any) -> Any:
+            if path.endswith("objects/bb"):
+                raise OSError(5, "can't be read")
+            return super().ls(path, *args, **options)
+
+    held = Opened(filesystem=Patchy(), top="/remote", walks=True)
+    store = OtherStore(lambda: held, label="memory://remote")
+    for name in ("objects/aa/1", "objects/bb/2"):
+        store.put(name, b"x")
+    assert [row.name for row in store.list("objects/aa/")] == ["objects/aa/1"]
+    with pytest.raises(RemoteError):
+        list(store.list("objects/"))
+
+
 # Which can be remotes
 
 

@@ -52,6 +52,7 @@ class Download:
         self._failures = 0
         self._cuts = 0
         self._failed_at = start
+        self._failing_from = start
         self._failing_since = 0.0
 
     async def read(self, most: int) -> bytes:
@@ -132,13 +133,14 @@ class Download:
     async def _wait(self, error: RemoteBusy) -> None:
         """Until the next attempt; raises when there is to be none."""
         now = asyncio.get_running_loop().time()
-        if self.position - self._failed_at >= PROGRESS:
+        if self.position - self._failing_from >= PROGRESS:
             self._failures = 0
         cut = isinstance(error, Cut) and self.position > 0
         self._cuts = self._cuts + 1 if cut and self.position == self._failed_at else int(cut)
         self._failed_at = self.position
         if not self._failures:
             self._failing_since = now
+            self._failing_from = self.position
         self._failures += 1
         if self._cuts >= SAME_CUTS:
             raise WrongBytes(self._name) from error

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+from datatool.store.retry import Retries
+
+PART_RETRIES: Final = Retries(patience=90.0)
+"""For one part of many: a stall takes a while to be seen, and what was sent of the others is worth more patience."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

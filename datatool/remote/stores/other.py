@@ -19,13 +19,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from datatool.errors import ReadFailed, RemoteDenied, RemoteError
+from datatool.errors import ReadFailed, RemoteBusy, RemoteDenied, RemoteError
 from datatool.hashing import digest, hash_fd
 from datatool.model.oid import ObjectId
 from datatool.model.paths import show
 from datatool.remote.stores.arriving import ArrivingFile
 from datatool.remote.stores.options import StoreOptions
-from datatool.remote.stores.other_errors import date_of, translating
+from datatool.remote.stores.other_errors import date_of, translate, translating
 from datatool.remote.stores.other_kinds import Opened, kind_of, open_filesystem
 from datatool.remote.url import RemoteUrl
 from datatool.store.names import check_name, is_name
@@ -94,18 +94,48 @@ class OtherStore:
 
     @translating
     def _list(self, directory: str, prefix: str) -> Sequence[Listed]:
-        place = self._place()
-        place.filesystem.invalidate_cache()
-        try:
-            found = place.filesystem.find(self._path(directory), detail=True)
-        except (FileNotFoundError, NotADirectoryError):
-            return []
         rows = []
-        for path, entry in found.items():
+        for path, entry in self._find(directory):
             name = self._name(path)
             if name.startswith(prefix) and is_name(name) and not name.startswith(f"{TEMPORARY}/"):
                 rows.append(self._listed(name, entry))
         return sorted(rows)
+
+    def _find(self, directory: str) -> Iterable[tuple[str, Mapping[str, Any]]]:
+        """All files below a directory, with what is told of them; none if it is not there. Never only some of them."""
+        place = self._place()
+        path = self._path(directory)
+        place.filesystem.invalidate_cache()
+        try:
+            if place.walks:
+                return self._walk(path)
+            found = place.filesystem.find(path, detail=True)
+        except (FileNotFoundError, NotADirectoryError):
+            return ()
+        return tuple(found.items()) if isinstance(found, dict) else ()  # else it is a file, with nothing below it
+
+    def _walk(self, path: str) -> Sequence[tuple[str, Mapping[str, Any]]]:
+        """The same, level by level: `find` would leave out the directories that it could not read."""
+        files: dict[str, Mapping[str, Any]] = {}
+        level, entries = [path], [self._place().filesystem.ls(path, detail=True)]
+        with ThreadPoolExecutor(max_workers=self._jobs, thread_name_prefix="list") as pool:
+            while level:
+                below = []
+                for directory, rows in zip(level, entries, strict=True):
+                    for row in rows:
+                        if row["type"] == "directory":
+                            below += [row["name"]] if row["name"].strip("/") != directory.strip("/") else []
+                        else:
+                            files[row["name"]] = row
+                level, entries = below, [*pool.map(self._list_inner, below)]
+        return tuple(files.items())
+
+    def _list_inner(self, path: str) -> Sequence[Mapping[str, Any]]:
+        try:
+            rows: Sequence[Mapping[str, Any]] = self._place().filesystem.ls(path, detail=True)
+        except FileNotFoundError:
+            raise RemoteBusy(f"{self._label}: a directory went away while it was listed") from None
+        return rows
 
     def _listed(self, name: str, entry: Mapping[str, Any]) -> Listed:
         date, size = date_of(entry), entry.get("size")
@@ -126,9 +156,9 @@ class OtherStore:
             data: bytes = self._place().filesystem.cat_file(path, start=start, end=start + max(most, 1))[:most]
         except FileNotFoundError:
             raise NameMissing(name) from None
-        except Exception:
-            # Of a range behind the end each library thinks differently.
-            if start and self._size(name) <= start:
+        except Exception as error:
+            # Of a range behind the end, or in an empty file, each library thinks differently.
+            if type(translate(error, self._label)) is RemoteError and self._size(name) <= start:
                 return b""
             raise
         if length is None and len(data) > LARGEST:
@@ -299,13 +329,7 @@ class OtherStore:
 
     @translating
     def _waiting(self) -> Sequence[Leftover]:
-        filesystem = self._place().filesystem
-        filesystem.invalidate_cache()
-        try:
-            found = filesystem.find(self._path(TEMPORARY), detail=True)
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        rows = [self._listed(self._name(path), entry) for path, entry in sorted(found.items())]
+        rows = sorted(self._listed(self._name(path), entry) for path, entry in self._find(TEMPORARY))
         return [Leftover("", row.size, row.time, row.name) for row in rows]
 
     def discard(self, leftover: Leftover) -> None:

@@ -15,8 +15,11 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 _DATES: Final = ("mtime", "last_modified", "LastModified", "modified", "updated", "created")
 """What filesystems call the date of a file, the date of its bytes before that of its making."""
-_DENIED: Final = ("auth", "credential", "denied", "forbidden", "permission")
-_BROKEN: Final = ("timeout", "timedout", "disconnect", "connection", "network", "protocolerror", "readerror")
+_DENIED: Final = ("auth", "credential", "denied", "forbidden", "permission", "refresherror")
+_BROKEN: Final = (
+    *("timeout", "timedout", "disconnect", "connection", "network"),
+    *("protocolerror", "readerror", "badgateway"),
+)
 
 
 def translating(method: Method) -> Method:

@@ -32,6 +32,8 @@ class Kind:
     package: str
     arguments: Mapping[str, str]
     move: Move | None = None
+    walks: bool = False
+    """A listing is a request for each directory. fsspec's own would pass over those that fail."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +43,7 @@ class Opened:
     filesystem: Any
     top: str
     move: Move | None = None
+    walks: bool = False
     close: Callable[[], None] | None = None
     """Ends its connections, where they do not end by themselves."""
 
@@ -59,12 +62,7 @@ _AZURE: Final = Kind(
     package="adlfs",
     arguments={"user": "account_name", "password": "account_key", "token": "sas_token"},
 )
-_ALIBABA: Final = Kind(
-    protocol="oss",
-    package="ossfs",
-    arguments={"access_key_id": "key", "secret_access_key": "secret", "endpoint_url": "endpoint"},
-)
-_WEBDAV: Final = Kind(protocol="webdav", package="webdav4", arguments={}, move=_move_over_webdav)
+_WEBDAV: Final = Kind(protocol="webdav", package="webdav4", arguments={}, move=_move_over_webdav, walks=True)
 
 KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
     {
@@ -72,7 +70,6 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "gcs": _GOOGLE,
         "az": _AZURE,
         "abfs": _AZURE,
-        "oss": _ALIBABA,
         "webdav": _WEBDAV,
         "webdavs": _WEBDAV,
     }
@@ -110,7 +107,7 @@ def open_filesystem(url: RemoteUrl, settings: Mapping[str, str], options: StoreO
         top = found._strip_protocol(url.path)
     filesystem = found(skip_instance_cache=True, **arguments)
     close = filesystem.client.http.close if kind is _WEBDAV else None
-    return Opened(filesystem=filesystem, top=top.rstrip("/"), move=kind.move, close=close)
+    return Opened(filesystem=filesystem, top=top.rstrip("/"), move=kind.move, walks=kind.walks, close=close)
 
 
 def _arguments(kind: Kind, settings: Mapping[str, str]) -> dict[str, Any]:

@@ -1,0 +1,60 @@
+"""The credentials that the AWS tools would use, for the engine that does not know all their ways."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from botocore import exceptions as boto
+from botocore.session import Session
+
+from datatool.errors import RemoteDenied
+from datatool.model.paths import show
+from datatool.remote.stores.s3_answers import OTHER_LOGIN
+from datatool.remote.stores.s3_login import shortened
+from datatool.remote.stores.s3_place import Place
+
+_VALID: Final = timedelta(minutes=10)
+"""How long a key is used before it is asked for again: botocore renews those that expire in the next quarter hour."""
+
+
+class Found(NamedTuple):
+    """Where keys come from: a function that gives the current ones, how to call them, the region that goes with it."""
+
+    provider: Callable[[], dict[str, Any]]
+    login: str
+    region: str | None
+
+
+def find(place: Place, profile: str | None) -> Found:
+    """Ask the profile, the environment, `~/.aws` and this machine's role, in the order of the AWS tools. Raises
+    RemoteDenied where there is nothing."""
+    try:
+        session = Session(profile=profile)
+        credentials = session.get_credentials()
+        region = session.get_config_variable("region")
+        if credentials is None:
+            raise RemoteDenied(
+                f"{place.label}: no credentials for {place.service}: none in the remote's settings, the environment"
+                " (AWS_ACCESS_KEY_ID), ~/.aws, or this machine's role",
+                hint="aws configure, or datatool remote set NAME --local profile=…; for a public bucket:"
+                " datatool remote set NAME anonymous=true",
+                path=place.label,
+            )
+
+        def provide() -> dict[str, Any]:
+            frozen = credentials.get_frozen_credentials()
+            return {
+                "access_key_id": frozen.access_key,
+                "secret_access_key": frozen.secret_key,
+                "token": frozen.token,
+                "expires_at": datetime.now(UTC) + _VALID,
+            }
+
+        login = f"profile {show(profile)}" if profile else f"access key {shortened(provide()['access_key_id'])}"
+    except boto.BotoCoreError as error:
+        raise RemoteDenied(
+            f"{place.label}: {show(' '.join(str(error).split()))[:300]}", hint=OTHER_LOGIN, path=place.label
+        ) from error
+    return Found(provide, login, region)

@@ -1,0 +1,196 @@
+"""What the exceptions of botocore, aiobotocore, aiohttp and the system's sockets mean for a remote on S3."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import ssl
+from collections.abc import Mapping
+from typing import Any, Final
+
+import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
+from botocore import exceptions as boto
+
+from datatool.errors import DatatoolError, NotARemote, RemoteBusy, RemoteDenied, RemoteError, RemoteUnreachable
+from datatool.model.paths import show
+from datatool.remote.stores.s3_answers import OTHER_LOGIN, Caller, Refusal, retry_after
+from datatool.store.protocol import NameMissing
+
+FOREIGN: Final = (
+    *(boto.BotoCoreError, boto.ClientError, boto.UndefinedModelAttributeError),
+    *(aiohttp.ClientError, HttpProcessingError, OSError, ValueError, KeyError, TypeError, AttributeError),
+)
+"""Everything that a call of these libraries may raise. The last four are what they raise for answers that they did not
+expect, such as a page of text in place of a document; TimeoutError is an OSError."""
+
+
+class NotS3(Exception):
+    """A success that no S3 server would send: a page for people. Raised inside the libraries, never beyond."""
+
+
+_LOGIN_LOST: Final = (
+    *(boto.CredentialRetrievalError, boto.SSOError, boto.LoginError, boto.TokenRetrievalError, boto.NoAuthTokenError),
+    *(boto.UnknownTokenProviderError, boto.RefreshWithMFAUnsupportedError, boto.MetadataRetrievalError),
+    *(boto.PartialCredentialsError, boto.UnknownCredentialError),
+)
+_SETTINGS_WRONG: Final = (
+    *(boto.ProfileNotFound, boto.ConfigParseError, boto.ConfigNotFound, boto.InvalidConfigError),
+    *(boto.InvalidRegionError, boto.NoRegionError, boto.InvalidProxiesConfigError, boto.InvalidRetryConfigurationError),
+    *(boto.InvalidDefaultsMode, boto.InvalidS3AddressingStyleError, boto.InvalidChecksumConfigError),
+    *(boto.EndpointProviderError, boto.BaseEndpointResolverError, boto.InvalidIMDSEndpointError),
+    *(boto.InvalidIMDSEndpointModeError, boto.InvalidEndpointConfigurationError),
+)
+_TIMED_OUT: Final = (boto.ReadTimeoutError, TimeoutError, aiohttp.ServerTimeoutError)
+_CUT: Final = (
+    *(boto.ConnectionClosedError, boto.ResponseStreamingError, boto.IncompleteReadError, boto.ChecksumError),
+    *(boto.FlexibleChecksumError, boto.UnseekableStreamError, boto.CapacityNotAvailableError),
+    *(aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError, aiohttp.ClientConnectionResetError),
+)
+_NOBODY: Final = frozenset(
+    {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN, errno.EADDRNOTAVAIL}
+)
+
+
+def translate(
+    error: BaseException, caller: Caller, operation: str, name: str | None, *, timeout: float
+) -> DatatoolError | NameMissing:
+    """The error of ours for one of theirs; `operation` is what was asked, as botocore calls it."""
+    if isinstance(error, DatatoolError | NameMissing):
+        return error
+    if isinstance(error, boto.ClientError):
+        return caller.explain(_refusal(error.response), operation, name)
+    label = caller.place.label
+    if isinstance(error, NotS3):
+        return NotARemote(
+            f"{label}: {caller.place.service} answers with a web page, not as S3 does",
+            hint="check the URL and endpoint_url, and whether the network wants a login",
+            path=label,
+        )
+    if isinstance(error, boto.NoCredentialsError):
+        return RemoteDenied(
+            f"{label}: no credentials for {caller.place.service}: none in the remote's settings, the environment"
+            " (AWS_ACCESS_KEY_ID), ~/.aws, or this machine's role",
+            hint="aws configure, or datatool remote set NAME --local profile=…; for a public bucket:"
+            " datatool remote set NAME anonymous=true",
+            path=label,
+        )
+    if isinstance(error, boto.SSOError | boto.LoginError):
+        return RemoteDenied(
+            f"{label}: {caller.login}: {_text(error)}", hint=f"log in again: aws sso login; {OTHER_LOGIN}", path=label
+        )
+    if isinstance(error, _LOGIN_LOST):
+        return RemoteDenied(f"{label}: {caller.login}: {_text(error)}", hint=OTHER_LOGIN, path=label)
+    if isinstance(error, boto.ProfileNotFound):
+        return RemoteDenied(f"{label}: {_text(error)}", hint="aws configure list-profiles; " + OTHER_LOGIN, path=label)
+    if isinstance(error, _SETTINGS_WRONG):
+        return RemoteError(
+            f"{label}: {_text(error)}", hint="check the remote's settings, ~/.aws and the AWS_ variables", path=label
+        )
+    return _network(error, caller, operation, timeout)
+
+
+def _network(error: BaseException, caller: Caller, operation: str, timeout: float) -> RemoteError:
+    label, service = caller.place.label, caller.place.service
+    inner = _inner(error)
+    if isinstance(error, boto.ProxyConnectionError):  # its text has the proxy's URL without a password
+        return RemoteUnreachable(
+            f"{label}: {_text(error)}", hint="check HTTP_PROXY, HTTPS_PROXY and NO_PROXY", path=label
+        )
+    if _is_about_tls(error) or _is_about_tls(inner):
+        return _tls(inner, caller)
+    if isinstance(inner, aiohttp.ClientConnectorDNSError | socket.gaierror):
+        return RemoteUnreachable(
+            f"{label}: the name of the service can't be found ({service})",
+            hint="check endpoint_url and the region, and whether this machine is on the network",
+            path=label,
+        )
+    if isinstance(error, boto.ConnectTimeoutError) or isinstance(inner, aiohttp.ConnectionTimeoutError):
+        return RemoteBusy(f"{label}: {service} does not answer", hint="check endpoint_url and the network", path=label)
+    if isinstance(inner, OSError) and inner.errno in _NOBODY:
+        return RemoteUnreachable(
+            f"{label}: nobody answers at {service}: {inner.strerror or 'refused'}",
+            hint="check endpoint_url, and whether the service runs",
+            path=label,
+        )
+    if isinstance(error, _TIMED_OUT) or isinstance(inner, _TIMED_OUT):
+        return RemoteBusy(
+            f"{label}: nothing has moved for {timeout:g} seconds ({operation})", hint="try again", path=label
+        )
+    if isinstance(error, _CUT) or isinstance(inner, (*_CUT, OSError)):
+        return RemoteBusy(f"{label}: the connection broke ({operation})", hint="try again", path=label)
+    if isinstance(inner, HttpProcessingError | aiohttp.ClientResponseError):
+        return RemoteBusy(f"{label}: the answer was not readable ({operation})", hint="try again", path=label)
+    if isinstance(error, boto.HTTPClientError | boto.ConnectionError | aiohttp.ClientConnectionError):
+        return RemoteBusy(f"{label}: the connection failed ({operation}: {_text(inner)})", hint="try again", path=label)
+    if _is_unreadable(error):
+        return NotARemote(
+            f"{label}: the answer is not that of an S3 service ({operation})",
+            hint="check the URL and endpoint_url, and whether the network wants a login",
+            path=label,
+        )
+    return RemoteError(f"{label}: {operation} failed: {type(error).__name__}: {_text(error)}", path=label)
+
+
+def _refusal(response: Mapping[str, Any]) -> Refusal:
+    error = response.get("Error") or {}
+    about = response.get("ResponseMetadata") or {}
+    headers = about.get("HTTPHeaders") or {}
+    return Refusal(
+        status=int(about.get("HTTPStatusCode") or 0),
+        code=str(error.get("Code") or ""),
+        message=str(error.get("Message") or ""),
+        region=error.get("Region") or headers.get("x-amz-bucket-region"),
+        retry_after=retry_after(headers.get("retry-after")),
+    )
+
+
+def _inner(error: BaseException) -> BaseException:
+    """What lies beneath a library's wrapping: the system's error where there is one."""
+    seen = 0
+    while seen < 8:
+        seen += 1
+        deeper = getattr(error, "kwargs", {}).get("error") if isinstance(error, boto.BotoCoreError) else None
+        if deeper is None and isinstance(error, aiohttp.ClientConnectorError) and not _is_about_tls(error):
+            deeper = None if isinstance(error, aiohttp.ClientConnectorDNSError) else error.os_error
+        if deeper is None and isinstance(error, aiohttp.ClientConnectionError | aiohttp.ClientPayloadError):
+            deeper = error.__cause__ if isinstance(error.__cause__, OSError) else None
+        if not isinstance(deeper, BaseException) or deeper is error:
+            break
+        error = deeper
+    return error
+
+
+def _is_about_tls(error: BaseException) -> bool:
+    return isinstance(error, boto.SSLError | ssl.SSLError | aiohttp.ClientSSLError | aiohttp.ServerFingerprintMismatch)
+
+
+def _tls(error: BaseException, caller: Caller) -> RemoteError:
+    label, service = caller.place.label, caller.place.service
+    certificate = getattr(error, "certificate_error", error)
+    if isinstance(certificate, ssl.CertificateError):
+        why = getattr(certificate, "verify_message", "") or _text(certificate)
+        return RemoteDenied(
+            f"{label}: the certificate of {service} can't be trusted: {show(str(why))[:200]}",
+            hint="for a certificate authority of your own: AWS_CA_BUNDLE=/path/to/ca.pem",
+            path=label,
+        )
+    return RemoteError(
+        f"{label}: no secure connection to {service}: {_text(error)}",
+        hint="is it a plain http:// service? then endpoint_url has to say so",
+        path=label,
+    )
+
+
+def _is_unreadable(error: BaseException) -> bool:
+    return isinstance(error, ValueError | KeyError | TypeError | AttributeError) or type(error).__name__ in (
+        "ResponseParserError",
+        "DataNotFoundError",
+    )
+
+
+def _text(error: BaseException) -> str:
+    """A library's words, on one line and without what may be a secret: anything that a URL has behind its path."""
+    words = " ".join(str(error).split())
+    cut = [word.partition("?")[0] if "://" in word else word for word in words.split(" ")]
+    return show(" ".join(cut))[:300]

@@ -1,0 +1,417 @@
+"""The store over SFTP, against OpenSSH."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import stat
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conformance import NAME, Conformance, opened
+from sftp_world import SftpWorld, names, world_at
+
+from datatool.hashing import digest
+from datatool.store.protocol import ByteRange, NameMissing, NameTaken, Store
+from servers.fixtures import SshServer
+
+
+@pytest.fixture
+def world(sshd: SshServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SftpWorld]:
+    with world_at(sshd, tmp_path) as world:
+        monkeypatch.setenv("HOME", str(world.home))
+        yield world
+
+
+class TestSftpStore(Conformance):
+    clock_resolution = 1.001
+
+    @pytest.fixture
+    def store(self, world: SftpWorld) -> Store:
+        return world.store()
+
+
+class TestSftpStoreWhoseDirectoryIsYetToBeMade(Conformance):
+    clock_resolution = 1.001
+
+    @pytest.fixture
+    def store(self, world: SftpWorld) -> Store:
+        return world.store(world.server.directory() / "deeper" / "still")
+
+
+def test_what_it_can_do_is_known_once_the_server_was_spoken_to(world: SftpWorld) -> None:
+    store = world.store()
+    assert not store.capabilities.conditional
+    store.put("a", b"")
+    assert store.capabilities.conditional
+
+
+def test_a_path_may_begin_at_the_home_directory(
+    world: SftpWorld, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    at_home = Path(os.path.expanduser("~" + world.server.user))
+    directory = world.server.directory()
+    relative = os.path.relpath(directory, at_home)
+    if ".." in relative:
+        link = at_home / f"datatool-test-{os.getpid()}-{directory.name}"
+        link.symlink_to(directory)
+        relative = link.name
+    try:
+        store = world.store(url=f"ssh://{world.server.host}/~/{relative}")
+        store.put("index/a", b"at home")
+        assert store.get("index/a") == b"at home"
+        assert [row.name for row in store.list("")] == ["index/a"]
+    finally:
+        if not (at_home / relative).samefile(at_home) and (at_home / relative).is_symlink():
+            (at_home / relative).unlink()
+    assert (directory / "index" / "a").read_bytes() == b"at home"
+
+
+# What is seen
+
+
+def test_unfinished_files_links_and_special_files_are_no_names(world: SftpWorld) -> None:
+    top = world.server.directory()
+    store = world.store(top)
+    store.put("objects/a", b"a")
+    (top / "objects" / "link").symlink_to(top / "objects" / "a")
+    (top / "objects" / "dangling").symlink_to("nowhere")
+    (top / "tmp" / "unfinished").write_bytes(b"")
+    (top / "objects" / "with space").write_bytes(b"")
+    (top / "objects" / "umläut").write_bytes(b"")
+    os.mkfifo(top / "objects" / "fifo")
+    assert [row.name for row in store.list("")] == ["objects/a"]
+    for name in ("objects/link", "objects/dangling"):
+        with pytest.raises(NameMissing):
+            store.get(name)
+
+
+def test_a_directory_may_be_a_link(world: SftpWorld) -> None:
+    top, elsewhere = world.server.directory(), world.server.directory()
+    (top / "objects").symlink_to(elsewhere)
+    store = world.store(top)
+    store.put("objects/ab/c", b"c")
+    assert (elsewhere / "ab" / "c").read_bytes() == b"c"
+    assert [row.name for row in store.list("objects/")] == ["objects/ab/c"]
+
+
+def test_a_large_directory_is_listed_whole_and_in_order(world: SftpWorld) -> None:
+    top = world.server.directory()
+    expected = [f"index/{n:04x}" for n in range(1234)] + [f"packs/{n:02x}/{m}" for n in range(80) for m in range(3)]
+    for name in expected:
+        path = top / name
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_bytes(b"x" * (len(name) % 7))
+    rows = list(world.store(top).list(""))
+    assert [row.name for row in rows] == sorted(expected)
+    assert all(row.size == len(row.name) % 7 for row in rows)
+
+
+def test_a_name_that_is_too_large_for_any_record_is_not_read_whole(world: SftpWorld) -> None:
+    top = world.server.directory()
+    with (top / "huge").open("wb") as file:
+        file.truncate(1 << 40)
+    store = world.store(top)
+    with pytest.raises(Exception, match="more than anything"):
+        store.get("huge")
+    assert store.get("huge", (1 << 40) - 3) == b"\0\0\0"
+    assert store.get("huge", 1 << 39, 5) == b"\0" * 5
+
+
+def test_many_ranges_of_many_sizes_come_whole_and_in_order(world: SftpWorld) -> None:
+    data = os.urandom(5 << 20)
+    store = world.store()
+    for name in ("packs/a", "packs/b"):
+        store.put(name, data)
+    ranges = [ByteRange("packs/" + "ab"[n % 2], n * 70_001, (n % 13) * 50_000) for n in range(60)]
+    assert list(store.get_many(ranges)) == [data[start : start + length] for _, start, length in ranges]
+
+
+def test_what_is_not_asked_for_to_the_end_holds_nothing_up(world: SftpWorld) -> None:
+    data = os.urandom(3 << 20)
+    store = world.store()
+    store.put("packs/a", data)
+    for _ in range(30):
+        pieces = store.get_many([ByteRange("packs/a", 0, 3 << 20)] * 20)
+        assert next(pieces) == data
+        del pieces
+    assert store.get("packs/a") == data
+
+
+# What is written
+
+
+def test_a_name_that_others_replace_meanwhile_is_old_or_new(world: SftpWorld) -> None:
+    top = world.server.directory()
+    reader, writer = world.store(top), world.store(top)
+    versions = [bytes([n]) * (1 + n * 77_777) for n in range(12)]
+    writer.put("index.list", versions[0])
+    over = threading.Event()
+    seen: set[bytes] = set()
+
+    def read() -> None:
+        while not over.is_set():
+            seen.add(reader.get("index.list"))
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    for version in versions * 3:
+        writer.put("index.list", version)
+    over.set()
+    thread.join()
+    assert seen <= set(versions)
+
+
+def test_nothing_unfinished_stays_behind(world: SftpWorld, tmp_path: Path) -> None:
+    top = world.server.directory()
+    store = world.store(top)
+    store.put("a", b"1")
+    with pytest.raises(NameTaken):
+        store.put("a", b"2", exclusive=True)
+    store.put("b", b"3", exclusive=True)
+    (tmp_path / "source").write_bytes(os.urandom(6 << 20))
+    with pytest.raises(Exception, match="c"):
+        store.put_file("c", tmp_path / "source", digest(b"other"))
+    store.server_time()
+    assert sorted(names(top)) == ["a", "b"]
+
+
+def test_a_directory_that_was_removed_meanwhile_is_made_again(world: SftpWorld) -> None:
+    top = world.server.directory()
+    store = world.store(top)
+    store.put("index/a", b"1")
+    (top / "index" / "a").unlink()
+    (top / "index").rmdir()
+    store.put("index/b", b"2")
+    store.delete_many(["index/b"])
+    subprocess.run(["rm", "-r", top / "index", top / "tmp"], check=True)
+    store.put("index/c", b"3", exclusive=True)
+    assert sorted(names(top)) == ["index/c"]
+
+
+def test_many_threads_use_one_store(world: SftpWorld, tmp_path: Path) -> None:
+    store = world.store()
+    data = {f"packs/{n:02x}/{n}": os.urandom(200_000 + 50_000 * n) for n in range(24)}
+    failures: list[BaseException] = []
+
+    def work(some: list[str], number: int) -> None:
+        try:
+            for name in some:
+                source = tmp_path / f"source-{number}"
+                source.write_bytes(data[name])
+                store.put_file(name, source, digest(data[name]))
+                assert store.get(name) == data[name]
+                with opened(tmp_path / f"target-{number}") as fd:
+                    store.get_file(name, fd, digest(data[name]), len(data[name]))
+                assert len(list(store.list("packs/"))) >= 1
+        except BaseException as error:  # noqa: BLE001 - told by the test's own thread
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(sorted(data)[n::8], n)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert [row.name for row in store.list("packs/")] == sorted(data)
+
+
+def test_bytes_are_told_as_they_move(world: SftpWorld, tmp_path: Path) -> None:
+    data = os.urandom(7 << 20)
+    (tmp_path / "source").write_bytes(data)
+    store = world.store()
+    up: list[int] = []
+    down: list[int] = []
+    here = threading.get_ident()
+    threads: set[int] = set()
+
+    def count(into: list[int], count: int) -> None:
+        into.append(count)
+        threads.add(threading.get_ident())
+
+    store.put_file(NAME, tmp_path / "source", digest(data), advance=lambda n: count(up, n))
+    with opened(tmp_path / "target") as fd:
+        store.get_file(NAME, fd, digest(data), len(data), advance=lambda n: count(down, n))
+    assert sum(up) == sum(down) == len(data)
+    assert len(up) > 5 and len(down) > 5
+    assert threads == {here}
+
+
+# Time
+
+
+def test_the_time_is_the_servers_and_seldom_asked_for(world: SftpWorld) -> None:
+    top = world.server.directory()
+    store = world.store(top)
+    store.put("a", b"")
+    times = []
+    for _ in range(50):
+        times.append(store.server_time())
+        assert times[-1] <= time.time() + 0.01
+    assert times == sorted(times)
+    assert time.time() - times[-1] < 1.5
+
+
+def test_where_there_is_no_remote_asking_for_the_time_makes_none(world: SftpWorld) -> None:
+    top = world.server.directory() / "not yet"
+    assert abs(world.store(top).server_time() - time.time()) < 5
+    assert not top.exists()
+
+
+# Permissions
+
+
+@pytest.mark.parametrize("mode", [0o2775, 0o770, 0o700, 0o755])
+def test_what_is_made_is_shared_as_the_top_directory_is(world: SftpWorld, mode: int, tmp_path: Path) -> None:
+    top = world.server.directory()
+    top.chmod(mode)
+    store = world.store(top)
+    store.put("index/a", b"a")
+    store.put("objects/ab/c", b"a", exclusive=True)
+    (tmp_path / "source").write_bytes(b"file")
+    store.put_file("objects/ab/d", tmp_path / "source", digest(b"file"))
+    for name in ("index", "tmp", "objects", "objects/ab"):
+        assert stat.S_IMODE((top / name).stat().st_mode) == mode, name
+    for name in ("index/a", "objects/ab/c", "objects/ab/d"):
+        assert stat.S_IMODE((top / name).stat().st_mode) == mode & 0o666, name
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="needs root, to give a directory away")
+def test_what_root_makes_belongs_to_the_owner_of_the_top_directory(world: SftpWorld) -> None:
+    top = world.server.directory()
+    os.chown(top, 12345, 23456)
+    top.chmod(0o2770)
+    store = world.store(top)
+    store.put("objects/ab/c", b"a")
+    for name in ("objects", "objects/ab", "objects/ab/c", "tmp"):
+        found = (top / name).stat()
+        assert (found.st_uid, found.st_gid) == (12345, 23456), name
+    assert stat.S_IMODE((top / "objects" / "ab").stat().st_mode) == 0o2770
+
+
+def test_a_directory_where_anybody_may_write_says_nothing_about_reading(world: SftpWorld) -> None:
+    top = world.server.directory()
+    top.chmod(0o1777)
+    world.store(top).put("index/a", b"a")
+    assert stat.S_IMODE((top / "index").stat().st_mode) == 0o777 & ~_umask_of_server()
+
+
+def _umask_of_server() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+# Unfinished uploads
+
+
+def test_unfinished_uploads_are_seen_and_can_be_removed(world: SftpWorld) -> None:
+    top = world.server.directory()
+    store = world.store(top)
+    store.put("objects/ab/c", b"done")
+    (stranger,) = {"0123456789abcdef"}
+    long_ago = time.time() - 2 * 24 * 3600
+    for name, old in {
+        f"{stranger}-part-objects+ab+cd": True,
+        f"{stranger}-0123456789ab-index+xy.dti": True,
+        f"{stranger}-part-objects+ab+young": False,
+        ".datatool-tmp-0123456789abcdef": True,
+        "somebody's own file": True,
+    }.items():
+        path = top / "tmp" / name
+        path.write_bytes(b"12345")
+        if old:
+            os.utime(path, (long_ago, long_ago))
+    found = list(store.leftovers())
+    assert sorted((item.name, item.size) for item in found) == [
+        ("", 5),
+        ("index/xy.dti", 5),
+        ("objects/ab/cd", 5),
+    ]
+    assert all(abs(item.time - long_ago) < 2 for item in found)
+    for item in found:
+        store.discard(item)
+        store.discard(item)
+    assert list(store.leftovers()) == []
+    assert sorted(path.name for path in (top / "tmp").iterdir()) == [
+        f"{stranger}-part-objects+ab+young",
+        "somebody's own file",
+    ]
+
+
+def test_only_an_unfinished_upload_can_be_discarded(world: SftpWorld) -> None:
+    store = world.store()
+    store.put("a", b"kept")
+    (row,) = list(store.list(""))
+    for id in ("../a", "a", "tmp/../../a", ""):
+        with pytest.raises(ValueError, match="no unfinished upload"):
+            store.discard(type("L", (), {"id": id, "name": "", "size": 0, "time": 0.0})())
+    assert store.get(row.name) == b"kept"
+
+
+# Surroundings
+
+
+def test_it_works_inside_a_running_event_loop(world: SftpWorld) -> None:
+    store = world.store()
+
+    async def notebook() -> bytes:
+        store.put("a", b"from a notebook")
+        return store.get("a")
+
+    assert asyncio.run(notebook()) == b"from a notebook"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork.*:DeprecationWarning")
+def test_a_child_makes_a_connection_of_its_own_and_leaves_the_parents_alone(world: SftpWorld) -> None:
+    store = world.store()
+    store.put("a", b"parent")
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            store.put("b", store.get("a") + b" and child")
+            code = 0
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert store.get("b") == b"parent and child"
+    assert len(world.opened) == 1
+
+
+def test_a_process_ends_without_a_word(world: SftpWorld) -> None:
+    top = world.server.directory()
+    world.run("store.put('a', b'x'); list(store.list(''))", path=top)
+    world.run("store.put('b', b'x')\nimport gc\ndel store\ngc.collect()", path=top)
+    assert sorted(names(top)) == ["a", "b"]
+
+
+def test_half_a_gigabyte_passes_in_little_memory(world: SftpWorld, tmp_path: Path) -> None:
+    size = 512 << 20
+    source = tmp_path / "source"
+    block = os.urandom(1 << 20)
+    hasher = hashlib.sha256()
+    with source.open("wb") as file:
+        for n in range(size >> 20):
+            piece = n.to_bytes(8) + block[8:]
+            file.write(piece)
+            hasher.update(piece)
+    top = world.server.directory()
+    code = """
+from datatool.hashing import digest
+path, target, oid, size = arguments
+store.put_file("objects/ab/c", Path(path), oid)
+fd = os.open(target, os.O_RDWR | os.O_CREAT, 0o600)
+store.get_file("objects/ab/c", fd, oid, int(size))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+    told = world.run(code, source, tmp_path / "target", hasher.hexdigest(), size, path=top)
+    assert int(told) / 1024 < 250
+    assert (tmp_path / "target").stat().st_size == size
