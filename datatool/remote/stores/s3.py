@@ -11,6 +11,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
+import datatool.remote.stores.late_certificates  # noqa: F401 - before anything imports aiohttp
 from datatool.errors import NotARemote, ReadFailed, RemoteError
 from datatool.hashing import digest
 from datatool.localfs.positions import read_at

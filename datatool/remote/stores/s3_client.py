@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, Final, TypeVar
+from urllib.request import getproxies
 
 import s3fs
 from aiobotocore.session import AioSession
@@ -122,6 +123,12 @@ class S3Client(EventLoop):
                 self._client = client
         return self._client
 
+    def _client_options(self, region: str | None) -> dict[str, Any]:
+        options: dict[str, Any] = {"region_name": region} if region else {}
+        if (self.place.endpoint or "").startswith("http://") and not getproxies():
+            options["verify"] = False  # there is nothing to verify, and reading certificates takes its time
+        return options
+
     async def _learn_who(self, session: AioSession) -> None:
         """Which key the AWS tools have found, so that messages can name it. None is told by the first request."""
         found = await session.get_credentials()
@@ -143,7 +150,7 @@ class S3Client(EventLoop):
             secret=keys.secret_access_key if keys else None,
             token=keys.token if keys else None,
             session=session,
-            client_kwargs={"region_name": region} if region else {},
+            client_kwargs=self._client_options(region),
             config_kwargs={
                 "connect_timeout": self._connect_timeout,
                 "read_timeout": 2 * LONGEST,  # `Wire` and `Reading` keep time better: by what moves

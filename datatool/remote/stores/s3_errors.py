@@ -26,7 +26,7 @@ expect, such as a page of text in place of a document; TimeoutError is an OSErro
 
 
 class NotS3(Exception):
-    """A success that no S3 server would send: a page for people. Raised inside the libraries, never beyond."""
+    """An answer that no S3 server would give, such as a page for people. Raised inside the libraries, never beyond."""
 
 
 _LOGIN_LOST: Final = (
@@ -63,7 +63,7 @@ def translate(
     label = caller.place.label
     if isinstance(error, NotS3):
         return NotARemote(
-            f"{label}: {caller.place.service} answers with a web page, not as S3 does",
+            f"{label}: {caller.place.service} answers as a web site does, not as S3: a login page?",
             hint="check the URL and endpoint_url, and whether the network wants a login",
             path=label,
         )

@@ -2,7 +2,7 @@
 
 What it lacks: it can't see unfinished uploads, so that an interrupted upload of a large file begins anew and
 `leftovers` finds none; bytes are checked by the sha256 of the signature, and by no md5 where a server knows nothing
-else; an upload that stands still is noticed after minutes.
+else; an upload that stands still is noticed after minutes; and redirects are followed.
 """
 
 from __future__ import annotations
@@ -87,10 +87,14 @@ class ObstoreS3:
         begin = partial(obstore.list, prefix=directory.rstrip("/") or None, offset=before, chunk_size=1000)
         pages = iter(self._client.call("list_objects_v2", None, begin))
         last = ""
+        empty = True
         while True:
             page = self._client.call("list_objects_v2", None, lambda _: next(pages, None))
             if page is None:
+                if empty:
+                    self._client.require_s3()
                 return
+            empty = False
             for item in page:
                 path = item["path"]
                 if not path.startswith(wanted):

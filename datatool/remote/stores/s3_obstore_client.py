@@ -12,12 +12,13 @@ from datetime import timedelta
 from importlib import import_module
 from typing import Any, Final, TypeVar
 
+import obstore
 from obstore.store import S3Store as Handle
 
-from datatool.errors import RemoteBusy, RemoteDenied
+from datatool.errors import NotARemote, RemoteBusy, RemoteDenied
 from datatool.model.paths import show
 from datatool.remote.stores.options import StoreOptions
-from datatool.remote.stores.s3_answers import Caller
+from datatool.remote.stores.s3_answers import Caller, Refused
 from datatool.remote.stores.s3_login import Keys, Login, shortened
 from datatool.remote.stores.s3_obstore_errors import FOREIGN, translate
 from datatool.remote.stores.s3_place import Place
@@ -58,6 +59,21 @@ class ObstoreClient:
             return work(self._handle(size, tries))
         except FOREIGN as error:
             raise translate(error, self._caller, operation, name) from error
+
+    def require_s3(self) -> None:
+        """Raise NotARemote where what answers is no S3 service: obstore takes any document for an empty listing."""
+        try:
+            self.call("get_object", None, lambda handle: obstore.get(handle, self.place.key("check/nothing")))
+        except Refused as refused:
+            if refused.code == "NoSuchKey":
+                return
+        except RemoteDenied:
+            return  # who may not read may have been told what is there all the same
+        raise NotARemote(
+            f"{self.place.label}: {self.place.service} answers as a web site does, not as S3: a login page?",
+            hint="check the URL and endpoint_url, and whether the network wants a login",
+            path=self.place.label,
+        )
 
     def ask_the_time(self) -> None:
         """Let the clock hear a date, by a request that needs no login: obstore shows no headers."""

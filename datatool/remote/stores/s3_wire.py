@@ -39,8 +39,11 @@ class Wire(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore has no types
             if not whole and response.status_code < 300:
                 return response
             data = await _read(response.raw, pace)
-        if data and response.status_code < 300 and _is_page(response.headers.get("content-type", ""), data):
-            raise NotS3
+        if response.status_code < 300:
+            if data and _is_page(response.headers.get("content-type", ""), data):
+                raise NotS3
+        elif response.status_code < 400 and "x-amz-bucket-region" not in response.headers and b"<Code>" not in data:
+            raise NotS3  # botocore would ask for the bucket's region, be redirected, ask for the region, …
         return AioAWSResponse(response.url, response.status_code, response.headers, _Kept(data))
 
     def _seconds_for(self, request: Any) -> float:
