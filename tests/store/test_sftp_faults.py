@@ -15,8 +15,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 from conformance import opened
-from sftp_world import QUICK, SftpWorld, names, world_at
-from test_sftp_login import reconfigure
+from sftp_world import QUICK, SftpWorld, names, reconfigure, world_at
 
 from datatool.errors import RemoteBusy, RemoteDenied, RemoteError, RemoteUnreachable
 from datatool.hashing import digest
