@@ -80,6 +80,8 @@ class Remote:
         self.listed: dict[str, Listed] = {}
         """The last listing of `index/` and `gc/`, by name."""
         self._now = now
+        self.made = False
+        """Whether this process made it, so that nothing can be there from before."""
         self._unsettled = False
         self._memory_dir = memory_dir
         self._formats = FormatMemory(memory_dir)
@@ -165,8 +167,10 @@ class Remote:
                 self.store.put(FORMAT_NAME, data, exclusive=True)
             except NameTaken:
                 return self.store.get(FORMAT_NAME)
+            self.made = True
             return data
         self.store.put(FORMAT_NAME, data)
+        self.made = True
         self._unsettled = True
         return self.store.get(FORMAT_NAME)
 
