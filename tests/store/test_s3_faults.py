@@ -171,7 +171,7 @@ def test_a_range_that_breaks_is_gone_on_with_where_it_broke(
     assert sum(request.bytes_down for request in s3_server.requests) < len(LARGE) + 2 * MIB
 
 
-@pytest.mark.parametrize(("kind", "patience"), [("cut", 20.0), ("reset", 20.0), ("stall", 6.0)])
+@pytest.mark.parametrize(("kind", "patience"), [("cut", 20.0), ("reset", 20.0), ("stall", 10.0)])
 def test_a_part_that_breaks_is_sent_again_alone(store: Store, s3_server: S3Server, tmp_path: Path, kind: str) -> None:
     (tmp_path / "source").write_bytes(data := os.urandom(80 * MIB))
     heard: list[int] = []

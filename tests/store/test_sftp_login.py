@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from typing import Any
 import asyncssh
 import pytest
 from other_ssh_server import know, other_ssh_server
-from sftp_world import SftpWorld, world_at
+from sftp_world import SftpWorld, reconfigure, world_at
 
 import needs
 from datatool.errors import RemoteBusy, RemoteDenied, RemoteError, RemoteUnreachable, UsageError
@@ -144,19 +143,6 @@ def test_a_certificate_authority_may_vouch_for_a_server(
         works(world)
         (world.ssh / "known_hosts").write_text("")
         assert "host key" in str(refusal(world))
-
-
-def reconfigure(server: OwnSshServer, more: str, *, instead_of: str = "") -> None:
-    """Start sshd anew with another configuration."""
-    configuration = server.keys / "sshd_config"
-    text = configuration.read_text()
-    configuration.write_text(text.replace(instead_of, more) if instead_of else text + more)
-    os.kill(server.process, signal.SIGHUP)
-    scan = ["ssh-keyscan", "-T", "5", "-p", str(server.port), server.host]
-    for _ in range(100):
-        if subprocess.run(scan, capture_output=True, check=False).stdout:
-            return
-    raise AssertionError("sshd did not come back")
 
 
 @pytest.mark.parametrize("files", ["none", "/dev/null"])

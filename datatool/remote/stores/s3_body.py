@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
+import socket
+import struct
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp.payload import Payload
 
 from datatool.remote.stores.pace import Pace
 from datatool.remote.stores.transfer import Transfer
+
+if sys.platform == "linux":
+    import fcntl
+    import termios
 
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
@@ -30,6 +38,7 @@ class Body(Payload):
         self._transfer = transfer
         self._told = 0
         """How much `transfer` was told: what is sent once more is not counted once more."""
+        self._transport: asyncio.WriteTransport | None = None
         self.pace: Pace | None = None
         """Set for each attempt, by whoever watches it."""
 
@@ -45,6 +54,7 @@ class Body(Payload):
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         """Write everything."""
+        self._transport = writer.transport
         view = memoryview(self._value)
         for start in range(0, len(view), _STEP):
             piece = view[start : start + _STEP]
@@ -55,12 +65,46 @@ class Body(Payload):
         """Write everything: the length that was announced is that of the bytes."""
         await self.write(writer)
 
+    async def watch(self) -> None:
+        """Count what leaves this machine after everything was written, until cancelled: on a slow line megabytes wait
+        in the system's own buffer, and they move though nothing is written."""
+        waiting = 0
+        while True:
+            await asyncio.sleep(1)
+            left = _unsent(self._transport)
+            if left < waiting and self.pace is not None:
+                self.pace.moved(waiting - left)
+            waiting = left
+
+    def abandon(self) -> None:
+        """Reset the connection: to close it in good order would be to wait for the other side to take what is left."""
+        if self._transport is None:
+            return
+        try:
+            connection = self._transport.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        except (OSError, AttributeError):
+            pass  # it is closed already
+        self._transport.abort()
+
     async def _moved(self, end: int, count: int) -> None:
         if self.pace is not None:
             self.pace.moved(count)
         if self._transfer is not None and end > self._told:
             count, self._told = end - self._told, end
             await self._transfer.moved(count, self.pace)
+
+
+def _unsent(transport: asyncio.WriteTransport | None) -> int:
+    """Bytes that the system holds for a connection and the other side has not confirmed; 0 where it does not tell."""
+    connection = transport.get_extra_info("socket") if transport is not None else None
+    if sys.platform != "linux" or connection is None:
+        return 0
+    try:
+        held = fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4))
+    except (OSError, ValueError):
+        return 0  # it is closed
+    return int(struct.unpack("i", held)[0])
 
 
 class Checks:

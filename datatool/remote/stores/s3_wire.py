@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Final
 
 import aiohttp
@@ -30,10 +31,8 @@ class Wire(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore has no types
         whole = not request.stream_output
         request.stream_output = True  # else the library would read them, without a limit
         async with Pace(self._seconds_for(request)) as pace:
-            if isinstance(request.body, Body):
-                request.body.pace = pace
             asked = boottime()
-            response = await super().send(request)
+            response = await self._send(request, pace)
             self.clock.heard(asked, boottime(), response.headers.get("date"))
             pace.restart()
             if not whole and response.status_code < 300:
@@ -45,6 +44,19 @@ class Wire(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore has no types
         elif response.status_code < 400 and "x-amz-bucket-region" not in response.headers and b"<Code>" not in data:
             raise NotS3  # botocore would ask for the bucket's region, be redirected, ask for the region, …
         return AioAWSResponse(response.url, response.status_code, response.headers, _Kept(data))
+
+    async def _send(self, request: Any, pace: Pace) -> Any:
+        if not isinstance(request.body, Body):
+            return await super().send(request)
+        request.body.pace = pace
+        watching = asyncio.create_task(request.body.watch())
+        try:
+            return await super().send(request)
+        except BaseException:
+            request.body.abandon()
+            raise
+        finally:
+            watching.cancel()
 
     def _seconds_for(self, request: Any) -> float:
         publishes = request.method == "POST" and "uploadId=" in request.url

@@ -43,6 +43,7 @@ class Connection:
         self._loop = get_loop()
         self._changed = threading.Condition()
         self._opening = 0
+        self._served = False
         self._channels: dict[SFTPClient, int] = {}
         self._opened = Opening(login, options, shown=shown, seen=seen, on_lost=self._mark_lost)
 
@@ -79,6 +80,7 @@ class Connection:
                 self._opening -= 1
                 if opened is not None:
                     self._channels[opened] = 1
+                    self._served = True
                 self._changed.notify_all()
         return opened if opened is not None else self._share(refusal)
 
@@ -131,7 +133,8 @@ class Connection:
 
     def _no_sftp(self, error: BaseException) -> RemoteError:
         text = reason(error)
-        if self.lost or (kind_of(error) is Kind.BUSY and not isinstance(error, asyncssh.SFTPError)):
+        may_pass = kind_of(error) in (Kind.BUSY, Kind.UNREACHABLE) and not isinstance(error, asyncssh.SFTPError)
+        if self.lost or self._served or may_pass:
             self.close()
             return RemoteBusy(f"{self._where}: the connection broke: {text}", path=self._where)
         return RemoteError(

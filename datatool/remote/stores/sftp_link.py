@@ -71,7 +71,7 @@ class Line:
         except (DatatoolError, NameMissing, NameTaken, WrongBytes):
             raise
         except FOREIGN as error:
-            if kind_of(error) is Kind.BUSY:
+            if kind_of(error) in (Kind.BUSY, Kind.UNREACHABLE):
                 self._broken(error)
             raise remote_error(error, where) from error
 

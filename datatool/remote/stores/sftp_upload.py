@@ -95,7 +95,7 @@ class Upload:
     def attempt(self, link: Link) -> None:
         """Send what is missing and publish it. Raises WrongBytes, NameTaken, RemoteError, ReadFailed.
 
-        After RemoteBusy another attempt goes on; after anything else nothing is left behind.
+        After RemoteBusy, or an interruption, another attempt goes on; after any other error nothing is left behind.
         """
         where = self._to.where
         with link.line(bulk=self._source.size > _SMALL) as line:
@@ -107,6 +107,8 @@ class Upload:
             except RemoteBusy:
                 raise
             except BaseException as error:
+                if self._to.resumable and not isinstance(error, Exception):
+                    raise
                 explained = self._explained(line, error)
                 with suppress(RemoteError):
                     line.run(remove(line.sftp, self._to.temp), where)
