@@ -48,11 +48,13 @@ class Asked:
 
     def __str__(self) -> str:
         shown = re.sub(r"[\\^$]", "", self.pattern.replace("[^&.]+", "*"))
-        return f"{self.method} {shown} #{self.nth}"
+        return f"{self.method} {_OF_THE_TEST.sub('', shown)} #{self.nth}"
 
 
 _CHANGING = re.compile(r"packs/[0-9a-f]{2}/[0-9a-f]{62}|(?:index|gc)/[0-9a-f]{64}|uploadId=[^&]+")
 """What is called otherwise in every run."""
+_OF_THE_TEST = re.compile(r"^.*?(?:bucket|web)-[0-9a-f-]+(?:/data/)?")
+"""Where in the server the place of a test is."""
 
 
 def asked_of(requests: list[Request]) -> list[Asked]:

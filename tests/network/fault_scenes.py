@@ -138,6 +138,10 @@ class PullScene(_Scene):
         world = ground.clone("reader")
         super().__init__("pull", ground, world, ground.contents())
         self._expected = _data(ground.world) | _data(world)
+        cache = ground.world.cache / "objects"
+        self._objects = {
+            path.parent.name + path.name: path.read_bytes() for path in cache.rglob("*") if path.is_file()
+        }
 
     def troubles(self, *, done: bool) -> list[str]:
         found = _data(self.world)
@@ -147,8 +151,14 @@ class PullScene(_Scene):
         return wrong + [f"the user's own {path} is gone" for path in own] + [f"{path} is missing" for path in missing]
 
     def kept(self) -> int:
-        found = [*(self.world.cache / "objects").rglob("*"), *(self.world.cache / "tmp").glob("*.part")]
-        return sum(path.stat().st_size for path in found if path.is_file())
+        objects = (path for path in (self.world.cache / "objects").rglob("*") if path.is_file())
+        parts = (self.world.cache / "tmp").glob("*.part")
+        return sum(path.stat().st_size for path in objects) + sum(map(self._kept_of, parts))
+
+    def _kept_of(self, part: Path) -> int:
+        """Of a download that broke off. One with wrong bytes costs more than nothing: it is noticed at the end."""
+        found, whole = part.read_bytes(), self._objects[part.stem]
+        return len(found) if whole.startswith(found) else len(found) - len(whole)
 
     def moved(self, traffic: Traffic) -> int:
         return traffic.down

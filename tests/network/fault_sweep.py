@@ -224,6 +224,7 @@ class Sweep:
 
 def _mixed(points: list[Point]) -> list[Point]:
     """Points in an order in which each kind, and each place, comes up as often as the others."""
+    points.sort(key=str)  # the same for every process that has a share of them
     random.Random(len(points)).shuffle(points)
     taken: Counter[object] = Counter()
     mixed = []
