@@ -11,6 +11,7 @@ from typing import Any, Final
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 from botocore import exceptions as boto
+from botocore.parsers import ResponseParserError
 
 from datatool.errors import DatatoolError, NotARemote, RemoteBusy, RemoteDenied, RemoteError, RemoteUnreachable
 from datatool.model.paths import show
@@ -18,7 +19,7 @@ from datatool.remote.stores.s3_answers import OTHER_LOGIN, Caller, Refusal, retr
 from datatool.store.protocol import NameMissing
 
 FOREIGN: Final = (
-    *(boto.BotoCoreError, boto.ClientError, boto.UndefinedModelAttributeError),
+    *(boto.BotoCoreError, boto.ClientError, boto.UndefinedModelAttributeError, ResponseParserError),
     *(aiohttp.ClientError, HttpProcessingError, OSError, ValueError, KeyError, TypeError, AttributeError),
 )
 """Everything that a call of these libraries may raise. The last four are what they raise for answers that they did not
@@ -183,10 +184,7 @@ def _tls(error: BaseException, caller: Caller) -> RemoteError:
 
 
 def _is_unreadable(error: BaseException) -> bool:
-    return isinstance(error, ValueError | KeyError | TypeError | AttributeError) or type(error).__name__ in (
-        "ResponseParserError",
-        "DataNotFoundError",
-    )
+    return isinstance(error, ResponseParserError | ValueError | KeyError | TypeError | AttributeError)
 
 
 def _text(error: BaseException) -> str:
