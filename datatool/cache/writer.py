@@ -7,11 +7,13 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from datatool.cache.packs import Packs
 from datatool.cache.trust import Trust
+from datatool.errors import LocalError, RemoteError
 from datatool.formats.pack import RAW, TARGET, ZSTD, BuiltPack, PackBuilder, object_path, pack_path
 from datatool.formats.shard import ShardRecord, encode_shard, shard_path
 from datatool.hashing import copy_and_hash, digest
@@ -48,7 +50,8 @@ class _Pending(NamedTuple):
 class CacheWriter:
     """Takes objects and publishes them, in batches; everything taken is there once `finish` returns.
 
-    Leaving the `with` block without an error finishes; with an error, what was taken since the last batch is dropped.
+    Leaving the `with` block without an error finishes, and so does leaving it because a remote broke off: what was
+    taken is whole, and need not be fetched again. With another error, what was taken since the last batch is dropped.
     """
 
     def __init__(
@@ -78,6 +81,9 @@ class CacheWriter:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if kind is None:
             self.finish()
+        elif issubclass(kind, RemoteError):
+            with suppress(LocalError, OSError):  # the first error is the one to tell
+                self.finish()
         else:
             self._abandon(kind, error, trace)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from datatool.operations.remote_names import remote_name
 from datatool.project.project import Project
-from datatool.remote.connect import connect
+from datatool.remote.connect import TIMEOUT, connect
 from datatool.remote.session import Remote
 from datatool.store.counting import CountingStore
 
@@ -30,7 +30,8 @@ JOBS = 8
 def connect_to(project: Project, name: str, *, offline: bool, jobs: int | None = None) -> Connection:
     """Connect to a configured remote; nothing is read yet. Raises RemoteNotFound, RemoteError."""
     jobs = jobs or project.config.number("jobs") or JOBS
-    settings = project.config.remotes()[remote_name(project, name)]
+    name = remote_name(project, name)
+    settings = project.config.remotes()[name]
     store = CountingStore(
         connect(
             settings,
@@ -40,6 +41,7 @@ def connect_to(project: Project, name: str, *, offline: bool, jobs: int | None =
             scratch=project.remotes_memory / "uploads",
             jobs=jobs,
             bandwidth=project.config.number("bandwidth"),
+            timeout=project.config.number(f"remotes.{name}.timeout") or TIMEOUT,
         )
     )
     remote = Remote(store, memory_dir=project.remotes_memory, project=project.config.project or "", name=name)

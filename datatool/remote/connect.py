@@ -22,7 +22,8 @@ from datatool.store.limited import Allowance, LimitedStore
 from datatool.store.protocol import Store
 from datatool.store.retrying import RetryingStore
 
-_TIMEOUT: Final = 20.0
+TIMEOUT: Final = 20.0
+"""Seconds without a byte that are a stall, where nobody configured another number."""
 _STORES: Final = MappingProxyType(
     {"s3": "s3", "s3a": "s3", "ssh": "sftp", "sftp": "sftp", "http": "http", "https": "http"}
 )
@@ -40,12 +41,15 @@ def connect(
     scratch: Path,
     jobs: int = 8,
     bandwidth: int | None = None,
+    timeout: float = TIMEOUT,
     seen: bool = False,
 ) -> Store:
-    """The store of a remote. `settings` are its `remotes.NAME.*` (`url` and more); `scratch` is a directory of this
-    clone for what an interrupted upload must remember; `jobs` is how many requests may be under way, `bandwidth` how
-    many bytes per second. `seen` says that this machine has used a remote there before, so that a missing directory
-    is one that is not mounted.
+    """The store of a remote.
+
+    `settings` are its `remotes.NAME.*` (`url` and more); `scratch` is a directory of this clone for what an
+    interrupted upload must remember; `jobs` is how many requests may be under way, `bandwidth` how many bytes per
+    second, `timeout` how many seconds without a byte are a stall. `seen` says that this machine has used a remote
+    there before, so that a missing directory is one that is not mounted.
 
     Raises UsageError for a URL that is none, RemoteUnreachable for a directory that is gone and for the network
     while `offline`, RemoteError for protocols that can't be used.
@@ -59,7 +63,6 @@ def connect(
             f"{url.shown}: not contacted: offline", hint="leave out --offline, unset DATATOOL_OFFLINE"
         )
     module = _store_module(url, settings)
-    timeout = float(settings.get("timeout", _TIMEOUT))
     store: Store = module.open_store(url, settings, StoreOptions(scratch=scratch, jobs=jobs, timeout=timeout))
     return RetryingStore(_limited(store, bandwidth))
 

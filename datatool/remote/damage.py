@@ -24,12 +24,12 @@ from datatool.store.protocol import NameMissing, WrongBytes
 def report_damage(remote: Remote, suspects: Sequence[Suspect]) -> tuple[str, ...]:
     """Look again at what a fetch found missing or wrong, and condemn what still is; the names condemned.
 
-    A transfer may have failed on its way, so nothing is condemned that reads well the second time. Where this
+    Bytes may have been changed on their way, so nothing is condemned that reads well the second time. Where this
     machine may not write, nothing happens.
     """
     if not remote.store.capabilities.write:
         return ()
-    bad = sorted({place.name for wanted, place in suspects if not _reads_well(remote, wanted, place)})
+    bad = sorted({place.name for wanted, place, twice in suspects if twice or not _reads_well(remote, wanted, place)})
     try:
         return condemn_damaged(remote, bad)
     except RemoteDenied:

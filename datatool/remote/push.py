@@ -182,6 +182,7 @@ class _Push:
         files = sum(root.root.files for root in self._todo)
         with self._progress.task("pushing", bytes=total, files=files) as task:
             judged = self._send(task)
+            self._sink.finish()  # most bytes of large files travel only now
         for _ in range(_ROUNDS):
             self._sink.finish()
             while self._send_rejected_again():

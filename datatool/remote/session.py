@@ -80,9 +80,13 @@ class Remote:
         self.listed: dict[str, Listed] = {}
         """The last listing of `index/` and `gc/`, by name."""
         self._now = now
+        self.made = False
+        """Whether this process made it, so that nothing can be there from before."""
         self._unsettled = False
         self._memory_dir = memory_dir
         self._formats = FormatMemory(memory_dir)
+        self._just_read = False
+        """Whether the format file was read since the last refresh: then it need not be looked at again."""
         self._records: RecordMemory | None = None
         self._loaded: dict[str, Shard] = {}
         self._gc: dict[str, Condemn | Drop] = {}
@@ -154,6 +158,7 @@ class Remote:
             data = self._make_format()
         self._use(data)
         self._formats.remember(self.label, data)
+        self._just_read = True
         return True
 
     def _make_format(self) -> bytes:
@@ -165,10 +170,12 @@ class Remote:
                 self.store.put(FORMAT_NAME, data, exclusive=True)
             except NameTaken:
                 return self.store.get(FORMAT_NAME)
+            self.made = True
             return data
         self.store.put(FORMAT_NAME, data)
+        self.made = True
         self._unsettled = True
-        return self.store.get(FORMAT_NAME)
+        return data
 
     def settle(self) -> None:
         """Before a first push is committed: another one may have written its own format file meanwhile, where no
@@ -178,6 +185,7 @@ class Remote:
             self._use(data)
             self._formats.remember(self.label, data)
             self._unsettled = False
+            self._just_read = True
 
     def _use(self, data: bytes) -> None:
         try:
@@ -212,7 +220,8 @@ class Remote:
         if not self.store.capabilities.list:
             return self._refresh_without_list(records)
         index = {item.name: item for item in self.store.list("index/") if is_record(item.name, "index/", (".dti",))}
-        if self._was_replaced(records, index) and self._reread_format():
+        just_read, self._just_read = self._just_read, False
+        if not just_read and self._was_replaced(records, index) and self._reread_format():
             return False
         if self._load_shards(records, index):
             return False  # superseded shards were deleted between the listing and the read

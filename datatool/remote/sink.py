@@ -74,7 +74,7 @@ class UploadSink:
         self._store = remote.store
         self._compress = compress
         self._pack = pack
-        self._fresh = not remote.state.shards
+        self._fresh = remote.made
         self._loose_min = min(remote.format.loose_min, _LARGEST_PACKED)
         self._target = min(remote.format.pack_target, MAX_PACK // 2)
         self._uploads = Uploads(jobs, _IN_FLIGHT)

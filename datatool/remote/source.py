@@ -1,7 +1,8 @@
 """Reading objects from a remote in few, large requests, several at a time.
 
 Objects of one pack that lie near each other are one request; the answer is cut up here. What turns out missing or
-wrong is looked for elsewhere: first in other locations, then, once, in what the remote's index says by now.
+wrong is looked for elsewhere: first in other locations, then, once, in what the remote's index says by now. What was
+wrong everywhere is asked for once more: the bytes may be right there, and have been changed on their way.
 """
 
 from __future__ import annotations
@@ -51,10 +52,12 @@ _Pieces = list[bytes | memoryview | None]
 
 
 class Suspect(NamedTuple):
-    """A place in a remote that gave nothing, or wrong bytes, for an object of `size` bytes."""
+    """A place in a remote that gave nothing, or wrong bytes, for an object of `size` bytes; `twice` if it was asked
+    again and they were wrong again."""
 
     wanted: Wanted
     place: Location
+    twice: bool = False
 
 
 class RemoteSource:
@@ -66,6 +69,9 @@ class RemoteSource:
         self._remote = remote
         self._jobs = max(1, jobs)
         self._bad: dict[ObjectId, set[Location]] = {}
+        self._wrong: dict[ObjectId, set[Location]] = {}
+        """Of the bad places those that gave wrong bytes, once."""
+        self._asked_again: set[tuple[ObjectId, Location]] = set()
         self._damaged: set[ObjectId] = set()
         self._refreshed = False
 
@@ -82,14 +88,18 @@ class RemoteSource:
                 else:
                     packed.append(member)
             yield from self._fetch(_stretches(packed, ranges=self._remote.store.capabilities.ranges), again)
+            refresh = False
             for item in unplaced:
                 if item.oid == EMPTY:
                     yield Small(item, b"")
-                elif self._refreshed:
-                    yield Absent(item, damaged=item.oid in self._damaged)
-                else:
+                elif not self._refreshed:
+                    refresh = True
                     again.append(item)
-            if any(item in again for item in unplaced):
+                elif self._pardon(item.oid):
+                    again.append(item)
+                else:
+                    yield Absent(item, damaged=item.oid in self._damaged)
+            if refresh:
                 self._refresh()
             pending = again
 
@@ -97,7 +107,7 @@ class RemoteSource:
         """What was given last was wrong: another location is used from now on."""
         place = self._first(wanted.oid)
         if place is not None:
-            self._mark(wanted, place)
+            self._mark(wanted, place, wrong=True)
 
     # Where to look
 
@@ -122,9 +132,22 @@ class RemoteSource:
         bad = self._bad.get(oid, set())
         return next((place for place in self._remote.state.locations([oid]).get(oid, ()) if place not in bad), None)
 
-    def _mark(self, wanted: Wanted, place: Location) -> None:
-        self._bad.setdefault(wanted.oid, set()).add(place)
-        self.suspects.append(Suspect(wanted, place))
+    def _mark(self, wanted: Wanted, place: Location, *, wrong: bool) -> None:
+        oid = wanted.oid
+        self._bad.setdefault(oid, set()).add(place)
+        twice = wrong and (oid, place) in self._asked_again
+        if wrong and not twice:
+            self._wrong.setdefault(oid, set()).add(place)
+        self.suspects.append(Suspect(wanted, place, twice))
+
+    def _pardon(self, oid: ObjectId) -> bool:
+        """Whether places that gave wrong bytes are to be asked once more, now that none is left: what they gave may
+        have been changed on its way."""
+        places = self._wrong.pop(oid, set())
+        self._bad.get(oid, set()).difference_update(places)
+        self._asked_again.update((oid, place) for place in places)
+        self.suspects = [found for found in self.suspects if found.wanted.oid != oid or found.place not in places]
+        return bool(places)
 
     def _refresh(self) -> None:
         """Once: gc may have moved what was looked for."""
@@ -149,7 +172,7 @@ class RemoteSource:
                 found = future.result()
                 for member, data in zip(stretch.members, found or [None] * len(stretch.members), strict=True):
                     if data is None:
-                        self._mark(member.wanted, member.place)
+                        self._mark(member.wanted, member.place, wrong=found is not None)
                         again.append(member.wanted)
                         if found is not None:
                             self._damaged.add(member.wanted.oid)
@@ -169,9 +192,10 @@ class RemoteSource:
         while True:
             place = self._first(wanted.oid)
             if place is None:
-                if self._refreshed:
+                if not self._refreshed:
+                    self._refresh()
+                elif not self._pardon(wanted.oid):
                     raise WrongBytes(wanted.oid) if wrong else NameMissing(wanted.oid)
-                self._refresh()
                 continue
             size = wanted.size or place.ulen
             try:
@@ -180,13 +204,13 @@ class RemoteSource:
                     return
                 raise NameMissing(place.name)
             except NameMissing:
-                self._mark(wanted, place)
+                self._mark(wanted, place, wrong=False)
             except WrongBytes:
                 if have:
                     have = 0
                     continue
                 wrong = True
-                self._mark(wanted, place)
+                self._mark(wanted, place, wrong=True)
 
 
 def read_place(remote: Remote, wanted: Wanted, place: Location) -> bytes | memoryview | None:

@@ -9,6 +9,7 @@ import pytest
 
 from datatool.cache import writer
 from datatool.cache.local import Cache
+from datatool.errors import RemoteUnreachable
 from datatool.formats.pack import PackBuilder
 from datatool.hashing import digest
 from datatool.index.state import State
@@ -49,6 +50,21 @@ def test_every_pack_is_named_by_a_shard_however_the_two_threads_take_turns(
     assert cache.missing([item.oid for item in wanted]) == set()
     assert lacking(cache, wanted) == []
     assert len(list((cache.top / "packs").rglob("*.pack"))) > 10
+
+
+@pytest.mark.parametrize("small", [3, 300], ids=["loose", "packed"])
+@pytest.mark.parametrize("error", [RemoteUnreachable("gone"), RuntimeError("wrong")], ids=["remote", "other"])
+def test_what_was_taken_is_kept_when_the_remote_breaks_off_and_dropped_when_anything_else_goes_wrong(
+    cache: Cache, small: int, error: Exception
+) -> None:
+    objects = [os.urandom(100) for _ in range(small)] + [os.urandom(100_000)]
+    wanted = [Wanted(digest(data), len(data), b"") for data in objects]
+    with pytest.raises(type(error)), cache.writer() as saving:
+        for item, data in zip(wanted, objects, strict=True):
+            saving.put(item, data)
+        raise error
+    assert len(lacking(cache, wanted)) == (0 if isinstance(error, RemoteUnreachable) else len(wanted))
+    assert list((cache.top / "tmp").iterdir()) == []
 
 
 def test_many_batches_leave_few_shards_and_every_object(cache: Cache) -> None:

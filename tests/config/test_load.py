@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -246,3 +247,11 @@ def test_every_row_of_the_table_is_found_by_a_key_of_its_shape() -> None:
         assert not row.secret or Scope.PROJECT not in row.scopes
     for key in ("", "remotes", "remotes.a", "remotes.url", "remotes..url", "remotes.a b.url", "cache", "cache.link.x"):
         assert lookup(key) is None
+
+
+def test_every_key_is_in_the_reference() -> None:
+    text = (Path(__file__).parents[2] / "docs/reference/configuration.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([A-Za-z_.]+)`", text))
+    for row in KEYS:
+        last = "." + row.pattern.rpartition(".")[2]
+        assert row.pattern in named or (".NAME." in row.pattern and last in named), row.pattern

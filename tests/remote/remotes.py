@@ -215,7 +215,7 @@ class Machine:
         everything = [Wanted(page, 0, b"dir", True), *files]
         return PushRoot(root=Root("tree", page, len(files), size), label=b"dir"), everything
 
-    def push(self, *roots: tuple[PushRoot, list[Wanted]], store: Store | None = None, **options: bool) -> PushResult:
+    def push(self, *roots: tuple[PushRoot, list[Wanted]], store: Store | None = None, **options: object) -> PushResult:
         contents = {root.root.oid: items for root, items in roots}
         return push(
             self.remote(store),

@@ -14,10 +14,11 @@ from datatool.formats.shard import LOOSE, ShardRecord, encode_shard
 from datatool.hashing import digest
 from datatool.model.oid import ObjectId
 from datatool.remote.check import check, lost_names, present, status
+from datatool.remote.damage import report_damage
 from datatool.remote.source import RemoteSource
 from datatool.store.memory import MemoryStore
 from datatool.store.objects import Absent, Small, Wanted
-from datatool.store.protocol import Capabilities
+from datatool.store.protocol import Advance, Capabilities, Store, WrongBytes
 from datatool.store.transfer import transfer
 
 
@@ -98,6 +99,65 @@ def test_a_wrong_copy_is_passed_over_for_a_right_one(tmp_path: Path) -> None:
     machine.store.put(bad, bytes(data))
     received, result = machine.fetch(root)
     assert not result.absent and {digest(data) for data in received.data.values()} == set(received.data)
+
+
+class Flipping(FaultyStore):
+    """Changes a bit of the first so many answers that hold objects, on their way."""
+
+    def __init__(self, inner: Store, times: int) -> None:
+        super().__init__(inner)
+        self.times = times
+
+    def _is_flipped(self, name: str) -> bool:
+        due = name.startswith(("packs/", "objects/")) and self.times > 0
+        self.times -= due
+        return due
+
+    def get(self, name: str, start: int = 0, length: int | None = None) -> bytes:
+        data = super().get(name, start, length)
+        return bytes([data[0] ^ 1]) + data[1:] if self._is_flipped(name) else data
+
+    def get_file(
+        self, name: str, target: int, sha256: ObjectId, size: int, *, have: int = 0, advance: Advance | None = None
+    ) -> None:
+        super().get_file(name, target, sha256, size, have=have, advance=advance)
+        if self._is_flipped(name):
+            raise WrongBytes(name)
+
+
+SIZES = pytest.mark.parametrize("size", [100, 5 << 20, 17 << 20], ids=["packed", "loose", "large"])
+
+
+@SIZES
+def test_bytes_that_were_changed_on_their_way_are_asked_for_once_more(tmp_path: Path, size: int) -> None:
+    machine = a_machine(tmp_path)
+    root = machine.root(*some_files(2, size))
+    machine.push(root)
+    remote = machine.remote(Flipping(machine.store, times=1))
+    remote.open()
+    source, received = RemoteSource(remote), Received(tmp_path)
+    result = transfer(source, received, root[1])
+    assert not result.absent and {digest(data) for data in received.data.values()} == {w.oid for w in root[1]}
+    assert report_damage(remote, source.suspects) == ()
+
+
+@SIZES
+def test_bytes_that_are_wrong_twice_are_damage_and_not_asked_for_again(tmp_path: Path, size: int) -> None:
+    machine = a_machine(tmp_path)
+    (data,) = some_files(1, size)
+    root = machine.root(data)
+    machine.push(root)
+    (bad,) = [item.name for item in machine.store.list("") if data in machine.store.get(item.name)]
+    wanted = [item for item in root[1] if item.oid == digest(data)]
+    machine.store.put(bad, bytes(len(machine.store.get(bad))))
+    faulty = FaultyStore(machine.store)
+    remote = machine.remote(faulty)
+    remote.open()
+    source = RemoteSource(remote)
+    result = transfer(source, Received(tmp_path), wanted)
+    assert [absent.damaged for absent in result.absent] == [True]
+    assert report_damage(remote, source.suspects) == (bad,)
+    assert [name for method, name in faulty.requests if method.startswith("get") and name == bad] == [bad, bad]
 
 
 @pytest.mark.parametrize("size", [100, 17 << 20], ids=["small", "large"])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 
@@ -332,3 +334,33 @@ def test_two_first_pushes_without_conditional_writes_end_with_one_format(tmp_pat
     again = FaultyStore(shared)
     assert one.push(root, store=again).objects == 0 and len(again.requests) == 2
     assert holds_all(one, root)
+
+
+def test_progress_goes_on_until_the_last_byte_has_arrived(tmp_path: Path) -> None:
+    heard = {"bytes": 0, "files": 0, "too late": 0}
+
+    class Heard:
+        @contextmanager
+        def task(self, title: str, *, bytes: int | None = None, files: int | None = None) -> Iterator[Heard]:
+            self.total = bytes
+            self.over = False
+            yield self
+            self.over = True
+
+        def advance(self, *, bytes: int = 0, files: int = 0) -> None:
+            heard["bytes"] += bytes
+            heard["files"] += files
+            heard["too late"] += bytes * self.over
+
+        def warn(self, message: str, *, hint: str | None = None) -> None: ...
+
+        def hint(self, message: str) -> None: ...
+
+    machine = a_machine(tmp_path)
+    root = machine.root(b"small", b"s" * 5000, b"l" * (9 << 20))
+    progress = Heard()
+    machine.push(root, progress=progress)
+    files = sum(item.size for item in root[1] if not item.metadata)
+    lists = sum(len(machine.objects.data[item.oid]) for item in root[1] if item.metadata)
+    assert heard == {"bytes": files + lists, "files": 3, "too late": 0}
+    assert progress.total == files

@@ -230,6 +230,25 @@ def test_an_object_that_a_killed_push_left_is_not_sent_again(tmp_path: Path) -> 
     assert holds_all(machine, root)
 
 
+def test_what_a_first_push_left_before_its_first_shard_is_not_sent_again(tmp_path: Path) -> None:
+    machine = a_machine(tmp_path)
+    root = machine.root(*some_files(3, BIG))
+    faulty = FaultyStore(machine.store)
+
+    def over() -> None:
+        faulty.kill_at = len(faulty.requests)
+        raise Killed
+
+    faulty.on("put", "index/", over)
+    with pytest.raises(Killed):
+        machine.push(root, store=faulty)
+    assert len(names(machine, "objects/")) == 3 and names(machine, "index/") == []
+    again = FaultyStore(machine.store)
+    machine.push(root, store=again)
+    assert not [name for name in again.puts() if name.startswith("objects/")]
+    assert holds_all(machine, root)
+
+
 def test_an_expired_record_makes_its_roots_be_pushed_again(tmp_path: Path) -> None:
     machine = a_machine(tmp_path)
     root = machine.root(*some_files(10))

@@ -66,7 +66,6 @@ def test_a_directory_connects_before_it_exists_but_not_after_it_was_seen(tmp_pat
 @pytest.mark.parametrize(
     ("url", "error", "word"),
     [
-        ("s3://bucket", RemoteError, "later version"),
         ("github://x/y", RemoteError, "can't be used"),
         ("s3n://x", UsageError, "nobody knows"),
     ],
@@ -98,3 +97,9 @@ def test_a_damaged_memory_is_no_memory(tmp_path: Path) -> None:
     (file,) = (tmp_path / "pushed").iterdir()
     file.write_bytes(b"[]")
     assert known_pushed(tmp_path, "/remote", "p") == {}
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/x", "ssh://host/x", "sftp://host/x", "https://host/x"])
+def test_nothing_is_contacted_by_connecting(tmp_path: Path, url: str) -> None:
+    store = connect({"url": url}, root=tmp_path, offline=False, durability=Durability.NONE, scratch=tmp_path)
+    assert url.partition("://")[2].partition("/")[0] in store.label

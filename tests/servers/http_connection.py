@@ -77,7 +77,7 @@ class HttpConnection:
 
     async def _exchange(self, head: Head, request: Request, fault: HttpFault | None) -> bool:
         """Let the server answer; returns whether another request may follow."""
-        valve = self._valve(self.to_server, request, Direction.UP, fault)
+        valve = self._valve(self.to_server, request, Direction.UP, fault, head.length)
         await valve.begin()
         self.to_server.write(head.raw)
         # The two directions at once: a server may answer before it has read a body, and a client that said
@@ -110,7 +110,7 @@ class HttpConnection:
             self.to_client.write(head.raw)
         if head is None:
             return False
-        valve = self._valve(self.to_client, request, Direction.DOWN, fault)
+        valve = self._valve(self.to_client, request, Direction.DOWN, fault, head.length)
         await valve.begin()
         if self.fix_ranges and head.status == HTTPStatus.OK and head.get("content-range"):
             head = head.with_status("206 Partial Content")
@@ -125,8 +125,15 @@ class HttpConnection:
         return has_end and not head.closes
 
     def _valve(
-        self, writer: asyncio.StreamWriter, request: Request, direction: Direction, fault: HttpFault | None
+        self,
+        writer: asyncio.StreamWriter,
+        request: Request,
+        direction: Direction,
+        fault: HttpFault | None,
+        length: int | None,
     ) -> Valve:
+        wire = fault.on_the_way(direction) if fault is not None else None
+
         def tell(passed: int) -> None:
             if direction is Direction.UP:
                 request.bytes_up += passed
@@ -137,7 +144,7 @@ class HttpConnection:
             writer=writer,
             client_is_gone=lambda: is_gone(self.client, self.to_client),
             tell=tell,
-            fault=fault.on_the_way(direction) if fault is not None else None,
+            fault=wire.in_body(length) if wire is not None else None,
         )
 
     async def _misbehave(self, head: Head, request: Request, fault: HttpFault, valve: Valve) -> None:

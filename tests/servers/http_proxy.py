@@ -12,7 +12,7 @@ from servers.http_connection import HttpConnection, Request
 from servers.http_faults import HttpFault, Misbehaviour
 from servers.http_messages import STREAM_LIMIT
 from servers.ports import HOST
-from servers.wire import Broken, Direction, Happening, Turns, Wire, WireFault, reset, unbuffered
+from servers.wire import Broken, Direction, Happening, Spot, Turns, Wire, WireFault, reset, unbuffered
 
 
 class HttpProxy:
@@ -64,7 +64,7 @@ class HttpProxy:
         method: str = "",
         path: str = "",
         direction: str = "down",
-        at: int | None = None,
+        at: int | Spot | None = None,
         rate: float = 0,
         status: int = 503,
         headers: Mapping[str, str | None] | None = None,
@@ -74,8 +74,9 @@ class HttpProxy:
 
         `kind` is one of `Wire` or `Misbehaviour`. `path` is a regular expression that is searched for in path and
         query. `times` is for how many such requests in a row, None for all that follow. `at` counts bytes of content
-        in `direction`. Without `at`, `cut`, `reset` and `stall` come before the first byte: on the way up, the server
-        never hears of the request; on the way down it carries it out, and the client does not get to know.
+        in `direction`; a function works it out from the length that the content says it has. Without `at`, `cut`,
+        `reset` and `stall` come before the first byte: on the way up, the server never hears of the request; on the
+        way down it carries it out, and the client does not get to know.
         """
         wire = WireFault(kind=Wire(kind), at=at, rate=rate) if kind in set(Wire) else None
         fault = HttpFault(
@@ -85,7 +86,7 @@ class HttpProxy:
             wire=wire,
             misbehaviour=None if wire else Misbehaviour(kind),
             direction=Direction(direction),
-            at=at,
+            at=at if isinstance(at, int) else None,
             status=status,
             headers=dict(headers or {}),
             body=body,

@@ -246,6 +246,18 @@ def test_a_body_that_breaks_off(proxy: HttpProxy, client: http.client.HTTPConnec
     assert ask(client) == (200, BODY)
 
 
+@pytest.mark.parametrize("name", ["/name", "/chunked"])
+def test_where_a_body_breaks_off_may_depend_on_its_length(
+    server: TrivialServer, proxy: HttpProxy, client: http.client.HTTPConnection, name: str
+) -> None:
+    server.kept["/chunked"] = BODY
+    proxy.fault("cut", at=lambda length: 10 if length is None else length // 2)
+    client.request("GET", name)
+    with pytest.raises(http.client.IncompleteRead):
+        client.getresponse().read()
+    assert proxy.requests[0].bytes_down == (10 if name == "/chunked" else len(BODY) // 2)
+
+
 def test_a_chunked_body_that_breaks_off(
     server: TrivialServer, proxy: HttpProxy, client: http.client.HTTPConnection
 ) -> None:

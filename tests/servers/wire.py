@@ -7,7 +7,7 @@ import math
 import socket
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from servers.ports import wait_until
@@ -70,10 +70,14 @@ class Happening:
         wait_until(lambda: self.count > 0, seconds=120, what="the fault")
 
 
+Spot = Callable[[int | None], int]
+"""A position in a body, worked out from the length that the body says it has; None where it does not say."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WireFault:
     kind: Wire
-    at: int | None = None
+    at: int | Spot | None = None
     """None is before anything at all, even before what `at` does not count, such as the head of an answer."""
     rate: float = 0
     happening: Happening = field(default_factory=Happening)
@@ -83,6 +87,10 @@ class WireFault:
             raise ValueError("which byte is to be flipped? say `at`")
         if (self.kind is Wire.RATE) != (self.rate > 0):
             raise ValueError("`rate`, in bytes per second, belongs to the fault of this name")
+
+    def in_body(self, length: int | None) -> WireFault:
+        """The same fault, at its position in a body of this length."""
+        return replace(self, at=self.at(length)) if callable(self.at) else self
 
 
 @dataclass(kw_only=True, slots=True)
@@ -103,15 +111,16 @@ class Valve:
 
     async def send(self, data: bytes) -> None:
         fault = self.fault
-        position = max((fault.at or 0) - self.passed, 0) if fault is not None else 0
+        at = fault.at if fault is not None and isinstance(fault.at, int) else None
+        position = max((at or 0) - self.passed, 0)
         if fault is None:
             await self._write(data)
         elif fault.kind is Wire.FLIP:
-            if fault.at is not None and self.passed <= fault.at < self.passed + len(data):
+            if at is not None and self.passed <= at < self.passed + len(data):
                 data = data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :]
                 fault.happening.count += 1
             await self._write(data)
-        elif position > len(data) or (fault.at is None and fault.kind is not Wire.RATE):
+        elif position > len(data) or (at is None and fault.kind is not Wire.RATE):
             await self._write(data)
         else:
             await self._write(data[:position])

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
+import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +18,8 @@ from typing import Any
 from datatool.remote.stores.options import StoreOptions
 from datatool.remote.stores.sftp import SftpStore
 from datatool.remote.url import parse_url
-from servers.fixtures import SshServer
+from servers.fixtures import OwnSshServer, SshServer
+from servers.ports import wait_until
 
 QUICK = 2.0
 """Seconds after which tests of stalls lose their patience."""
@@ -119,3 +123,22 @@ def names(directory: Path) -> dict[str, Any]:
     return {
         path.relative_to(directory).as_posix(): path.read_bytes() for path in directory.rglob("*") if path.is_file()
     }
+
+
+def reconfigure(server: OwnSshServer, more: str, *, instead_of: str = "") -> None:
+    """Start sshd anew with another configuration, and wait until it is that one which answers."""
+    configuration = server.keys / "sshd_config"
+    text = configuration.read_text()
+    text = text.replace(instead_of, more) if instead_of else text + more
+    mark = secrets.token_hex(4)
+    configuration.write_text(f"VersionAddendum {mark}\n{text}")
+    os.kill(server.process, signal.SIGHUP)
+    wait_until(lambda: mark.encode() in _greeting(server), seconds=30, what="sshd to begin anew")
+
+
+def _greeting(server: OwnSshServer) -> bytes:
+    try:
+        with socket.create_connection((server.host, server.port), timeout=5) as client:
+            return client.recv(255)
+    except OSError:
+        return b""

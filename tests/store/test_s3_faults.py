@@ -14,7 +14,7 @@ from s3_stores import ENGINES, s3_store
 
 from datatool.errors import NotARemote, RemoteBusy, RemoteError
 from datatool.hashing import digest
-from datatool.remote.stores import s3
+from datatool.remote.stores import s3, s3_multipart
 from datatool.remote.stores.s3_download import RANGE
 from datatool.store.protocol import ByteRange, NameMissing, Store, WrongBytes
 from servers.fixtures import S3Server
@@ -181,6 +181,37 @@ def test_a_part_that_breaks_is_sent_again_alone(store: Store, s3_server: S3Serve
     assert sum(request.bytes_up for request in s3_server.requests if request.method == "PUT") <= len(data) + 16 * MIB
     assert sum(heard) == len(data)
     assert is_fetched(store, tmp_path / "target", data)
+
+
+@pytest.fixture
+def in_small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s3, "SINGLE", MIB)
+    monkeypatch.setattr(s3_multipart, "SMALLEST", 8 * MIB)
+
+
+def test_an_upload_of_which_only_the_answer_was_lost_is_not_left(
+    store: Store, s3_server: S3Server, tmp_path: Path, in_small_parts: None
+) -> None:
+    (tmp_path / "source").write_bytes(LARGE)
+    fault = s3_server.proxy.fault("cut", method="POST", path="uploads")
+    store.put_file("objects/a", tmp_path / "source", digest(LARGE))
+    assert fault.happened
+    assert list(store.leftovers()) == []
+    assert is_fetched(store, tmp_path / "target", LARGE)
+
+
+def test_uploads_that_nobody_can_go_on_with_end_when_the_name_is_there(
+    store: Store, s3_server: S3Server, tmp_path: Path, in_small_parts: None
+) -> None:
+    (tmp_path / "source").write_bytes(LARGE)
+    s3_server.proxy.fault("answer", method="PUT", path="partNumber", status=403, times=None)
+    for name in ("objects/a", "objects/ab"):
+        with pytest.raises(RemoteError):
+            store.put_file(name, tmp_path / "source", digest(LARGE))
+    s3_server.proxy.heal()
+    assert [found.name for found in store.leftovers()] == ["objects/a", "objects/ab"]
+    store.put_file("objects/a", tmp_path / "source", digest(LARGE))
+    assert [found.name for found in store.leftovers()] == ["objects/ab"]  # which is another name
 
 
 def test_a_file_comes_whole_from_a_service_without_ranges(store: Store, s3_server: S3Server, tmp_path: Path) -> None:

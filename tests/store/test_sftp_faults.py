@@ -15,8 +15,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 from conformance import opened
-from sftp_world import QUICK, SftpWorld, names, world_at
-from test_sftp_login import reconfigure
+from sftp_world import QUICK, SftpWorld, names, reconfigure, world_at
 
 from datatool.errors import RemoteBusy, RemoteDenied, RemoteError, RemoteUnreachable
 from datatool.hashing import digest
@@ -90,6 +89,25 @@ def test_an_upload_that_was_killed_is_gone_on_with_by_the_next_process(
     assert up(proxy) - before < len(BIG) - there + SLACK
     assert (top / NAME).read_bytes() == BIG
     assert unfinished(top) == []
+
+
+def test_an_upload_that_was_interrupted_is_gone_on_with(world: SftpWorld, proxy: TcpProxy, big: Path) -> None:
+    top = world.server.directory()
+    store = world.store(top, port=proxy.port)
+    told = [0]
+
+    def interrupt(count: int) -> None:
+        told[0] += count
+        if told[0] > len(BIG) // 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        store.put_file(NAME, big, digest(BIG), advance=interrupt)
+    store.close()
+    before = up(proxy)
+    store.put_file(NAME, big, digest(BIG))
+    assert up(proxy) - before < len(BIG) // 2 + SLACK
+    assert (top / NAME).read_bytes() == BIG
 
 
 def test_another_clone_does_not_go_on_with_what_it_did_not_begin(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final, NoReturn
 
@@ -54,6 +55,8 @@ class Multipart:
         self._size = size
         self._part = part_size(size)
         self._checks = checks
+        self._others = False
+        """Whether there may be unfinished uploads of this name that nobody goes on with."""
 
     def run(self, advance: Advance | None) -> None:
         """Send what is missing and publish; WrongBytes, and nothing published, unless the file is what was promised."""
@@ -62,11 +65,13 @@ class Multipart:
             current = upload or self._client.run(self._begin())
             try:
                 self._publish(current, self._send(current, advance))
-                return
             except Ended:
                 # Another machine that pushes the same object was faster, most likely.
-                if self._published(current):
-                    return
+                if not self._published(current):
+                    continue
+            if self._others:
+                self._client.run(self._end_others())
+            return
         label = self._client.place.label
         raise RemoteBusy(f"{label}: somebody else ends the uploads of {self._name}", hint="try again", path=label)
 
@@ -156,10 +161,16 @@ class Multipart:
     # In the loop's thread
 
     async def _begin(self) -> Unfinished:
-        asked = {} if self._checks.sha256 is False else {"ChecksumAlgorithm": "SHA256"}
-        answer = await self._client.patiently(
-            partial(call, self._client, "create_multipart_upload", self._name, **asked)
-        )
+        tries = 0
+
+        async def attempt() -> dict[str, Any]:
+            nonlocal tries
+            tries += 1
+            asked = {} if self._checks.sha256 is False else {"ChecksumAlgorithm": "SHA256"}
+            return await call(self._client, "create_multipart_upload", self._name, **asked)
+
+        answer = await self._client.patiently(attempt)
+        self._others |= tries > 1  # of which only the answer may have been lost
         if not answer.get("UploadId"):
             label = self._client.place.label
             raise NotARemote(f"{label}: begins no upload: the answer is not that of an S3 service", path=label)
@@ -195,11 +206,21 @@ class Multipart:
         except (Refused, RemoteDenied):
             return None
         found.sort(key=lambda item: item["Initiated"], reverse=True)
+        self._others = bool(found)
         for item in found[:_CANDIDATES]:
             upload = await self._usable(item["UploadId"], item.get("ChecksumAlgorithm"))
             if upload is not None:
+                self._others = len(found) > 1
                 return upload
         return None
+
+    async def _end_others(self) -> None:
+        """The name is there, so nobody needs an upload of it any more: who is at one finds that it is published."""
+        with suppress(RemoteError):  # they cost room only, and `leftovers` lists them
+            async for item in list_uploads(self._client, self._key):
+                if item["Key"] == self._key:
+                    with suppress(Ended, NameMissing):
+                        await call(self._client, "abort_multipart_upload", self._name, UploadId=item["UploadId"])
 
     async def _usable(self, upload_id: str, algorithm: str | None) -> Unfinished | None:
         """An unfinished upload, if its parts are as large as those of this file and one of them has its bytes."""

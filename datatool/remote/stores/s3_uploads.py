@@ -61,7 +61,12 @@ async def list_uploads(client: S3Client, prefix: str) -> AsyncIterator[dict[str,
     """The unfinished uploads of keys that start with `prefix`, as S3 describes them: Key, UploadId, Initiated, …"""
     markers: dict[str, str] = {}
     for _ in range(_MOST_PAGES):
-        page = await client.patiently(partial(client.call, "list_multipart_uploads", Prefix=prefix, **markers))
+        try:
+            page = await client.patiently(partial(client.call, "list_multipart_uploads", Prefix=prefix, **markers))
+        except Refused as refused:
+            if refused.code in _ENDED:  # what rclone says where there are none
+                return
+            raise
         for item in page.get("Uploads") or ():
             yield item
         markers = {name: page[f"Next{name}"] for name in ("KeyMarker", "UploadIdMarker") if page.get(f"Next{name}")}

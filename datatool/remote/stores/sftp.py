@@ -24,6 +24,7 @@ from asyncssh import FXF_CREAT, FXF_EXCL, FXF_WRITE, SFTPAttrs, SFTPClient
 from datatool.errors import RemoteBusy, RemoteDenied
 from datatool.model.oid import ObjectId
 from datatool.remote.stores.arriving import ArrivingFile
+from datatool.remote.stores.budget import Budget
 from datatool.remote.stores.options import StoreOptions
 from datatool.remote.stores.sftp_clock import ServerClock
 from datatool.remote.stores.sftp_directories import RemoteDirectories
@@ -34,7 +35,6 @@ from datatool.remote.stores.sftp_link import Line, Link
 from datatool.remote.stores.sftp_listing import Listing, entries_of
 from datatool.remote.stores.sftp_place import parse_place
 from datatool.remote.stores.sftp_publish import Destination, Publisher, is_there, remove
-from datatool.remote.stores.sftp_room import Room
 from datatool.remote.stores.sftp_sources import BytesSource, FileSource
 from datatool.remote.stores.sftp_temps import DIRECTORY, FORGOTTEN, Temps
 from datatool.remote.stores.sftp_upload import Source, Upload
@@ -43,9 +43,8 @@ from datatool.store.names import check_name
 from datatool.store.protocol import Advance, ByteRange, Capabilities, Leftover, Listed, Store
 from datatool.store.retry import Retries
 
-_ROOM: Final = 40 << 20
-_ROOM_AHEAD: Final = 24 << 20
-"""Bytes that may be under way in all threads together: what somebody waits for, and what is read ahead of that."""
+_IN_FLIGHT: Final = 64 << 20
+"""Bytes that all threads together may have under way."""
 
 _MUCH: Final = 1 << 20
 """Bytes that are worth a channel of their own."""
@@ -75,8 +74,7 @@ class SftpStore:
         self._publisher = Publisher(self._directories)
         self._temps = Temps(options.scratch, place.shown)
         self._clock = ServerClock()
-        self._room = Room(_ROOM)
-        self._room_ahead = Room(_ROOM_AHEAD)
+        self._budget = Budget(_IN_FLIGHT)
 
     @property
     def label(self) -> str:
@@ -112,11 +110,11 @@ class SftpStore:
         path = self._path(check_name(name))
         held = _MUCH if length is None else length
         with self._link.line(bulk=held > _MUCH) as line:
-            self._room.take(held)
+            self._budget.take(held)
             try:
                 return line.run(fetch(line, path, name, start, length), self._where(name))
             finally:
-                self._room.give(held)
+                self._budget.give(held)
 
     def get_many(self, ranges: Sequence[ByteRange]) -> Iterator[bytes]:
         """The bytes of each range, in the order asked, with several under way."""
@@ -124,33 +122,31 @@ class SftpStore:
         return self._get_many(ranges, paths) if paths else iter(())
 
     def _get_many(self, ranges: Sequence[ByteRange], paths: Sequence[bytes]) -> Iterator[bytes]:
-        under_way: deque[tuple[ByteRange, Future[bytes], Callable[[], None]]] = deque()
+        budget = self._budget
         todo = deque(zip(ranges, paths, strict=True))
+        under_way: deque[tuple[ByteRange, Future[bytes]]] = deque()
         with self._link.line(bulk=sum(part.length for part in ranges) > _MUCH) as line:
             try:
                 while todo or under_way:
                     while todo and len(under_way) < 2 * self._jobs:
                         part, path = todo[0]
                         if not under_way:
-                            self._room.take(part.length)
-                            room = self._room
-                        elif self._room_ahead.try_take(part.length):
-                            room = self._room_ahead
-                        else:
+                            budget.take(part.length)
+                        elif not budget.try_take(part.length):
                             break
                         todo.popleft()
                         reading = line.start(fetch(line, path, part.name, part.start, part.length))
-                        under_way.append((part, reading, partial(room.give, part.length)))
-                    part, reading, give = under_way.popleft()
-                    try:
-                        data = line.wait(reading, self._where(part.name))
-                    finally:
-                        give()
+                        reading.add_done_callback(partial(_park, budget, part.length))
+                        under_way.append((part, reading))
+                    part, reading = under_way[0]
+                    data = line.wait(reading, self._where(part.name))
+                    under_way.popleft()
+                    budget.give(part.length, parked=True)
                     yield data
             finally:
-                for _, reading, give in under_way:
+                for part, reading in under_way:
                     reading.cancel()
-                    give()
+                    budget.give(part.length, parked=True)
 
     def get_file(
         self, name: str, target: int, sha256: ObjectId, size: int, *, have: int = 0, advance: Advance | None = None
@@ -158,7 +154,7 @@ class SftpStore:
         """Copy `name` into an open local file, hashing what arrives; a cut costs what was under way."""
         path = self._path(check_name(name))
         arriving = ArrivingFile(target, size, advance, have=have)
-        download = Download(path, name, arriving, sha256, size, room=self._room)
+        download = Download(path, name, arriving, sha256, size, budget=self._budget)
         self._persist(lambda: download.attempt(self._link, self._where(name)), lambda: download.done)
 
     # Writing
@@ -204,7 +200,7 @@ class SftpStore:
             sha256,
             directories=self._directories,
             publisher=self._publisher,
-            room=self._room,
+            budget=self._budget,
             on_written=self._written,
             advance=advance,
         )
@@ -291,6 +287,11 @@ class SftpStore:
 
     def _where(self, name: str) -> str:
         return f"{self._shown}/{name}"
+
+
+def _park(budget: Budget, count: int, _: Future[bytes]) -> None:
+    """What was asked for is here, or will never be."""
+    budget.park(count)
 
 
 async def _remove_all(line: Line, paths: Sequence[bytes]) -> None:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from datatool.remote.session import boottime
+from datatool.remote.stores.server_clock import boottime
 
 _LASTS: Final = 300.0
 _DRIFT: Final = 0.001

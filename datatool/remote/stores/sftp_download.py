@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datatool.model.oid import ObjectId
 from datatool.remote.stores.arriving import ArrivingFile
+from datatool.remote.stores.budget import Budget
 from datatool.remote.stores.sftp_files import close_quietly, open_to_read
 from datatool.remote.stores.sftp_link import Link
-from datatool.remote.stores.sftp_room import Pace, Room
+from datatool.remote.stores.sftp_lookahead import Lookahead
 from datatool.remote.stores.sftp_stream import pieces
 from datatool.store.protocol import WrongBytes
 
@@ -15,15 +16,15 @@ class Download:
     """One file on its way here. After a cut it goes on behind what has arrived: `done` bytes."""
 
     def __init__(
-        self, path: bytes, name: str, target: ArrivingFile, sha256: ObjectId, size: int, *, room: Room
+        self, path: bytes, name: str, target: ArrivingFile, sha256: ObjectId, size: int, *, budget: Budget
     ) -> None:
         self._path = path
         self._name = name
         self._target = target
         self._sha256 = sha256
         self._size = size
-        self._room = room
-        self._pace = Pace()
+        self._budget = budget
+        self._ahead = Lookahead()
 
     @property
     def done(self) -> int:
@@ -37,7 +38,7 @@ class Download:
             try:
                 if size != self._size:
                     raise WrongBytes(self._name)
-                for data in pieces(line, file, self.done, size, pace=self._pace, room=self._room, where=where):
+                for data in pieces(line, file, self.done, size, ahead=self._ahead, budget=self._budget, where=where):
                     self._target.take(data)
             finally:
                 line.start(close_quietly(file))

@@ -20,7 +20,7 @@ from asyncssh import FXF_READ, SFTPAttrs, SFTPClient, SFTPClientFile
 from datatool.errors import RemoteError
 from datatool.remote.stores.sftp_errors import FOREIGN, MISSING
 from datatool.remote.stores.sftp_link import Line
-from datatool.remote.stores.sftp_room import Pace
+from datatool.remote.stores.sftp_lookahead import Lookahead
 from datatool.store.protocol import NameMissing
 
 LARGEST: Final = 64 << 20
@@ -92,21 +92,21 @@ _going_on: Final[set[asyncio.Task[None]]] = set()  # asyncio itself would forget
 
 
 async def _read(line: Line, file: SFTPClientFile, start: int, length: int, size: int) -> bytes:
-    pace = Pace()
+    ahead = Lookahead()
     under_way: deque[tuple[int, asyncio.Task[bytes]]] = deque()
     result = BytesIO()
     asked = 0
     try:
         while True:
-            while asked < length and (not under_way or asked - result.tell() < pace.window):
-                count = min(pace.request(line.read_size), length - asked)
+            while asked < length and (not under_way or asked - result.tell() < ahead.window):
+                count = min(ahead.request(line.read_size), length - asked)
                 under_way.append((count, asyncio.ensure_future(read_block(line, file, start + asked, count, size))))
                 asked += count
             if not under_way:
                 break
             count, task = under_way.popleft()
             data = await task
-            pace.moved(len(data))
+            ahead.moved(len(data))
             result.write(data)
             if len(data) < count:
                 break  # the file ends here

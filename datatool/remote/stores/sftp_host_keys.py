@@ -99,7 +99,7 @@ def unknown_host_key(
         )
     return RemoteDenied(
         f"{endpoint}: the host key of {show(name.entry)} is not known here ({shown}); nothing was sent",
-        hint=f"{_accept(name)}   but first compare the fingerprint with what whoever runs the server says",
+        hint=f"compare the fingerprint with what whoever runs the server says, then: {_accept(name)}",
         path=endpoint,
     )
 
@@ -109,7 +109,7 @@ def no_common_host_key(name: HostName, *, endpoint: str) -> RemoteDenied:
     return RemoteDenied(
         f"{endpoint}: the server has no host key of the kinds that are known here for {show(name.entry)}; "
         "nothing was sent",
-        hint=f"{_accept(name)}   but first compare the fingerprint with what whoever runs the server says",
+        hint=f"compare the fingerprint with what whoever runs the server says, then: {_accept(name)}",
         path=endpoint,
     )
 
@@ -118,7 +118,7 @@ def _is_known(name: HostName, refused: RefusedKey, known: SSHKnownHosts) -> bool
     """Whether another key is known for exactly this host and port: one of the host at another port means nothing."""
     hosts: Sequence[str] = (refused.host, refused.address)
     if refused.port != _SSH_PORT:
-        hosts = tuple(f"[{host}]:{refused.port}" for host in hosts if host)
+        hosts = (*(f"[{host}]:{refused.port}" for host in hosts if host), name.alias or "")
     return any(any(known.match(host, "", None)[:2]) for host in hosts if host)
 
 

@@ -15,6 +15,7 @@ from asyncssh import SFTPClient, SFTPError
 
 from datatool.errors import DatatoolError, RemoteBusy, RemoteError
 from datatool.remote.stores.options import StoreOptions
+from datatool.remote.stores.pace import LEAST
 from datatool.remote.stores.sftp_connection import Connection
 from datatool.remote.stores.sftp_errors import FOREIGN, Kind, kind_of, remote_error
 from datatool.remote.stores.sftp_login import find_login
@@ -22,9 +23,6 @@ from datatool.remote.stores.sftp_place import Place
 from datatool.store.protocol import NameMissing, NameTaken, WrongBytes
 
 T = TypeVar("T")
-
-SLOWEST: Final = 1000
-"""Bytes per second below which a connection counts as stalled."""
 
 _PATIENCE: Final = 15
 """Times `timeout` that one request may take while others on the same connection go on."""
@@ -73,18 +71,20 @@ class Line:
         except (DatatoolError, NameMissing, NameTaken, WrongBytes):
             raise
         except FOREIGN as error:
-            if kind_of(error) is Kind.BUSY:
+            if kind_of(error) in (Kind.BUSY, Kind.UNREACHABLE):
                 self._broken(error)
             raise remote_error(error, where) from error
 
     def _comes(self, future: Future[Any], working: bool) -> bool:
         """Wait; False if there is nothing to wait for any more. A connection on which nothing moves is given up."""
+        if future.done():
+            return True
         for _ in range(_PATIENCE):
             moved = self._connection.moved
             done, _pending = wait((future,), self._timeout)
             if done:
                 return True
-            if not working and self._connection.moved - moved < SLOWEST * self._timeout:
+            if not working and self._connection.moved - moved < LEAST * self._timeout:
                 self._connection.close()
                 return False
         return False

@@ -39,6 +39,8 @@ class Listing:
     def names(self) -> Iterator[Listed]:
         """All of them, sorted; links and other things that are no plain file are none. Raises RemoteError."""
         directory = self._prefix.rpartition("/")[0]
+        if directory.partition("/")[0] == DIRECTORY:
+            return
         yield from self._walk(directory, self._read(directory))
 
     def _walk(self, directory: str, reading: Future[Sequence[Entry]]) -> Iterator[Listed]:

@@ -28,10 +28,12 @@ from datatool.remote.stores.sftp_place import Place
 _CONFIG: Final = "~/.ssh/config"
 _KEYS: Final = ("id_ed25519", "id_ecdsa", "id_rsa", "id_ed25519_sk", "id_ecdsa_sk", "id_ed448", "id_dsa")
 _CIPHERS: Final = "^aes128-gcm@openssh.com,aes256-gcm@openssh.com"
-"""First of all: in Python they take a third of the time of the usual first choice, chacha20-poly1305."""
+"""First of all: in Python they take half the time of the usual first choice, chacha20-poly1305."""
 _ALIVE_EVERY: Final = 15
 _WINDOW: Final = 8 << 20
 """Bytes that a server may send without being asked for more: enough for 80 MB/s over a way of 100 ms."""
+_PACKET: Final = 128 << 10
+"""Bytes that a server may send in one packet: each costs time in Python."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -130,6 +132,7 @@ def _login(
         "agent_path": agent,
         "keepalive_interval": options.config.get("ServerAliveInterval") or _ALIVE_EVERY,
         "window": _WINDOW,
+        "max_pktsize": _PACKET,
         # A file transfer needs none of these, whatever the configuration says for terminals.
         "agent_forwarding": False,
         "x11_forwarding": False,

@@ -8,37 +8,38 @@ from concurrent.futures import Future
 
 from asyncssh import SFTPClientFile
 
+from datatool.remote.stores.budget import Budget
 from datatool.remote.stores.sftp_files import read_block
 from datatool.remote.stores.sftp_link import Line
-from datatool.remote.stores.sftp_room import Pace, Room
+from datatool.remote.stores.sftp_lookahead import Lookahead
 
 
 def pieces(
-    line: Line, file: SFTPClientFile, start: int, stop: int, *, pace: Pace, room: Room, where: str
+    line: Line, file: SFTPClientFile, start: int, stop: int, *, ahead: Lookahead, budget: Budget, where: str
 ) -> Iterator[bytes]:
     """The bytes from `start` to `stop`; fewer if the file ends before. Raises RemoteError."""
     under_way: deque[tuple[int, Future[bytes]]] = deque()
     asked = got = start
     try:
         while got < stop:
-            while asked < stop and (not under_way or asked - got < pace.window):
-                count = min(pace.request(line.read_size), stop - asked)
+            while asked < stop and (not under_way or asked - got < ahead.window):
+                count = min(ahead.request(line.read_size), stop - asked)
                 if not under_way:
-                    room.take(count)
-                elif not room.try_take(count):
+                    budget.take(count)
+                elif not budget.try_take(count):
                     break
                 under_way.append((count, line.start(read_block(line, file, asked, count, stop))))
                 asked += count
             count, future = under_way[0]
             data = line.wait(future, where)
-            pace.moved(len(data))
+            ahead.moved(len(data))
             yield data
             under_way.popleft()
-            room.give(count)
+            budget.give(count)
             got += count
             if len(data) < count:
                 return
     finally:
         for count, future in under_way:
             future.cancel()
-            room.give(count)
+            budget.give(count)

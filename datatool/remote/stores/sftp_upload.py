@@ -23,12 +23,13 @@ from asyncssh import FXF_CREAT, FXF_EXCL, FXF_READ, FXF_WRITE, SFTPAttrs, SFTPCl
 from datatool.errors import RemoteBusy, RemoteError
 from datatool.localfs.atomic import size_text
 from datatool.model.oid import ObjectId
+from datatool.remote.stores.budget import Budget
 from datatool.remote.stores.sftp_directories import RemoteDirectories
 from datatool.remote.stores.sftp_errors import MISSING, no_room, reason
 from datatool.remote.stores.sftp_files import close_quietly
 from datatool.remote.stores.sftp_link import Line, Link
+from datatool.remote.stores.sftp_lookahead import Lookahead
 from datatool.remote.stores.sftp_publish import Destination, Publisher, remove
-from datatool.remote.stores.sftp_room import Pace, Room
 from datatool.remote.stores.sftp_stream import pieces
 from datatool.store.protocol import Advance, WrongBytes
 
@@ -69,7 +70,7 @@ class Upload:
         *,
         directories: RemoteDirectories,
         publisher: Publisher,
-        room: Room,
+        budget: Budget,
         on_written: Callable[[SFTPAttrs], None],
         advance: Advance | None = None,
     ) -> None:
@@ -79,10 +80,10 @@ class Upload:
         self._sha256 = sha256
         self._directories = directories
         self._publisher = publisher
-        self._room = room
+        self._budget = budget
         self._on_written = on_written
         self._advance = advance
-        self._pace = Pace()
+        self._ahead = Lookahead()
         self._hash = hashlib.sha256(usedforsecurity=False)
         self._safe = 0
         self._hash_of_safe = self._hash.copy()
@@ -94,7 +95,7 @@ class Upload:
     def attempt(self, link: Link) -> None:
         """Send what is missing and publish it. Raises WrongBytes, NameTaken, RemoteError, ReadFailed.
 
-        After RemoteBusy another attempt goes on; after anything else nothing is left behind.
+        After RemoteBusy, or an interruption, another attempt goes on; after any other error nothing is left behind.
         """
         where = self._to.where
         with link.line(bulk=self._source.size > _SMALL) as line:
@@ -106,6 +107,8 @@ class Upload:
             except RemoteBusy:
                 raise
             except BaseException as error:
+                if self._to.resumable and not isinstance(error, Exception):
+                    raise
                 explained = self._explained(line, error)
                 with suppress(RemoteError):
                     line.run(remove(line.sftp, self._to.temp), where)
@@ -179,7 +182,7 @@ class Upload:
             self._safe, self._hash_of_safe = 0, hashlib.sha256(usedforsecurity=False)
         self._hash = self._hash_of_safe.copy()
         offset = self._safe
-        for data in pieces(line, file, offset, there, pace=self._pace, room=self._room, where=self._to.where):
+        for data in pieces(line, file, offset, there, ahead=self._ahead, budget=self._budget, where=self._to.where):
             wanted = self._source.read(offset, len(data))
             if data != wanted:
                 break
@@ -196,11 +199,11 @@ class Upload:
         finishing: Future[SFTPAttrs] | None = None
         try:
             while True:
-                while sent < size and (not under_way or sent - self.done < self._pace.window):
-                    count = min(self._pace.request(line.write_size), size - sent)
+                while sent < size and (not under_way or sent - self.done < self._ahead.window):
+                    count = min(self._ahead.request(line.write_size), size - sent)
                     if not under_way:
-                        self._room.take(count)
-                    elif not self._room.try_take(count):
+                        self._budget.take(count)
+                    elif not self._budget.try_take(count):
                         break
                     under_way.append(self._write_one(line, file, sent, count))
                     sent += count
@@ -216,13 +219,13 @@ class Upload:
         finally:
             for step in under_way:
                 step.future.cancel()
-                self._room.give(step.length)
+                self._budget.give(step.length)
 
     def _write_one(self, line: Line, file: SFTPClientFile, offset: int, count: int) -> _Step:
         try:
             data = self._source.read(offset, count)
         except BaseException:
-            self._room.give(count)
+            self._budget.give(count)
             raise
         self._hash.update(data)
         return _Step(count, line.start(_put(line, file, offset, data)), None)
@@ -235,9 +238,9 @@ class Upload:
             if done:
                 self._safe, self._hash_of_safe = self.done, step.hash
             return
-        self._room.give(step.length)
+        self._budget.give(step.length)
         self.done += step.length
-        self._pace.moved(step.length)
+        self._ahead.moved(step.length)
         self._tell(self.done)
 
     def _tell(self, upto: int) -> None:

@@ -1,0 +1,65 @@
+"""The workloads that need no network: one big file, many files, very many files, start-up."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from benchmark.data import DataSets, change_some
+from benchmark.measuring import Meter
+from benchmark.projects import Project
+from benchmark.tools import Tool
+
+
+class LocalWorkloads:
+    """Each method is a workload: one tool, one round."""
+
+    def __init__(self, meter: Meter, data: DataSets, *, scratch: Path, options: argparse.Namespace) -> None:
+        self._meter, self._data, self._scratch, self._options = meter, data, scratch, options
+
+    def w1(self, tool: Tool) -> None:
+        data = self._data.big_file(self._options.big_mib)
+        linked = self._project(tool, "W1", data)
+        linked.run(tool.hardlinks())
+        linked.measure("add, hardlink", "add", data.name, sync=True, user=True)
+        linked.delete()
+        project = self._project(tool, "W1", data)
+        _everyday(project)
+        project.delete()
+
+    def w2(self, tool: Tool) -> None:
+        _everyday(self._project(tool, "W2", self._data.files("W2", self._options.files, 4096, 20480)))
+
+    def w3(self, tool: Tool) -> None:
+        project = self._project(tool, "W3", self._data.files("W3", self._options.tiny, 1024, 1024))
+        project.measure("add", "add", project.target, sync=True)
+        project.commit()
+        project.measure("status", "status")
+        project.measure("push", "push", sync=True)
+
+    def w6(self, tool: Tool) -> None:
+        project = self._project(tool, "W6", None)
+        for _ in range(5):
+            project.measure("--version", "--version")
+            project.measure("--help", "--help")
+            project.measure("status, empty project", "status")
+
+    def _project(self, tool: Tool, workload: str, data: Path | None) -> Project:
+        return Project(self._meter, tool, scratch=self._scratch, workload=workload, data=data)
+
+
+def _everyday(project: Project) -> None:
+    """Add, status, checkout, push and pull, each as a whole process."""
+    project.measure("add", "add", project.target, sync=True)
+    project.measure("add again, unchanged", "add", project.target)
+    project.commit()
+    project.measure("status", "status")
+    (project.work / project.target).rename(project.top / "moved-away")
+    project.measure("checkout", "checkout", sync=True)
+    if (project.work / project.target).is_dir():
+        change_some(project.work / project.target)
+        project.measure("status, 100 changed", "status")
+        project.add()
+    project.measure("push", "push", sync=True)
+    project.measure("push, nothing to do", "push")
+    project.pull("pull into a fresh clone")
