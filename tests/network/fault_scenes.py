@@ -139,9 +139,7 @@ class PullScene(_Scene):
         super().__init__("pull", ground, world, ground.contents())
         self._expected = _data(ground.world) | _data(world)
         cache = ground.world.cache / "objects"
-        self._objects = {
-            path.parent.name + path.name: path.read_bytes() for path in cache.rglob("*") if path.is_file()
-        }
+        self._objects = {path.parent.name + path.name: path.read_bytes() for path in cache.rglob("*") if path.is_file()}
 
     def troubles(self, *, done: bool) -> list[str]:
         found = _data(self.world)

@@ -30,23 +30,28 @@ class NotS3(Exception):
     """An answer that no S3 server would give, such as a page for people. Raised inside the libraries, never beyond."""
 
 
-_LOGIN_LOST: Final = (
-    *(boto.CredentialRetrievalError, boto.SSOError, boto.LoginError, boto.TokenRetrievalError, boto.NoAuthTokenError),
-    *(boto.UnknownTokenProviderError, boto.RefreshWithMFAUnsupportedError, boto.MetadataRetrievalError),
-    *(boto.PartialCredentialsError, boto.UnknownCredentialError),
+def _those(*names: str) -> tuple[type[BaseException], ...]:
+    """Classes of botocore; its older versions lack some of them."""
+    return tuple(getattr(boto, name) for name in names if hasattr(boto, name))
+
+
+_LOGIN_AGAIN: Final = _those("SSOError", "LoginError")
+_LOGIN_LOST: Final = _those(
+    *("CredentialRetrievalError", "TokenRetrievalError", "NoAuthTokenError", "UnknownTokenProviderError"),
+    *("RefreshWithMFAUnsupportedError", "MetadataRetrievalError", "PartialCredentialsError", "UnknownCredentialError"),
 )
-_SETTINGS_WRONG: Final = (
-    *(boto.ProfileNotFound, boto.ConfigParseError, boto.ConfigNotFound, boto.InvalidConfigError),
-    *(boto.InvalidRegionError, boto.NoRegionError, boto.InvalidProxiesConfigError, boto.InvalidRetryConfigurationError),
-    *(boto.InvalidDefaultsMode, boto.InvalidS3AddressingStyleError, boto.InvalidChecksumConfigError),
-    *(boto.EndpointProviderError, boto.BaseEndpointResolverError, boto.InvalidIMDSEndpointError),
-    *(boto.InvalidIMDSEndpointModeError, boto.InvalidEndpointConfigurationError),
+_SETTINGS_WRONG: Final = _those(
+    *("ConfigParseError", "ConfigNotFound", "InvalidConfigError", "InvalidRegionError", "NoRegionError"),
+    *("InvalidProxiesConfigError", "InvalidRetryConfigurationError", "InvalidDefaultsMode"),
+    *("InvalidS3AddressingStyleError", "InvalidChecksumConfigError", "EndpointProviderError"),
+    *("BaseEndpointResolverError", "InvalidIMDSEndpointError", "InvalidIMDSEndpointModeError"),
+    "InvalidEndpointConfigurationError",
 )
 _TIMED_OUT: Final = (boto.ReadTimeoutError, TimeoutError, aiohttp.ServerTimeoutError)
 _CUT: Final = (
-    *(boto.ConnectionClosedError, boto.ResponseStreamingError, boto.IncompleteReadError, boto.ChecksumError),
-    *(boto.FlexibleChecksumError, boto.UnseekableStreamError, boto.CapacityNotAvailableError),
-    *(aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError, aiohttp.ClientConnectionResetError),
+    *_those("ConnectionClosedError", "ResponseStreamingError", "IncompleteReadError", "ChecksumError"),
+    *_those("FlexibleChecksumError", "UnseekableStreamError", "CapacityNotAvailableError"),
+    *(aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError, ConnectionResetError),
 )
 _NOBODY: Final = frozenset(
     {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN, errno.EADDRNOTAVAIL}
@@ -76,7 +81,7 @@ def translate(
             " datatool remote set NAME anonymous=true",
             path=label,
         )
-    if isinstance(error, boto.SSOError | boto.LoginError):
+    if isinstance(error, _LOGIN_AGAIN):
         return RemoteDenied(
             f"{label}: {caller.login}: {_text(error)}", hint=f"log in again: aws sso login; {OTHER_LOGIN}", path=label
         )
