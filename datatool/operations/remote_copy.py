@@ -12,7 +12,7 @@ from datatool.formats.tree_object import is_root, parse_root
 from datatool.model.paths import named
 from datatool.operations.failures import Failure, failure_of
 from datatool.operations.push import wanted_by
-from datatool.operations.remote_access import Connection, connect_to
+from datatool.operations.remote_access import Connection, connect_to, named_in_hints
 from datatool.operations.remote_names import remote_name
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
@@ -68,7 +68,8 @@ def copy_remote(
         raise UsageError(f"{source}: source and target are the same remote", hint="name two remotes")
     origin = connect_to(project, source, offline=offline, jobs=jobs)
     goal = connect_to(project, target, offline=offline, jobs=jobs)
-    origin.remote.open()
+    with named_in_hints(origin.name):
+        origin.remote.open()
     objects = sent = skipped = versions = 0
     failures: list[Failure] = []
     for record, roots in _unique_roots(origin.remote):

@@ -12,7 +12,7 @@ from datatool.config.edit import scope_path, set_values
 from datatool.config.keys import KEYS, Scope, is_name, lookup, names
 from datatool.errors import Refused, RemoteNotFound, UsageError
 from datatool.model.urls import without_secrets
-from datatool.operations.remote_access import connect_to
+from datatool.operations.remote_access import connect_to, named_in_hints
 from datatool.operations.remote_names import remote_name
 from datatool.operations.targets import select
 from datatool.project.project import Project
@@ -196,7 +196,8 @@ def check_remote(
     """
     chosen = remote_name(project, name)
     connection = connect_to(project, chosen, offline=offline)
-    connection.remote.open()
+    with named_in_hints(chosen):
+        connection.remote.open()
     store = connection.store
     capabilities = store.capabilities
     steps = check(store)
