@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import ssl
 from collections.abc import Mapping
@@ -113,9 +114,9 @@ def _network(error: BaseException, caller: Caller, operation: str, timeout: floa
         )
     if isinstance(error, boto.ConnectTimeoutError) or isinstance(inner, aiohttp.ConnectionTimeoutError):
         return RemoteBusy(f"{label}: {service} does not answer", hint="check endpoint_url and the network", path=label)
-    if isinstance(inner, OSError) and inner.errno in _NOBODY:
+    if isinstance(inner, OSError) and inner.errno is not None and inner.errno in _NOBODY:
         return RemoteUnreachable(
-            f"{label}: nobody answers at {service}: {inner.strerror or 'refused'}",
+            f"{label}: nobody answers at {service}: {os.strerror(inner.errno)}",
             hint="check endpoint_url, and whether the service runs",
             path=label,
         )
