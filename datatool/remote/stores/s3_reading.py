@@ -14,7 +14,7 @@ from datatool.remote.stores.s3_answers import Refused
 from datatool.remote.stores.s3_client import S3Client
 from datatool.remote.stores.s3_errors import FOREIGN
 
-_STEP: Final = 256 << 10
+_STEP: Final = 1 << 20
 _RANGE: Final = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(?:(\d{1,19})|\*)", re.ASCII)
 _PLAIN: Final = frozenset({"", "identity", "aws-chunked"})
 """Encodings that leave the bytes as they are; the last is what some servers keep of how they were sent."""
@@ -71,7 +71,7 @@ class Reading:
         self._close()
 
     async def read(self) -> bytes:
-        """The next bytes, at most 256 KiB; empty at the end."""
+        """The next bytes, at most 1 MiB; empty at the end."""
         while self._skip:
             dropped = await self._some(min(self._skip, _STEP))
             if not dropped:

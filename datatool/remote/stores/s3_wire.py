@@ -16,6 +16,8 @@ from datatool.remote.stores.server_clock import ServerClock, boottime
 
 LARGEST_ANSWER: Final = 16 << 20
 """Bytes of a listing or an error; a page of a thousand names has less than one MiB."""
+_BUFFER: Final = 1 << 20
+"""Bytes of an answer that may wait to be read; with less, large ones stop and go all the time."""
 LONGEST: Final = 300.0
 """Seconds that a server may take to put the parts of an upload together; Amazon speaks of minutes."""
 
@@ -78,7 +80,7 @@ class _Direct:
         self._session = session
 
     async def request(self, method: str, **options: Any) -> aiohttp.ClientResponse:
-        return await self._session.request(method, **options, allow_redirects=False)
+        return await self._session.request(method, **options, allow_redirects=False, read_bufsize=_BUFFER)
 
 
 class _Kept:
