@@ -35,9 +35,8 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     for kind, defaults in ((Retries, patience), (RemoteFormat, {"loose_min": LOOSE_FROM})):
         for name, value in defaults.items():
             monkeypatch.setitem(kind.__init__.__kwdefaults__, name, value)
-    for name, size in lowered().items():
-        monkeypatch.setattr(name, size)
-    monkeypatch.setattr("datatool.remote.stores.s3_wire.LONGEST", 2.0)
+    for name, value in lowered().items():
+        monkeypatch.setattr(name, value)
     monkeypatch.setattr("datatool.remote.stores.s3_client.S3Client.patiently.__defaults__", (Retries(**patience),))
 
 

@@ -6,11 +6,14 @@ With PART=… in the environment, for servers that take no part smaller than tha
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 from datatool.cli.main import entry
 from datatool.formats.remote_format import RemoteFormat
+from world import World
 
 PART = 1 << 19
 """The size of a part."""
@@ -20,8 +23,8 @@ LARGE_FROM = (1 << 20) + (1 << 18)
 """From here on it is copied file to file, in parts, and gone on with where it broke."""
 
 
-def lowered(part: int = PART) -> dict[str, int]:
-    """The constants that say so, and what they are for a test."""
+def lowered(part: int = PART) -> dict[str, float]:
+    """The constants that say so, and what they are for a test; and how long S3 may take to put parts together."""
     return {
         "datatool.cache.local.SMALL": LARGE_FROM,
         "datatool.cache.writer.RESUMED_FROM": LARGE_FROM,
@@ -33,8 +36,23 @@ def lowered(part: int = PART) -> dict[str, int]:
         "datatool.remote.stores.s3.SINGLE": LARGE_FROM,
         "datatool.remote.stores.s3_multipart.SMALLEST": part,
         "datatool.remote.stores.s3_download.RANGE": part,
+        "datatool.remote.stores.s3_wire.LONGEST": 2.0,
         "datatool.remote.stores.sftp._RESUMED": LARGE_FROM,
     }
+
+
+def begin(world: World, *words: str, part: int = PART) -> subprocess.Popen[str]:
+    """Start a command as such a process."""
+    path = os.pathsep.join([str(Path(__file__).parents[1]), world.env["PYTHONPATH"]])
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "network.hurried", *words],
+        cwd=world.root,
+        env={**world.env, "PYTHONPATH": path, "PART": str(part)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def main() -> None:

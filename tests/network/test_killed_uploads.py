@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from network.contents import troubles_of
+from network.hurried import begin
 from network.places import Place, s3_place, ssh_place
 from servers.fixtures import S3Server, SshServer
 from servers.http_faults import HttpFault
@@ -18,7 +16,6 @@ from world import World
 
 MIB = 1 << 20
 RECORDS = 64 << 10
-HERE = str(Path(__file__).parents[1])
 
 MOMENTS = {
     "the upload is begun, unanswered": {"method": "POST", "path": r"\?uploads$"},
@@ -33,22 +30,19 @@ MOMENTS = {
 
 def killed_push(world: World, fault: HttpFault | TcpFault, *, part: int) -> None:
     """Push in small parts, and kill it when the fault has stopped it."""
-    env = {**world.env, "PYTHONPATH": os.pathsep.join([HERE, world.env["PYTHONPATH"]]), "PART": str(part)}
-    command = [sys.executable, "-P", "-m", "network.hurried", "push", "-q"]
-    pushing = subprocess.Popen(command, cwd=world.root, env=env, stdin=subprocess.DEVNULL)
+    pushing = begin(world, "push", "-q", part=part)
     try:
         fault.wait()
     finally:
         pushing.kill()
-        pushing.wait()
+        pushing.communicate()
 
 
 def push_in_small_parts(world: World, *, part: int) -> None:
     """The next push."""
-    env = {**world.env, "PYTHONPATH": os.pathsep.join([HERE, world.env["PYTHONPATH"]]), "PART": str(part)}
-    command = [sys.executable, "-P", "-m", "network.hurried", "push", "-q"]
-    done = subprocess.run(command, cwd=world.root, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    pushing = begin(world, "push", "-q", part=part)
+    _, said = pushing.communicate()
+    assert pushing.returncode == 0, said
 
 
 def with_a_large_file(world: World, place: Place, size: int) -> None:
