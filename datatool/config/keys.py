@@ -32,6 +32,7 @@ class Kind(StrEnum):
     SWITCH = "true or false"
     NUMBER = "a whole number, 1 or more"
     RATE = "bytes per second, as 10M or 500k"
+    ENGINE = "s3fs or obstore"
     NAMES = "names of remotes, in the order to try"
     LINKS = "some of reflink, copy, hardlink, symlink, in the order to try"
     DURABILITY = "batch, full or none"
@@ -78,6 +79,7 @@ KEYS: Final = (
     ),
     Key(
         pattern="remotes.NAME.engine",
+        kind=Kind.ENGINE,
         default="s3fs",
         meaning="what talks to S3: s3fs, or obstore (needs the extra fast)",
     ),
@@ -92,7 +94,7 @@ KEYS: Final = (
         pattern="remotes.NAME.mirror",
         kind=Kind.SWITCH,
         default="false",
-        meaning="push sends here too, whichever remote it is for",
+        meaning="push without -r sends here too, whichever remote it is for",
     ),
     Key(pattern="remotes.NAME.pack", kind=Kind.SWITCH, default="true", meaning="keep small files together in packs"),
     Key(
@@ -202,6 +204,12 @@ def names(text: str) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(words)) or None if all(map(is_name, words)) else None
 
 
+def engine(text: str) -> str | None:
+    """The engine of that name, or None."""
+    word = text.strip().lower()
+    return word if word in ("s3fs", "obstore") else None
+
+
 def durability(text: str) -> Durability | None:
     """The durability of that name, or None."""
     try:
@@ -216,6 +224,7 @@ _READERS: Final = MappingProxyType(
         Kind.NUMBER: whole_number,
         Kind.RATE: rate,
         Kind.NAMES: names,
+        Kind.ENGINE: engine,
         Kind.LINKS: links,
         Kind.DURABILITY: durability,
     }

@@ -23,7 +23,7 @@ from datatool.model.pointer import ArtifactKind
 from datatool.operations.cached import is_cached
 from datatool.operations.failures import Failure, failure_of
 from datatool.operations.push import one_per_path
-from datatool.operations.remote_access import Connection, connect_to
+from datatool.operations.remote_access import Connection, connect_to, named_in_hints
 from datatool.operations.remote_names import read_order, remote_name
 from datatool.operations.scope import Scope
 from datatool.operations.space import room_for
@@ -149,7 +149,8 @@ def _from_each(
             connection = connect_to(project, name, offline=offline, jobs=jobs)
             asked.append(name)
             try:
-                _Fetch(project, connection, left, totals, progress, force=force, dry_run=dry_run).run()
+                with named_in_hints(name):
+                    _Fetch(project, connection, left, totals, progress, force=force, dry_run=dry_run).run()
             finally:
                 totals.requests += connection.store.requests
                 totals.bytes += 0 if dry_run else connection.store.bytes_in

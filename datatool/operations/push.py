@@ -14,7 +14,7 @@ from datatool.formats.tree_object import is_root, parse_page, parse_root
 from datatool.model.paths import named
 from datatool.model.pointer import ArtifactKind
 from datatool.operations.failures import Failure, failure_of
-from datatool.operations.remote_access import Connection, connect_to
+from datatool.operations.remote_access import Connection, connect_to, named_in_hints
 from datatool.operations.remote_names import remote_name, write_names
 from datatool.operations.scope import Scope
 from datatool.operations.targets import name_of
@@ -72,7 +72,8 @@ def push(
             _fail_group(groups, group, results, error)
             continue
         try:
-            results += _push_group(project, connection, group, totals, verify, force, dry_run, progress)
+            with named_in_hints(name):
+                results += _push_group(project, connection, group, totals, verify, force, dry_run, progress)
         except DatatoolError as error:
             _fail_group(groups, group, results, error)
         totals.requests += connection.store.requests

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+from datatool.errors import RemoteError
 from datatool.operations.remote_names import remote_name
 from datatool.project.project import Project
 from datatool.remote.connect import TIMEOUT, connect
@@ -27,13 +30,24 @@ JOBS = 8
 """Requests under way at once, where neither `-j` nor the setting `jobs` says another number."""
 
 
+@contextmanager
+def named_in_hints(name: str) -> Iterator[None]:
+    """A store does not know what its remote is called here: where a hint says NAME, put the name."""
+    try:
+        yield
+    except RemoteError as error:
+        if error.hint is not None:
+            error.hint = error.hint.replace("datatool remote set NAME ", f"datatool remote set {name} ")
+        raise
+
+
 def connect_to(project: Project, name: str, *, offline: bool, jobs: int | None = None) -> Connection:
     """Connect to a configured remote; nothing is read yet. Raises RemoteNotFound, RemoteError."""
     jobs = jobs or project.config.number("jobs") or JOBS
     name = remote_name(project, name)
     settings = project.config.remotes()[name]
-    store = CountingStore(
-        connect(
+    with named_in_hints(name):
+        inner = connect(
             settings,
             root=project.root,
             offline=offline or project.config.flag("offline"),
@@ -43,6 +57,6 @@ def connect_to(project: Project, name: str, *, offline: bool, jobs: int | None =
             bandwidth=project.config.number("bandwidth"),
             timeout=project.config.number(f"remotes.{name}.timeout") or TIMEOUT,
         )
-    )
+    store = CountingStore(inner)
     remote = Remote(store, memory_dir=project.remotes_memory, project=project.config.project or "", name=name)
     return Connection(name=name, settings=settings, remote=remote, store=store, jobs=jobs)

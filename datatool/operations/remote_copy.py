@@ -6,15 +6,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from datatool.cache.local import Cache
-from datatool.errors import DamageFound, PartlyDone, UsageError
+from datatool.errors import DamageFound, LocalError, PartlyDone, RemoteError, UsageError
 from datatool.formats.shard import PushRecord, Root
 from datatool.formats.tree_object import is_root, parse_root
+from datatool.model.paths import named
 from datatool.operations.failures import Failure, failure_of
 from datatool.operations.push import wanted_by
-from datatool.operations.remote_access import Connection, connect_to
+from datatool.operations.remote_access import Connection, connect_to, named_in_hints
 from datatool.operations.remote_names import remote_name
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
+from datatool.remote.damage import report_damage
 from datatool.remote.push import PushResult, PushRoot
 from datatool.remote.push import push as push_to
 from datatool.remote.session import Remote
@@ -66,7 +68,8 @@ def copy_remote(
         raise UsageError(f"{source}: source and target are the same remote", hint="name two remotes")
     origin = connect_to(project, source, offline=offline, jobs=jobs)
     goal = connect_to(project, target, offline=offline, jobs=jobs)
-    origin.remote.open()
+    with named_in_hints(origin.name):
+        origin.remote.open()
     objects = sent = skipped = versions = 0
     failures: list[Failure] = []
     for record, roots in _unique_roots(origin.remote):
@@ -116,7 +119,7 @@ def _push_record(
     source = RemoteSource(origin.remote, jobs=origin.jobs)
     remote = Remote(goal.store, memory_dir=project.remotes_memory, project=record.project, name=goal.name)
     _fetch_lists(project.cache, source, roots)
-    return push_to(
+    result = push_to(
         remote,
         source,
         [PushRoot(root=root, label=f"{root.kind} {root.oid[:12]}".encode()) for root in roots],
@@ -129,6 +132,17 @@ def _push_record(
         index_list=goal.settings.get("index_list", "true") != "false",
         progress=progress,
     )
+    if source.suspects and not dry_run:
+        _note_damage(origin, source, progress)
+    return result
+
+
+def _note_damage(origin: Connection, source: RemoteSource, progress: Progress) -> None:
+    """Say on the source what is damaged there, so that the next push of whoever has the data heals it."""
+    try:
+        report_damage(origin.remote, source.suspects)
+    except (RemoteError, LocalError) as error:
+        progress.warn(f"the damage could not be noted on the remote {origin.name}: {error.message}")
 
 
 def _wanted(cache: Cache, root: PushRoot) -> Iterable[Wanted]:
@@ -161,6 +175,10 @@ def _bring(cache: Cache, source: RemoteSource, wanted: Sequence[Wanted]) -> None
 
 def _failure(oid: str, absent: Sequence[Absent], remote: str) -> Failure:
     damaged = any(item.damaged for item in absent)
-    message = f"{oid[:12]}…: {len(absent)} of its objects are {'damaged' if damaged else 'not there'} on {remote}"
-    hint = "whoever has the data runs datatool push (or push --verify) to that remote; then run this again"
+    labels = sorted({named(item.wanted.label) for item in absent})
+    shown = ", ".join(labels[:5]) + (f" and {len(labels) - 5} more" if len(labels) > 5 else "")
+    message = (
+        f"{shown}: {'damaged' if damaged else 'not there'} on the remote {remote}; version {oid[:12]}… was left out"
+    )
+    hint = f"whoever has the data runs datatool push -r {remote}, which heals it; then run this again"
     return failure_of(DamageFound(message, hint=hint) if damaged else PartlyDone(message, hint=hint))

@@ -8,7 +8,7 @@ from pathlib import Path
 from datatool.formats.shard import Root
 from datatool.model.pointer import ArtifactKind
 from datatool.operations.push import wanted_by
-from datatool.operations.remote_access import connect_to
+from datatool.operations.remote_access import connect_to, named_in_hints
 from datatool.operations.remote_names import remote_name
 from datatool.operations.targets import select
 from datatool.project.project import Project
@@ -43,7 +43,8 @@ def on_remote(
     for name, group in groups.items():
         connection = connect_to(project, name, offline=offline)
         remote = connection.remote
-        remote.open()
+        with named_in_hints(name):
+            remote.open()
         roots = {artifact.path: _root(artifact) for artifact in group}
         live = recorded(remote, [item.root for item in roots.values()])
         objects: dict[bytes, list[Wanted]] = {}

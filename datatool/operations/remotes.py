@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datatool.config.edit import scope_path, set_values
-from datatool.config.keys import KEYS, Scope, is_name, lookup
+from datatool.config.keys import KEYS, Scope, is_name, lookup, names
 from datatool.errors import Refused, RemoteNotFound, UsageError
 from datatool.model.urls import without_secrets
-from datatool.operations.remote_access import connect_to
+from datatool.operations.remote_access import connect_to, named_in_hints
 from datatool.operations.remote_names import remote_name
+from datatool.operations.targets import select
 from datatool.project.project import Project
 from datatool.remote.check import CheckStep, check
 from datatool.remote.connect import require_known
@@ -35,6 +36,8 @@ class RemoteResult:
     url: str
     default: bool
     written: tuple[str, ...]
+    pointers: tuple[str, ...] = ()
+    """Pointers that still name the remote by its old name."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -159,8 +162,21 @@ def rename_remote(project: Project, old: str, new: str) -> RemoteResult:
         changes |= {f"remotes.{new}.{key.rpartition('.')[2]}": value for key, value in here.items()}
         if was_default and _in_scope(project, scope).get("remote") == old:
             changes["remote"] = new
+        order = _in_scope(project, scope).get("read")
+        if order is not None and old in (names(order) or ()):
+            changes["read"] = ", ".join(new if name == old else name for name in names(order) or ())
         written += _write_in(project, scope, changes)
-    return RemoteResult(name=new, url=_shown_url(known), default=was_default, written=tuple(written))
+    return RemoteResult(
+        name=new,
+        url=_shown_url(known),
+        default=was_default,
+        written=tuple(written),
+        pointers=tuple(
+            os.fsdecode(item.artifact.pointer_path)
+            for item in select(project, (), project.root)[0]
+            if item.artifact.pointer.remote == old
+        ),
+    )
 
 
 def default_remote(project: Project, name: str) -> RemoteResult:
@@ -180,7 +196,8 @@ def check_remote(
     """
     chosen = remote_name(project, name)
     connection = connect_to(project, chosen, offline=offline)
-    connection.remote.open()
+    with named_in_hints(chosen):
+        connection.remote.open()
     store = connection.store
     capabilities = store.capabilities
     steps = check(store)
@@ -285,4 +302,5 @@ def _write_in(project: Project, scope: Scope, changes: Mapping[str, str | None])
 
 
 def _in_scope(project: Project, scope: Scope) -> dict[str, str]:
-    return {key: value for key, value, origin in project.config.items() if origin == scope}
+    """What a file sets, secrets as they are."""
+    return {key: found.value for key, found in project.config.settings.items() if found.origin == scope}

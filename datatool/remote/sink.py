@@ -35,6 +35,10 @@ _LARGEST_PACKED: Final = 16 << 20
 """Whatever a remote asks for, larger objects are not packed."""
 
 
+class Stopped(Exception):
+    """The push was interrupted while this file was on its way."""
+
+
 class _SentPack(NamedTuple):
     id: ObjectId
     size: int
@@ -83,6 +87,7 @@ class UploadSink:
         self._loose: list[_SentLoose] = []
         self._taken: set[ObjectId] = set()
         self._advance: Advance | None = None
+        self._stopped = False
         self._last_shard = remote.boottime()
 
     # Taking objects
@@ -118,7 +123,7 @@ class UploadSink:
         self._taken.add(oid)
         self.objects += 1
         done = partial(self._large_sent, large.wanted)
-        self._uploads.submit(_LARGE_COST, partial(self._send_large, large, advance), done)
+        self._uploads.submit(_LARGE_COST, partial(self._send_large, large, self._stoppable(advance)), done)
         self._publish_if_due()
 
     def finish(self) -> None:
@@ -132,10 +137,21 @@ class UploadSink:
         self._uploads.close()
 
     def rescue(self) -> None:
-        """The push is interrupted: publish what has arrived, so that the next one need not send it again."""
+        """The push is interrupted: publish what has arrived, so that the next one need not send it again. A large file
+        under way is broken off, and gone on with next time."""
+        self._stopped = True
         self._uploads.abandon()
         if self.pending:
             self.publish()
+
+    def _stoppable(self, advance: Advance | None) -> Advance:
+        def heard(count: int) -> None:
+            if self._stopped:
+                raise Stopped
+            if advance is not None:
+                advance(count)
+
+        return heard
 
     # What has arrived
 

@@ -18,6 +18,7 @@ DIRECTORY: Final = "file"
 """The protocol of a directory."""
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):", re.ASCII)  # two letters at least: `C:` is a drive
+_ADDRESS: Final = re.compile(r"(?<=[/@])\[[0-9A-Fa-f:.]+\](?=[:/]|$)", re.ASCII)  # IPv6, as in ssh://[::1]/path
 _SCP: Final = re.compile(r"(?:[^/\\:@]+@)?[^/\\:@]{2,}:(?!//)", re.ASCII)
 
 
@@ -43,7 +44,7 @@ def parse_url(url: str, *, root: Path) -> RemoteUrl:
     """
     if not url.strip() or "\0" in url or "\n" in url:
         raise UsageError("a remote needs a URL or the path of a directory", hint="datatool remote add NAME URL")
-    if "::" in url:
+    if "::" in _ADDRESS.sub("", url):
         raise UsageError(f"{_escaped(url)}: chained URLs are not supported", hint="give the URL of the store itself")
     scheme = _SCHEME.match(url)
     if scheme is not None and url[scheme.end() : scheme.end() + 2] == "//":

@@ -5,6 +5,7 @@ A block is left out only by a comment above it, `<!-- not run: why -->`; the doc
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -15,11 +16,15 @@ import pytest
 
 import needs
 from environment import clean_environment
+from servers import programs
 from shims import search_path
 
 ROOT = Path(__file__).parents[2]
 MAY_LEAVE_OUT = {"README.md": 2, ".github/CONTRIBUTING.md": 3}
 """How many blocks a document may leave out; the README's are `scripts/demo` and `scripts/test` themselves."""
+
+NEEDS = {"docs/how_to/s3.md": ("rclone",)}
+"""Programs that a document uses and that people get for it."""
 
 _FENCE = re.compile(
     r"^(?P<why><!-- not run: (?P<reason>.+?) -->\n\s*)?^```(?P<language>sh|console|python)\n(?P<body>.*?)^```$",
@@ -90,6 +95,9 @@ def test_the_blocks_of_the_document_run(path: Path, tmp_path: Path) -> None:
     home.mkdir()
     env = clean_environment(home)
     env["PATH"] = search_path(tmp_path / "bin", env["PATH"])
+    if wanted := NEEDS.get(name_of(path)):
+        places = {str(Path(found).parent): None for found in programs.require(*wanted).values()}
+        env["PATH"] = os.pathsep.join([env["PATH"], *places])
     done = subprocess.run([shell], input=script(found), cwd=fresh, env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, f"{name_of(path)}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
 

@@ -213,3 +213,35 @@ def test_a_check_replaces_a_name_and_tells_what_the_store_can_do(two: World) -> 
     assert [step["name"] for step in done["steps"]] == ["write", "read", "range", "atomic publish", "list", "delete"]
     assert done["ok"] and done["leftovers"] == [] and done["discarded"] == 0
     assert "it can: write, list, delete" in two.ok("remote", "check").out
+
+
+# Renaming
+
+
+def test_a_renamed_remote_keeps_its_secrets_and_its_place_in_the_order(two: World) -> None:
+    two.ok("remote", "set", "second", "password=hunter2", "access_key_id=AKIA1")
+    two.ok("config", "set", "read", "second, default")
+    two.ok("add", "one.bin", "--remote", "second")
+    ran = two.ok("remote", "rename", "second", "other")
+    local = (two.local / "config.yaml").read_text()
+    assert "hunter2" in local and "AKIA1" in local and "hidden" not in local
+    assert two.json("config", "get", "read")["value"] == "other, default"
+    assert "one.bin.dt" in ran.err and "remote: other" in ran.err
+
+
+def test_damage_that_a_copy_meets_is_healed_by_the_next_push(two: World) -> None:
+    two.ok("push")
+    (damaged,) = [path for path in (two.remote / "objects").rglob("*") if path.is_file()]
+    damaged.chmod(0o644)
+    damaged.write_bytes(b"x" * damaged.stat().st_size)
+    two.fails(5, "remote", "copy", "default", "second")
+    two.ok("push")
+    assert two.json("remote", "copy", "default", "second")["versions"] >= 1
+    clone = two.clone()
+    clone.ok("pull", "-r", "second")
+    assert clone.tree("data") == two.tree("data")
+
+
+def test_an_engine_that_nobody_knows_is_refused_when_it_is_set(two: World) -> None:
+    two.fails(2, "remote", "set", "second", "engine=obstor")
+    two.ok("remote", "set", "second", "engine=obstore")

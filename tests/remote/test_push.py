@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -15,11 +15,14 @@ from remotes import DAY, FaultyStore, Machine, a_machine, holds_all, some_files
 from datatool.errors import NewerFormat, NotARemote, RemoteDenied
 from datatool.formats.shard import Shard
 from datatool.hashing import digest
+from datatool.model.oid import ObjectId
 from datatool.model.settings import Durability
 from datatool.remote.compaction import MANY_SMALL
+from datatool.remote.sink import Stopped
 from datatool.store.directory import DirectoryStore
 from datatool.store.memory import MemoryStore
-from datatool.store.protocol import Capabilities
+from datatool.store.objects import Absent, Large, Small, Wanted
+from datatool.store.protocol import Advance, Capabilities
 
 BIG = 5 << 20
 
@@ -364,3 +367,32 @@ def test_progress_goes_on_until_the_last_byte_has_arrived(tmp_path: Path) -> Non
     lists = sum(len(machine.objects.data[item.oid]) for item in root[1] if item.metadata)
     assert heard == {"bytes": files + lists, "files": 3, "too late": 0}
     assert progress.total == files
+
+
+def test_an_interrupted_push_does_not_wait_for_a_large_file_under_way(tmp_path: Path) -> None:
+    broken_off: list[type[BaseException]] = []
+
+    class Slow(MemoryStore):
+        def put_file(self, name: str, source: Path, sha256: ObjectId, *, advance: Advance | None = None) -> None:
+            assert advance is not None
+            try:
+                while True:
+                    advance(1)
+            except BaseException as error:
+                broken_off.append(type(error))
+                raise
+
+    machine = a_machine(tmp_path)
+    machine.store = Slow(clock=machine.clock)
+    root = machine.root(b"l" * (9 << 20), b"small")
+    whole = machine.objects.read
+
+    def interrupted(wanted: Sequence[Wanted]) -> Iterator[Small | Large | Absent]:
+        yield from whole(wanted)
+        raise KeyboardInterrupt
+
+    machine.objects.read = interrupted  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        machine.push(root)
+    assert broken_off == [Stopped]
+    assert not names(machine, "objects/")

@@ -103,3 +103,10 @@ def test_a_damaged_memory_is_no_memory(tmp_path: Path) -> None:
 def test_nothing_is_contacted_by_connecting(tmp_path: Path, url: str) -> None:
     store = connect({"url": url}, root=tmp_path, offline=False, durability=Durability.NONE, scratch=tmp_path)
     assert url.partition("://")[2].partition("/")[0] in store.label
+
+
+def test_a_numeric_address_is_no_chain_of_urls() -> None:
+    assert parse_url("ssh://me@[::1]:22/x", root=Path("/")).protocol == "ssh"
+    for chain in ("simplecache::http://h/x", "zip://*::file:///etc/passwd", "s3://[::1]::file:///x"):
+        with pytest.raises(UsageError, match="chained"):
+            parse_url(chain, root=Path("/"))

@@ -93,7 +93,7 @@ def test_a_slow_transfer_asks_for_little_at_a_time() -> None:
     for _ in range(20):
         now[0] += 10.0
         ahead.moved(SMALLEST)
-    assert ahead.request(1 << 18) == SMALLEST
+    assert ahead.piece(1 << 18) == SMALLEST
     assert ahead.window == 4 * SMALLEST
 
 
@@ -103,8 +103,8 @@ def test_a_fast_transfer_soon_asks_for_much() -> None:
     now[0] += 0.02
     ahead.moved(4 * SMALLEST)
     assert ahead.window == 8 << 20
-    assert ahead.request(1 << 18) == 1 << 18
-    assert ahead.request(1 << 14) == 1 << 14
+    assert ahead.piece(1 << 18) == 1 << 20
+    assert ahead.piece(300_000) == 900_000
 
 
 def test_a_transfer_that_slows_down_is_noticed() -> None:

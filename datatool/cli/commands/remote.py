@@ -100,6 +100,8 @@ def rename(
     """Rename a remote."""
     with open_project(None, flags=session.flags, environ=session.environ) as project:
         result = operation.rename_remote(project, remote, new)
+    for pointer in result.pointers:
+        session.progress.warn(f"{pointer} still names the remote {remote}", hint=f"change its line to remote: {new}")
     return _finish(session, result, f"renamed remote {show(remote)} to")
 
 
@@ -133,8 +135,8 @@ def check(
     def lines() -> Iterator[str]:
         yield f"{show(result.name)}  {show(result.url)}"
         yield from aligned(("ok" if step.ok else "failed", step.name, show(step.detail)) for step in result.steps)
-        able = [name for name, can in result.capabilities.items() if can]
-        yield f"it can: {', '.join(able)}"
+        if able := [name for name, can in result.capabilities.items() if can]:
+            yield f"it can: {', '.join(able)}"
         if result.leftovers:
             yield f"{counted(len(result.leftovers), 'unfinished upload')}:"
             yield from aligned(

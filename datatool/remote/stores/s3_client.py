@@ -118,6 +118,8 @@ class S3Client(EventLoop):
                 self._filesystem = self._make_filesystem(session)
                 client = await self._filesystem.set_session()
                 client.meta.events.register("before-call.s3.DeleteObjects", _add_md5)
+                if not self.place.is_amazon:
+                    client.meta.events.register("before-call.s3", _stay_here)
                 if self._login.shown is None:
                     await self._learn_who(session)
                 self._client = client
@@ -170,6 +172,11 @@ class S3Client(EventLoop):
             default_cache_type="none",
             loop=self.loop,
         )
+
+
+def _stay_here(context: dict[str, Any], **_: Any) -> None:
+    """Amazon's regions are other hosts, and botocore finds the right one; elsewhere it would ask in circles."""
+    context.setdefault("s3_redirect", {})["redirected"] = True
 
 
 def _add_md5(params: dict[str, Any], **_: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import ssl
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from typing import Any, Final
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 from botocore import exceptions as boto
+from botocore.parsers import ResponseParserError
 
 from datatool.errors import DatatoolError, NotARemote, RemoteBusy, RemoteDenied, RemoteError, RemoteUnreachable
 from datatool.model.paths import show
@@ -18,7 +20,7 @@ from datatool.remote.stores.s3_answers import OTHER_LOGIN, Caller, Refusal, retr
 from datatool.store.protocol import NameMissing
 
 FOREIGN: Final = (
-    *(boto.BotoCoreError, boto.ClientError, boto.UndefinedModelAttributeError),
+    *(boto.BotoCoreError, boto.ClientError, boto.UndefinedModelAttributeError, ResponseParserError),
     *(aiohttp.ClientError, HttpProcessingError, OSError, ValueError, KeyError, TypeError, AttributeError),
 )
 """Everything that a call of these libraries may raise. The last four are what they raise for answers that they did not
@@ -29,23 +31,28 @@ class NotS3(Exception):
     """An answer that no S3 server would give, such as a page for people. Raised inside the libraries, never beyond."""
 
 
-_LOGIN_LOST: Final = (
-    *(boto.CredentialRetrievalError, boto.SSOError, boto.LoginError, boto.TokenRetrievalError, boto.NoAuthTokenError),
-    *(boto.UnknownTokenProviderError, boto.RefreshWithMFAUnsupportedError, boto.MetadataRetrievalError),
-    *(boto.PartialCredentialsError, boto.UnknownCredentialError),
+def _those(*names: str) -> tuple[type[BaseException], ...]:
+    """Classes of botocore; its older versions lack some of them."""
+    return tuple(getattr(boto, name) for name in names if hasattr(boto, name))
+
+
+_LOGIN_AGAIN: Final = _those("SSOError", "LoginError")
+_LOGIN_LOST: Final = _those(
+    *("CredentialRetrievalError", "TokenRetrievalError", "NoAuthTokenError", "UnknownTokenProviderError"),
+    *("RefreshWithMFAUnsupportedError", "MetadataRetrievalError", "PartialCredentialsError", "UnknownCredentialError"),
 )
-_SETTINGS_WRONG: Final = (
-    *(boto.ProfileNotFound, boto.ConfigParseError, boto.ConfigNotFound, boto.InvalidConfigError),
-    *(boto.InvalidRegionError, boto.NoRegionError, boto.InvalidProxiesConfigError, boto.InvalidRetryConfigurationError),
-    *(boto.InvalidDefaultsMode, boto.InvalidS3AddressingStyleError, boto.InvalidChecksumConfigError),
-    *(boto.EndpointProviderError, boto.BaseEndpointResolverError, boto.InvalidIMDSEndpointError),
-    *(boto.InvalidIMDSEndpointModeError, boto.InvalidEndpointConfigurationError),
+_SETTINGS_WRONG: Final = _those(
+    *("ConfigParseError", "ConfigNotFound", "InvalidConfigError", "InvalidRegionError", "NoRegionError"),
+    *("InvalidProxiesConfigError", "InvalidRetryConfigurationError", "InvalidDefaultsMode"),
+    *("InvalidS3AddressingStyleError", "InvalidChecksumConfigError", "EndpointProviderError"),
+    *("BaseEndpointResolverError", "InvalidIMDSEndpointError", "InvalidIMDSEndpointModeError"),
+    "InvalidEndpointConfigurationError",
 )
 _TIMED_OUT: Final = (boto.ReadTimeoutError, TimeoutError, aiohttp.ServerTimeoutError)
 _CUT: Final = (
-    *(boto.ConnectionClosedError, boto.ResponseStreamingError, boto.IncompleteReadError, boto.ChecksumError),
-    *(boto.FlexibleChecksumError, boto.UnseekableStreamError, boto.CapacityNotAvailableError),
-    *(aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError, aiohttp.ClientConnectionResetError),
+    *_those("ConnectionClosedError", "ResponseStreamingError", "IncompleteReadError", "ChecksumError"),
+    *_those("FlexibleChecksumError", "UnseekableStreamError", "CapacityNotAvailableError"),
+    *(aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError, ConnectionResetError),
 )
 _NOBODY: Final = frozenset(
     {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN, errno.EADDRNOTAVAIL}
@@ -75,7 +82,7 @@ def translate(
             " datatool remote set NAME anonymous=true",
             path=label,
         )
-    if isinstance(error, boto.SSOError | boto.LoginError):
+    if isinstance(error, _LOGIN_AGAIN):
         return RemoteDenied(
             f"{label}: {caller.login}: {_text(error)}", hint=f"log in again: aws sso login; {OTHER_LOGIN}", path=label
         )
@@ -107,9 +114,9 @@ def _network(error: BaseException, caller: Caller, operation: str, timeout: floa
         )
     if isinstance(error, boto.ConnectTimeoutError) or isinstance(inner, aiohttp.ConnectionTimeoutError):
         return RemoteBusy(f"{label}: {service} does not answer", hint="check endpoint_url and the network", path=label)
-    if isinstance(inner, OSError) and inner.errno in _NOBODY:
+    if isinstance(inner, OSError) and inner.errno is not None and inner.errno in _NOBODY:
         return RemoteUnreachable(
-            f"{label}: nobody answers at {service}: {inner.strerror or 'refused'}",
+            f"{label}: nobody answers at {service}: {os.strerror(inner.errno)}",
             hint="check endpoint_url, and whether the service runs",
             path=label,
         )
@@ -183,10 +190,7 @@ def _tls(error: BaseException, caller: Caller) -> RemoteError:
 
 
 def _is_unreadable(error: BaseException) -> bool:
-    return isinstance(error, ValueError | KeyError | TypeError | AttributeError) or type(error).__name__ in (
-        "ResponseParserError",
-        "DataNotFoundError",
-    )
+    return isinstance(error, ResponseParserError | ValueError | KeyError | TypeError | AttributeError)
 
 
 def _text(error: BaseException) -> str:

@@ -121,17 +121,20 @@ class Multipart:
             return False
         if found.get("ContentLength") != self._size:
             return False
-        hasher, digests = Hasher(), hashlib.new("sha256" if upload.sha256 else "md5", usedforsecurity=False)
+        hasher, whole = Hasher(), hashlib.md5(usedforsecurity=False)
+        digests = hashlib.sha256(usedforsecurity=False) if upload.sha256 else hashlib.md5(usedforsecurity=False)
         for number in range(1, self._parts + 1):
             data = self._read(number)
             hasher.update(data)
+            whole.update(data)
             digests.update(base64.b64decode(sha256_base64(data) if upload.sha256 else md5_base64(data)))
         if hasher.oid != self._sha256:
             raise WrongBytes(self._name)
         if upload.sha256:
             expected = base64.b64encode(digests.digest()).decode()
             return str(found.get("ChecksumSHA256")) == f"{expected}-{self._parts}"
-        return str(found.get("ETag")).strip('"') == f"{digests.hexdigest()}-{self._parts}"
+        etags = (f"{digests.hexdigest()}-{self._parts}", whole.hexdigest())  # Amazon's way, and the plain one
+        return str(found.get("ETag")).strip('"') in etags
 
     def _give_up(self, upload: Unfinished) -> NoReturn:
         if upload.ours:

@@ -51,7 +51,8 @@ async def call(client: S3Client, operation: str, name: str, **parameters: Any) -
     try:
         return await client.call(operation, name, Key=client.place.key(name), **parameters)
     except Refused as refused:
-        if refused.code in _ENDED:
+        # Some servers can't replace a part with another: an upload that has a wrong one is of no use then.
+        if refused.code in _ENDED or (operation == "upload_part" and refused.code == "NotImplemented"):
             raise Ended(name) from refused
         raise
 

@@ -99,7 +99,7 @@ async def _read(line: Line, file: SFTPClientFile, start: int, length: int, size:
     try:
         while True:
             while asked < length and (not under_way or asked - result.tell() < ahead.window):
-                count = min(ahead.request(line.read_size), length - asked)
+                count = min(line.read_size, ahead.piece(line.read_size), length - asked)
                 under_way.append((count, asyncio.ensure_future(read_block(line, file, start + asked, count, size))))
                 asked += count
             if not under_way:
@@ -128,6 +128,19 @@ async def read_block(line: Line, file: SFTPClientFile, offset: int, count: int, 
             break
         data += more
     return data
+
+
+async def read_blocks(line: Line, file: SFTPClientFile, offset: int, count: int, size: int) -> bytes:
+    """The same in several requests, as many as it takes."""
+    most = line.read_size
+    if count <= most:
+        return await read_block(line, file, offset, count, size)
+    starts = range(0, count, most)
+    blocks = await asyncio.gather(
+        *(read_block(line, file, offset + start, min(most, count - start), size) for start in starts)
+    )
+    whole = next((n for n, block in enumerate(blocks[:-1]) if len(block) < most), len(blocks) - 1)
+    return b"".join(blocks[: whole + 1])
 
 
 class Entry(NamedTuple):

@@ -232,6 +232,12 @@ class _Identities:
                 locked.append(path)
             else:
                 names.append(show(path))
+        if keyfile and not keys and not locked and not public:
+            raise RemoteDenied(
+                f"{shown}: {show(keyfile)} holds no private key that can be read",
+                hint="datatool remote set NAME --local keyfile=PATH names another",
+                path=shown,
+            )
         return cls(
             keys=tuple(keys),
             public=tuple(public),

@@ -14,7 +14,7 @@ _AHEAD: Final = 2.0
 _LEAST: Final = 4 * SMALLEST
 _MOST: Final = 8 << 20
 _MEMORY: Final = 4.0
-_PARTS: Final = 16
+_PARTS: Final = 8
 
 
 class Lookahead:
@@ -44,6 +44,8 @@ class Lookahead:
             self._count /= 2
             self._since += passed / 2
 
-    def request(self, largest: int) -> int:
-        """Bytes to ask for in one request, of those a server takes at most `largest`."""
-        return min(largest, max(SMALLEST, self.window // _PARTS))
+    def piece(self, largest: int) -> int:
+        """Bytes to hand to another thread at once: where it goes fast, several requests of the `largest` size that the
+        server takes, as each change of threads has its price."""
+        size = max(SMALLEST, self.window // _PARTS)
+        return size - size % largest if size > largest else size

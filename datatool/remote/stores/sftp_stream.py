@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from asyncssh import SFTPClientFile
 
 from datatool.remote.stores.budget import Budget
-from datatool.remote.stores.sftp_files import read_block
+from datatool.remote.stores.sftp_files import read_blocks
 from datatool.remote.stores.sftp_link import Line
 from datatool.remote.stores.sftp_lookahead import Lookahead
 
@@ -23,12 +23,12 @@ def pieces(
     try:
         while got < stop:
             while asked < stop and (not under_way or asked - got < ahead.window):
-                count = min(ahead.request(line.read_size), stop - asked)
+                count = min(ahead.piece(line.read_size), stop - asked)
                 if not under_way:
                     budget.take(count)
                 elif not budget.try_take(count):
                     break
-                under_way.append((count, line.start(read_block(line, file, asked, count, stop))))
+                under_way.append((count, line.start(read_blocks(line, file, asked, count, stop))))
                 asked += count
             count, future = under_way[0]
             data = line.wait(future, where)

@@ -200,7 +200,7 @@ class Upload:
         try:
             while True:
                 while sent < size and (not under_way or sent - self.done < self._ahead.window):
-                    count = min(self._ahead.request(line.write_size), size - sent)
+                    count = min(self._ahead.piece(line.write_size), size - sent)
                     if not under_way:
                         self._budget.take(count)
                     elif not self._budget.try_take(count):
@@ -278,8 +278,15 @@ _NEW: Final = FXF_READ | FXF_WRITE | FXF_CREAT | FXF_EXCL
 
 
 async def _put(line: Line, file: SFTPClientFile, offset: int, data: bytes) -> bool:
-    await file.write(data, offset)
-    line.moved(len(data))
+    """Write, in order, in requests as large as the server takes them."""
+    most = line.write_size
+
+    async def put(start: int) -> None:
+        part = data[start : start + most]
+        await file.write(part, offset + start)
+        line.moved(len(part))
+
+    await asyncio.gather(*map(put, range(0, len(data), most)))
     return True
 
 
