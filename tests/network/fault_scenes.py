@@ -19,41 +19,25 @@ from datatool.hashing import digest
 from datatool.store.retry import Retries
 from network.contents import Contents, in_shards
 from network.fault_sweep import Traffic
+from network.hurried import LOOSE_FROM, lowered
 from network.places import Place
 from world import World
 
 WHOLE = 1 << 20
 """The size of what is sent and read in one request."""
 PARTED = (1 << 20) + (1 << 19)
-"""The size of what goes in parts of `PART`."""
-PART = 1 << 19
-_LOOSE_FROM = 1 << 19
-_LARGE_FROM = (1 << 20) + (1 << 18)
+"""The size of what goes in parts."""
 
 
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """No long waits between attempts, and small parts: the same code, for data that moves in a blink."""
     patience = {"tries": 3, "base": 0.002, "longest": 0.02, "patience": 6.0}
-    for kind, defaults in ((Retries, patience), (RemoteFormat, {"loose_min": _LOOSE_FROM})):
+    for kind, defaults in ((Retries, patience), (RemoteFormat, {"loose_min": LOOSE_FROM})):
         for name, value in defaults.items():
             monkeypatch.setitem(kind.__init__.__kwdefaults__, name, value)
-    patiently = "datatool.remote.stores.s3_client.S3Client.patiently"
-    monkeypatch.setattr(f"{patiently}.__defaults__", (Retries(tries=3, base=0.002, longest=0.02, patience=6.0),))
-    for name, value in {
-        "datatool.cache.local.SMALL": _LARGE_FROM,
-        "datatool.remote.source.LARGE": _LARGE_FROM,
-        "datatool.remote.damage.LARGE": _LARGE_FROM,
-        "datatool.cache.writer.RESUMED_FROM": _LARGE_FROM,
-        "datatool.cache.writer.AHEAD": 0,
-        "datatool.remote.stores.http.PART": PART,
-        "datatool.remote.stores.http.PARTED_FROM": _LARGE_FROM,
-        "datatool.remote.stores.s3.SINGLE": _LARGE_FROM,
-        "datatool.remote.stores.s3_multipart.SMALLEST": PART,
-        "datatool.remote.stores.s3_download.RANGE": PART,
-        "datatool.remote.stores.s3_wire.LONGEST": 2.0,
-        "datatool.remote.stores.sftp._RESUMED": _LARGE_FROM,
-    }.items():
+    for name, value in lowered().items():
         monkeypatch.setattr(name, value)
+    monkeypatch.setattr("datatool.remote.stores.s3_client.S3Client.patiently.__defaults__", (Retries(**patience),))
 
 
 class Ground:
@@ -134,10 +118,12 @@ class PullScene(_Scene):
 
     words = ("pull",)
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: Ground, *, resumes: bool = True) -> None:
+        """`resumes` is whether the server can go on in the middle of a file."""
         world = ground.clone("reader")
         super().__init__("pull", ground, world, ground.contents())
         self._expected = _data(ground.world) | _data(world)
+        self._resumes = resumes
         cache = ground.world.cache / "objects"
         self._objects = {path.parent.name + path.name: path.read_bytes() for path in cache.rglob("*") if path.is_file()}
 
@@ -150,7 +136,7 @@ class PullScene(_Scene):
 
     def kept(self) -> int:
         objects = (path for path in (self.world.cache / "objects").rglob("*") if path.is_file())
-        parts = (self.world.cache / "tmp").glob("*.part")
+        parts = (self.world.cache / "tmp").glob("*.part") if self._resumes else ()
         return sum(path.stat().st_size for path in objects) + sum(map(self._kept_of, parts))
 
     def _kept_of(self, part: Path) -> int:

@@ -25,7 +25,7 @@ FAILURES = (4, 5, 6)
 TOLD_WITHIN = 25.0
 """Seconds within which any command must have ended: `hurry` takes the long waits out."""
 RECORDS = 64 << 10
-"""Bytes that a second run may move besides data: formats, shards, lists, records."""
+"""Bytes of formats, shards, lists and records."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,6 +133,8 @@ class Sweep:
     wire: Wire
     names: tuple[str, ...]
     """What an error line may call the remote by."""
+    spare: int = RECORDS
+    """Bytes that a second run may move besides data that is missing."""
     clean: Traffic = field(init=False)
 
     def learn(self) -> None:
@@ -214,7 +216,7 @@ class Sweep:
         if again.code != 0:
             yield f"failed again: {again}"
             return
-        if moved > needed - kept + RECORDS:
+        if moved > needed - kept + self.spare:
             yield f"moved {moved} bytes again, though {kept} of {needed} were there"
         yield from (f"afterwards: {text}" for text in self._lasting_troubles())
         if not was_done:
