@@ -22,7 +22,7 @@ from datatool.remote.stores.s3_answers import Caller
 from datatool.remote.stores.s3_body import md5_base64
 from datatool.remote.stores.s3_errors import FOREIGN, NotS3, translate
 from datatool.remote.stores.s3_login import Login, shortened
-from datatool.remote.stores.s3_models import Models
+from datatool.remote.stores.s3_models import Models, parse_date
 from datatool.remote.stores.s3_place import Place
 from datatool.remote.stores.s3_wire import LONGEST, wire_class
 from datatool.remote.stores.server_clock import ServerClock
@@ -115,6 +115,7 @@ class S3Client(EventLoop):
             if self._client is None:
                 session = AioSession(profile=self._login.profile)
                 session.register_component("data_loader", Models(session.get_config_variable("data_path")))
+                session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=parse_date)
                 self._filesystem = self._make_filesystem(session)
                 client = await self._filesystem.set_session()
                 client.meta.events.register("before-call.s3.DeleteObjects", _add_md5)
@@ -159,6 +160,7 @@ class S3Client(EventLoop):
                 "retries": {"total_max_attempts": 1},
                 # Requests are limited by slots; a second limit would make them wait unseen.
                 "max_pool_connections": 4 * self.jobs + 16,
+                "user_agent": "datatool",  # its own is put together anew for each request
                 "http_session_cls": wire_class(self.clock, self._timeout),
                 "parameter_validation": False,
                 "request_checksum_calculation": "when_required",

@@ -1,4 +1,4 @@
-"""The descriptions of services that botocore works from, read in half the time.
+"""The descriptions of services that botocore works from, read in half the time, and dates in a tenth of it.
 
 botocore reads megabytes of JSON into ordered dictionaries, and looks into hundreds of directories for the services it
 knows. Dictionaries are ordered by themselves nowadays, and whether a service is there shows when it is asked for.
@@ -9,9 +9,12 @@ from __future__ import annotations
 import gzip
 import json
 import os
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from botocore.loaders import Loader
+from botocore.utils import parse_timestamp
 
 
 class Models(Loader):  # type: ignore[misc]  # botocore has no types
@@ -28,6 +31,21 @@ class Models(Loader):  # type: ignore[misc]  # botocore has no types
             found = {name for path in self.search_paths if os.path.isdir(path) for name in os.listdir(path)}
             self._names = sorted(found)
         return self._names
+
+
+def parse_date(value: Any) -> datetime:
+    """A date as S3 writes it, in documents or in headers; botocore's own way for any other.
+
+    >>> parse_date("2024-05-06T07:08:09.120Z") - parse_date("Mon, 06 May 2024 07:08:09 GMT")
+    datetime.timedelta(microseconds=120000)
+    """
+    try:
+        if isinstance(value, str):
+            return datetime.fromisoformat(value) if value.endswith("Z") else parsedate_to_datetime(value)
+    except ValueError:
+        pass
+    found: datetime = parse_timestamp(value)
+    return found
 
 
 class _Json:
