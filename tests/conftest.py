@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,20 @@ if TYPE_CHECKING:
     from world import World
 
 
+@pytest.fixture
+def _stays_where_it_is() -> Iterator[None]:
+    """No test leaves the next one in a directory that is about to be deleted."""
+    before = Path.cwd()
+    yield
+    after = os.path.realpath(".")
+    os.chdir(before)
+    assert after == str(before), "the test stayed in another working directory"
+
+
 @pytest.fixture(autouse=True)
-def _own_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_environment(
+    _stays_where_it_is: None, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """No test sees the user's git, datatool or terminal settings, nor writes into the user's home."""
     home = tmp_path_factory.getbasetemp() / "home"
     home.mkdir(exist_ok=True)
