@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -25,8 +25,17 @@ _OPENED = re.compile(
 )
 
 
-def peak_mib(world: World, *words: str, cwd: Path | None = None) -> float:
-    """Run a command as a process and return the peak of its memory in MiB; it must succeed."""
+class Cost(NamedTuple):
+    """What a process came to: its exit code, what it said on standard error, the peak of its memory, its time."""
+
+    code: int
+    err: str
+    mib: float
+    seconds: float
+
+
+def cost(world: World, *words: str, cwd: Path | None = None) -> Cost:
+    """Run a command as a process, however it ends."""
     result = world.top / "cost.json"
     done = subprocess.run(
         [sys.executable, "-S", MEASURED, result, *DATATOOL, *words],
@@ -35,8 +44,15 @@ def peak_mib(world: World, *words: str, cwd: Path | None = None) -> float:
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return float(json.loads(result.read_text())["peak_kib"]) / 1024
+    found = json.loads(result.read_text())
+    return Cost(found["code"], done.stderr, float(found["peak_kib"]) / 1024, found["seconds"])
+
+
+def peak_mib(world: World, *words: str, cwd: Path | None = None) -> float:
+    """Run a command as a process and return the peak of its memory in MiB; it must succeed."""
+    found = cost(world, *words, cwd=cwd)
+    assert found.code == 0, found.err[-3000:]
+    return found.mib
 
 
 def files_opened(world: World, *words: str, cwd: Path | None = None) -> list[str]:
