@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,13 +34,19 @@ class Cost(NamedTuple):
     seconds: float
 
 
-def cost(world: World, *words: str, cwd: Path | None = None) -> Cost:
+def cost(
+    world: World,
+    *words: str,
+    cwd: Path | None = None,
+    env: dict[str, str] | None = None,
+    program: Sequence[str] = DATATOOL,
+) -> Cost:
     """Run a command as a process, however it ends."""
     result = world.top / "cost.json"
     done = subprocess.run(
-        [sys.executable, "-S", MEASURED, result, *DATATOOL, *words],
+        [sys.executable, "-S", MEASURED, result, *program, *words],
         cwd=cwd or world.root,
-        env=world.env,
+        env=env or world.env,
         capture_output=True,
         text=True,
     )

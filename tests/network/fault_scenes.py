@@ -19,7 +19,7 @@ from datatool.hashing import digest
 from datatool.store.retry import Retries
 from network.contents import Contents, in_shards
 from network.fault_sweep import Traffic
-from network.hurried import LOOSE_FROM, lowered
+from network.hurried import LOOSE_FROM, PATIENCE, lowered
 from network.places import Place
 from world import World
 
@@ -31,13 +31,12 @@ PARTED = (1 << 20) + (1 << 19)
 
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """No long waits between attempts, and small parts: the same code, for data that moves in a blink."""
-    patience = {"tries": 3, "base": 0.002, "longest": 0.02, "patience": 6.0}
-    for kind, defaults in ((Retries, patience), (RemoteFormat, {"loose_min": LOOSE_FROM})):
+    for kind, defaults in ((Retries, PATIENCE), (RemoteFormat, {"loose_min": LOOSE_FROM})):
         for name, value in defaults.items():
             monkeypatch.setitem(kind.__init__.__kwdefaults__, name, value)
     for name, value in lowered().items():
         monkeypatch.setattr(name, value)
-    monkeypatch.setattr("datatool.remote.stores.s3_client.S3Client.patiently.__defaults__", (Retries(**patience),))
+    monkeypatch.setattr("datatool.remote.stores.s3_client.S3Client.patiently.__defaults__", (Retries(),))
 
 
 class Ground:
