@@ -117,7 +117,7 @@ def test_parts_of_another_file_are_not_used(server: S3Server, source: Path, tmp_
     store.put_file(NAME, source, oid_of(source))
     assert sent(server) == SIZE
     assert is_there(store, source, tmp_path / "target")
-    assert [left.name for left in store.leftovers()] == [NAME]
+    assert list(store.leftovers()) == []  # nobody needs an upload of a name that is there
 
 
 def test_a_part_that_is_not_right_is_sent_again(server: S3Server, source: Path, tmp_path: Path) -> None:
