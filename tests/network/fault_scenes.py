@@ -17,7 +17,7 @@ import pytest
 from datatool.formats.remote_format import RemoteFormat
 from datatool.hashing import digest
 from datatool.store.retry import Retries
-from network.contents import Contents, in_shards
+from network.contents import Contents, in_shards, unlisted
 from network.fault_sweep import Traffic
 from network.hurried import LOOSE_FROM, PATIENCE, lowered
 from network.places import Place
@@ -160,7 +160,10 @@ class PushScene(_Scene):
     def troubles(self, *, done: bool) -> list[str]:
         if self.world.tree() != self._expected:
             return ["the user's files were changed"]
-        return self._reader.troubles(_data(self.world)) if done else []
+        if not done:
+            return []
+        unseen = [f"{name} is not in index.list" for name in unlisted(self.contents())]
+        return unseen + self._reader.troubles(_data(self.world))
 
     def kept(self) -> int:
         contents = self.contents()
