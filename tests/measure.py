@@ -8,10 +8,10 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -25,18 +25,40 @@ _OPENED = re.compile(
 )
 
 
-def peak_mib(world: World, *words: str, cwd: Path | None = None) -> float:
-    """Run a command as a process and return the peak of its memory in MiB; it must succeed."""
+class Cost(NamedTuple):
+    """What a process came to: its exit code, what it said on standard error, the peak of its memory, its time."""
+
+    code: int
+    err: str
+    mib: float
+    seconds: float
+
+
+def cost(
+    world: World,
+    *words: str,
+    cwd: Path | None = None,
+    env: dict[str, str] | None = None,
+    program: Sequence[str] = DATATOOL,
+) -> Cost:
+    """Run a command as a process, however it ends."""
     result = world.top / "cost.json"
     done = subprocess.run(
-        [sys.executable, "-S", MEASURED, result, *DATATOOL, *words],
+        [sys.executable, "-S", MEASURED, result, *program, *words],
         cwd=cwd or world.root,
-        env=world.env,
+        env=env or world.env,
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return float(json.loads(result.read_text())["peak_kib"]) / 1024
+    found = json.loads(result.read_text())
+    return Cost(found["code"], done.stderr, float(found["peak_kib"]) / 1024, found["seconds"])
+
+
+def peak_mib(world: World, *words: str, cwd: Path | None = None) -> float:
+    """Run a command as a process and return the peak of its memory in MiB; it must succeed."""
+    found = cost(world, *words, cwd=cwd)
+    assert found.code == 0, found.err[-3000:]
+    return found.mib
 
 
 def files_opened(world: World, *words: str, cwd: Path | None = None) -> list[str]:

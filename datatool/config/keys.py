@@ -87,7 +87,7 @@ KEYS: Final = (
     Key(
         pattern="remotes.NAME.timeout",
         kind=Kind.NUMBER,
-        default="20",
+        default="12",
         meaning="seconds without a byte after which a request is given up and made again",
     ),
     Key(

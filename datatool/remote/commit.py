@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from datatool.formats.index_list import IndexList, encode_index_list
+from datatool.formats.index_list import IndexList
 from datatool.formats.shard import PushRecord, Root, shard_path
 from datatool.remote.compaction import current_ids, superseded_long_ago, to_supersede
-from datatool.remote.session import INDEX_LIST, Remote
+from datatool.remote.session import Remote
 from datatool.remote.sink import UploadSink
 from datatool.remote.state import WINDOW
 from datatool.store.protocol import Listed
@@ -77,8 +77,9 @@ def publish_roots(
 
 
 def _put_index_list(remote: Remote) -> None:
-    listed = IndexList(shards=current_ids(remote.state.current), dropped=tuple(sorted(remote.state.dropped)))
-    remote.store.put(INDEX_LIST, encode_index_list(listed))
+    remote.publish_list(
+        IndexList(shards=current_ids(remote.state.current), dropped=tuple(sorted(remote.state.dropped)))
+    )
 
 
 def write_index_list(remote: Remote) -> dict[str, Listed]:

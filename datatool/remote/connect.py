@@ -22,8 +22,9 @@ from datatool.store.limited import Allowance, LimitedStore
 from datatool.store.protocol import Store
 from datatool.store.retrying import RetryingStore
 
-TIMEOUT: Final = 20.0
-"""Seconds without a byte that are a stall, where nobody configured another number."""
+TIMEOUT: Final = 12.0
+"""Seconds without a byte that are a stall, where nobody configured another number. A request that stands still is made
+again; that the next one does too is told within the 30 seconds of cli.md."""
 _STORES: Final = MappingProxyType(
     {"s3": "s3", "s3a": "s3", "ssh": "sftp", "sftp": "sftp", "http": "http", "https": "http"}
 )

@@ -3,6 +3,7 @@
     <top>/urls/<sha256 of the label>.json      the format file last read at that place
     <top>/<remote id>/{index,gc}/<name>        downloaded shards and gc records
     <top>/<remote id>/seen.json                their size, mtime and inode when their bytes were last right
+    <top>/<remote id>/list-due                 there while a shard was written and `index.list` was not
 
 All of it can be made again, so what can't be read or written is as if it were not there.
 """
@@ -24,6 +25,7 @@ from datatool.localfs.atomic import make_dirs, remove_file, write_file
 from datatool.model.settings import Durability
 
 _REMOTE_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+_LIST_DUE: Final = "list-due"
 _BINARY: Final = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
@@ -120,6 +122,20 @@ class RecordMemory:
             make_dirs(self._top)
             data = json.dumps(self._seen, sort_keys=True).encode()
             write_file(self._top / "seen.json", data, durability=Durability.NONE)
+
+    @property
+    def list_is_due(self) -> bool:
+        """Whether this machine wrote a shard and did not get to write `index.list` behind it."""
+        return (self._top / _LIST_DUE).exists()
+
+    def owe_list(self, due: bool) -> None:
+        """Remember whether that is so."""
+        with suppress(LocalError, OSError):
+            if due:
+                make_dirs(self._top)
+                write_file(self._top / _LIST_DUE, b"", durability=Durability.NONE)
+            else:
+                remove_file(self._top / _LIST_DUE)
 
     def _read_seen(self) -> dict[str, list[int]]:
         try:

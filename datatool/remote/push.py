@@ -88,6 +88,8 @@ def push(
         remote.require_writable()
     todo = _not_pushed(remote, roots, everything=force or verify or bool(remote.state.damaged))
     if not todo:
+        if index_list and remote.list_is_due and not dry_run:
+            write_index_list(remote)  # the last push here was broken off before it got to that
         return PushResult(
             pushed=frozenset(root.root.oid for root in roots), failed={}, objects=0, bytes=0, skipped_objects=0
         )

@@ -22,7 +22,7 @@ from datatool.errors import (
     RemoteUnreachable,
 )
 from datatool.formats.gc_record import Condemn, Drop
-from datatool.formats.index_list import IndexList, decode_index_list
+from datatool.formats.index_list import IndexList, decode_index_list, encode_index_list
 from datatool.formats.remote_format import RemoteFormat, decode_remote_format, encode_remote_format
 from datatool.formats.shard import Shard, shard_path
 from datatool.hashing import digest
@@ -368,14 +368,26 @@ class Remote:
     def publish_shard(self, data: bytes) -> str:
         """Send an index shard, and count what it says from now on; its name."""
         name = shard_path(digest(data))
-        self.store.put(name, data)
         assert self._records is not None
+        self._records.owe_list(True)
+        self.store.put(name, data)
         self._records.keep(name, data)
         self._records.save()
         self._loaded[name] = Shard(data)
         self.listed[name] = Listed(name, len(data), self.now())  # its true date comes with the next listing
         self._fold()
         return name
+
+    @property
+    def list_is_due(self) -> bool:
+        """Whether a push of this machine ended between its shard and `index.list`, in which others look for it."""
+        return self._records is not None and self._records.list_is_due
+
+    def publish_list(self, value: IndexList) -> None:
+        """Send `index.list`."""
+        self.store.put(INDEX_LIST, encode_index_list(value))
+        if self._records is not None:
+            self._records.owe_list(False)
 
     def list_index(self) -> dict[str, Listed]:
         """The index shards that are there now, by name: one request."""

@@ -93,3 +93,11 @@ def _named_by(shard_data: bytes) -> set[str]:
 def in_shards(contents: Contents) -> set[str]:
     """The names that some shard knows of: what the next push counts on."""
     return {name for part, data in contents.items() if part.startswith("index/") for name in _named_by(data)}
+
+
+def unlisted(contents: Contents) -> list[str]:
+    """The shards that readers who can't list would not find."""
+    listed = decode_index_list(contents["index.list"]).shards if "index.list" in contents else ()
+    shards = {name: Shard(data).header for name, data in contents.items() if name.startswith("index/")}
+    superseded = {old for header in shards.values() for old in header.supersedes}
+    return [name for name in sorted(shards) if name[6:70] not in {*listed, *superseded}]

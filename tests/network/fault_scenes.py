@@ -17,9 +17,9 @@ import pytest
 from datatool.formats.remote_format import RemoteFormat
 from datatool.hashing import digest
 from datatool.store.retry import Retries
-from network.contents import Contents, in_shards
+from network.contents import Contents, in_shards, unlisted
 from network.fault_sweep import Traffic
-from network.hurried import LOOSE_FROM, lowered
+from network.hurried import LOOSE_FROM, PATIENCE, lowered
 from network.places import Place
 from world import World
 
@@ -31,13 +31,12 @@ PARTED = (1 << 20) + (1 << 19)
 
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """No long waits between attempts, and small parts: the same code, for data that moves in a blink."""
-    patience = {"tries": 3, "base": 0.002, "longest": 0.02, "patience": 6.0}
-    for kind, defaults in ((Retries, patience), (RemoteFormat, {"loose_min": LOOSE_FROM})):
+    for kind, defaults in ((Retries, PATIENCE), (RemoteFormat, {"loose_min": LOOSE_FROM})):
         for name, value in defaults.items():
             monkeypatch.setitem(kind.__init__.__kwdefaults__, name, value)
     for name, value in lowered().items():
         monkeypatch.setattr(name, value)
-    monkeypatch.setattr("datatool.remote.stores.s3_client.S3Client.patiently.__defaults__", (Retries(**patience),))
+    monkeypatch.setattr("datatool.remote.stores.s3_client.S3Client.patiently.__defaults__", (Retries(),))
 
 
 class Ground:
@@ -161,7 +160,10 @@ class PushScene(_Scene):
     def troubles(self, *, done: bool) -> list[str]:
         if self.world.tree() != self._expected:
             return ["the user's files were changed"]
-        return self._reader.troubles(_data(self.world)) if done else []
+        if not done:
+            return []
+        unseen = [f"{name} is not in index.list" for name in unlisted(self.contents())]
+        return unseen + self._reader.troubles(_data(self.world))
 
     def kept(self) -> int:
         contents = self.contents()

@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 from network.contents import TEMP, Contents, cache_contents, troubles_of
@@ -100,7 +101,7 @@ class Scene(Protocol):
         """The bytes that go the command's way."""
 
 
-class Outcome:
+class Outcome(StrEnum):
     """How a point ended."""
 
     HEALED = "healed by retry"
@@ -117,7 +118,7 @@ class Verdict:
     kind: str
     where: str
     lasting: bool
-    outcome: str
+    outcome: Outcome
     code: int
     seconds: float
     said: str

@@ -1,6 +1,6 @@
-"""datatool with the sizes lowered from which it does things in parts, as a process: python -m network.hurried push
+"""datatool without long waits between attempts, as a process: python -m network.hurried push
 
-With PART=… in the environment, for servers that take no part smaller than that.
+With PART=… in the environment, the sizes too are lowered from which it does things in parts; a part is so large then.
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ from pathlib import Path
 
 from datatool.cli.main import entry
 from datatool.formats.remote_format import RemoteFormat
+from datatool.store.retry import Retries
 from world import World
 
 PART = 1 << 19
 """The size of a part."""
 LOOSE_FROM = 1 << 19
 """From here on an object is a file of its own."""
+PATIENCE = {"tries": 3, "base": 0.002, "longest": 0.02, "patience": 6.0}
+"""Of attempts that follow each other."""
 LARGE_FROM = (1 << 20) + (1 << 18)
 """From here on it is copied file to file, in parts, and gone on with where it broke."""
 
@@ -41,13 +44,22 @@ def lowered(part: int = PART) -> dict[str, float]:
     }
 
 
-def begin(world: World, *words: str, part: int = PART) -> subprocess.Popen[str]:
-    """Start a command as such a process."""
+HURRIED = [sys.executable, "-P", "-m", "network.hurried"]
+"""The command."""
+
+
+def environment(world: World, *, part: int | None = PART) -> dict[str, str]:
+    """What the command needs to know; None leaves the sizes as they are."""
     path = os.pathsep.join([str(Path(__file__).parents[1]), world.env["PYTHONPATH"]])
+    return {**world.env, "PYTHONPATH": path, **({} if part is None else {"PART": str(part)})}
+
+
+def begin(world: World, *words: str, part: int = PART) -> subprocess.Popen[str]:
+    """Start a command, with lowered sizes."""
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "network.hurried", *words],
+        [*HURRIED, *words],
         cwd=world.root,
-        env={**world.env, "PYTHONPATH": path, "PART": str(part)},
+        env=environment(world, part=part),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -57,11 +69,14 @@ def begin(world: World, *words: str, part: int = PART) -> subprocess.Popen[str]:
 
 def main() -> None:
     """The command line, after that."""
-    for name, value in lowered(int(os.environ.get("PART", PART))).items():
-        module, _, constant = name.rpartition(".")
-        assert hasattr(import_module(module), constant), name
-        setattr(import_module(module), constant, value)
-    RemoteFormat.__init__.__kwdefaults__["loose_min"] = LOOSE_FROM
+    Retries.__init__.__kwdefaults__.update(PATIENCE)
+    import_module("datatool.remote.stores.s3_client").S3Client.patiently.__defaults__ = (Retries(),)
+    if "PART" in os.environ:
+        RemoteFormat.__init__.__kwdefaults__["loose_min"] = LOOSE_FROM
+        for name, value in lowered(int(os.environ["PART"])).items():
+            module, _, constant = name.rpartition(".")
+            assert hasattr(import_module(module), constant), name
+            setattr(import_module(module), constant, value)
     sys.exit(entry())
 
 

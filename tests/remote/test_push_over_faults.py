@@ -249,6 +249,31 @@ def test_what_a_first_push_left_before_its_first_shard_is_not_sent_again(tmp_pat
     assert holds_all(machine, root)
 
 
+@pytest.mark.parametrize("is_heard", [True, False], ids=["lost answer", "lost request"])
+def test_a_push_that_broke_off_before_index_list_is_completed_by_the_next(tmp_path: Path, is_heard: bool) -> None:
+    machine = a_machine(tmp_path)
+    root = machine.root(*some_files(3))
+    faulty = FaultyStore(machine.store)
+
+    def over() -> None:
+        faulty.kill_at = len(faulty.requests)
+        raise Killed
+
+    if is_heard:
+        faulty.on("put", "index/", over, after=True)
+    else:
+        faulty.on("put", "index.list", over)
+    with pytest.raises(Killed):
+        machine.push(root, store=faulty)
+    assert len(names(machine, "index/")) == 1 and names(machine, "index.list") == []
+    assert machine.push(root).objects == 0
+    (listed,) = [machine.store.get(name).decode() for name in names(machine, "index.list")]
+    assert all(name[6:-4] in listed for name in names(machine, "index/"))
+    again = FaultyStore(machine.store)
+    machine.push(root, store=again)
+    assert len(again.requests) == 2
+
+
 def test_an_expired_record_makes_its_roots_be_pushed_again(tmp_path: Path) -> None:
     machine = a_machine(tmp_path)
     root = machine.root(*some_files(10))

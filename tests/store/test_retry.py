@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from datatool.errors import RemoteBusy, RemoteDenied
+from datatool.remote.connect import TIMEOUT
 from datatool.store.retry import Retries
 
 
@@ -70,6 +71,20 @@ def test_patience_ends_before_the_tries_do() -> None:
     with pytest.raises(RemoteBusy):
         clock.retries(50).call(failing(*(RemoteBusy("x", retry_after=7.0) for _ in range(49))))
     assert clock.now <= 20.0
+
+
+def test_a_request_that_stands_still_is_made_again_and_told_within_30_seconds() -> None:
+    clock = Clock()
+    attempts: list[float] = []
+
+    def stands_still() -> None:
+        attempts.append(clock.now)
+        clock.now += TIMEOUT
+        raise RemoteBusy("nothing has moved")
+
+    with pytest.raises(RemoteBusy):
+        clock.retries().call(stands_still)
+    assert len(attempts) == 2 and clock.now < 28  # starting the program takes its time too
 
 
 def test_two_clients_do_not_wait_equally_long() -> None:

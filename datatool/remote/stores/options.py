@@ -22,6 +22,6 @@ class StoreOptions:
     """
 
     scratch: Path
-    timeout: float = 20.0
+    timeout: float = 12.0
     connect_timeout: float = 10.0
     jobs: int = 8
