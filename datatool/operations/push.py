@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from datatool.cache.local import Cache
-from datatool.errors import DamageFound, DatatoolError, PartlyDone, RemoteError
+from datatool.errors import DamageFound, DatatoolError, PartlyDone
 from datatool.formats.shard import Root
 from datatool.formats.tree_object import is_root, parse_page, parse_root
 from datatool.model.paths import named
@@ -65,21 +65,21 @@ def push(
         elif not version.pointer.push:
             progress.hint(f"{named(version.path)}: stays on this machine (push: false)")
     totals = Totals()
+    reached: list[str] = []
     for name, group in groups.items():
+        connection: Connection | None = None
         try:
             connection = connect_to(project, name, offline=offline, jobs=jobs)
-        except RemoteError as error:
-            _fail_group(groups, group, results, error)
-            continue
-        try:
             with named_in_hints(name):
                 results += _push_group(project, connection, group, totals, verify, force, dry_run, progress)
+            reached.append(name)
         except DatatoolError as error:
             _fail_group(groups, group, results, error)
-        totals.requests += connection.store.requests
-        totals.bytes += connection.store.bytes_out
+        if connection is not None:
+            totals.requests += connection.store.requests
+            totals.bytes += connection.store.bytes_out
     return TransferResult(
-        remote=", ".join(sorted(groups)) or default or remote_name(project, remote),
+        remote=", ".join(sorted(reached or groups)) or default or remote_name(project, remote),
         artifacts=one_per_path(results),
         objects=totals.objects,
         bytes=totals.bytes,

@@ -17,7 +17,7 @@ from datatool.operations.remote_names import remote_name
 from datatool.operations.targets import select
 from datatool.project.project import Project
 from datatool.remote.check import CheckStep, check
-from datatool.remote.connect import require_known
+from datatool.remote.connect import check_settings
 from datatool.remote.url import DIRECTORY, parse_url
 from datatool.store.protocol import Leftover
 from datatool.workspace.pointers import owner
@@ -89,6 +89,7 @@ def add_remote(
     url = _from_root(project, url, cwd or Path.cwd())
     first = not remotes
     wanted = {"url": url, **(settings or {})}
+    check_settings(parse_url(url, root=project.root), wanted)
     written = _write(project, name, wanted, local=local)
     if default or first:
         written += _write_default(project, name, local=local)
@@ -122,6 +123,8 @@ def set_remote(project: Project, name: str, settings: Mapping[str, str], *, loca
         if key == "url" and not value:
             raise UsageError(f"{name}: a remote needs a URL", hint=f"datatool remote remove {name} removes it")
         changes[key] = (_from_root(project, value, Path.cwd()) if key == "url" else value) or None
+    then = {key: value for key, value in {**known, **changes}.items() if value is not None}
+    check_settings(parse_url(then.get("url", ""), root=project.root), then)
     written = _write(project, name, changes, local=local)
     return RemoteResult(
         name=name,
@@ -140,6 +143,9 @@ def remove_remote(project: Project, name: str) -> RemoteResult:
         changes: dict[str, str | None] = {f"remotes.{name}.{key}": None for key in known}
         if was_default:
             changes["remote"] = None
+        order = _read_order(project, scope)
+        if name in order:
+            changes["read"] = ", ".join(other for other in order if other != name) or None
         written += _write_in(project, scope, changes)
     return RemoteResult(name=name, url=_shown_url(known), default=was_default, written=tuple(written))
 
@@ -162,9 +168,9 @@ def rename_remote(project: Project, old: str, new: str) -> RemoteResult:
         changes |= {f"remotes.{new}.{key.rpartition('.')[2]}": value for key, value in here.items()}
         if was_default and _in_scope(project, scope).get("remote") == old:
             changes["remote"] = new
-        order = _in_scope(project, scope).get("read")
-        if order is not None and old in (names(order) or ()):
-            changes["read"] = ", ".join(new if name == old else name for name in names(order) or ())
+        order = _read_order(project, scope)
+        if old in order:
+            changes["read"] = ", ".join(new if name == old else name for name in order)
         written += _write_in(project, scope, changes)
     return RemoteResult(
         name=new,
@@ -241,7 +247,6 @@ def _require_name(name: str) -> None:
 def _from_root(project: Project, url: str, cwd: Path) -> str:
     """Check a URL; a relative directory is rewritten from the current directory to the project's root."""
     place = parse_url(url, root=cwd)
-    require_known(place)
     if place.protocol == DIRECTORY:
         _refuse_inside_data(project, url, place.path)
     if place.protocol != DIRECTORY or url.startswith(("~", "file:")) or os.path.isabs(url):
@@ -299,6 +304,11 @@ def _write_in(project: Project, scope: Scope, changes: Mapping[str, str | None])
     if all(value is None for value in changes.values()) and not path.exists():
         return []
     return [os.fspath(path)] if changes and set_values(path, changes) else []
+
+
+def _read_order(project: Project, scope: Scope) -> tuple[str, ...]:
+    """The remotes that a file says to read first."""
+    return names(_in_scope(project, scope).get("read", "")) or ()
 
 
 def _in_scope(project: Project, scope: Scope) -> dict[str, str]:

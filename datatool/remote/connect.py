@@ -30,6 +30,8 @@ _STORES: Final = MappingProxyType(
 )
 """The module in `datatool.remote.stores` for each protocol that has one of its own; `other` is for all the rest."""
 _S3_ENGINES: Final = MappingProxyType({"s3fs": "s3", "obstore": "s3_obstore"})
+_PLACES: Final = MappingProxyType({"s3": "s3_place", "sftp": "sftp_place"})
+"""The modules that understand a URL without loading what speaks to it."""
 _NEAREST: Final = MappingProxyType({"s3n": "s3", "scp": "sftp", "git": "https"})
 
 
@@ -98,6 +100,14 @@ def require_known(url: RemoteUrl) -> None:
     raise UsageError(
         f"{url.shown}: nobody knows the protocol {url.protocol}://", hint=f"did you mean {near}://?" if near else None
     )
+
+
+def check_settings(url: RemoteUrl, settings: Mapping[str, str]) -> None:
+    """Raise UsageError for a URL and settings that no store of that protocol can mean; nothing is contacted."""
+    require_known(url)
+    module = _PLACES.get(_STORES.get(url.protocol, "other"))
+    if module is not None:
+        import_module(f"datatool.remote.stores.{module}").check_place(url, settings)
 
 
 def _directory(url: RemoteUrl, *, durability: Durability, seen: bool) -> Store:

@@ -53,7 +53,16 @@ def test_a_mirror_that_fails_does_not_stop_the_others(two: World) -> None:
     (two.top / "second").write_bytes(b"a file, where a directory is needed")
     two.ok("config", "set", "remotes.second.mirror", "true")
     ran = two.fails(4, "push", "--json")
-    assert "second" in ran.err
+    assert "second" in ran.err and ran.json["remote"] == "default"
+    two.clone().ok("pull")
+
+
+def test_a_mirror_that_is_configured_wrong_does_not_stop_the_others_either(two: World) -> None:
+    config = two.root / ".datatool/config.yaml"
+    two.ok("config", "set", "remotes.second.mirror", "true")
+    config.write_text(config.read_text().replace(str(two.top / "second"), "s3://not_a bucket"))
+    ran = two.fails(4, "push", "--json")
+    assert "not a bucket's name" in ran.err and ran.json["remote"] == "default"
     two.clone().ok("pull")
 
 
@@ -227,6 +236,17 @@ def test_a_renamed_remote_keeps_its_secrets_and_its_place_in_the_order(two: Worl
     assert "hunter2" in local and "AKIA1" in local and "hidden" not in local
     assert two.json("config", "get", "read")["value"] == "other, default"
     assert "one.bin.dt" in ran.err and "remote: other" in ran.err
+
+
+def test_a_removed_remote_leaves_the_order_too(two: World) -> None:
+    two.ok("config", "set", "read", "second, default")
+    two.ok("remote", "remove", "second")
+    assert two.json("config", "get", "read")["value"] == "default"
+    two.ok("remote", "add", "second", str(two.top / "second"))
+    two.ok("config", "set", "read", "second")
+    two.ok("remote", "remove", "second")
+    two.fails(3, "config", "get", "read")
+    two.ok("push")
 
 
 def test_damage_that_a_copy_meets_is_healed_by_the_next_push(two: World) -> None:

@@ -134,6 +134,27 @@ def test_a_relative_remote_is_relative_to_the_current_directory_and_stored_relat
     assert world.json("config", "get", "remotes.near.url")["value"] == "store"
 
 
+@pytest.mark.parametrize(
+    ("url", "setting", "word"),
+    [
+        ("s3://bucket/data", "endpoint_url=lab", "not the URL of a service"),
+        ("s3://bucket/data", "endpoint_url=http://lab:99999", "not the URL of a service"),
+        ("s3://b", "region=eu", "not a bucket's name"),
+        ("s3://bucket:9000/data", "region=eu", "no user, password or port"),
+        ("ssh://lab", "port=22", "names no directory"),
+        ("ssh://lab/data", "port=70000", "is no port"),
+    ],
+)
+def test_settings_that_no_remote_can_have_are_refused_at_once(world: World, url: str, setting: str, word: str) -> None:
+    before = world.read(".datatool/config.yaml")
+    assert word in world.fails(2, "remote", "add", "lab", url, "--set", setting).err
+    assert world.read(".datatool/config.yaml") == before
+    world.ok("remote", "add", "lab", "s3://bucket" if url.startswith("s3") else "ssh://lab/data")
+    before = world.read(".datatool/config.yaml")
+    assert word in world.fails(2, "remote", "set", "lab", f"url={url}", setting).err
+    assert world.read(".datatool/config.yaml") == before
+
+
 def test_remote_check_proves_what_a_remote_can_do(world: World) -> None:
     done = world.json("remote", "check")
     assert done["ok"] and [step["name"] for step in done["steps"]] == [

@@ -37,7 +37,9 @@ def push(
     verify: Annotated[
         bool, typer.Option("--verify", help="List what the remote really has and restore what is gone")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Send objects even if the remote's index names them")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Compare every object, also of what the remote says it has whole")
+    ] = False,
     dry_run: DryRun = False,
     jobs: Jobs = None,
 ) -> int:

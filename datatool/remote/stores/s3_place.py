@@ -79,6 +79,11 @@ def parse_place(url: RemoteUrl, settings: Mapping[str, str], environ: Mapping[st
     )
 
 
+def check_place(url: RemoteUrl, settings: Mapping[str, str]) -> None:
+    """Raise UsageError as `parse_place` does, by what is configured alone."""
+    parse_place(url, settings, {})
+
+
 def check_endpoint(url: str) -> str:
     """The URL of a service, without a slash at its end. Raises UsageError for what can be none.
 

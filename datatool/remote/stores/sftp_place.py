@@ -69,6 +69,11 @@ def parse_place(url: RemoteUrl, settings: Mapping[str, str]) -> Place:
     )
 
 
+def check_place(url: RemoteUrl, settings: Mapping[str, str]) -> None:
+    """Raise UsageError as `parse_place` does."""
+    parse_place(url, settings)
+
+
 def _host(address: str, shown: str) -> str:
     literal = _LITERAL.match(address)
     if literal is not None:
