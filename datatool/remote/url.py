@@ -22,6 +22,10 @@ _ADDRESS: Final = re.compile(r"(?<=[/@])\[[0-9A-Fa-f:.]+\](?=[:/]|$)", re.ASCII)
 _SCP: Final = re.compile(r"(?:[^/\\:@]+@)?[^/\\:@]{2,}:(?!//)", re.ASCII)
 
 
+_COMMON: Final = frozenset({"s3", "ssh", "sftp", "http", "https", "file", "gs", "az"})
+"""Protocols that nobody calls a host."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RemoteUrl:
     """A remote's place. `protocol` is lower case, `file` for a directory; `path` is an absolute directory, or the
@@ -51,12 +55,17 @@ def parse_url(url: str, *, root: Path) -> RemoteUrl:
         protocol = scheme[1].lower()
         return _file_url(url, root) if protocol == DIRECTORY else _store_url(url, protocol)
     if _SCP.match(url) and not (root / url).exists():
-        host, _, path = url.partition(":")
-        raise UsageError(
-            f"{_escaped(url)}: is neither a directory nor a URL",
-            hint=f"for ssh: ssh://{_escaped(host)}/{_escaped(path)}",
-        )
+        raise UsageError(f"{_escaped(url)}: is neither a directory nor a URL", hint=_meant(url))
     return _directory(url, root)
+
+
+def _meant(url: str) -> str:
+    """What somebody probably meant who wrote `s3:/bucket`, or `host:path` as for scp."""
+    host, _, path = url.partition(":")
+    if host.lower() in _COMMON:
+        return f"did you mean {host}://{'/' if host == 'file' else ''}{_escaped(path.lstrip('/'))}?"
+    place = path if path.startswith("/") else f"/~/{path.removeprefix('~/')}"
+    return f"for ssh: ssh://{_escaped(host)}{_escaped(place)}"
 
 
 def _directory(text: str, root: Path) -> RemoteUrl:

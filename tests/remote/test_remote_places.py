@@ -55,6 +55,22 @@ def test_what_is_no_place_is_a_usage_error(text: str) -> None:
     assert "secret" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("me@lab:data", "ssh://me@lab/~/data"),
+        ("lab:~/data", "ssh://lab/~/data"),
+        ("lab:/srv/data", "ssh://lab/srv/data"),
+        ("s3:/bucket/data", "s3://bucket/data"),
+        ("https:host/data", "https://host/data"),
+    ],
+)
+def test_what_was_probably_meant_is_told(text: str, hint: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        parse_url(text, root=ROOT)
+    assert hint in str(refused.value.hint).replace("?", " ").split()
+
+
 def test_a_directory_connects_before_it_exists_but_not_after_it_was_seen(tmp_path: Path) -> None:
     settings = {"url": "remote"}
     store = connect(settings, root=tmp_path, offline=True, durability=Durability.NONE, scratch=tmp_path)
