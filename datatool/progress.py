@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
@@ -25,6 +25,15 @@ class Progress(Protocol):
 
     def hint(self, message: str) -> None:
         """Tell something useful that is no problem."""
+
+
+def bytes_of(task: Task) -> Callable[[int], None]:
+    """A function that tells a task of bytes."""
+
+    def advance(count: int) -> None:
+        task.advance(bytes=count)
+
+    return advance
 
 
 class _SilentTask:

@@ -22,6 +22,7 @@ from datatool.localfs.batch import Batch, Published
 from datatool.localfs.partial import open_partial
 from datatool.model.oid import EMPTY, ObjectId
 from datatool.model.settings import Durability
+from datatool.progress import Task, bytes_of
 from datatool.store.objects import Large, Wanted
 from datatool.store.protocol import AHEAD, Advance, NameMissing, WrongBytes
 
@@ -89,10 +90,10 @@ class CacheWriter:
 
     # Taking objects
 
-    def put(self, wanted: Wanted, data: bytes | memoryview, advance: Advance | None = None) -> None:
+    def put(self, wanted: Wanted, data: bytes | memoryview, task: Task | None = None) -> None:
         """Take an object whose bytes were checked."""
-        if advance is not None:
-            advance(len(data))
+        if task is not None:
+            task.advance(bytes=len(data), files=0 if wanted.metadata else 1)
         if wanted.oid == EMPTY:
             return
         if len(data) < PACKED_BELOW:
@@ -102,11 +103,15 @@ class CacheWriter:
         elif self._missing((wanted.oid,)):
             self._put_loose(wanted.oid, data)
 
-    def put_large(self, large: Large, advance: Advance | None = None) -> None:
+    def put_large(self, large: Large, task: Task | None = None) -> None:
         """Take a large object, checking it while it is copied; `WrongBytes` leaves nothing behind."""
+        if self._missing((large.wanted.oid,)):
+            self._copy_large(large, None if task is None else bytes_of(task))
+        if task is not None and not large.wanted.metadata:
+            task.advance(files=1)
+
+    def _copy_large(self, large: Large, advance: Advance | None) -> None:
         oid = large.wanted.oid
-        if not self._missing((oid,)):
-            return
         if large.path is None and large.wanted.size >= RESUMED_FROM and self._put_partial(large, advance):
             return
         fd, temp = self._loose.open_temp(_TEMPORARY)

@@ -271,6 +271,8 @@ class _Fetch:
         for wish, wanted in wants:
             for item in wanted:
                 if item.oid in chunk:
+                    if not always:
+                        task.advance(bytes=item.size, files=1)
                     if chunk[item.oid][1][-1] is not wish:
                         chunk[item.oid][1].append(wish)
                     continue

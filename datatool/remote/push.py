@@ -236,8 +236,8 @@ class _Push:
             missing = [item for oid, item in once.items() if oid not in there] if there else list(once.values())
             if task is not None:
                 self.skipped += len(usable)
-                asked = {item.oid for item in missing}
-                rest = [item for item in chunk if item.oid not in asked]
+                asked = {id(item) for item in missing}
+                rest = [item for item in chunk if id(item) not in asked]
                 task.advance(bytes=sum(w.size for w in rest), files=sum(not w.metadata for w in rest))
             if missing:
                 moved = transfer(self._source, sink, missing, progress_task=task)

@@ -17,6 +17,7 @@ from datatool.formats.pack import MAX_PACK, PackBuilder, PackRecord, object_path
 from datatool.formats.shard import PushRecord
 from datatool.localfs.atomic import new_temp, remove_file
 from datatool.model.oid import EMPTY, ObjectId
+from datatool.progress import Task, bytes_of
 from datatool.remote.compaction import Contents
 from datatool.remote.session import Remote
 from datatool.remote.state import KnownShard, alternative_path
@@ -86,24 +87,24 @@ class UploadSink:
         self._packs: list[_SentPack] = []
         self._loose: list[_SentLoose] = []
         self._taken: set[ObjectId] = set()
-        self._advance: Advance | None = None
+        self._task: Task | None = None
         self._stopped = False
         self._last_shard = remote.boottime()
 
     # Taking objects
 
-    def put(self, wanted: Wanted, data: bytes | memoryview, advance: Advance | None = None) -> None:
+    def put(self, wanted: Wanted, data: bytes | memoryview, task: Task | None = None) -> None:
         """Take a small object whose bytes were checked."""
         oid = wanted.oid
         taken = self._taken
         if oid in taken or oid == EMPTY:
             return
-        self._advance = advance
+        self._task = task
         taken.add(oid)
         self.objects += 1
         size = len(data)
         if size >= self._loose_min or not self._pack:
-            self._uploads.submit(size, partial(self._send_small, oid, data), self._small_sent)
+            self._uploads.submit(size, partial(self._send_small, oid, data), partial(self._small_sent, wanted))
             self._publish_if_due()
             return
         metadata = wanted.metadata
@@ -115,15 +116,16 @@ class UploadSink:
             self._send_pack(metadata)
             self._publish_if_due()
 
-    def put_large(self, large: Large, advance: Advance | None = None) -> None:
+    def put_large(self, large: Large, task: Task | None = None) -> None:
         """Take a large object: it is hashed while it is sent, later; if its bytes are wrong then, it is in `wrong`."""
         oid = large.wanted.oid
         if oid in self._taken:
             return
         self._taken.add(oid)
         self.objects += 1
-        done = partial(self._large_sent, large.wanted)
-        self._uploads.submit(_LARGE_COST, partial(self._send_large, large, self._stoppable(advance)), done)
+        heard = self._stoppable(None if task is None else bytes_of(task))
+        done = partial(self._large_sent, large.wanted, task)
+        self._uploads.submit(_LARGE_COST, partial(self._send_large, large, heard), done)
         self._publish_if_due()
 
     def finish(self) -> None:
@@ -211,18 +213,20 @@ class UploadSink:
     def _send_pack(self, metadata: bool) -> None:
         builder = self._builders.pop(metadata, None)
         if builder is not None:
-            self._uploads.submit(builder.size, partial(self._build_and_send, builder), self._pack_sent)
+            done = partial(self._pack_sent, metadata)
+            self._uploads.submit(builder.size, partial(self._build_and_send, builder), done)
 
     def _build_and_send(self, builder: PackBuilder) -> _SentPack:
         built = builder.build()
         self._store.put(pack_path(built.id), b"".join(built.parts))
         return _SentPack(built.id, built.size, built.records)
 
-    def _pack_sent(self, pack: _SentPack) -> None:
+    def _pack_sent(self, metadata: bool, pack: _SentPack) -> None:
         self._packs.append(pack)
         self.bytes += pack.size
-        if self._advance is not None:
-            self._advance(sum(record.ulen for record in pack.records))
+        if self._task is not None:
+            files = 0 if metadata else len(pack.records)
+            self._task.advance(bytes=sum(record.ulen for record in pack.records), files=files)
 
     # Loose objects
 
@@ -278,18 +282,20 @@ class UploadSink:
         finally:
             remove_file(path)
 
-    def _large_sent(self, wanted: Wanted, item: _SentLoose | list[Wanted]) -> None:
+    def _large_sent(self, wanted: Wanted, task: Task | None, item: _SentLoose | list[Wanted]) -> None:
         if isinstance(item, list):
             self._taken.discard(wanted.oid)
             self.objects -= 1
             item.append(wanted)
-        else:
-            self._loose_sent(item)
-
-    def _small_sent(self, item: _SentLoose) -> None:
+            return
         self._loose_sent(item)
-        if self._advance is not None:
-            self._advance(item.size)
+        if task is not None and not wanted.metadata:
+            task.advance(files=1)
+
+    def _small_sent(self, wanted: Wanted, item: _SentLoose) -> None:
+        self._loose_sent(item)
+        if self._task is not None:
+            self._task.advance(bytes=item.size, files=0 if wanted.metadata else 1)
 
     def _loose_sent(self, item: _SentLoose) -> None:
         self._loose.append(item)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from datatool.model.oid import ObjectId
+from datatool.progress import Task
 from datatool.store.protocol import Advance
 
 
@@ -59,13 +60,13 @@ class ObjectSource(Protocol):
 
 
 class ObjectSink(Protocol):
-    """Where objects go. Nothing is readable before `finish`, or promised before it returns. `advance` hears of an
-    object's bytes when they arrive, which may be some time after they were taken."""
+    """Where objects go. Nothing is readable before `finish`, or promised before it returns. `task` hears of
+    bytes and files when they have arrived, which may be some time after they were taken."""
 
-    def put(self, wanted: Wanted, data: bytes | memoryview, advance: Advance | None = None) -> None:
+    def put(self, wanted: Wanted, data: bytes | memoryview, task: Task | None = None) -> None:
         """Take an object whose bytes were checked."""
 
-    def put_large(self, large: Large, advance: Advance | None = None) -> None:
+    def put_large(self, large: Large, task: Task | None = None) -> None:
         """Take a large object, checking it while it is copied; `WrongBytes` leaves nothing behind."""
 
     def finish(self) -> None:

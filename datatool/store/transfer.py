@@ -12,7 +12,7 @@ from datatool.hashing import digest
 from datatool.model.oid import ObjectId
 from datatool.progress import Task
 from datatool.store.objects import Absent, Large, ObjectSink, ObjectSource, Small, Wanted
-from datatool.store.protocol import Advance, NameMissing, WrongBytes
+from datatool.store.protocol import NameMissing, WrongBytes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,19 +64,18 @@ class _Pass:
 def _pass(source: ObjectSource, sink: ObjectSink, wanted: Sequence[Wanted], task: Task | None) -> _Pass:
     tally = _Pass()
     put = sink.put
-    advance = None if task is None else _bytes_of(task)
     for item in source.read(wanted):
         if isinstance(item, Small):
             want, data = item
             if digest(data) != want.oid:
                 tally.wrong.append(want)
                 continue
-            put(want, data, advance)
+            put(want, data, task)
             size = len(data)
         elif isinstance(item, Large):
             want = item.wanted
             try:
-                sink.put_large(item, advance)
+                sink.put_large(item, task)
             except WrongBytes:
                 tally.wrong.append(want)
                 continue
@@ -89,13 +88,4 @@ def _pass(source: ObjectSource, sink: ObjectSink, wanted: Sequence[Wanted], task
             continue
         tally.objects += 1
         tally.bytes += size
-        if task is not None and not want.metadata:
-            task.advance(files=1)
     return tally
-
-
-def _bytes_of(task: Task) -> Advance:
-    def advance(count: int) -> None:
-        task.advance(bytes=count)
-
-    return advance

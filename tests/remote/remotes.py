@@ -11,6 +11,7 @@ from pathlib import Path
 from datatool.formats.shard import Root
 from datatool.hashing import digest
 from datatool.model.oid import ObjectId
+from datatool.progress import Task, bytes_of
 from datatool.remote.push import PushResult, PushRoot, push
 from datatool.remote.session import Remote
 from datatool.remote.source import RemoteSource
@@ -165,13 +166,13 @@ class Received:
         self.directory = directory
         self.data: dict[ObjectId, bytes] = {}
 
-    def put(self, wanted: Wanted, data: bytes | memoryview, advance: Advance | None = None) -> None:
+    def put(self, wanted: Wanted, data: bytes | memoryview, task: Task | None = None) -> None:
         self.data[wanted.oid] = bytes(data)
 
-    def put_large(self, large: Large, advance: Advance | None = None) -> None:
+    def put_large(self, large: Large, task: Task | None = None) -> None:
         path = self.directory / f"{large.wanted.oid}.fetched"
         with path.open("w+b") as file:
-            large.copy_to(file.fileno(), 0, advance)
+            large.copy_to(file.fileno(), 0, None if task is None else bytes_of(task))
         self.data[large.wanted.oid] = path.read_bytes()
 
     def finish(self) -> None:

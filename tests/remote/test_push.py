@@ -340,7 +340,7 @@ def test_two_first_pushes_without_conditional_writes_end_with_one_format(tmp_pat
 
 
 def test_progress_goes_on_until_the_last_byte_has_arrived(tmp_path: Path) -> None:
-    heard = {"bytes": 0, "files": 0, "too late": 0}
+    heard = {"bytes": 0, "files": 0, "too early": 0, "too late": 0}
 
     class Heard:
         @contextmanager
@@ -354,6 +354,7 @@ def test_progress_goes_on_until_the_last_byte_has_arrived(tmp_path: Path) -> Non
             heard["bytes"] += bytes
             heard["files"] += files
             heard["too late"] += bytes * self.over
+            heard["too early"] += heard["bytes"] < sum([5, 5000, 9 << 20][: heard["files"]])
 
         def warn(self, message: str, *, hint: str | None = None) -> None: ...
 
@@ -365,7 +366,7 @@ def test_progress_goes_on_until_the_last_byte_has_arrived(tmp_path: Path) -> Non
     machine.push(root, progress=progress)
     files = sum(item.size for item in root[1] if not item.metadata)
     lists = sum(len(machine.objects.data[item.oid]) for item in root[1] if item.metadata)
-    assert heard == {"bytes": files + lists, "files": 3, "too late": 0}
+    assert heard == {"bytes": files + lists, "files": 3, "too early": 0, "too late": 0}
     assert progress.total == files
 
 
