@@ -1,7 +1,8 @@
 """Push and pull over every kind of network fault, at every request: see `fault_sweep`.
 
-Here a sample of the points, with something of every kind and every request; scripts/soak tries all of them, and writes
-down the results for the table in docs/explanation/network_faults.md.
+Here a sample of the points, with something of every kind and every request. DATATOOL_FAULT_SWEEP=each tries every
+kind at every request, and scripts/soak all points: at every request, at several positions, once and from there on. It
+writes down the results for the table in docs/explanation/network_faults.md.
 """
 
 from __future__ import annotations
@@ -16,23 +17,25 @@ from pathlib import Path
 import pytest
 
 from network.fault_scenes import PARTED, Ground, PullScene, PushScene, hurry
-from network.fault_sweep import RECORDS, Outcome, Scene, Sweep, Verdict, Wire
+from network.fault_sweep import RECORDS, Outcome, Point, Scene, Sweep, Verdict, Wire
 from network.fault_wires import HttpWire, TcpWire
 from network.places import Place, s3_place, ssh_place, web_place
 from servers.fixtures import S3Server, SshServer, WebServer
 from servers.tcp_proxy import TcpProxy
 from world import World
 
-FULL = os.environ.get("DATATOOL_FAULT_SWEEP") == "full"
+REACH = os.environ.get("DATATOOL_FAULT_SWEEP", "sample")
 RESULTS = os.environ.get("DATATOOL_FAULT_RESULTS")
-"""A directory for the verdicts of a full sweep."""
+"""A directory for the verdicts."""
 
 SCENES = {"http": ["pull"], "s3": ["push", "push again", "pull"], "sftp": ["push", "push again", "pull"]}
-if FULL:
+if REACH != "sample":
     SCENES["http without ranges"] = ["pull"]
-SHARES = 12 if FULL else 2
-SAMPLE = {"http": 100, "s3": 40, "sftp": 36}
-"""Points of each scene in a short sweep."""
+SHARES = {"sample": 2, "each": 4, "full": 12}[REACH]
+SAMPLE = {"http": 60, "s3": 34, "sftp": 24}
+"""Points of each scene in a sample."""
+LASTING = 20
+"""How many of the faults that last are tried besides each kind at each request."""
 
 PASSING = {"cut", "reset", "stall", "1 B/s", "500", "503, Retry-After", "429, Retry-After"}
 """What passes, and must be got over by another try: of HTTP, where the fault is that of a request."""
@@ -100,8 +103,7 @@ def test_no_fault_leaves_anything_wrong(
         scene=_scene(scene, world, place, ranges=ranges), wire=wire, names=("remote net", place.url), spare=spare
     )
     sweep.learn()
-    points = sweep.points(every=FULL)
-    verdicts = [sweep.run(point) for point in (points if FULL else points[: SAMPLE[store]])[share::SHARES]]
+    verdicts = [sweep.run(point) for point in _chosen(sweep, store)[share::SHARES]]
     if RESULTS:
         rows = [{"store": store, **asdict(verdict)} for verdict in verdicts]
         Path(RESULTS, f"{store}-{scene}-{share}.json".replace(" ", "_")).write_text(json.dumps(rows, indent=1))
@@ -110,6 +112,17 @@ def test_no_fault_leaves_anything_wrong(
     assert not bad, "\n\n".join(map(_told, bad))
     not_healed = [verdict for verdict in verdicts if store != "sftp" and not verdict.lasting and _should_pass(verdict)]
     assert not not_healed, "\n\n".join(map(_told, not_healed))
+
+
+def _chosen(sweep: Sweep, store: str) -> list[Point]:
+    points = sweep.points(every=REACH == "full")
+    if REACH == "full":
+        return points
+    if REACH == "sample":
+        return points[: SAMPLE[store]]
+    spots = (lambda point: point.spot) if store == "sftp" else (lambda point: "")
+    once = {(point.kind, point.place, spots(point)): point for point in points if not point.lasting}
+    return [*once.values(), *[point for point in points if point.lasting][:LASTING]]
 
 
 def _should_pass(verdict: Verdict) -> bool:
