@@ -49,6 +49,8 @@ class _Wish:
     """One version on its way here."""
 
     version: Version
+    may_stay: bool = False
+    """It is never pushed, and nobody asked for it by name: no remote needs to have it."""
     absent: list[Absent] = field(default_factory=list)
     error: Failure | None = None
 
@@ -94,11 +96,16 @@ def fetch(
             totals.skipped += (version.pointer.files or 0) + 1
             results.append(Transferred(path=version.name, ok=True))
         else:
-            groups.setdefault(read_order(project, remote, version.pointer), []).append(_Wish(version))
+            groups.setdefault(read_order(project, remote, version.pointer), []).append(
+                _Wish(version, may_stay=not targets and not version.pointer.push)
+            )
     asked: list[str] = []
     for names, wishes in groups.items():
         alone = len(groups) == 1 and not results
         results += _from_each(project, names, wishes, totals, asked, alone, force, dry_run, jobs, offline, progress)
+    for item in results:
+        if item.stays:
+            progress.hint(f"{item.path}: stays on the machine that has it (push: false)")
     return TransferResult(
         remote=", ".join(sorted(set(asked))) or remote or project.config.default_remote or "",
         artifacts=one_per_path(results),
@@ -147,13 +154,13 @@ def _from_each(
         failed: DatatoolError | None = None
         try:
             connection = connect_to(project, name, offline=offline, jobs=jobs)
-            asked.append(name)
             try:
                 with named_in_hints(name):
                     _Fetch(project, connection, left, totals, progress, force=force, dry_run=dry_run).run()
             finally:
                 totals.requests += connection.store.requests
                 totals.bytes += 0 if dry_run else connection.store.bytes_in
+            asked.append(name)
         except DatatoolError as error:
             if last and alone and len(left) == len(wishes):
                 raise
@@ -162,7 +169,7 @@ def _from_each(
                 wish.error = wish.error or failure_of(error)
         again = [] if last else [wish for wish in left if failed is not None or wish.absent]
         if failed is not None and not last:
-            progress.warn(f"{failed.message}; asking {names[number + 1]} instead")
+            progress.warn(f"remote {name}: {failed.message}; asking {names[number + 1]} instead")
         for wish in left:
             if wish not in again:
                 yield _transferred(wish, connection)
@@ -344,7 +351,7 @@ class _Fetch:
         pushed = [wish.version.pointer.oid for wish in self._wishes]
         remember_pushed(
             self._project.remotes_memory,
-            remote.label,
+            self._connection.label,
             self._project.config.project or "",
             [oid for oid in pushed if oid is not None and oid in live],
             as_of=remote.now(),
@@ -368,6 +375,8 @@ def _transferred(wish: _Wish, connection: Connection | None) -> Transferred:
         return Transferred(path=name, ok=False, error=wish.error)
     if not wish.absent or connection is None:
         return Transferred(path=name, ok=True)
+    if wish.may_stay and not any(item.damaged for item in wish.absent):
+        return Transferred(path=name, ok=True, stays=True)
     return Transferred(path=name, ok=False, error=failure_of(_what_is_absent(wish.absent, connection)))
 
 
@@ -383,7 +392,7 @@ def _what_is_absent(absent: Sequence[Absent], connection: Connection) -> Datatoo
         "whoever has the data runs datatool push, which heals it; then run this again"
         if remote.store.capabilities.write
         else "a fresh clone that pulls from the remote behind that address notes the damage there; "
-        "then a datatool push of whoever has the data heals it"
+        "then a datatool push of whoever has the data heals it, as does datatool push --verify at once"
     )
     if any(item.damaged for item in absent):
         return DamageFound(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from datatool.operations.checkout import CheckoutResult, checkout
@@ -71,4 +71,6 @@ def pull(
     if dry_run:
         return PullResult(transfer=transfer, checkout=None)
     done = checkout(project, targets, cwd=cwd, rev=scope.rev, force=force, progress=progress)
+    stays = {item.path for item in transfer.artifacts if item.stays}
+    done = replace(done, artifacts=tuple(item for item in done.artifacts if item.path not in stays or not item.error))
     return PullResult(transfer=transfer, checkout=done)

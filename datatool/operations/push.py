@@ -74,7 +74,7 @@ def push(
                 results += _push_group(project, connection, group, totals, verify, force, dry_run, progress)
             reached.append(name)
         except DatatoolError as error:
-            _fail_group(groups, group, results, error)
+            _fail_group(groups, name, group, results, error)
         if connection is not None:
             totals.requests += connection.store.requests
             totals.bytes += connection.store.bytes_out
@@ -90,11 +90,16 @@ def push(
 
 
 def _fail_group(
-    groups: Mapping[str, Sequence[Version]], group: Sequence[Version], results: list[Transferred], error: DatatoolError
+    groups: Mapping[str, Sequence[Version]],
+    name: str,
+    group: Sequence[Version],
+    results: list[Transferred],
+    error: DatatoolError,
 ) -> None:
     """Put the failure of a whole remote down to each of its artifacts; where there is nothing else, it is raised."""
     if len(groups) == 1 and not results:
         raise error
+    error.message = f"remote {name}: {error.message}"
     failure = failure_of(error)
     results += [Transferred(path=version.name, ok=False, error=failure) for version in group]
 
@@ -131,7 +136,7 @@ def _push_group(
     if not dry_run:
         remember_pushed(
             project.remotes_memory,
-            connection.remote.label,
+            connection.label,
             project.config.project or "",
             result.pushed,
             as_of=time.time(),

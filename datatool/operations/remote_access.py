@@ -11,6 +11,7 @@ from datatool.operations.remote_names import remote_name
 from datatool.project.project import Project
 from datatool.remote.connect import TIMEOUT, connect
 from datatool.remote.session import Remote
+from datatool.remote.url import label_of
 from datatool.store.counting import CountingStore
 
 
@@ -24,6 +25,8 @@ class Connection:
     remote: Remote
     store: CountingStore
     jobs: int
+    label: str
+    """What it is called in what this machine remembers of it."""
 
 
 JOBS = 8
@@ -59,4 +62,6 @@ def connect_to(project: Project, name: str, *, offline: bool, jobs: int | None =
         )
     store = CountingStore(inner)
     remote = Remote(store, memory_dir=project.remotes_memory, project=project.config.project or "", name=name)
-    return Connection(name=name, settings=settings, remote=remote, store=store, jobs=jobs)
+    return Connection(
+        name=name, settings=settings, remote=remote, store=store, jobs=jobs, label=label_of(settings, project.root)
+    )

@@ -60,7 +60,7 @@ def on_remote(
             found[path] = path in objects and not any(item.oid in gone for item in objects[path])
         remember_pushed(
             project.remotes_memory,
-            remote.label,
+            connection.label,
             project.config.project or "",
             [roots[path].root.oid for path in roots if found[path]],
             as_of=remote.now(),

@@ -20,7 +20,7 @@ from datatool.operations.targets import Selection, chosen_from, name_of, select
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
 from datatool.remote.known import known_pushed
-from datatool.remote.url import parse_url
+from datatool.remote.url import label_of
 from datatool.workspace.compare import Comparison, State, compare
 from datatool.workspace.pointers import SUFFIX, Artifact
 
@@ -209,8 +209,8 @@ class _Pushed:
         """When a version was last known to be on its remote."""
         name = self._given or pointer.remote or self._project.config.default_remote
         if name not in self._known:
-            url = self._project.config.remotes().get(name or "", {}).get("url")
-            label = parse_url(url, root=self._project.root).shown if url else ""
+            settings = self._project.config.remotes().get(name or "", {})
+            label = label_of(settings, self._project.root) if settings.get("url") else ""
             self._known[name] = known_pushed(self._project.remotes_memory, label, self._project.config.project or "")
         return self._known[name].get(pointer.oid) if pointer.oid is not None else None
 

@@ -9,11 +9,13 @@ from datatool.operations.failures import Failure
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Transferred:
-    """One artifact; `error` says why it is not (wholly) there."""
+    """One artifact; `error` says why it is not (wholly) there. It may also stay on the machine that has it
+    (`push: false`), which is no error."""
 
     path: str
     ok: bool
     error: Failure | None = None
+    stays: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

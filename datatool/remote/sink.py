@@ -36,8 +36,9 @@ _LARGEST_PACKED: Final = 16 << 20
 """Whatever a remote asks for, larger objects are not packed."""
 
 
-class Stopped(Exception):
-    """The push was interrupted while this file was on its way."""
+class Stopped(BaseException):
+    """The push was interrupted while this file was on its way: an interruption for the store, too, which keeps what it
+    could go on with."""
 
 
 class _SentPack(NamedTuple):

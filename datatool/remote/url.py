@@ -7,12 +7,14 @@ s3://bucket/prefix, sftp://host/path, https://…     a store of that protocol
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from datatool.errors import UsageError
+from datatool.model.urls import without_secrets
 
 DIRECTORY: Final = "file"
 """The protocol of a directory."""
@@ -57,6 +59,14 @@ def parse_url(url: str, *, root: Path) -> RemoteUrl:
     if _SCP.match(url) and not (root / url).exists():
         raise UsageError(f"{_escaped(url)}: is neither a directory nor a URL", hint=_meant(url))
     return _directory(url, root)
+
+
+def label_of(settings: Mapping[str, str], root: Path) -> str:
+    """What a configured remote is called in what this machine remembers of it: its URL without secrets, and the service
+    that has it. Raises UsageError."""
+    endpoint = settings.get("endpoint_url")
+    shown = parse_url(settings.get("url", ""), root=root).shown
+    return shown if endpoint is None else f"{shown} at {without_secrets(endpoint)}"
 
 
 def _meant(url: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from datatool.model.oid import ObjectId
-from datatool.store.protocol import Advance, ByteRange, Capabilities, Leftover, Listed, Store
+from datatool.store.protocol import Advance, ByteRange, Capabilities, Leftover, Listed, Spared, Store
 
 
 class CountingStore:
@@ -70,8 +70,16 @@ class CountingStore:
     def put_file(self, name: str, source: Path, sha256: ObjectId, *, advance: Advance | None = None) -> None:
         """Copy a local file to `name`."""
         self._count("put_file")
-        self._inner.put_file(name, source, sha256, advance=advance)
-        self._count_bytes(went_out=source.stat().st_size)
+        spared = 0
+
+        def heard(count: int) -> None:
+            nonlocal spared
+            spared += count if isinstance(count, Spared) else 0
+            if advance is not None:
+                advance(count)
+
+        self._inner.put_file(name, source, sha256, advance=heard)
+        self._count_bytes(went_out=source.stat().st_size - spared)
 
     def get_file(
         self, name: str, target: int, sha256: ObjectId, size: int, *, have: int = 0, advance: Advance | None = None

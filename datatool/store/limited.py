@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from datatool.model.oid import ObjectId
-from datatool.store.protocol import Advance, ByteRange, Capabilities, Leftover, Listed, Store
+from datatool.store.protocol import Advance, ByteRange, Capabilities, Leftover, Listed, Spared, Store
 
 
 class Allowance:
@@ -110,6 +110,7 @@ class LimitedStore:
         def heard(count: int) -> None:
             if advance is not None:
                 advance(count)
-            self._allowance.take(count)
+            if not isinstance(count, Spared):
+                self._allowance.take(count)
 
         return heard

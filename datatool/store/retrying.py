@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from datatool.errors import RemoteBusy
 from datatool.model.oid import ObjectId
-from datatool.store.protocol import Advance, ByteRange, Capabilities, Leftover, Listed, NameTaken, Store
+from datatool.store.protocol import Advance, ByteRange, Capabilities, Leftover, Listed, NameTaken, Spared, Store
 from datatool.store.retry import Retries
 
 T = TypeVar("T")
@@ -118,7 +118,7 @@ class RetryingStore:
                 moved += count
                 if advance is not None and moved > best:
                     more, best = moved - best, moved
-                    advance(more)
+                    advance(Spared(more) if isinstance(count, Spared) else more)
 
             move(heard if advance is not None else None)
 

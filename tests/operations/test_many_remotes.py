@@ -53,7 +53,7 @@ def test_a_mirror_that_fails_does_not_stop_the_others(two: World) -> None:
     (two.top / "second").write_bytes(b"a file, where a directory is needed")
     two.ok("config", "set", "remotes.second.mirror", "true")
     ran = two.fails(4, "push", "--json")
-    assert "second" in ran.err and ran.json["remote"] == "default"
+    assert "remote second: " in ran.err and ran.json["remote"] == "default"
     two.clone().ok("pull")
 
 
@@ -99,7 +99,8 @@ def test_a_remote_that_is_away_is_passed_over_with_a_warning(two: World) -> None
     clone.ok("fetch", "one.bin")
     shutil.rmtree(two.top / "second")
     ran = clone.ok("pull")
-    assert "second" in ran.err and "default" in ran.err
+    assert "remote second: " in ran.err and "asking default" in ran.err
+    assert "(default)" in ran.out
     assert clone.tree("data") == two.tree("data")
 
 

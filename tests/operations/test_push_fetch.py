@@ -282,7 +282,7 @@ def test_an_artifact_may_have_its_own_remote_or_stay_here(world: World) -> None:
     known = {item["path"]: bool(item["pushed"]) for item in world.json("status")["artifacts"]}
     assert known == {"old.bin": True, "new.bin": True, "secret.bin": False}
     copy = world.clone()
-    copy.fails(4, "pull")
+    copy.ok("pull")
     assert copy.read("old.bin") == b"old" and copy.read("new.bin") == b"new"
 
 
@@ -366,3 +366,19 @@ def test_fetch_with_force_asks_the_remote_in_any_case(pushed: World) -> None:
     assert pushed.json("fetch", "--force")["requests"] == 2
     pushed.remote.rename(pushed.top / "away")
     assert "mounted" in pushed.fails(6, "fetch", "--force").err
+
+
+def test_what_is_never_pushed_does_not_spoil_a_colleagues_pull(world: World) -> None:
+    world.write("key.bin", b"mine alone")
+    world.write("data/a", b"ours")
+    world.ok("add", "key.bin", "data")
+    pointer = world.root / "key.bin.dt"
+    pointer.write_text(pointer.read_text() + "push: false\n")
+    world.ok("push")
+    world.commit()
+    clone = world.clone()
+    ran = clone.ok("pull")
+    assert "key.bin: stays on the machine that has it (push: false)" in ran.err
+    assert clone.tree("data") == world.tree("data") and not (clone.root / "key.bin").exists()
+    clone.ok("pull")
+    assert "key.bin" in clone.fails(4, "pull", "key.bin").err

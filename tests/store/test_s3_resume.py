@@ -19,7 +19,8 @@ from datatool.errors import RemoteBusy
 from datatool.hashing import digest
 from datatool.model.oid import ObjectId
 from datatool.remote.stores.s3_multipart import SMALLEST
-from datatool.store.protocol import NameMissing, Store, WrongBytes
+from datatool.store.counting import CountingStore
+from datatool.store.protocol import NameMissing, Spared, Store, WrongBytes
 from servers.fixtures import S3Server
 
 pytestmark = pytest.mark.slow
@@ -101,9 +102,11 @@ def test_a_killed_upload_goes_on_where_it_was(server: S3Server, source: Path, tm
         store.get(NAME, 0, 1)
     server.reset()
     heard: list[int] = []
-    store.put_file(NAME, source, oid_of(source), advance=heard.append)
-    assert sent(server) == SIZE - left.size
+    counting = CountingStore(store)
+    counting.put_file(NAME, source, oid_of(source), advance=heard.append)
+    assert sent(server) == counting.bytes_out == SIZE - left.size
     assert sum(heard) == SIZE
+    assert sum(count for count in heard if isinstance(count, Spared)) == left.size
     assert is_there(store, source, tmp_path / "target")
     assert list(store.leftovers()) == []
 

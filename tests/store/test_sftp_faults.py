@@ -19,8 +19,9 @@ from sftp_world import QUICK, SftpWorld, names, reconfigure, world_at
 
 from datatool.errors import RemoteBusy, RemoteDenied, RemoteError, RemoteUnreachable
 from datatool.hashing import digest
+from datatool.remote.sink import Stopped
 from datatool.remote.stores.sftp_errors import KINDS, Kind, kind_of, reason, remote_error
-from datatool.store.protocol import NameMissing, WrongBytes
+from datatool.store.protocol import NameMissing, Spared, WrongBytes
 from servers.fixtures import OwnSshServer, SshServer
 from servers.tcp_proxy import TcpProxy
 
@@ -91,7 +92,10 @@ def test_an_upload_that_was_killed_is_gone_on_with_by_the_next_process(
     assert unfinished(top) == []
 
 
-def test_an_upload_that_was_interrupted_is_gone_on_with(world: SftpWorld, proxy: TcpProxy, big: Path) -> None:
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, Stopped])
+def test_an_upload_that_was_interrupted_is_gone_on_with(
+    world: SftpWorld, proxy: TcpProxy, big: Path, interruption: type[BaseException]
+) -> None:
     top = world.server.directory()
     store = world.store(top, port=proxy.port)
     told = [0]
@@ -99,13 +103,16 @@ def test_an_upload_that_was_interrupted_is_gone_on_with(world: SftpWorld, proxy:
     def interrupt(count: int) -> None:
         told[0] += count
         if told[0] > len(BIG) // 2:
-            raise KeyboardInterrupt
+            raise interruption
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(interruption):
         store.put_file(NAME, big, digest(BIG), advance=interrupt)
     store.close()
     before = up(proxy)
-    store.put_file(NAME, big, digest(BIG))
+    heard: list[int] = []
+    store.put_file(NAME, big, digest(BIG), advance=heard.append)
+    assert sum(heard) == len(BIG)
+    assert sum(count for count in heard if isinstance(count, Spared)) > len(BIG) // 2 - SLACK
     assert up(proxy) - before < len(BIG) // 2 + SLACK
     assert (top / NAME).read_bytes() == BIG
 

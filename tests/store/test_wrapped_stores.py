@@ -11,9 +11,10 @@ from conformance import NAME, Conformance, opened
 from datatool.errors import RemoteBusy, RemoteDenied
 from datatool.hashing import digest
 from datatool.model.oid import ObjectId
+from datatool.store.counting import CountingStore
 from datatool.store.limited import Allowance, LimitedStore
 from datatool.store.memory import MemoryStore
-from datatool.store.protocol import Advance, ByteRange, Listed, NameTaken, Store
+from datatool.store.protocol import Advance, ByteRange, Listed, NameTaken, Spared, Store
 from datatool.store.retry import Retries
 from datatool.store.retrying import RetryingStore
 
@@ -164,6 +165,23 @@ def test_a_limited_store_waits_for_every_byte_in_either_direction(tmp_path: Path
     assert heard == [2000]
     assert sum(map(len, store.get_many([ByteRange(NAME, 0, 250), ByteRange(NAME, 250, 250)]))) == 500
     assert slept[-1] == 3.5
+
+
+def test_what_an_earlier_attempt_had_sent_costs_nothing(tmp_path: Path) -> None:
+    class HalfThere(MemoryStore):
+        def put_file(self, name: str, source: Path, sha256: ObjectId, *, advance: Advance | None = None) -> None:
+            assert advance is not None
+            advance(Spared(3000))
+            advance(2500)
+
+    slept: list[float] = []
+    (tmp_path / "file").write_bytes(bytes(5500))
+    heard: list[int] = []
+    limited = LimitedStore(HalfThere(), Allowance(1000, clock=lambda: 0.0, sleep=slept.append))
+    counting = CountingStore(RetryingStore(limited, impatient()))
+    counting.put_file(NAME, tmp_path / "file", digest(bytes(5500)), advance=heard.append)
+    assert sum(heard) == 5500 and counting.bytes_out == 2500
+    assert slept == [1.5]  # a second's worth was saved up
 
 
 def test_an_allowance_is_earned_while_nothing_is_moved() -> None:

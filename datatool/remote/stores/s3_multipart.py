@@ -185,7 +185,7 @@ class Multipart:
         held = upload.parts.get(number)
         if held is not None and held.matches(len(data), checksum, sha256=upload.sha256):
             etag = held.etag
-            await transfer.moved(len(data))
+            await transfer.moved(len(data), spared=True)
         else:
             body = Body(data, transfer)
             where: dict[str, Any] = {"UploadId": upload.id, "PartNumber": number}

@@ -31,7 +31,7 @@ from datatool.remote.stores.sftp_link import Line, Link
 from datatool.remote.stores.sftp_lookahead import Lookahead
 from datatool.remote.stores.sftp_publish import Destination, Publisher, remove
 from datatool.remote.stores.sftp_stream import pieces
-from datatool.store.protocol import Advance, WrongBytes
+from datatool.store.protocol import Advance, Spared, WrongBytes
 
 SYNC_EVERY: Final = 64 << 20
 """Bytes after which what was sent is put on disk there, so that no more than that is read back after a cut."""
@@ -188,7 +188,7 @@ class Upload:
                 break
             self._hash.update(wanted)
             offset += len(wanted)
-            self._tell(offset)
+            self._tell(offset, spared=True)
         return offset
 
     def _write(self, line: Line, file: SFTPClientFile, *, cut: int | None) -> Future[SFTPAttrs]:
@@ -243,12 +243,12 @@ class Upload:
         self._ahead.moved(step.length)
         self._tell(self.done)
 
-    def _tell(self, upto: int) -> None:
-        """Tell whom it concerns how many bytes are there, each byte once."""
+    def _tell(self, upto: int, *, spared: bool = False) -> None:
+        """Tell whom it concerns how many bytes are there, each byte once; `spared` ones were so before."""
         if upto > self._told:
             count, self._told = upto - self._told, upto
             if self._advance is not None:
-                self._advance(count)
+                self._advance(Spared(count) if spared else count)
 
     # When it fails
 

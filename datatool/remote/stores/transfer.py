@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, Final, TypeVar
 
 from datatool.remote.stores.pace import Pace
-from datatool.store.protocol import Advance
+from datatool.store.protocol import Advance, Spared
 
 T = TypeVar("T")
 
@@ -43,6 +43,7 @@ class Transfer:
         self._failure: BaseException | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._pending = 0
+        self._spared = 0
         self._ahead = _FAR
         self._room = asyncio.Event()
 
@@ -81,16 +82,18 @@ class Transfer:
                 if not (self._pending or self._failure):
                     self._news.wait(1)  # a second at most, so that Ctrl-C is heard on every system
 
-    def report(self, extra: int = 0) -> None:
-        """Tell `advance` what was moved since the last time, and `extra` bytes that need not be moved. Raises what
-        went wrong in a coroutine."""
+    def report(self) -> None:
+        """Tell `advance` what was moved since the last time. Raises what went wrong in a coroutine."""
         if self._failure is not None:
             raise self._failure
         with self._news:
-            count = self._pending
-        if count + extra and self._advance is not None:
+            count, spared, self._spared = self._pending, self._spared, 0
+        if count and self._advance is not None:
             began = time.monotonic()
-            self._advance(count + extra)
+            if spared:
+                self._advance(Spared(spared))
+            if count > spared:
+                self._advance(count - spared)
             self._ahead = _NEAR if time.monotonic() - began > _WAITS else _FAR
         if count:
             with self._news:
@@ -99,10 +102,12 @@ class Transfer:
 
     # In the loop's thread
 
-    async def moved(self, count: int, pace: Pace | None = None) -> None:
-        """So many bytes were moved; returns when more may be. `pace` does not count meanwhile."""
+    async def moved(self, count: int, pace: Pace | None = None, *, spared: bool = False) -> None:
+        """So many bytes were moved, or were there already (`spared`); returns when more may be. `pace` does not count
+        meanwhile."""
         with self._news:
             self._pending += count
+            self._spared += count if spared else 0
             self._news.notify_all()
         if self._advance is None or self._pending <= self._ahead:
             return
@@ -128,10 +133,10 @@ class Transfer:
         self._tasks.discard(task)
         if ended is not None:
             ended()
+        failure = None if task.cancelled() else task.exception()  # asked of each: asyncio prints what nobody asked for
         with self._news:
             self._running -= 1
-            if not task.cancelled() and self._failure is None:
-                self._failure = task.exception()
+            self._failure = self._failure or failure
             self._news.notify_all()
 
     def _cancel(self) -> None:
