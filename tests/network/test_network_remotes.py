@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from network.places import Place, left_in, s3_place, ssh_place
 from servers.fixtures import OwnSshServer, S3Server, SshServer, WebServer
 from servers.http_proxy import HttpProxy
 from servers.ports import free_port, wait_until
+from servers.tcp_proxy import TcpProxy
 from world import World
 
 KINDS = ["s3", pytest.param("radosgw", marks=pytest.mark.slow), "sftp"]
@@ -53,6 +55,7 @@ def loose_name(place: Place, size: int) -> str:
 
 def test_what_one_pushes_another_pulls(filled: World, place: Place) -> None:
     assert all(item["ok"] for item in filled.json("push")["artifacts"])
+    assert all(item["pushed"] for item in filled.json("status")["artifacts"])
     assert {item["remote"] for item in filled.json("status", "--remote")["artifacts"]} == {True}
     clone = place.join(filled.clone())
     clone.ok("pull")
@@ -74,6 +77,18 @@ def test_a_part_and_an_older_version_can_be_pulled(filled: World, place: Place) 
     assert clone.read("data/part0/f000.bin") == b"newer" and not clone.exists("data/part1")
     clone.ok("pull", "--rev", "HEAD~1", "data/part0/f000.bin")
     assert clone.read("data/part0/f000.bin") == old
+
+
+def test_a_program_that_pushes_often_keeps_no_connections(world: World, sshd: SshServer) -> None:
+    with TcpProxy(sshd.port) as proxy:
+        ssh_place(sshd, port=proxy.port).add_to(world)
+        for n in range(3):
+            world.write("one.txt", str(n).encode())
+            world.ok("add", "one.txt")
+            world.ok("push")
+        assert len(proxy.connections) == 3
+        gc.collect()
+        wait_until(lambda: not proxy.open_connections, seconds=10, what="connections to end")
 
 
 def test_a_push_with_nothing_to_do_is_two_requests(filled: World) -> None:

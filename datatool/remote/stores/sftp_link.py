@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections.abc import Coroutine, Iterator, Mapping
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
@@ -167,6 +168,8 @@ class Link:
             attempt.set_exception(RemoteBusy(f"{self._place.shown}: interrupted while connecting"))
             raise
         self._seen = True
+        # A program that pushes every hour keeps no connection for each; a short command just ends.
+        weakref.finalize(self, _close, made, os.getpid()).atexit = False
         self._over(attempt, made)
         attempt.set_result(made)
         return made
@@ -174,6 +177,12 @@ class Link:
     def _over(self, attempt: Future[Connection], made: Connection | None) -> None:
         with self._lock:
             self._live, self._attempt = made, None
+
+
+def _close(connection: Connection, made_in: int) -> None:
+    """Nobody has the link of this connection any more; what a parent process made is its own to close."""
+    if os.getpid() == made_in:
+        connection.close()
 
 
 _of_parents: Final[list[Connection | None]] = []
