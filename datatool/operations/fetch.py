@@ -15,6 +15,7 @@ from datatool.errors import (
     PartlyDone,
     PathNotFound,
     RemoteError,
+    RemoteNotFound,
 )
 from datatool.formats.tree_object import is_root, parse_root, read_tree
 from datatool.model.oid import ObjectId
@@ -22,7 +23,7 @@ from datatool.model.paths import named
 from datatool.model.pointer import ArtifactKind
 from datatool.operations.cached import is_cached
 from datatool.operations.failures import Failure, failure_of
-from datatool.operations.push import one_per_path
+from datatool.operations.push import one_per_path, own_remote_missing
 from datatool.operations.remote_access import Connection, connect_to, named_in_hints
 from datatool.operations.remote_names import read_order, remote_name
 from datatool.operations.scope import Scope
@@ -96,9 +97,13 @@ def fetch(
             totals.skipped += (version.pointer.files or 0) + 1
             results.append(Transferred(path=version.name, ok=True))
         else:
-            groups.setdefault(read_order(project, remote, version.pointer), []).append(
-                _Wish(version, may_stay=not targets and not version.pointer.push)
-            )
+            try:
+                order = read_order(project, remote, version.pointer)
+            except RemoteNotFound as error:
+                results.append(own_remote_missing(version, remote, error))
+                continue
+            wish = _Wish(version, may_stay=not targets and not version.pointer.push)
+            groups.setdefault(order, []).append(wish)
     asked: list[str] = []
     for names, wishes in groups.items():
         alone = len(groups) == 1 and not results

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from datatool.cache.local import Cache
-from datatool.errors import DamageFound, DatatoolError, PartlyDone
+from datatool.errors import DamageFound, DatatoolError, PartlyDone, RemoteNotFound
 from datatool.formats.shard import Root
 from datatool.formats.tree_object import is_root, parse_page, parse_root
 from datatool.model.paths import named
@@ -60,7 +60,12 @@ def push(
     default = remote_name(project, remote) if not chosen or remote else None
     for version in chosen:
         if version.pointer.push and version.pointer.oid is not None:
-            for name in write_names(project, remote, version.pointer):
+            try:
+                names = write_names(project, remote, version.pointer)
+            except RemoteNotFound as error:
+                results.append(own_remote_missing(version, remote, error))
+                continue
+            for name in names:
                 groups.setdefault(name, []).append(version)
         elif not version.pointer.push:
             progress.hint(f"{named(version.path)}: stays on this machine (push: false)")
@@ -79,7 +84,7 @@ def push(
             totals.requests += connection.store.requests
             totals.bytes += connection.store.bytes_out
     return TransferResult(
-        remote=", ".join(sorted(reached or groups)) or default or remote_name(project, remote),
+        remote=", ".join(sorted(reached or groups)) or default or project.config.default_remote or "",
         artifacts=one_per_path(results),
         objects=totals.objects,
         bytes=totals.bytes,
@@ -87,6 +92,15 @@ def push(
         requests=totals.requests,
         dry_run=dry_run,
     )
+
+
+def own_remote_missing(version: Version, given: str | None, error: RemoteNotFound) -> Transferred:
+    """The failure of one artifact whose own remote is not configured; any other such error is raised again."""
+    if given is not None or version.pointer.remote is None:
+        raise error
+    error.message = f"{named(version.path)}: {error.message}"
+    error.path = version.name
+    return Transferred(path=version.name, ok=False, error=failure_of(error))
 
 
 def _fail_group(

@@ -239,6 +239,18 @@ def test_a_renamed_remote_keeps_its_secrets_and_its_place_in_the_order(two: Worl
     assert "one.bin.dt" in ran.err and "remote: other" in ran.err
 
 
+def test_an_artifact_whose_own_remote_was_removed_does_not_stop_the_others(two: World) -> None:
+    two.ok("add", "one.bin", "--remote", "second")
+    two.ok("remote", "remove", "second")
+    two.commit()
+    ran = two.fails(4, "push")
+    assert "error: one.bin: second: no such remote" in ran.err and "datatool remote add second URL" in ran.err
+    clone = two.clone()
+    assert "one.bin: second: no such remote" in clone.fails(4, "pull").err
+    assert clone.tree("data") == two.tree("data")
+    assert "one.bin: second" in two.fails(3, "push").err
+
+
 def test_a_removed_remote_leaves_the_order_too(two: World) -> None:
     two.ok("config", "set", "read", "second, default")
     two.ok("remote", "remove", "second")
