@@ -89,9 +89,13 @@ def _check_reading(store: Store) -> Iterator[CheckStep]:
             decode_index_list(store.get(INDEX_LIST))
             yield CheckStep(name=current, ok=True, detail="")
     except NameMissing as missing:
-        yield CheckStep(name=current, ok=False, detail=f"there is no {missing.args[0]}")
+        yield CheckStep(name=current, ok=False, detail=_not_there(str(missing.args[0]), store))
     except DatatoolError as error:
         yield CheckStep(name=current, ok=False, detail=str(error))
+
+
+def _not_there(name: str, store: Store) -> str:
+    return f"there is no {name} at {store.label}; is that its address, and was anything pushed to what it shows?"
 
 
 def status(remote: Remote, roots: Iterable[Root]) -> frozenset[ObjectId]:

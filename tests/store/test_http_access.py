@@ -211,8 +211,9 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(certificate: Path, tmp
 
 def test_https_to_a_server_without_it_is_told(tmp_path: Path) -> None:
     deaf = serving(lambda speaker, asked: speaker.answer(b"what?", "400 Bad Request"), deaf=True)
-    with deaf as server, pytest.raises(RemoteError, match="no encrypted connection"):
+    with deaf as server, pytest.raises(RemoteError, match="no encrypted connection") as refused:
         store_at(server.url.replace("http:", "https:"), tmp_path).get("a")
+    assert "url=http://127.0.0.1" in (refused.value.hint or "")
 
 
 def test_https_is_never_left_for_http(certificate: Path, tmp_path: Path, trusting: None) -> None:

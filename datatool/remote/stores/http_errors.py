@@ -102,6 +102,10 @@ def translate(error: Exception, place: Place) -> RemoteError:
         )
     if kind is RemoteUnreachable:
         return _unreachable(message)
+    if isinstance(error, (aiohttp.ClientSSLError, ssl.SSLError)):
+        return kind(message, hint=f"if the server speaks plain HTTP: datatool remote set NAME url=http://{place.host}…")
+    if kind is RemoteError:
+        return kind(message, hint="check that the remote's URL is that of a web server")
     return kind(message)
 
 
