@@ -288,6 +288,15 @@ def test_an_alias_with_everything_in_it_is_honoured(world: SftpWorld) -> None:
         world.store(url=f"ssh://labdata{directory}", settings={}, timeout=4).get("a")
 
 
+def test_a_hint_uses_the_alias_whose_configuration_counts(world: SftpWorld) -> None:
+    world.configure(
+        f"Host lab\n  HostName {world.server.host}\n  Port {world.server.port}\n  User {world.server.user}\n"
+        f"  IdentityFile {world.server.unknown_key}\n  IdentitiesOnly yes\n"
+    )
+    error = refusal(world, url=f"ssh://lab{world.server.directory()}", settings={})
+    assert f"ssh -p {world.server.port} {world.server.user}@lab must work by itself" in (error.hint or "")
+
+
 def test_the_key_of_an_alias_is_looked_for_under_that_name(world: SftpWorld) -> None:
     kind, key, *_ = (world.server.keys / "host.pub").read_text().split()
     world.configure(f"Host lab\n  HostName {world.server.host}\n  HostKeyAlias lab-key\n")

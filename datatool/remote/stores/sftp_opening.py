@@ -197,4 +197,5 @@ def by_hand(login: Login, *, flag: str = "-p") -> str:
     name = login.name
     if not name.scannable:
         return name.typed
-    return f"{flag} {name.port} {login.user}@{name.host}"
+    # As typed: the configuration for that name may say which key to use, or which host to go through.
+    return f"{flag} {name.port} {login.user}@{name.typed}"
