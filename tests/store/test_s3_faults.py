@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -24,14 +24,6 @@ MIB = 1 << 20
 LARGE = os.urandom(3 * RANGE + 12345)
 PATIENCE = 2.0
 """Seconds after which tests of stalls take a silence for one."""
-
-
-@pytest.fixture(autouse=True)
-def _large_files_go(tmp_path: Path) -> Iterator[None]:
-    yield
-    for path in tmp_path.iterdir():
-        if path.is_file():
-            path.unlink()
 
 
 @pytest.fixture

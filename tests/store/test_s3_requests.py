@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -23,14 +22,6 @@ from servers.fixtures import S3Server
 MIB = 1 << 20
 MEASURED = Path(__file__).parents[2] / "scripts" / "measured.py"
 MOST_MEMORY = 250.0
-
-
-@pytest.fixture(autouse=True)
-def _large_files_go(tmp_path: Path) -> Iterator[None]:
-    yield
-    for path in tmp_path.iterdir():
-        if path.is_file():
-            path.unlink()
 
 
 @pytest.fixture

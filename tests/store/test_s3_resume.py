@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,14 +35,6 @@ from s3_stores import s3_store
 settings, bucket, name, source, sha256 = json.loads(sys.argv[1])
 s3_store(settings, bucket, Path(source).parent).put_file(name, Path(source), sha256)
 """
-
-
-@pytest.fixture(autouse=True)
-def _large_files_go(tmp_path: Path) -> Iterator[None]:
-    yield
-    for path in tmp_path.iterdir():
-        if path.is_file():
-            path.unlink()
 
 
 @pytest.fixture(params=["s3_server", "radosgw"])
