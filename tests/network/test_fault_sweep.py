@@ -32,8 +32,10 @@ SCENES = {"http": ["pull"], "s3": ["push", "push again", "pull"], "sftp": ["push
 if REACH != "sample":
     SCENES["http without ranges"] = ["pull"]
 SHARES = {"sample": 2, "each": 4, "full": 12}[REACH]
-SAMPLE = {"http": 60, "s3": 34, "sftp": 24}
+SAMPLE = {"http": 40, "s3": 24, "sftp": 16}
 """Points of each scene in a sample."""
+TIMEOUT = {"sftp": 2}
+"""Seconds after which a silence is a stall. Over SSH there is one connection, whose pauses on a busy machine add up."""
 LASTING = 20
 """How many of the faults that last are tried besides each kind at each request."""
 
@@ -63,8 +65,8 @@ def _remote(request: pytest.FixtureRequest, store: str, world: World) -> Iterato
         yield web_place(web, ranges=store == "http"), HttpWire(web.proxy)
 
 
-def _scene(name: str, world: World, place: Place, *, ranges: bool) -> Scene:
-    ground = Ground(world, place)
+def _scene(name: str, world: World, place: Place, *, ranges: bool, timeout: int) -> Scene:
+    ground = Ground(world, place, timeout=timeout)
     shelf = [] if "s3" in place.url or "ssh" in place.url else ["-r", "shelf"]
     if name == "push":
         return PushScene(name, ground, ground.clone("reader"), {})
@@ -99,9 +101,8 @@ def test_no_fault_leaves_anything_wrong(
     ranges = store != "http without ranges"
     # Without ranges the whole begins to come where a part is asked for, and all that is on its way then counts.
     spare = RECORDS if ranges else RECORDS + 2 * PARTED
-    sweep = Sweep(
-        scene=_scene(scene, world, place, ranges=ranges), wire=wire, names=("remote net", place.url), spare=spare
-    )
+    state = _scene(scene, world, place, ranges=ranges, timeout=TIMEOUT.get(store, 1))
+    sweep = Sweep(scene=state, wire=wire, names=("remote net", place.url), spare=spare)
     sweep.learn()
     verdicts = [sweep.run(point) for point in _chosen(sweep, store)[share::SHARES]]
     if RESULTS:

@@ -38,8 +38,9 @@ class BackgroundServer:
 
     async def _end(self) -> None:
         self._server.close()
-        connections = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in connections:
-            task.cancel()
-        await asyncio.gather(*connections, return_exceptions=True)
+        while connections := asyncio.all_tasks() - {asyncio.current_task()}:  # one just accepted begins meanwhile
+            for task in connections:
+                task.cancel()
+            await asyncio.gather(*connections, return_exceptions=True)
+            await asyncio.sleep(0)
         await asyncio.sleep(0)  # lets the transports that were aborted close their sockets

@@ -148,9 +148,15 @@ class Connection:
         self.lost = True
 
     def close(self) -> None:
-        """End it at once; what is under way fails. May be called in any thread, and more than once."""
+        """End it at once; what is under way fails. May be called in any thread but the event loop's, and more than
+        once."""
         self.lost = True
         self._opened.abort()
+
+    def begin_close(self) -> None:
+        """As `close`, without waiting for it. May be called in any thread."""
+        self.lost = True
+        self._opened.begin_abort()
 
 
 async def _sftp(client: SSHClientConnection) -> SFTPClient:

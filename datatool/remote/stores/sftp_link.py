@@ -180,9 +180,10 @@ class Link:
 
 
 def _close(connection: Connection, made_in: int) -> None:
-    """Nobody has the link of this connection any more; what a parent process made is its own to close."""
+    """Nobody has the link of this connection any more; what a parent process made is its own to close. Garbage is
+    collected in whatever thread, also in the event loop's, which must not wait for itself."""
     if os.getpid() == made_in:
-        connection.close()
+        connection.begin_close()
 
 
 _of_parents: Final[list[Connection | None]] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, TypeVar
@@ -70,11 +71,16 @@ class Opening:
         self.client = self.files.client
 
     def abort(self) -> None:
-        """End everything at once. May be called in any thread, and more than once."""
+        """End everything at once. May be called in any thread but the event loop's, and more than once."""
+        ended = self.begin_abort()
+        with suppress(*FOREIGN):
+            ended.result(timeout=2)
+
+    def begin_abort(self) -> Future[None]:
+        """As `abort`, without waiting for it. May be called in any thread."""
         ending = [*([self.client] if hasattr(self, "client") else []), *reversed(self._jumps)]
         self._jumps = []
-        with suppress(*FOREIGN):
-            asyncio.run_coroutine_threadsafe(_abort(ending), self._loop).result(timeout=2)
+        return asyncio.run_coroutine_threadsafe(_abort(ending), self._loop)
 
     def _connect(self) -> Any:
         """The filesystem of sshfs, at the end of all jumps."""
