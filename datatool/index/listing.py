@@ -1,13 +1,18 @@
-"""A directory as it is now, each file with the hash remembered for it."""
+"""A directory as it is now, each file with the hash remembered for it; and a mark by which it is known again."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+import marshal
+from collections.abc import Callable, Iterable, Iterator
+from hashlib import blake2b
+from typing import Final, NamedTuple
 
 from datatool.index.state import MASK, RawRow, Stamp
 from datatool.localfs.walk import Found
 from datatool.model.oid import ObjectId
+
+_TOGETHER: Final = 1024
+"""Rows that are hashed at once."""
 
 
 class Seen(NamedTuple):
@@ -16,6 +21,44 @@ class Seen(NamedTuple):
     found: Found
     stamp: Stamp
     oid: ObjectId | None
+
+
+class Mark:
+    """A digest of all that a walk saw: paths, kinds, targets of links, stamps. As long as it stays the same, every
+    remembered hash holds that held before, and with them the tree that they make."""
+
+    def __init__(self) -> None:
+        self.known = True
+        """Whether the hash of every file is remembered; to be unset by who knows better."""
+        self._hash = blake2b(digest_size=32)
+        self._rows: list[tuple[object, ...]] = []
+
+    def saw(self, found: Found, stamp: Stamp) -> None:
+        """Take in one path."""
+        self._rows.append((found.path, found.kind, found.target, *stamp))
+        if len(self._rows) >= _TOGETHER:
+            self._take_in()
+
+    def saw_all(self, run: Iterable[Found]) -> None:
+        """Take in many, with the stamps that their lstat gives."""
+        self._rows += [
+            (path, kind, target, at.st_size, at.st_mtime_ns, at.st_ctime_ns, at.st_dev, at.st_ino, at.st_mode)
+            for path, at, kind, target in run
+        ]
+        if len(self._rows) >= _TOGETHER:
+            self._take_in()
+
+    def finish(self) -> bytes:
+        """The digest, 32 bytes."""
+        self._take_in(1)
+        return self._hash.digest()
+
+    def _take_in(self, least: int = _TOGETHER) -> None:
+        while len(self._rows) >= least:
+            # So many at a time, however they came; version 2 has no references between objects: what is hashed
+            # depends on the rows and on nothing else.
+            self._hash.update(marshal.dumps(self._rows[:_TOGETHER], 2))
+            del self._rows[:_TOGETHER]
 
 
 def recall(

@@ -16,12 +16,13 @@ from typing import Any, NamedTuple
 from datatool.localfs.database import open_database
 from datatool.model.oid import ObjectId, from_digest, to_digest
 
-_VERSION = 1
+_VERSION = 2
 _SCHEMA = """
 CREATE TABLE stat (path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER, dev INTEGER,
                    ino INTEGER, mode INTEGER, oid BLOB, link BLOB) WITHOUT ROWID;
 CREATE TABLE base (artifact BLOB PRIMARY KEY, version BLOB, here BLOB, executable INTEGER) WITHOUT ROWID;
 CREATE TABLE verified (name TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, ino INTEGER) WITHOUT ROWID;
+CREATE TABLE listing (artifact BLOB PRIMARY KEY, mark BLOB, tree BLOB) WITHOUT ROWID;
 CREATE TABLE complete (oid BLOB PRIMARY KEY, stamp BLOB) WITHOUT ROWID;
 """
 MASK = (1 << 63) - 1
@@ -138,6 +139,7 @@ class State:
         """Forget the hashes and the base at or below a path."""
         self._write("DELETE FROM stat WHERE path=? OR path>=? AND path<?", (prefix, prefix + b"/", prefix + b"0"))
         self._write("DELETE FROM base WHERE artifact=?", (prefix,))
+        self._write("DELETE FROM listing WHERE artifact=?", (prefix,))
 
     def move(self, old: bytes, new: bytes) -> None:
         """Remember under a new path what was remembered at or below an old one (a rename keeps inode and times,
@@ -161,6 +163,16 @@ class State:
                 "INSERT OR REPLACE INTO base VALUES (?,?,?,?)",
                 (artifact, to_digest(base.version), to_digest(base.here), int(base.executable)),
             )
+
+    def listing(self, artifact: bytes) -> tuple[bytes, ObjectId] | None:
+        """The mark of a directory when the hashes of all its files were known, and the tree that it was."""
+        for mark, tree in self._all("SELECT mark, tree FROM listing WHERE artifact=?", (artifact,)):
+            return mark, from_digest(tree)
+        return None
+
+    def set_listing(self, artifact: bytes, mark: bytes, tree: ObjectId) -> None:
+        """Remember that; every file's hash is remembered too."""
+        self._write("INSERT OR REPLACE INTO listing VALUES (?,?,?)", (artifact, mark, to_digest(tree)))
 
     def verified(self, name: str) -> tuple[int, int, int] | None:
         """size, mtime_ns and ino that a cache file had when its bytes were last known to be right."""

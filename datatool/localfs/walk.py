@@ -45,6 +45,27 @@ def scan(
     one Found with an empty path; one that is not there gives nothing. Raises ReadFailed for a directory that
     can't be read, Refused where a git repository lies inside.
     """
+    for run in runs(
+        top,
+        skip=skip,
+        skip_names=skip_names,
+        skip_directories=skip_directories,
+        on_special=on_special,
+        on_temp=on_temp,
+    ):
+        yield from run
+
+
+def runs(
+    top: bytes,
+    *,
+    skip: Callable[[bytes, bool], bool] | None = None,
+    skip_names: frozenset[bytes] = _NONE,
+    skip_directories: frozenset[bytes] = _NONE,
+    on_special: Callable[[bytes, str], None] | None = None,
+    on_temp: Callable[[bytes], None] | None = None,
+) -> Iterator[list[Found]]:
+    """As `scan`, a list for what lies in a row in one directory: so that much of the work for it is done at once."""
     try:
         found = os.lstat(top)
     except (FileNotFoundError, NotADirectoryError):
@@ -54,9 +75,9 @@ def scan(
     if stat_module.S_ISDIR(found.st_mode):
         yield from _walk(top, skip, skip_names, skip_names | skip_directories, on_special, on_temp)
     elif stat_module.S_ISREG(found.st_mode):
-        yield Found(b"", found, "f", None)
+        yield [Found(b"", found, "f", None)]
     elif stat_module.S_ISLNK(found.st_mode):
-        yield Found(b"", found, "l", os.readlink(top))
+        yield [Found(b"", found, "l", os.readlink(top))]
     elif on_special is not None:
         on_special(b"", _name_of(found.st_mode))
 
@@ -68,7 +89,7 @@ def _walk(
     skip_directories: frozenset[bytes],
     on_special: Callable[[bytes, str], None] | None,
     on_temp: Callable[[bytes], None] | None,
-) -> Iterator[Found]:
+) -> Iterator[list[Found]]:
     IFMT, IFREG, IFDIR, IFLNK = 0o170000, stat_module.S_IFREG, stat_module.S_IFDIR, stat_module.S_IFLNK
     temp = os.fsencode(TEMP_PREFIX)
     base = top + b"/"
@@ -77,6 +98,7 @@ def _walk(
     while stack:
         level = stack[-1]
         prefix = level.prefix
+        run: list[Found] = []
         for _, name, found in level.rest:
             path = prefix + name
             kind = found.st_mode & IFMT
@@ -92,8 +114,7 @@ def _walk(
             if skip is not None and skip(path, kind == IFDIR):
                 continue
             if kind == IFREG:
-                level.any = True
-                yield Found(path, found, "f", None)
+                run.append(Found(path, found, "f", None))
             elif kind == IFDIR:
                 if _is_junction(found):
                     if on_special is not None:
@@ -109,14 +130,16 @@ def _walk(
                     continue
                 except OSError as error:
                     raise _unreadable(base + path, error) from error
-                level.any = True
-                yield Found(path, found, "l", target)
+                run.append(Found(path, found, "l", target))
             elif on_special is not None:
                 on_special(path, _name_of(found.st_mode))
         else:
             stack.pop()
-            if not level.any and level.stat is not None:
-                yield Found(prefix[:-1], level.stat, "d", None)
+            if not run and not level.any and level.stat is not None:
+                run.append(Found(prefix[:-1], level.stat, "d", None))
+        if run:
+            level.any = True
+            yield run
 
 
 class _Level:

@@ -331,8 +331,7 @@ def _directory(
 
 
 def _untouched(project: Project, artifact: bytes, oid: ObjectId) -> bool:
-    summary = known_tree(project.workspace, artifact)
-    return summary is not None and summary.oid == oid
+    return known_tree(project.workspace, artifact) == oid
 
 
 def _refuse_unholdable(artifact: bytes, names: Iterator[bytes]) -> None:

@@ -120,11 +120,11 @@ def _unchanged(project: Project, target: Target, options: RecordOptions) -> Reco
     if pointer.kind is ArtifactKind.DIRECTORY:
         if kind != DIRECTORY:
             return None
-        summary = known_tree(project.workspace, target.path)
-        if summary is None:
+        now = known_tree(project.workspace, target.path)
+        if now is None:
             return None
-        if summary.oid != oid:
-            if options.prune or base is None or base.version != oid or summary.oid != base.here:
+        if now != oid:
+            if options.prune or base is None or base.version != oid or now != base.here:
                 return None
             here = base.here
     elif kind == FILE:

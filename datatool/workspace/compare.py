@@ -9,12 +9,11 @@ from enum import StrEnum
 
 from datatool.errors import PathNotFound
 from datatool.formats.tree_object import TreeWriter, read_tree
-from datatool.index.listing import Seen
+from datatool.index.listing import Mark, Seen
 from datatool.index.state import Base
 from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, Entry
 from datatool.model.oid import ObjectId
 from datatool.model.pointer import ArtifactKind
-from datatool.model.tree import TreeSummary
 from datatool.workspace.merge import same
 from datatool.workspace.pointers import Artifact
 from datatool.workspace.present import Workspace
@@ -95,11 +94,11 @@ def _compare_file(workspace: Workspace, artifact: Artifact, base: Base | None, k
 
 def _compare_directory(workspace: Workspace, load: Load, artifact: Artifact, base: Base | None) -> Comparison:
     pointer = artifact.pointer.oid
-    summary = known_tree(workspace, artifact.path)
-    if summary is not None:
-        if summary.oid == pointer:
+    here = known_tree(workspace, artifact.path)
+    if here is not None:
+        if here == pointer:
             return Comparison(state=State.CLEAN)
-        if base is not None and summary.oid == base.here:
+        if base is not None and here == base.here:
             return Comparison(state=State.PARTIAL if base.version == pointer else State.OUTDATED)
     reference = base.here if base is not None else pointer
     if reference is None:
@@ -167,20 +166,28 @@ def _is(workspace: Workspace, load: Load, artifact: bytes, tree: ObjectId) -> bo
         return False
 
 
-def known_tree(workspace: Workspace, artifact: bytes) -> TreeSummary | None:
+def known_tree(workspace: Workspace, artifact: bytes) -> ObjectId | None:
     """The tree of a directory as it is now, if every file's hash is remembered; nothing is opened."""
     if not workspace.modes_bind:
         return None
+    known = workspace.state.listing(artifact)
+    if known is not None and known[0] == workspace.mark(artifact):
+        return known[1]
+    mark = Mark()
     tree = TreeWriter(lambda oid, data: None, check=False)
-    add = tree.add
-    for (path, stat, kind, target), _, oid in workspace.look(artifact):
+    add, saw = tree.add, mark.saw
+    for found, stamp, oid in workspace.look(artifact):
+        path, stat, kind, target = found
+        saw(found, stamp)
         if kind == FILE:
             if oid is None:
                 return None
             add(Entry(EXECUTABLE if stat.st_mode & 0o111 else FILE, path, oid, stat.st_size))
         elif path:
             add(Entry(kind, path, None, len(target or b""), target))
-    return tree.finish()
+    made = tree.finish().oid
+    workspace.state.set_listing(artifact, mark.finish(), made)
+    return made
 
 
 def against(

@@ -9,17 +9,18 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
 from datatool.errors import ChangedWhileRead, DatatoolError, LocalError, PathNotFound, ReadFailed
 from datatool.hashing import hash_fd
-from datatool.index.listing import Seen, recall
+from datatool.index.listing import Mark, Seen, recall
 from datatool.index.state import Row, Stamp, State, stamp_of
 from datatool.localfs.atomic import sweep_temps
 from datatool.localfs.batch import Published
 from datatool.localfs.clock import granularity, scratch_time
-from datatool.localfs.walk import Found, scan
+from datatool.localfs.walk import Found, runs
 from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, SYMLINK, Entry
 from datatool.model.oid import ObjectId, from_digest, to_digest
 from datatool.model.paths import PathRefused, check_link, named, show
@@ -73,11 +74,32 @@ class Workspace:
         Paths are relative to the artifact. A link that leaves the artifact stands for the file it points to, if
         it does; callers that must not follow check `found.kind`. Raises ReadFailed for what can't be read.
         """
+        found: Iterator[Found] = chain.from_iterable(self._runs(artifact, within, on_special))
+        if within:
+            found = (item._replace(path=within + b"/" + item.path if item.path else within) for item in found)
+        prefix = artifact + b"/"
+        rows = self.state.raw_rows(prefix + within if within else artifact)
+        return self._named(recall(found, rows, prefix, follow=partial(_followed, self.full(artifact))))
+
+    def mark(self, artifact: bytes) -> bytes:
+        """The mark of a directory artifact as it is now; no remembered hash is looked up."""
+        mark = Mark()
+        top = self.full(artifact)
+        for run in self._named(self._runs(artifact)):
+            if any(item.kind == SYMLINK for item in run):
+                mark.saw_all(seen for item in run if (seen := _stands_for(top, item)) is not None)
+            else:
+                mark.saw_all(run)
+        return mark.finish()
+
+    def _runs(
+        self, artifact: bytes, within: bytes = b"", on_special: Callable[[bytes, str], None] | None = None
+    ) -> Iterator[list[Found]]:
         top = self.full(artifact)
         start = os.path.join(top, within) if within else top
         rules = self.skip
         by_name = isinstance(rules, NameRules)
-        found = scan(
+        return runs(
             start,
             skip=None if by_name else self._skip(artifact),
             skip_names=rules.anything if isinstance(rules, NameRules) else frozenset(),
@@ -85,11 +107,6 @@ class Workspace:
             on_special=on_special,
             on_temp=lambda directory: self._littered.add(os.path.join(start, directory)),
         )
-        if within:
-            found = (item._replace(path=within + b"/" + item.path if item.path else within) for item in found)
-        prefix = artifact + b"/"
-        rows = self.state.raw_rows(prefix + within if within else artifact)
-        return self._named(recall(found, rows, prefix, follow=partial(_followed, top)))
 
     def remember_published(self, published: list[Published]) -> None:
         """Remember what a batch wrote, by the racy rule as it told; its tags are (path from the root, id)."""
@@ -104,7 +121,7 @@ class Workspace:
         while self._littered:
             sweep_temps(Path(os.fsdecode(self._littered.pop())))
 
-    def _named(self, seen: Iterator[Seen]) -> Iterator[Seen]:
+    def _named(self, seen: Iterator[T]) -> Iterator[T]:
         """Errors of the walk name a path on this machine; here they name it from the project's root."""
         try:
             yield from seen
@@ -210,15 +227,22 @@ class Workspace:
         except OSError:
             return 0
 
-    def remember(self, hashed: list[tuple[bytes, Stamp, ObjectId]], before: int) -> None:
-        """Remember hashes of files that last changed before the moment `clock` gave (formats §4, racy rule)."""
-        self.state.remember(Row(path, stamp, to_digest(oid)) for path, stamp, oid in hashed if stamp[2] < before)
+    def remember(self, hashed: list[tuple[bytes, Stamp, ObjectId]], before: int) -> bool:
+        """Remember hashes of files that last changed before the moment `clock` gave (formats §4, racy rule); returns
+        whether that was so for all."""
+        rows = [Row(path, stamp, to_digest(oid)) for path, stamp, oid in hashed if stamp[2] < before]
+        self.state.remember(rows)
+        return len(rows) == len(hashed)
 
     def _skip(self, artifact: bytes) -> Callable[[bytes, bool], bool] | None:
         skip = self.skip
         if skip is None:
             return None
         return lambda path, is_directory: skip(artifact + b"/" + path, is_directory)
+
+
+def _stands_for(top: bytes, item: Found) -> Found | None:
+    return _followed(top, item) if item.kind == SYMLINK else item
 
 
 def _followed(top: bytes, item: Found) -> Found | None:

@@ -13,7 +13,7 @@ from datatool.cache.writer import CacheWriter
 from datatool.errors import Refused, UnsafeInput
 from datatool.formats.tree_object import TreeWriter
 from datatool.hashing import digest
-from datatool.index.listing import Seen
+from datatool.index.listing import Mark, Seen
 from datatool.index.state import Stamp
 from datatool.model.entry import FILE, SYMLINK, Entry, sort_key
 from datatool.model.oid import ObjectId
@@ -66,6 +66,7 @@ def save_directory(
 
     tree = TreeWriter(emit)
     here = TreeWriter(emit)
+    mark = Mark() if workspace.modes_bind and not withins else None
     linkable: list[bytes] = []
     paths: list[bytes] = []
     parts = [
@@ -79,6 +80,7 @@ def save_directory(
             before=before,
             task=task,
             special=on_special,
+            mark=mark,
         )
         for within in withins or (b"",)
     ]
@@ -102,6 +104,8 @@ def save_directory(
             elif missing is not None:
                 tree.add(missing)
         summary, here_summary = tree.finish(), here.finish()
+    if mark is not None and mark.known:
+        workspace.state.set_listing(artifact, mark.finish(), here_summary.oid)
     return SavedDirectory(
         tree=summary, here=here_summary, linkable=tuple(linkable), problems=tuple(portability_problems(paths))
     )
@@ -140,6 +144,7 @@ def _saved(
     before: Iterable[Entry],
     task: Task,
     special: Callable[[bytes, str], None] | None,
+    mark: Mark | None,
 ) -> Iterator[Entry]:
     last = iter(before)
     then = next(last, None)
@@ -156,9 +161,13 @@ def _saved(
             for seen in todo:
                 path = seen.found.path
                 fresh[path] = _save_one(workspace, writer, prefix + path, task)
-            workspace.remember([(prefix + path, stamp, oid) for path, (oid, stamp) in fresh.items()], now)
+            hashed = [(prefix + path, stamp, oid) for path, (oid, stamp) in fresh.items()]
+            if not workspace.remember(hashed, now) and mark is not None:
+                mark.known = False
         for seen in chunk:
             path = seen.found.path
+            if mark is not None:
+                mark.saw(seen.found, fresh[path][1] if path in fresh else seen.stamp)
             if not path:
                 continue
             earlier = None

@@ -1,0 +1,141 @@
+"""A directory that is just as it was is known again by its mark: no remembered hash is looked up, and nothing that
+changed passes for what it was."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from datatool.index.listing import Mark
+from datatool.index.state import RawRow, State, stamp_of
+from datatool.localfs.walk import Found
+from world import World
+
+
+@pytest.fixture
+def looked_up(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What remembered hashes were asked for."""
+    asked: list[bytes] = []
+    rows = State.raw_rows
+
+    def counted(state: State, prefix: bytes) -> Iterator[RawRow]:
+        asked.append(prefix)
+        return rows(state, prefix)
+
+    monkeypatch.setattr(State, "raw_rows", counted)
+    return asked
+
+
+@pytest.fixture
+def tracked(world: World) -> World:
+    for n in range(40):
+        world.write(f"data/part{n % 3}/f{n:02}.bin", b"content %d" % n)
+    world.write("data/run.sh", b"#!/bin/sh\n", executable=True)
+    (world.root / "data/link").symlink_to("run.sh")
+    (world.root / "data/nothing").mkdir()
+    world.settle()
+    world.ok("add", "data")
+    world.commit()
+    return world
+
+
+def test_what_was_just_added_is_known_at_a_glance(tracked: World, looked_up: list[bytes]) -> None:
+    assert tracked.json("status")["clean"]
+    tracked.ok("add", "data")
+    assert not looked_up
+
+
+def test_what_was_checked_out_is_known_from_the_second_look_on(tracked: World, looked_up: list[bytes]) -> None:
+    tracked.ok("push")
+    clone = tracked.clone()
+    clone.ok("pull")
+    assert clone.json("status")["clean"]
+    looked_up.clear()
+    assert clone.json("status")["clean"]
+    clone.ok("checkout")
+    assert not looked_up
+
+
+def _touch(path: Path) -> None:
+    at = path.stat()
+    os.utime(path, ns=(at.st_atime_ns, at.st_mtime_ns + 1))
+
+
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "another content": lambda top: (top / "part0/f00.bin").write_bytes(b"CONTENT 0"),
+    "a new file": lambda top: (top / "part1/new").write_bytes(b""),
+    "a file less": lambda top: (top / "part2/f38.bin").unlink(),
+    "another name": lambda top: (top / "part2/f38.bin").rename(top / "part2/f39.bin"),
+    "no longer executable": lambda top: (top / "run.sh").chmod(0o644),
+    "another target": lambda top: ((top / "link").unlink(), (top / "link").symlink_to("part0")),
+    "an empty directory less": lambda top: (top / "nothing").rmdir(),
+    "an empty directory more": lambda top: (top / "nothing/deeper").mkdir(),
+    "a file in place of a directory": lambda top: ((top / "nothing").rmdir(), (top / "nothing").write_bytes(b"")),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_whatever_changed_is_seen(tracked: World, change: Callable[[Path], object]) -> None:
+    assert tracked.json("status")["clean"]
+    change(tracked.root / "data")
+    (found,) = tracked.json("status")["artifacts"]
+    assert found["state"] == "modified"
+    assert sum(len(paths) for paths in found["changes"].values()) >= 1
+
+
+def test_a_content_that_came_back_is_known_once_more(tracked: World, looked_up: list[bytes]) -> None:
+    path = tracked.root / "data/part0/f00.bin"
+    path.write_bytes(b"CONTENT 0")
+    assert not tracked.json("status")["clean"]
+    path.write_bytes(b"content 0")
+    tracked.settle()
+    for _ in range(2):  # hashed at the first look, all known at the second
+        assert tracked.json("status")["clean"]
+    looked_up.clear()
+    assert tracked.json("status")["clean"] and not looked_up
+
+
+def test_what_is_ignored_from_now_on_is_no_longer_part_of_it(tracked: World) -> None:
+    assert tracked.json("status")["clean"]
+    tracked.write(".datatoolignore", b"part0\n")
+    (found,) = tracked.json("status")["artifacts"]
+    assert found["state"] != "clean"
+
+
+def test_a_file_that_may_have_changed_unseen_is_looked_at_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The racy rule: what changed within a tick of the clock before it was hashed is not remembered."""
+    monkeypatch.setattr("datatool.workspace.present.Workspace.clock", lambda *_, **__: 1)
+    world.write("data/a.txt", b"one")
+    world.ok("add", "data")
+    path = world.root / "data/a.txt"
+    before = path.stat()
+    path.write_bytes(b"two")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    monkeypatch.setattr("datatool.index.listing.Mark.finish", lambda _: b"equal")
+    assert not world.json("status")["clean"]
+
+
+def test_a_new_place_is_looked_at_anew(tracked: World) -> None:
+    tracked.ok("move", "data", "moved")
+    (tracked.root / "moved/part0/f00.bin").unlink()
+    (found,) = tracked.json("status")["artifacts"]
+    assert found["changes"]["deleted"] == ["moved/part0/f00.bin"]
+
+
+@given(st.lists(st.integers(0, 3000), max_size=4))
+def test_a_mark_does_not_depend_on_how_paths_come(counts: list[int]) -> None:
+    stat = Path(__file__).stat()
+    found = [Found(b"%d" % n, stat, "f", None) for n in range(sum(counts))]
+    together, single = Mark(), Mark()
+    start = 0
+    for count in counts:
+        together.saw_all(found[start : start + count])
+        start += count
+    for item in found:
+        single.saw(item, stamp_of(stat))
+    assert together.finish() == single.finish()
