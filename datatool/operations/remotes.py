@@ -38,6 +38,8 @@ class RemoteResult:
     written: tuple[str, ...]
     pointers: tuple[str, ...] = ()
     """Pointers that still name the remote by its old name."""
+    others: tuple[str, ...] = ()
+    """After a removal, the remotes that are left."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -147,7 +149,13 @@ def remove_remote(project: Project, name: str) -> RemoteResult:
         if name in order:
             changes["read"] = ", ".join(other for other in order if other != name) or None
         written += _write_in(project, scope, changes)
-    return RemoteResult(name=name, url=_shown_url(known), default=was_default, written=tuple(written))
+    return RemoteResult(
+        name=name,
+        url=_shown_url(known),
+        default=was_default,
+        written=tuple(written),
+        others=tuple(other for other in project.config.remotes() if other != name),
+    )
 
 
 def rename_remote(project: Project, old: str, new: str) -> RemoteResult:

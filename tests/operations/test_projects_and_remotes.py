@@ -124,7 +124,8 @@ def test_remotes_are_only_configuration_until_they_are_used(world: World) -> Non
     world.fails(7, "remote", "add", "inner", "data/remote")
     world.fails(2, "remote", "set", "main", "nonsense=1")
     assert "main" in world.fails(3, "remote", "remove", "mian").err
-    world.ok("remote", "remove", "main")
+    gone = world.ok("remote", "remove", "main")
+    assert "no default remote" in gone.err and "datatool remote default default" in gone.err
     assert [item["name"] for item in world.json("remote", "list")["remotes"]] == ["default"]
 
 

@@ -88,6 +88,10 @@ def remove(session: Session, remote: Name) -> int:
     """
     with open_project(None, flags=session.flags, environ=session.environ) as project:
         result = operation.remove_remote(project, remote)
+    if result.default:
+        others = sorted(result.others)
+        hint = f"datatool remote default {others[0]}" if others else "datatool remote add NAME URL"
+        session.progress.warn("there is no default remote now", hint=hint)
     return _finish(session, result, "removed remote")
 
 
