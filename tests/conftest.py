@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from environment import clean_environment
+import memory
+from environment import PACKAGE, clean_environment
 
 pytest.register_assert_rewrite("aftermath", "measure", "scenarios", "world")
 
@@ -18,6 +20,17 @@ pytest_plugins = ["servers.fixtures"]
 
 if TYPE_CHECKING:
     from world import World
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest chooses where temporary directories lie
+def pytest_configure(config: pytest.Config) -> None:
+    """What makes the whole suite twice as fast, once for all workers."""
+    if hasattr(config, "workerinput"):
+        return
+    if memory.has_room():  # half of the time of a test on a disk is waiting for fsync
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", memory.DIRECTORY)
+    for top in (Path(PACKAGE) / "datatool", Path(__file__).parent):
+        compileall.compile_dir(top, quiet=2)  # tests start commands, which write no bytecode
 
 
 @pytest.fixture

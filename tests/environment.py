@@ -20,6 +20,7 @@ GIT_CONFIG = """\
 	email = tester@example.org
 [init]
 	defaultBranch = main
+	templateDir =
 [protocol "file"]
 	allow = always
 [commit]

@@ -92,7 +92,7 @@ def test_a_bare_repository_and_the_inside_of_a_git_directory_have_no_work_tree(t
     bare = repository(tmp_path / "bare.git", "--bare")
     top = repository(tmp_path / "r")
     assert discover(bare) is None
-    assert discover(top / ".git" / "hooks") is None
+    assert discover(top / ".git" / "refs") is None
 
 
 def test_a_linked_work_tree_has_its_own_git_directory_and_the_common_one(tmp_path: Path) -> None:
