@@ -11,6 +11,7 @@ from datatool.errors import PathNotFound
 from datatool.formats.tree_object import TreeWriter, read_tree
 from datatool.index.listing import Mark, Seen
 from datatool.index.state import Base
+from datatool.localfs.walk import Found
 from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, Entry
 from datatool.model.oid import ObjectId
 from datatool.model.pointer import ArtifactKind
@@ -94,7 +95,7 @@ def _compare_file(workspace: Workspace, artifact: Artifact, base: Base | None, k
 
 def _compare_directory(workspace: Workspace, load: Load, artifact: Artifact, base: Base | None) -> Comparison:
     pointer = artifact.pointer.oid
-    here = known_tree(workspace, artifact.path)
+    here, found = _known(workspace, artifact.path)
     if here is not None:
         if here == pointer:
             return Comparison(state=State.CLEAN)
@@ -110,7 +111,7 @@ def _compare_directory(workspace: Workspace, load: Load, artifact: Artifact, bas
     tree = TreeWriter(lambda oid, data: None, check=False)
     exact = True  # until a file is met whose hash nobody knows: then the tree of what is here isn't known either
     try:
-        for path, now, then in against(workspace, artifact.path, read_tree(reference, load)):
+        for path, now, then in against(workspace, artifact.path, read_tree(reference, load), found=found):
             if now == then and now is not None:  # nearly every path
                 if exact:
                     tree.add(now)
@@ -168,33 +169,48 @@ def _is(workspace: Workspace, load: Load, artifact: bytes, tree: ObjectId) -> bo
 
 def known_tree(workspace: Workspace, artifact: bytes) -> ObjectId | None:
     """The tree of a directory as it is now, if every file's hash is remembered; nothing is opened."""
+    return _known(workspace, artifact)[0]
+
+
+def _known(workspace: Workspace, artifact: bytes) -> tuple[ObjectId | None, list[Found] | None]:
+    """That tree; and what the directory holds, if that had to be found out and is not too much."""
     if not workspace.modes_bind:
-        return None
+        return None, None
     known = workspace.state.listing(artifact)
-    if known is not None and known[0] == workspace.mark(artifact):
-        return known[1]
+    found: list[Found] | None = None
+    if known is not None:
+        glance = workspace.glance(artifact)
+        if known[0] == glance.mark:
+            return known[1], None
+        found = glance.found
     mark = Mark()
     tree = TreeWriter(lambda oid, data: None, check=False)
     add, saw = tree.add, mark.saw
-    for found, stamp, oid in workspace.look(artifact):
-        path, stat, kind, target = found
-        saw(found, stamp)
+    for item, stamp, oid in workspace.look(artifact, found=found):
+        path, stat, kind, target = item
+        saw(item, stamp)
         if kind == FILE:
             if oid is None:
-                return None
+                return None, found
             add(Entry(EXECUTABLE if stat.st_mode & 0o111 else FILE, path, oid, stat.st_size))
         elif path:
             add(Entry(kind, path, None, len(target or b""), target))
     made = tree.finish().oid
     workspace.state.set_listing(artifact, mark.finish(), made)
-    return made
+    return made, found
 
 
 def against(
-    workspace: Workspace, artifact: bytes, reference: Iterator[Entry], *, within: bytes = b""
+    workspace: Workspace,
+    artifact: bytes,
+    reference: Iterator[Entry],
+    *,
+    within: bytes = b"",
+    found: list[Found] | None = None,
 ) -> Iterator[tuple[bytes, Entry | None, Entry | None]]:
-    """Join a directory as it is now with a listing: (path, now, then). A file whose hash isn't remembered is hashed
-    only where its size could be right; elsewhere its entry has no oid, which is enough to say that it differs."""
+    """Join a directory as it is now, or as a glance `found` it, with a listing: (path, now, then). A file whose hash
+    isn't remembered is hashed only where its size could be right; elsewhere its entry has no oid, which is enough to
+    say that it differs."""
 
     def key(entry: Entry | None) -> bytes:
         if entry is None:
@@ -203,7 +219,7 @@ def against(
 
     then = next(reference, None)
     next_key = key(then)
-    for seen in workspace.look(artifact, within=within):
+    for seen in workspace.look(artifact, within=within, found=found):
         path = seen.found.path
         if not path:
             continue

@@ -6,12 +6,12 @@ import os
 import re
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from datatool.errors import ChangedWhileRead, DatatoolError, LocalError, PathNotFound, ReadFailed
 from datatool.hashing import hash_fd
@@ -34,6 +34,17 @@ ATTEMPTS = 3
 _INTO_A_CACHE = re.compile(rb"[/\\]objects[/\\][0-9a-f]{2}[/\\][0-9a-f]{62}\Z")
 
 _OPEN = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+_KEPT = 1 << 16
+"""Paths that a glance keeps: about 40 MB of memory."""
+
+
+class Glance(NamedTuple):
+    """A directory at one moment. `found` is all that is in it, None where that is too much to keep."""
+
+    mark: bytes
+    found: list[Found] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,30 +78,41 @@ class Workspace:
         return SYMLINK if stat.S_ISLNK(mode) else "?"
 
     def look(
-        self, artifact: bytes, *, within: bytes = b"", on_special: Callable[[bytes, str], None] | None = None
+        self,
+        artifact: bytes,
+        *,
+        within: bytes = b"",
+        on_special: Callable[[bytes, str], None] | None = None,
+        found: Iterable[Found] | None = None,
     ) -> Iterator[Seen]:
         """Everything in a directory artifact, sorted, each file with its remembered hash if that holds.
 
         Paths are relative to the artifact. A link that leaves the artifact stands for the file it points to, if
-        it does; callers that must not follow check `found.kind`. Raises ReadFailed for what can't be read.
+        it does; callers that must not follow check `found.kind`. `found` is what a glance found a moment ago, so that
+        nothing is walked again. Raises ReadFailed for what can't be read.
         """
-        found: Iterator[Found] = chain.from_iterable(self._runs(artifact, within, on_special))
-        if within:
-            found = (item._replace(path=within + b"/" + item.path if item.path else within) for item in found)
+        if found is None:
+            found = chain.from_iterable(self._runs(artifact, within, on_special))
+            if within:
+                found = (item._replace(path=within + b"/" + item.path if item.path else within) for item in found)
         prefix = artifact + b"/"
         rows = self.state.raw_rows(prefix + within if within else artifact)
-        return self._named(recall(found, rows, prefix, follow=partial(_followed, self.full(artifact))))
+        return self._named(recall(iter(found), rows, prefix, follow=partial(_followed, self.full(artifact))))
 
-    def mark(self, artifact: bytes) -> bytes:
-        """The mark of a directory artifact as it is now; no remembered hash is looked up."""
+    def glance(self, artifact: bytes) -> Glance:
+        """A directory artifact as it is now, by its mark; no remembered hash is looked up."""
         mark = Mark()
         top = self.full(artifact)
+        found: list[Found] | None = []
         for run in self._named(self._runs(artifact)):
             if any(item.kind == SYMLINK for item in run):
-                mark.saw_all(seen for item in run if (seen := _stands_for(top, item)) is not None)
-            else:
-                mark.saw_all(run)
-        return mark.finish()
+                run = [item for each in run if (item := _stands_for(top, each)) is not None]
+            mark.saw_all(run)
+            if found is not None:
+                found += run
+                if len(found) > _KEPT:
+                    found = None
+        return Glance(mark.finish(), found)
 
     def _runs(
         self, artifact: bytes, within: bytes = b"", on_special: Callable[[bytes, str], None] | None = None

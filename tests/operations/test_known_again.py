@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import datatool.localfs.walk as walk
 from datatool.index.listing import Mark
 from datatool.index.state import RawRow, State, stamp_of
 from datatool.localfs.walk import Found
@@ -86,6 +87,30 @@ def test_whatever_changed_is_seen(tracked: World, change: Callable[[Path], objec
     (found,) = tracked.json("status")["artifacts"]
     assert found["state"] == "modified"
     assert sum(len(paths) for paths in found["changes"].values()) >= 1
+
+
+def test_a_directory_that_changed_is_walked_once(tracked: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    walked: list[bytes] = []
+    listed = walk._listed
+
+    def counted(directory: bytes, top: bytes) -> list[tuple[bytes, bytes, os.stat_result]]:
+        walked.append(directory)
+        return listed(directory, top)
+
+    tracked.write("data/part1/f01.bin", b"changed")
+    monkeypatch.setattr(walk, "_listed", counted)
+    assert not tracked.json("status")["clean"]
+    assert len(walked) == len(set(walked)) == 5
+
+
+@pytest.mark.parametrize("kept", [0, 5])
+def test_what_changed_is_told_of_a_directory_that_is_too_large_to_keep(
+    tracked: World, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("datatool.workspace.present._KEPT", kept)
+    tracked.write("data/part1/f01.bin", b"changed")
+    (found,) = tracked.json("status")["artifacts"]
+    assert found["changes"]["modified"] == ["data/part1/f01.bin"]
 
 
 def test_a_content_that_came_back_is_known_once_more(tracked: World, looked_up: list[bytes]) -> None:
