@@ -6,16 +6,19 @@ import random
 from abc import ABC, abstractmethod
 from pathlib import Path
 
+import pytest
 from aftermath import check_pointer, check_store, temps
 from crashpoints import Stage, Traced, trace
 
+from datatool.formats.remote_format import RemoteFormat
+from network.hurried import LOOSE_FROM
 from world import DATATOOL, World, executables, tree
 
 POINTERS = ("data.dt", "model.bin.dt", "extra.csv.dt")
 ARTIFACTS = ("data", "model.bin", "extra.csv")
 
 
-def first_version(world: World, *, many: int) -> None:
+def first_version(world: World, *, many: int, large: int) -> None:
     noise = random.Random(1)
     world.write("data/a.csv", b"a,1\n")
     world.write("data/run.sh", b"#!/bin/sh\n", executable=True)
@@ -25,17 +28,17 @@ def first_version(world: World, *, many: int) -> None:
     (world.root / "data/link").symlink_to("a.csv")
     for i in range(many):
         world.write(f"data/many/{i:04}.txt", b"first %d\n" % i)
-    world.write("model.bin", noise.randbytes(4_300_000))  # large enough to lie loose in the remote
+    world.write("model.bin", noise.randbytes(large))  # large enough to lie loose in the remote
 
 
-def second_version(world: World, *, many: int) -> None:
+def second_version(world: World, *, many: int, large: int) -> None:
     noise = random.Random(2)
     world.write("data/a.csv", b"a,1\nb,2\n")
     world.write("data/sub/c.bin", noise.randbytes(50_000))
     (world.root / "data/sub/gone.txt").unlink()
     for i in range(0, many, 2):
         world.write(f"data/many/{i:04}.txt", b"second %d\n" % i)
-    world.write("model.bin", noise.randbytes(4_300_001))
+    world.write("model.bin", noise.randbytes(large + 1))
     world.write("extra.csv", b"x,y\n")
 
 
@@ -46,17 +49,21 @@ class Scenario(ABC):
     in_clone = False
     stride = 1
     """How many points the fast suite goes on at a time; the campaign takes every one."""
+    large = 600_000
+    """Bytes of a file that is an object of its own in the first remote."""
 
     def __init__(self, top: Path, tracer: Path, *, many: int = 0) -> None:
         self.tracer = tracer
         self.world = World(top / "w")
-        first_version(self.world, many=many)
+        first_version(self.world, many=many, large=self.large)
         self.world.ok("add", "data", "model.bin")
         self.world.commit("first version")
-        self.world.ok("push")
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setitem(RemoteFormat.__init__.__kwdefaults__, "loose_min", LOOSE_FROM)  # it stays the remote's
+            self.world.ok("push")
         self.copy = self.world.clone()
         self.copy.ok("pull")
-        second_version(self.world, many=many)
+        second_version(self.world, many=many, large=self.large)
         self.prepare()
         self.home = self.copy if self.in_clone else self.world
         self.stage = Stage(self.world.top)
@@ -167,7 +174,8 @@ class Pull(Scenario):
 class PushToMirror(Push):
     """A push to two remotes, of which the second one is still empty."""
 
-    stride = 8
+    stride = 16
+    large = 4_300_000  # the new remote is an ordinary one
 
     def prepare(self) -> None:
         super().prepare()
@@ -188,7 +196,8 @@ class Copy(Scenario):
     """One remote copied to another one that is still empty."""
 
     words = ("remote", "copy", "default", "second")
-    stride = 8
+    stride = 16
+    large = 4_300_000  # the new remote is an ordinary one
 
     def prepare(self) -> None:
         self.world.ok("add", "data", "model.bin", "extra.csv")
