@@ -7,7 +7,7 @@ import shutil
 
 DIRECTORY = "/dev/shm"
 NEEDED = 8 << 30
-"""What all workers may have there at a time, with room to spare: a file of 2 GiB lies in five places."""
+"""What all workers may have there at a time, with room to spare; the largest files of tests lie on the disk."""
 
 
 def has_room() -> bool:

@@ -156,8 +156,8 @@ class Stage:
                 self._kept[path] = _stat(self.top / path)
 
     def state(self) -> str:
-        """A hash of what differs from the kept directory but for times, also in records; names of temporary files; numbers
-        of processes in locks; and SQLite's files, which have salts in them."""
+        """A hash of what differs from the kept directory but for times, also in records; names of temporary files;
+        numbers of processes in locks; and SQLite's files, which have salts in them."""
         now = _stats(self.top)
         lines = []
         for path in self._differing(now):

@@ -26,9 +26,9 @@ def tracer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_command_killed_at_any_call_loses_nothing_and_is_completed_by_running_it_again(
     command: str, shard: int, tracer: Path, tmp_path: Path
 ) -> None:
-    """Killed at every call; of calls of SQLite that follow each other at the first and the last, because what lies between
-    is SQLite's own atomic commit. Completed from every distinct world: a kill before fsync and one after it leave the same.
-    The campaign of scripts/soak takes every point and completes every one.
+    """Killed at every call; of calls of SQLite that follow each other at the first and the last, because what lies
+    between is SQLite's own atomic commit. Completed from every distinct world: a kill before fsync and one after it
+    leave the same. The campaign of scripts/soak takes every point and completes every one.
     """
     scenario = SCENARIOS[command](tmp_path, tracer)
     calls = scenario.clean.calls
