@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 
 import pytest
 from protocol_model import ODD, USUAL, DataLost, Habits, Mutant, run
 
 _ENOUGH = 150
+_HABITS = pytest.mark.parametrize(
+    "habits", [USUAL, *ODD.values()], ids=["usual", *(mutant.name.lower() for mutant in ODD)]
+)
+_MORE = int(os.environ.get("DATATOOL_MODEL_SEEDS", "20"))
+"""How many more runs of each; scripts/soak makes thousands."""
 
 
-@pytest.mark.parametrize("habits", [USUAL, *ODD.values()], ids=["usual", *(mutant.name.lower() for mutant in ODD)])
+@_HABITS
 def test_no_push_loses_an_object_whatever_is_killed_delayed_or_collected(habits: Habits) -> None:
     total: Counter[str] = Counter()
     for seed in range(12):
@@ -20,10 +26,10 @@ def test_no_push_loses_an_object_whatever_is_killed_delayed_or_collected(habits:
 
 
 @pytest.mark.slow
-def test_no_push_loses_an_object_in_many_more_runs() -> None:
-    for seed in range(10_000, 10_080):
-        for habits in (USUAL, *ODD.values()):
-            run(seed, habits=habits)
+@_HABITS
+def test_no_push_loses_an_object_in_many_more_runs(habits: Habits) -> None:
+    for seed in range(10_000, 10_000 + _MORE):
+        run(seed, habits=habits)
 
 
 @pytest.mark.parametrize("mutant", Mutant, ids=lambda mutant: mutant.name.lower())
