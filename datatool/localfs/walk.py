@@ -27,35 +27,6 @@ class Found(NamedTuple):
 _NONE: frozenset[bytes] = frozenset()
 
 
-def scan(
-    top: bytes,
-    *,
-    skip: Callable[[bytes, bool], bool] | None = None,
-    skip_names: frozenset[bytes] = _NONE,
-    skip_directories: frozenset[bytes] = _NONE,
-    on_special: Callable[[bytes, str], None] | None = None,
-    on_temp: Callable[[bytes], None] | None = None,
-) -> Iterator[Found]:
-    """Everything below `top`, sorted by raw bytes of the full path (an empty directory's with `/` appended).
-
-    `skip(path, is_directory)` leaves things out, as do `skip_names` (of anything) and `skip_directories`, which cost
-    nothing; our own temporary files always are left out. `on_special(path, what)`
-    hears of FIFOs, sockets and devices, which are left out, never opened; `on_temp(directory)` of our own temporary
-    files, by the directory they lie in. A `top` that is no directory gives
-    one Found with an empty path; one that is not there gives nothing. Raises ReadFailed for a directory that
-    can't be read, Refused where a git repository lies inside.
-    """
-    for run in runs(
-        top,
-        skip=skip,
-        skip_names=skip_names,
-        skip_directories=skip_directories,
-        on_special=on_special,
-        on_temp=on_temp,
-    ):
-        yield from run
-
-
 def runs(
     top: bytes,
     *,
@@ -65,7 +36,16 @@ def runs(
     on_special: Callable[[bytes, str], None] | None = None,
     on_temp: Callable[[bytes], None] | None = None,
 ) -> Iterator[list[Found]]:
-    """As `scan`, a list for what lies in a row in one directory: so that much of the work for it is done at once."""
+    """Everything below `top`, sorted by raw bytes of the full path (an empty directory's with `/` appended);
+    a list for what lies in a row in one directory, so that much of the work for it is done at once.
+
+    `skip(path, is_directory)` leaves things out, as do `skip_names` (of anything) and `skip_directories`, which cost
+    nothing; our own temporary files always are left out. `on_special(path, what)`
+    hears of FIFOs, sockets and devices, which are left out, never opened; `on_temp(directory)` of our own temporary
+    files, by the directory they lie in. A `top` that is no directory gives
+    one Found with an empty path; one that is not there gives nothing. Raises ReadFailed for a directory that
+    can't be read, Refused where a git repository lies inside.
+    """
     try:
         found = os.lstat(top)
     except (FileNotFoundError, NotADirectoryError):

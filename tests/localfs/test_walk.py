@@ -7,6 +7,8 @@ import random
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -14,11 +16,15 @@ import pytest
 import needs
 from datatool.errors import Refused
 from datatool.localfs.temps import temp_name
-from datatool.localfs.walk import Found, scan
+from datatool.localfs.walk import Found, runs
+
+
+def scan(top: bytes, **options: object) -> Iterator[Found]:
+    return chain.from_iterable(runs(top, **options))  # type: ignore[arg-type]
 
 
 def walked(top: Path, **options: object) -> list[tuple[str, bytes]]:
-    return [(found.kind, found.path) for found in scan(os.fsencode(top), **options)]  # type: ignore[arg-type]
+    return [(found.kind, found.path) for found in scan(os.fsencode(top), **options)]
 
 
 def fill(top: Path, *names: str) -> None:
@@ -181,9 +187,9 @@ def test_an_unreadable_directory_fails_and_does_not_look_empty(tmp_path: Path) -
     program = f"""
 import os
 from datatool.errors import ReadFailed
-from datatool.localfs.walk import scan
+from datatool.localfs.walk import runs
 try:
-    list(scan(os.fsencode({str(tmp_path)!r})))
+    list(runs(os.fsencode({str(tmp_path)!r})))
 except ReadFailed as error:
     print(error, "|", error.path)
 """
