@@ -15,9 +15,9 @@ from pathlib import Path
 import asyncssh
 import pytest
 from conformance import opened
-from sftp_world import QUICK, SftpWorld, names, reconfigure, world_at
+from sftp_world import SftpWorld, names, reconfigure, world_at
 
-from datatool.errors import RemoteBusy, RemoteDenied, RemoteError, RemoteUnreachable
+from datatool.errors import RemoteBusy, RemoteDenied, RemoteError
 from datatool.hashing import digest
 from datatool.remote.sink import Stopped
 from datatool.remote.stores.sftp_errors import KINDS, Kind, kind_of, reason, remote_error
@@ -329,49 +329,7 @@ def test_the_upload_of_a_small_file_over_a_broken_connection_is_busy(world: Sftp
     assert (top / "a").read_bytes() == BIG
 
 
-# Servers that stall
-
-
-@pytest.mark.parametrize("direction", ["up", "down"])
-def test_a_stall_is_busy_after_the_time_allowed(world: SftpWorld, proxy: TcpProxy, direction: str) -> None:
-    top = world.server.directory()
-    (top / "a").write_bytes(BIG)
-    store = world.store(top, port=proxy.port, timeout=QUICK)
-    proxy.fault("stall", at=2 << 20, direction=direction)
-    began = time.monotonic()
-    with pytest.raises(RemoteBusy, match="no answer"):
-        if direction == "up":
-            store.put("b", BIG)
-        else:
-            store.get("a")
-    assert time.monotonic() - began < 5 * QUICK
-    assert store.get("a", 0, 3) == BIG[:3]
-
-
-def test_a_crawling_server_is_busy(world: SftpWorld, proxy: TcpProxy) -> None:
-    top = world.server.directory()
-    (top / "a").write_bytes(BIG)
-    store = world.store(top, port=proxy.port, timeout=QUICK)
-    proxy.fault("rate", at=1 << 20, direction="down", rate=20)
-    with pytest.raises(RemoteBusy, match="no answer"):
-        store.get("a")
-
-
-def test_a_slow_server_is_waited_for(world: SftpWorld, proxy: TcpProxy) -> None:
-    top = world.server.directory()
-    data = BIG[: 600 << 10]
-    (top / "a").write_bytes(data)
-    store = world.store(top, port=proxy.port, timeout=QUICK)
-    proxy.fault("rate", at=50_000, direction="down", rate=100_000)
-    assert store.get("a") == data
-
-
-def test_a_server_that_stalls_during_the_login_is_told_in_time(world: SftpWorld, proxy: TcpProxy) -> None:
-    proxy.fault("stall", at=1200, direction="down")
-    began = time.monotonic()
-    with pytest.raises(RemoteUnreachable, match="no answer"):
-        world.store(port=proxy.port, timeout=QUICK).get("a")
-    assert time.monotonic() - began < 3 * QUICK
+# Servers that refuse
 
 
 def test_a_server_that_closes_before_the_login_is_busy(world: SftpWorld, proxy: TcpProxy) -> None:

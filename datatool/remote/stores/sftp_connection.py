@@ -25,6 +25,8 @@ T = TypeVar("T")
 
 _CHANNELS: Final = 8
 """OpenSSH allows ten sessions in a connection."""
+_ARE_YOU_THERE: Final = b"keepalive@openssh.com"
+"""A request that no server knows; that it says so is what is asked for."""
 
 
 class Connection:
@@ -58,6 +60,15 @@ class Connection:
     def answered(self) -> None:
         """Take note of an answer without payload: as good a sign of life as there is."""
         self.moved += int(self._timeout * 1000) + 1
+
+    def ask_for_life(self) -> None:
+        """Ask the server itself, whatever its file transfer is at, for an answer, which counts as any other does."""
+
+        async def ask() -> None:
+            await self._opened.client._make_global_request(_ARE_YOU_THERE)
+            self.answered()
+
+        self.start(ask())
 
     def borrow(self, *, bulk: bool) -> SFTPClient:
         """A channel: for much data (`bulk`) one of its own, as far as the server allows, else the first one, which is

@@ -82,10 +82,15 @@ class Line:
             return True
         for _ in range(_PATIENCE):
             moved = self._connection.moved
-            done, _pending = wait((future,), self._timeout)
-            if done:
+            rest = self._timeout
+            if working:
+                if wait((future,), rest / 2).done:
+                    return True
+                rest /= 2
+                self._connection.ask_for_life()
+            if wait((future,), rest).done:
                 return True
-            if not working and self._connection.moved - moved < LEAST * self._timeout:
+            if self._connection.moved - moved < LEAST * self._timeout:
                 self._connection.close()
                 return False
         return False
