@@ -6,37 +6,13 @@ import os
 import re
 from pathlib import Path
 
-from datatool.errors import (
-    DatatoolError,
-    GitError,
-    NotFoundError,
-    RemoteDenied,
-    RemoteUnreachable,
-    UnsafeInput,
-    UsageError,
-)
-from datatool.git.command import GitResult, complaint, environment, run_git
+from datatool.errors import UnsafeInput, UsageError
+from datatool.git.command import environment, run_git
+from datatool.git.transport import shown_url, transport_failure
 from datatool.model.paths import show
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]|%0[0ad]", re.IGNORECASE)
-_SECRET = re.compile(r"(://)[^/@\s]*@")
 _SAFE = ("-c", "protocol.ext.allow=never", "-c", "protocol.fd.allow=never")
-
-_DENIED = re.compile(
-    "permission denied|authentication failed|could not read (username|password)|host key verification failed"
-    "|terminal prompts disabled|error: 40[13]"
-)
-_MISSING = re.compile("does not appear to be a git repository|does not exist|repository (.* )?not found")
-_UNREACHABLE = re.compile(
-    "could not resolve|connection (refused|reset)|timed out|unable to (access|connect)|network is unreachable"
-    "|failed to connect|no route to host|early eof|hung up unexpectedly|could not read from remote repository"
-)
-
-_CAUSES: tuple[tuple[re.Pattern[str], type[DatatoolError], str], ...] = (
-    (_DENIED, RemoteDenied, "git clone with the same URL shows what is asked for"),
-    (_MISSING, NotFoundError, "check the URL"),
-    (_UNREACHABLE, RemoteUnreachable, "check the URL and the network"),
-)
 
 
 def clone(url: str, directory: Path, *, progress_to_stderr: bool) -> Path:
@@ -61,7 +37,7 @@ def clone(url: str, directory: Path, *, progress_to_stderr: bool) -> Path:
     arguments = [*_SAFE, "clone", *options, "--", url, os.fspath(directory)]
     result = run_git(arguments, cwd=Path.cwd(), environ=environ, check=False, reads=False, relay=progress_to_stderr)
     if result.code != 0:
-        raise _failed(url, result)
+        raise transport_failure(url, result, verb="git clone")
     return directory
 
 
@@ -77,19 +53,3 @@ def default_directory(url: str) -> str:
     if not name or name in (".", "..") or _CONTROL.search(name):
         raise UsageError(f"{shown_url(url)}: no directory name can be taken from it", hint="name the directory")
     return name
-
-
-def shown_url(url: str) -> str:
-    """A URL as it may be shown: without user and password, control characters escaped."""
-    return show(_SECRET.sub(r"\1", url))
-
-
-def _failed(url: str, result: GitResult) -> DatatoolError:
-    """The error for a clone that failed, with the line of git's or ssh's that tells why."""
-    lines = result.err.splitlines()
-    for pattern, kind, hint in _CAUSES:
-        for line in lines:
-            if pattern.search(line.decode("utf-8", "replace").lower()):
-                return kind(f"{shown_url(url)}: {complaint(line)}", hint=hint)
-    said = complaint(result.err) or f"git clone ended with exit code {result.code}"
-    return GitError(f"{shown_url(url)}: {said}")

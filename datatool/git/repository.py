@@ -1,0 +1,193 @@
+"""A repository that is not the project's own, read without a checkout: a revision, its trees, its blobs.
+
+One on this machine is read where it lies. Another is a bare partial clone in the user's cache (`datatool.git.clones`):
+it has every commit and tree, and blobs come when they are asked for, all of one question in one request.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Final
+
+from datatool.errors import GitError, RemoteUnreachable, RevisionNotFound, UsageError
+from datatool.git.command import GitResult, environment, run_git
+from datatool.git.revision import TreeFile
+from datatool.git.transport import shown_url, transport_failure
+from datatool.model.paths import show
+
+TREE_MODE: Final = 0o040000
+"""git's mode of a directory."""
+_REV = re.compile(r"[0-9A-Za-z_@][\w./+@~^{}#=%,-]*")
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_QUIET: Final = ("-c", "gc.auto=0", "-c", "maintenance.auto=false")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Repository:
+    """Where a repository can be read. `url` is what the user named; `git_dir` where git reads it; `local` is its
+    directory if it lies on this machine and is read there; `protocols` are what git may speak to bring blobs, in the
+    words of GIT_ALLOW_PROTOCOL; `offline` forbids it to bring any."""
+
+    url: str
+    git_dir: Path
+    local: Path | None
+    protocols: str = ""
+    offline: bool = False
+
+    @property
+    def shown(self) -> str:
+        """What to call it in messages: without user and password."""
+        return shown_url(self.url)
+
+
+def ask_foreign(
+    repository: Repository, arguments: Sequence[str | bytes], *, input: bytes | None = None, check: bool = True
+) -> GitResult:
+    """Run a git command that reads what is here; git brings nothing meanwhile."""
+    return run_git(
+        [f"--git-dir={os.fspath(repository.git_dir)}", *_QUIET, *arguments],
+        cwd=repository.git_dir,
+        input=input,
+        check=check,
+        environ=silent_environment(),
+        foreign=True,
+    )
+
+
+def silent_environment(protocols: str = "none") -> dict[str, str]:
+    """The environment for git in another repository, where it may speak only these protocols."""
+    environ = environment(os.environ, foreign=True)
+    environ["GIT_ALLOW_PROTOCOL"] = protocols
+    return environ
+
+
+def commit_of(repository: Repository, rev: str) -> str | None:
+    """The commit that a revision names in what is here; None if there is none."""
+    if not _REV.fullmatch(rev):
+        raise UsageError(f"not a revision: {show(rev)}", hint="name a branch, a tag or a commit")
+    for name in (rev, rev.removeprefix("origin/")):
+        found = ask_foreign(repository, ["rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"], check=False)
+        commit = found.out.decode("ascii", "replace").strip()
+        if found.code == 0 and _COMMIT.fullmatch(commit) and has_commit(repository, commit):
+            return commit
+    return None
+
+
+def has_commit(repository: Repository, commit: str) -> bool:
+    """Whether a commit is here: git takes any full id for one that exists."""
+    return ask_foreign(repository, ["cat-file", "-e", f"{commit}^{{tree}}"], check=False).code == 0
+
+
+def no_such_revision(repository: Repository, rev: str) -> RevisionNotFound:
+    """The error for a revision that a repository does not have, with the nearest names."""
+    found = ask_foreign(repository, ["for-each-ref", "--format=%(refname:short)", "refs/heads", "refs/tags"])
+    names = [os.fsdecode(line) for line in found.out.splitlines()]
+    near = get_close_matches(rev, names, n=3, cutoff=0.6)
+    hint = "did you mean " + ", ".join(show(name) for name in near) + "?" if near else None
+    if hint is None and names:
+        hint = "it has " + ", ".join(show(name) for name in names[:5]) + (", …" if len(names) > 5 else "")
+    return RevisionNotFound(f"{repository.shown}: no revision {show(rev)}", hint=hint)
+
+
+def tree_entries(repository: Repository, commit: str, paths: Sequence[bytes]) -> dict[bytes, TreeFile]:
+    """What lies at exactly these paths of a commit, directories too; paths where nothing lies are left out."""
+    if not paths:
+        return {}
+    found = ask_foreign(repository, ["--literal-pathspecs", "ls-tree", "-z", "--full-tree", commit, "--", *paths])
+    return {file.path: file for file in _parsed(found)}
+
+
+def tree_files(repository: Repository, commit: str, within: bytes = b"") -> list[TreeFile]:
+    """Every file, link and submodule of a commit at or below a path, sorted; sizes only where they cost nothing."""
+    sizes = ["--long"] if repository.local is not None else []
+    some = [within] if within else []
+    words: list[str | bytes] = ["--literal-pathspecs", "ls-tree", "-r", "-z", "--full-tree", *sizes, commit, "--"]
+    return list(_parsed(ask_foreign(repository, [*words, *some])))
+
+
+def _parsed(found: GitResult) -> Iterable[TreeFile]:
+    for field in found.fields():
+        facts, _, path = field.partition(b"\t")
+        words = facts.split()
+        size = int(words[3]) if len(words) > 3 and words[3] != b"-" else None
+        yield TreeFile(path=path, mode=int(words[0], 8), size=size, blob=words[2].decode("ascii"))
+
+
+def bring_blobs(repository: Repository, blobs: Iterable[str]) -> None:
+    """Have these blobs here: those that are not come in one request, and git asks nobody if all are.
+
+    Raises RemoteUnreachable, RemoteDenied, GitError.
+    """
+    wanted = sorted(set(blobs))
+    if repository.local is not None or not wanted:
+        return
+    protocols = "none" if repository.offline else repository.protocols
+    words = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--recurse-submodules=no"]
+    found = run_git(
+        [f"--git-dir={repository.git_dir}", *_QUIET, *words, "--filter=blob:none", "--stdin", "origin"],
+        cwd=repository.git_dir,
+        input="".join(f"{blob}\n" for blob in wanted).encode("ascii"),
+        check=False,
+        environ=silent_environment(protocols),
+        foreign=True,
+        reads=False,
+    )
+    if found.code == 0:
+        return
+    if repository.offline:
+        raise RemoteUnreachable(
+            f"{repository.shown}: not everything is here that this needs, and the network is forbidden",
+            hint="leave out --offline, unset DATATOOL_OFFLINE",
+        )
+    raise transport_failure(repository.url, found)
+
+
+def read_blobs(repository: Repository, blobs: Iterable[str], *, limit: int | None = None) -> Mapping[str, bytes]:
+    """The bytes of blobs by id; those above `limit` bytes are left out. For what fits in memory.
+
+    Raises GitError for one that the repository lacks, and what `bring_blobs` raises.
+    """
+    wanted = sorted(set(blobs))
+    bring_blobs(repository, wanted)
+    if limit is not None:
+        wanted = [blob for blob, size in blob_sizes(repository, wanted).items() if size <= limit]
+    if not wanted:
+        return {}
+    out = ask_foreign(
+        repository, ["cat-file", "--batch", "--buffer"], input="".join(f"{blob}\n" for blob in wanted).encode("ascii")
+    ).out
+    found: dict[str, bytes] = {}
+    at = 0
+    while at < len(out):
+        end = out.index(b"\n", at)
+        words = out[at:end].split(b" ")
+        if len(words) != 3:
+            raise _lacks(repository, words[0].decode("ascii", "replace"))
+        size = int(words[2])
+        found[words[0].decode("ascii")] = out[end + 1 : end + 1 + size]
+        at = end + 2 + size
+    return found
+
+
+def blob_sizes(repository: Repository, blobs: Iterable[str]) -> dict[str, int]:
+    """The sizes of blobs that are here, in bytes. Raises GitError for one that is not."""
+    wanted = "".join(f"{blob}\n" for blob in sorted(set(blobs))).encode("ascii")
+    words = ["cat-file", "--batch-check=%(objectname) %(objectsize)", "--buffer"]
+    found: dict[str, int] = {}
+    for line in ask_foreign(repository, words, input=wanted).out.splitlines():
+        blob, _, size = line.decode("ascii", "replace").partition(" ")
+        if not size.isdigit():
+            raise _lacks(repository, blob)
+        found[blob] = int(size)
+    return found
+
+
+def _lacks(repository: Repository, blob: str) -> GitError:
+    return GitError(
+        f"{repository.shown}: its git repository lacks the object {blob}", hint="git fsck there tells what is damaged"
+    )

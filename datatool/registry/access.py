@@ -1,0 +1,128 @@
+"""How far a registry is trusted: which storage its configuration may send us to (formats §9).
+
+A registry that the user named by a path counts as the user's own. One by URL may name public places only; anything
+else takes a word of the user's: `--remote`, `registry add --trust`, or the same host in the URL that they typed.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from datatool.errors import UnsafeInput
+from datatool.git.repository import Repository
+from datatool.model.settings import Durability
+from datatool.remote.connect import TIMEOUT, connect
+from datatool.remote.url import DIRECTORY, RemoteUrl, parse_url
+from datatool.store.protocol import Store
+
+_PLAIN: Final = frozenset(
+    {"url", "region", "anonymous", "endpoint_url", "port", "pack", "index_list", "compression", "timeout"}
+)
+"""Settings that say nothing but where, and how to read; all others are the user's own to give."""
+_PUBLIC: Final = frozenset({"https", "s3", "s3a", "sftp", "ssh"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Access:
+    """The way to storage for one registry.
+
+    `given` are the settings of a remote that the user typed (`--remote URL --set K=V`), used instead of what the
+    registry names; `trusted` says that the user trusts this registry by name. `scratch` is a directory of this user
+    for what interrupted transfers remember.
+    """
+
+    repository: Repository
+    scratch: Path
+    given: Mapping[str, str] | None = None
+    trusted: bool = False
+    offline: bool = False
+    jobs: int = 8
+    bandwidth: int | None = None
+    ignored: list[str] = field(default_factory=list)
+    """Settings of the registry's that were not used, as `remotes.NAME.KEY`."""
+
+    @property
+    def own(self) -> bool:
+        """Whether the registry counts as the user's own: it may name any place."""
+        return self.trusted or self.repository.local is not None
+
+    def settings(self, name: str, settings: Mapping[str, str]) -> dict[str, str]:
+        """What to use of the settings that a registry gives its remote `name` (or what the user typed instead)."""
+        if self.given is not None:
+            return dict(self.given)
+        self.ignored.extend(f"remotes.{name}.{key}" for key in sorted(settings.keys() - _PLAIN))
+        return {key: value for key, value in settings.items() if key in _PLAIN}
+
+    def store(
+        self, name: str, settings: Mapping[str, str], *, root: Path, mine: Mapping[str, str] | None = None
+    ) -> Store:
+        """The store of a registry's remote. `root` is what relative directories start from; `mine` are settings that
+        this user's own configuration, not the registry's, has for it (credentials, say).
+
+        Raises UnsafeInput for a place that the registry may not send us to, and what `connect` raises.
+        """
+        used = self.settings(name, settings) | (dict(mine or {}) if self.given is None else {})
+        url = parse_url(used.get("url", ""), root=root)
+        if self.given is None and not self.own:
+            self._require_public(name, used, url)
+        return connect(
+            used,
+            root=root,
+            offline=self.offline,
+            durability=Durability.NONE,
+            scratch=self.scratch,
+            jobs=self.jobs,
+            bandwidth=self.bandwidth,
+            timeout=float(used.get("timeout", TIMEOUT)),
+        )
+
+    def _require_public(self, name: str, settings: Mapping[str, str], url: RemoteUrl) -> None:
+        why = None
+        host = host_of(url.shown) if url.protocol != DIRECTORY else None
+        typed = host_of(self.repository.url)
+        if url.protocol == DIRECTORY:
+            why = "a directory of this machine"
+        elif host is not None and typed is not None and host == typed and "endpoint_url" not in settings:
+            return
+        elif "endpoint_url" in settings:
+            why = f"the endpoint {settings['endpoint_url']}"
+        elif url.protocol not in _PUBLIC:
+            why = f"the protocol {url.protocol}://"
+        elif url.protocol not in ("s3", "s3a") and host is not None and is_private(host):
+            why = "an address inside this network"
+        if why is None:
+            return
+        more = "".join(f" --set {key}={settings[key]}" for key in ("endpoint_url", "region") if key in settings)
+        shown = self.repository.shown
+        raise UnsafeInput(
+            f"{shown}: its remote {name} is at {url.shown}, {why}, which another's repository may not name",
+            hint=f"if you trust it: --remote {url.shown}{more}, or datatool registry add --trust NAME {shown}",
+            path=url.shown,
+        )
+
+
+def host_of(url: str) -> str | None:
+    """The host that a URL, or git's `host:path`, names, in lower case.
+
+    >>> host_of("git@Example.com:team/songs"), host_of("ssh://me@h:2222/x"), host_of("/srv/x")
+    ('example.com', 'h', None)
+    """
+    match = re.match(r"[A-Za-z][A-Za-z0-9+.-]*://(?:[^/@]*@)?(\[[^\]]+\]|[^/:?#]+)", url) or re.match(
+        r"(?:[^/@:]+@)?(\[[^\]/]+\]|[^/:\[]+):", url
+    )
+    return match[1].strip("[]").lower() if match is not None else None
+
+
+def is_private(host: str) -> bool:
+    """Whether a host is this machine, or in a network that only its own reach; one that can't be looked up is not."""
+    try:
+        found = {str(item[4][0]) for item in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+    except OSError:
+        return False
+    return any(not ipaddress.ip_address(address.partition("%")[0]).is_global for address in found)
