@@ -11,8 +11,8 @@ import pytest
 from datatool.errors import GitError, NotFoundError, RemoteDenied, RemoteUnreachable, UnsafeInput, UsageError
 from datatool.git import clone as module
 from datatool.git.clone import clone, default_directory
-from datatool.git.transport import shown_url
 from datatool.git.command import GitResult
+from datatool.git.transport import shown_url
 from repositories import commit, git, repository, write
 
 
