@@ -57,3 +57,5 @@ class Silent:
 
 
 SILENT = Silent()
+NOBODY: Task = _SilentTask()
+"""A task that nobody hears of."""

@@ -56,6 +56,20 @@ class Cache:
             if oid not in packed and oid != EMPTY and not os.path.exists(f"{top}/objects/{oid[:2]}/{oid[2:]}")
         }
 
+    def sizes(self, oids: Collection[ObjectId]) -> dict[ObjectId, int]:
+        """The sizes in bytes of objects that are there; those that are not are left out."""
+        packed = self.packs.find_many(oids)
+        found: dict[ObjectId, int] = {}
+        for oid in oids:
+            if oid == EMPTY:
+                found[oid] = 0
+            elif oid in packed:
+                found[oid] = packed[oid].ulen
+            else:
+                with suppress(OSError):
+                    found[oid] = os.lstat(self.loose_path(oid)).st_size
+        return found
+
     def stamp(self) -> bytes:
         """Changes whenever an object comes or goes: the times of the directories that name objects."""
         times: list[int] = []

@@ -65,12 +65,14 @@ def run_git(
     foreign: bool = False,
     reads: bool = True,
     relay: bool = False,
+    output: int | None = None,
 ) -> GitResult:
     """Run git with these arguments in a directory and wait for it.
 
     `environ` stands in for this process's environment. `reads=False` says that the command changes the repository, so
     the user's hooks and fsmonitor stay as configured. `relay` passes what git prints on to our stderr as it comes (the
-    progress of a clone) and returns it as `err`. Raises GitError when git is missing, or fails and `check` is on.
+    progress of a clone) and returns it as `err`; `output` is an open file for what it prints, which is not returned
+    then. Raises GitError when git is missing, or fails and `check` is on.
 
         run_git(["rev-parse", "HEAD"], cwd=Path("."))
     """
@@ -81,7 +83,9 @@ def run_git(
     options = ["-C", os.fspath(cwd), *(_QUIET if reads else ()), *(_FOREIGN if foreign else ())]
     line = [os.fsencode(word) for word in [program, *options, *arguments]]
     try:
-        code, out, err = run_process(line, environment(surroundings, foreign=foreign), input, relay=relay)
+        code, out, err = run_process(
+            line, environment(surroundings, foreign=foreign), input, relay=relay, output=output
+        )
     except OSError as error:
         said = error.strerror or str(error)
         raise GitError(f"git could not be started: {said}", hint="git --version should work") from error

@@ -12,11 +12,12 @@ _RESTORED = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
 def run_process(
-    line: list[bytes], environ: Mapping[str, str], input: bytes | None, *, relay: bool
+    line: list[bytes], environ: Mapping[str, str], input: bytes | None, *, relay: bool, output: int | None = None
 ) -> tuple[int, bytes, bytes]:
     """Run a program, given by its full path, to its end: exit code (minus the signal), stdout, stderr.
 
-    With `relay`, both outputs go to our stderr as they come, and are returned as stderr.
+    With `relay`, both outputs go to our stderr as they come, and are returned as stderr; with `output`, stdout goes
+    into that open file and is not returned.
     Input and stderr lie in memory files, so that only one pipe is open and no side can wait for the other.
     """
     opened: list[int] = []
@@ -29,7 +30,7 @@ def run_process(
             actions.append((os.POSIX_SPAWN_DUP2, source, 0))
         out, target = os.pipe()
         opened += [out, target]
-        actions.append((os.POSIX_SPAWN_DUP2, target, 1))
+        actions.append((os.POSIX_SPAWN_DUP2, target if output is None else output, 1))
         errors = -1 if relay else _memory_file(opened, b"")
         actions.append((os.POSIX_SPAWN_DUP2, target if relay else errors, 2))
         pid = 0

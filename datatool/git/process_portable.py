@@ -10,17 +10,18 @@ _CHUNK = 1 << 16
 
 
 def run_process(
-    line: list[bytes], environ: Mapping[str, str], input: bytes | None, *, relay: bool
+    line: list[bytes], environ: Mapping[str, str], input: bytes | None, *, relay: bool, output: int | None = None
 ) -> tuple[int, bytes, bytes]:
     """Run a program, given by its full path, to its end: exit code (minus the signal), stdout, stderr.
 
-    With `relay`, both outputs go to our stderr as they come, and are returned as stderr.
+    With `relay`, both outputs go to our stderr as they come, and are returned as stderr; with `output`, stdout goes
+    into that open file and is not returned.
     """
     running = subprocess.Popen(
         [os.fsdecode(word) for word in line] if os.name == "nt" else list(line),
         env=dict(environ),
         stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
-        stdout=subprocess.PIPE,
+        stdout=subprocess.PIPE if output is None else output,
         stderr=subprocess.STDOUT if relay else subprocess.PIPE,
     )
     try:
@@ -34,7 +35,7 @@ def run_process(
         running.terminate()
         running.communicate()
         raise
-    return running.returncode, out, err or b""
+    return running.returncode, out or b"", err or b""
 
 
 def _passed_on(source: int) -> bytes:

@@ -174,6 +174,17 @@ def read_blobs(repository: Repository, blobs: Iterable[str], *, limit: int | Non
     return found
 
 
+def copy_blob(repository: Repository, blob: str, fd: int) -> None:
+    """Write one blob that is here into an open file. Raises GitError."""
+    run_git(
+        [f"--git-dir={os.fspath(repository.git_dir)}", "cat-file", "blob", blob],
+        cwd=repository.git_dir,
+        environ=silent_environment(),
+        foreign=True,
+        output=fd,
+    )
+
+
 def blob_sizes(repository: Repository, blobs: Iterable[str]) -> dict[str, int]:
     """The sizes of blobs that are here, in bytes. Raises GitError for one that is not."""
     wanted = "".join(f"{blob}\n" for blob in sorted(set(blobs))).encode("ascii")

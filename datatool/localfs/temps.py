@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import os
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -51,6 +53,17 @@ def new_temp(directory: Path) -> tuple[int, Path]:
             return os.open(path, NEW_FILE, 0o600), path
         except FileExistsError:
             continue
+
+
+@contextmanager
+def scratch_file(directory: Path) -> Iterator[int]:
+    """An empty file to write and read, that is gone afterwards. Raises OSError."""
+    fd, path = new_temp(directory)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+        os.unlink(path)
 
 
 def is_left_over(name: bytes, mtime_ns: int, now_ns: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from datatool.cache.local import Cache
 from datatool.errors import DatatoolError
@@ -23,9 +23,10 @@ class Origin(StrEnum):
     LFS = "lfs"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Offer:
-    """One path of a registry. `path` is raw bytes from the repository's top; `kind` is a letter of `model.entry`
+class Offer(NamedTuple):
+    """One path of a registry; a named tuple, as a registry may have a million.
+
+    `path` is raw bytes from the repository's top; `kind` is a letter of `model.entry`
     (DIRECTORY for an empty one, and for one whose content can't be told: then `problem` says why).
 
     `size` is in bytes where it is known; `oid` the object id where it is known before the bytes are here; `target` a
@@ -75,6 +76,9 @@ class Reader(Protocol):
     def hidden(self, path: bytes) -> bool:
         """Whether a git-tracked file only serves this way of keeping data (a pointer, its configuration, ignore
         lines): `get` of a directory leaves it out."""
+
+    def owns(self, offer: Offer) -> bool:
+        """Whether an offer is this reader's own: its `handle` is of the kind that only this reader makes."""
 
     def bring(self, offers: Sequence[Offer], cache: Cache, task: Task) -> Iterator[Brought]:
         """Have the bytes of offers, which are this reader's, in a cache: each checked against what the registry says

@@ -1,0 +1,169 @@
+"""Everything that a registry offers at one commit, whoever keeps it: its readers as one."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Final
+
+from datatool.cache.local import Cache
+from datatool.errors import PathNotFound, UnsafeInput, UsageError
+from datatool.git.repository import TREE_MODE
+from datatool.model.entry import DIRECTORY
+from datatool.model.paths import PathRefused, check_escape, named
+from datatool.progress import Task
+from datatool.registry.native import SUFFIX
+from datatool.registry.offer import Brought, Offer, Origin, Reader, Root
+from datatool.registry.plain_git import GitReader
+from datatool.registry.view import View
+
+DEPTH: Final = 64
+"""Directories in each other, at most, in what comes from another repository."""
+LENGTH: Final = 4096
+"""Bytes of a path, at most, in what comes from another repository."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Selection:
+    """What one path of a registry stands for: a file, or a directory of `offers` (sorted, each path once).
+
+    `hidden` are git-tracked files that only serve a tool, which were left out; `origin` is who keeps it, the first of
+    several; `whole` its tracked artifact, where the path is exactly one.
+    """
+
+    path: bytes
+    directory: bool
+    offers: tuple[Offer, ...]
+    hidden: tuple[bytes, ...]
+    origin: Origin
+    whole: Root | None = None
+
+
+class Catalog:
+    """One commit of a repository as its readers understand it, the first that knows a path having the word."""
+
+    def __init__(self, view: View, readers: Sequence[Reader]) -> None:
+        self.view = view
+        self._git = GitReader(view)
+        self._readers = [*readers, self._git]
+
+    def roots(self, within: bytes = b"") -> list[Root]:
+        """The tracked files and directories at, below or around a path, sorted."""
+        found: dict[bytes, Root] = {}
+        for reader in self._readers:
+            for root in reader.roots(within):
+                found.setdefault(root.path, root)
+        return sorted(found.values(), key=lambda root: root.path)
+
+    def offers(self, within: bytes = b"", *, data_only: bool = False) -> list[tuple[Reader, Offer]]:
+        """Every file, link and empty directory at or below a path, sorted, with its reader."""
+        found: dict[bytes, tuple[Reader, Offer]] = {}
+        for reader in self._readers:
+            if data_only and reader is self._git:
+                continue
+            for offer in reader.offers(within):
+                found.setdefault(offer.path, (reader, offer))
+        return [found[path] for path in sorted(found)]
+
+    def hidden(self, offer: Offer) -> bool:
+        """Whether a path only serves one of the tools."""
+        return offer.origin is Origin.GIT and any(reader.hidden(offer.path) for reader in self._readers)
+
+    def select(self, path: bytes) -> Selection:
+        """What a path stands for, to be copied from here. Raises PathNotFound, with the nearest name, and UnsafeInput
+        for names that may not come from another repository."""
+        offers = self.offers(path)
+        if not offers and path.endswith(SUFFIX):
+            return self.select(path[: -len(SUFFIX)])
+        if len(offers) == 1 and offers[0][1].path == path and path.endswith(SUFFIX):
+            whole = self._whole(path[: -len(SUFFIX)])
+            if whole is not None:  # its pointer was named
+                return self.select(path[: -len(SUFFIX)])
+        whole = self._whole(path)
+        if not offers:
+            raise self.not_found(path)
+        single = len(offers) == 1 and offers[0][1].path == path and offers[0][1].kind != DIRECTORY
+        chosen: list[Offer] = []
+        hidden: list[bytes] = []
+        for _, offer in offers:
+            if not single and self.hidden(offer):
+                hidden.append(offer.path)
+            else:
+                _check(offer.path)
+                chosen.append(offer)
+        if not chosen:
+            raise self.not_found(path)
+        data = [offer.origin for offer in chosen if offer.origin is not Origin.GIT]
+        return Selection(
+            path=path,
+            directory=not single,
+            offers=tuple(chosen),
+            hidden=tuple(hidden),
+            origin=data[0] if data else Origin.GIT,
+            whole=whole,
+        )
+
+    def _whole(self, path: bytes) -> Root | None:
+        return next((root for root in self.roots(path) if root.path == path), None) if path else None
+
+    def bring(self, offers: Sequence[Offer], cache: Cache, task: Task) -> Iterator[Brought]:
+        """Have the bytes of offers in a cache, each through its own reader."""
+        groups: dict[int, list[Offer]] = defaultdict(list)
+        for offer in offers:
+            groups[next(number for number, reader in enumerate(self._readers) if reader.owns(offer))].append(offer)
+        for number, group in groups.items():
+            yield from self._readers[number].bring(group, cache, task)
+
+    def link_targets(self, offers: Sequence[Offer]) -> dict[bytes, bytes]:
+        """The targets of git-tracked links, by path."""
+        return self._git.links([offer for offer in offers if offer.origin is Origin.GIT])
+
+    def not_found(self, path: bytes) -> PathNotFound:
+        """The error for a path that a registry does not have, with the nearest that it has."""
+        shown = self.view.repository.shown
+        there = self.view.find([path]).get(path)
+        if there is not None and there.mode == TREE_MODE:
+            return PathNotFound(f"{shown}: nothing in {named(path)} can be copied", path=os.fsdecode(path))
+        names = {named(file.path) for file in self.view.files() if not self.hidden(_of(file.path))}
+        names |= {named(root.path) for root in self.roots()}
+        names |= {name.rpartition("/")[0] for name in names}
+        near = get_close_matches(named(path), sorted(names - {""}), n=1)
+        return PathNotFound(
+            f"{shown}: no file or directory {named(path)} at {self.view.commit[:10]}",
+            hint=f"did you mean {near[0]}?" if near else f"datatool list -R {shown} shows what there is",
+            path=os.fsdecode(path),
+        )
+
+
+def registry_path(text: str) -> bytes:
+    """A path inside a registry as it was typed: from the repository's top. Raises UsageError.
+
+    >>> registry_path("./music/songs/"), registry_path(".")
+    (b'music/songs', b'')
+    """
+    if not text:
+        raise UsageError("an empty path", hint="name a file or directory, or . for everything")
+    parts = [
+        part for part in os.fsencode(text).replace(os.fsencode(os.sep), b"/").split(b"/") if part not in (b"", b".")
+    ]
+    if b".." in parts:
+        raise UsageError(f"{text}: leads out of the repository", hint="paths start at the repository's top")
+    return b"/".join(parts)
+
+
+def _check(path: bytes) -> None:
+    try:
+        check_escape(path)
+    except PathRefused as error:
+        raise UnsafeInput(f"{named(path)}: {error.reason}", path=os.fsdecode(path)) from error
+    if len(path) > LENGTH or path.count(b"/") > DEPTH:
+        raise UnsafeInput(
+            f"{named(path)[:100]}…: deeper or longer than is taken from another repository", path=os.fsdecode(path)
+        )
+
+
+def _of(path: bytes) -> Offer:
+    return Offer(path, "f", Origin.GIT)

@@ -1,0 +1,114 @@
+"""From a selection of a registry to objects in a cache and the tree that they make."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from datatool.cache.local import Cache
+from datatool.errors import DatatoolError, FormatError, PartlyDone, UnsafeInput
+from datatool.formats.tree_object import TreeWriter
+from datatool.model.entry import DIRECTORY, SYMLINK, Entry, sort_key
+from datatool.model.oid import ObjectId
+from datatool.model.paths import PathRefused, named
+from datatool.progress import Task
+from datatool.registry.catalog import Catalog, Selection
+from datatool.registry.offer import Offer
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Copied:
+    """What was brought of a selection: `oid` is a file's object, or the tree of all that could be had; `failed` is why
+    the rest could not, by its path in the registry."""
+
+    directory: bool
+    oid: ObjectId
+    size: int
+    files: int
+    executable: bool
+    failed: tuple[tuple[bytes, DatatoolError], ...] = ()
+
+
+def copy_selection(catalog: Catalog, chosen: Selection, cache: Cache, task: Task) -> Copied:
+    """Bring the bytes of a selection into a cache, and save the tree that they make.
+
+    Raises what costs all of it: UnsafeInput for names and links that could do harm, RemoteError and its kin, and the
+    one error of a single file.
+    """
+    failed: list[tuple[bytes, DatatoolError]] = [
+        (offer.path, PartlyDone(f"{named(offer.path)}: {offer.problem}", path=os.fsdecode(offer.path)))
+        for offer in chosen.offers
+        if offer.problem is not None
+    ]
+    sound = [offer for offer in chosen.offers if offer.problem is None]
+    files = [offer for offer in sound if offer.kind not in (SYMLINK, DIRECTORY)]
+    here: dict[bytes, ObjectId] = {}
+    for offer, outcome in catalog.bring(files, cache, task):
+        if isinstance(outcome, DatatoolError):
+            failed.append((offer.path, outcome))
+        else:
+            here[offer.path] = outcome
+    sizes = _sizes(cache, [offer for offer in files if offer.size is None and offer.path in here], here)
+    if not chosen.directory:
+        offer = chosen.offers[0]
+        if failed:
+            raise failed[0][1]
+        if offer.path not in here:
+            raise UnsafeInput(f"{named(offer.path)}: is a link, not a file", path=os.fsdecode(offer.path))
+        size = sizes.get(offer.path, offer.size or 0)
+        return Copied(directory=False, oid=here[offer.path], size=size, files=1, executable=offer.kind == "x")
+    return _tree(catalog, chosen, cache, sound, here, sizes, failed)
+
+
+def _tree(
+    catalog: Catalog,
+    chosen: Selection,
+    cache: Cache,
+    sound: Sequence[Offer],
+    here: dict[bytes, ObjectId],
+    sizes: dict[bytes, int],
+    failed: list[tuple[bytes, DatatoolError]],
+) -> Copied:
+    targets = catalog.link_targets(sound)
+    skip = len(chosen.path) + 1 if chosen.path else 0
+    entries: list[Entry] = []
+    for offer in sound:
+        path = offer.path[skip:]
+        if offer.kind == SYMLINK:
+            target = offer.target if offer.target is not None else targets[offer.path]
+            entries.append(Entry(SYMLINK, path, None, len(target), target))
+        elif offer.kind == DIRECTORY:
+            if path:
+                entries.append(Entry(DIRECTORY, path, None, 0))
+        elif offer.path in here:
+            size = sizes.get(offer.path, offer.size or 0)
+            entries.append(Entry(offer.kind, path, here[offer.path], size))
+    pages: list[tuple[ObjectId, bytes]] = []
+    tree = TreeWriter(lambda oid, data: pages.append((oid, data)))
+    try:
+        for entry in sorted(entries, key=sort_key):
+            tree.add(entry)
+        summary = tree.finish()
+    except PathRefused as error:
+        whole = (chosen.path + b"/" if chosen.path else b"") + error.path
+        raise UnsafeInput(f"{named(whole)}: {error.reason}", path=os.fsdecode(whole)) from error
+    except ValueError as error:
+        shown = catalog.view.repository.shown
+        raise FormatError(f"{shown}: {named(chosen.path)} holds a file that is also a directory: {error}") from error
+    cache.keep(pages)
+    return Copied(
+        directory=True,
+        oid=summary.oid,
+        size=summary.size,
+        files=summary.files,
+        executable=False,
+        failed=tuple(failed),
+    )
+
+
+def _sizes(cache: Cache, offers: Sequence[Offer], here: dict[bytes, ObjectId]) -> dict[bytes, int]:
+    """The sizes of files that only their bytes tell."""
+    by_oid = {here[offer.path]: offer for offer in offers}
+    sizes = cache.sizes(list(by_oid))
+    return {offer.path: sizes[here[offer.path]] for offer in offers}

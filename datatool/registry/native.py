@@ -1,0 +1,398 @@
+"""Data that another datatool project tracks: its pointers at one commit, and its objects.
+
+Objects come from its own cache where it lies on this machine, else from the remotes that its configuration names at
+that commit, or from the one that the user typed. They are never checked against anything but their ids.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from datatool.cache.local import Cache
+from datatool.config.keys import names
+from datatool.errors import DamageFound, DatatoolError, FormatError, PartlyDone, RemoteNotFound
+from datatool.formats.config_file import parse_config, split_key
+from datatool.formats.pointer_file import is_pointer, parse_pointer
+from datatool.formats.tree_object import is_root, parse_root, read_tree
+from datatool.git.revision import POINTER_LIMIT, TreeFile
+from datatool.index.state import State
+from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE
+from datatool.model.oid import ObjectId
+from datatool.model.paths import PathRefused, check_escape, named
+from datatool.model.pointer import ArtifactKind, Pointer
+from datatool.progress import NOBODY, Task
+from datatool.registry.access import Access
+from datatool.registry.offer import Brought, Offer, Origin, Root
+from datatool.registry.view import View
+from datatool.remote.session import Remote
+from datatool.remote.source import RemoteSource
+from datatool.store.objects import Absent, Large, ObjectSource, Small, Wanted
+from datatool.store.transfer import transfer
+
+SUFFIX: Final = b".dt"
+FOLDER: Final = b".datatool"
+CONFIG: Final = b".datatool/config.yaml"
+_REGULAR: Final = (0o100644, 0o100755)
+_SERVES: Final = frozenset({b".gitignore", b".gitattributes", b".gitmodules", b".datatoolignore"})
+_CHUNK: Final = 65_536
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Artifact:
+    path: bytes
+    pointer: Pointer
+
+
+class NativeReader:
+    """Reads the pointers of one commit; `cache` is where lists of directories, and what is brought, are kept."""
+
+    def __init__(self, view: View, access: Access, cache: Cache, *, memory_dir: Path) -> None:
+        """`memory_dir` keeps what is known of remotes."""
+        self._view = view
+        self._access = access
+        self._cache = cache
+        self._memory_dir = memory_dir
+        self._found: dict[bytes, list[_Artifact | Root]] = {}
+        self._configs: dict[bytes, dict[str, str]] = {}
+        self._sources: dict[tuple[bytes, str], RemoteSource] = {}
+        self._own = _own_cache(view)
+
+    # What there is
+
+    def roots(self, within: bytes) -> Iterator[Root]:
+        """The artifacts at, below or around a path."""
+        for item in self._artifacts(within):
+            if isinstance(item, Root):
+                yield item
+                continue
+            pointer = item.pointer
+            yield Root(
+                path=item.path,
+                directory=pointer.kind is ArtifactKind.DIRECTORY,
+                origin=Origin.DATATOOL,
+                size=pointer.size,
+                files=pointer.files,
+                oid=pointer.oid,
+                executable=pointer.executable,
+            )
+
+    def pointer(self, path: bytes) -> Pointer | None:
+        """What the pointer of the artifact at exactly this path says."""
+        found = (item for item in self._artifacts(path) if isinstance(item, _Artifact) and item.path == path)
+        return next((item.pointer for item in found), None)
+
+    def offers(self, within: bytes) -> Iterator[Offer]:
+        """Every data file, link and empty directory at or below a path."""
+        artifacts = [item for item in self._artifacts(within) if isinstance(item, _Artifact)]
+        problems = self._bring_lists(artifacts)
+        for item in self._artifacts(within):
+            if isinstance(item, Root):
+                yield Offer(item.path, FILE, Origin.DATATOOL, problem=item.problem)
+            elif item.path in problems:
+                yield _untold(item, problems[item.path])
+            else:
+                yield from self._of_artifact(item, within)
+
+    def _of_artifact(self, item: _Artifact, within: bytes) -> Iterator[Offer]:
+        pointer = item.pointer
+        if pointer.oid is None:
+            yield _untold(item, "was imported without its data")
+        elif pointer.kind is ArtifactKind.FILE:
+            if len(within) <= len(item.path):
+                kind = EXECUTABLE if pointer.executable else FILE
+                yield Offer(item.path, kind, Origin.DATATOOL, size=pointer.size, oid=pointer.oid, handle=item)
+        else:
+            inside = within[len(item.path) + 1 :] if len(within) > len(item.path) else b""
+            prefix = item.path + b"/"
+            try:
+                if not pointer.files and not inside and not any(True for _ in read_tree(pointer.oid, self._load)):
+                    yield Offer(item.path, DIRECTORY, Origin.DATATOOL, handle=item)
+                for entry in read_tree(pointer.oid, self._load, within=inside):
+                    yield Offer(
+                        prefix + entry.path,
+                        entry.kind,
+                        Origin.DATATOOL,
+                        size=entry.size if entry.kind != DIRECTORY else None,
+                        oid=entry.oid,
+                        target=entry.target,
+                        handle=item,
+                    )
+            except KeyError as error:
+                yield _untold(item, f"its list is not to be had (object {error.args[0][:12]}…)")
+            except FormatError as error:
+                yield _untold(item, error.message)
+
+    def hidden(self, path: bytes) -> bool:
+        """Pointers, ignore lines and datatool's own folder."""
+        parts = path.split(b"/")
+        return parts[-1].endswith(SUFFIX) or parts[-1] in _SERVES or FOLDER in parts
+
+    def _artifacts(self, within: bytes) -> list[_Artifact | Root]:
+        if within not in self._found:
+            files = self._pointer_files(within)
+            texts = self._view.read(files, limit=POINTER_LIMIT)
+            found: list[_Artifact | Root] = []
+            tops: list[bytes] = []
+            for file in files:
+                text = texts.get(file.path)
+                path = file.path[: -len(SUFFIX)]
+                if text is None or not is_pointer(text) or any(path.startswith(top) for top in tops[-1:]):
+                    continue
+                try:
+                    check_escape(path)
+                    found.append(_Artifact(path=path, pointer=parse_pointer(text, name=os.fsdecode(file.path))))
+                    tops.append(path + b"/")
+                except PathRefused as error:
+                    found.append(_broken(path, error.reason))
+                except FormatError as error:
+                    found.append(_broken(path, error.message))
+            self._found[within] = found
+        return self._found[within]
+
+    def _pointer_files(self, within: bytes) -> list[TreeFile]:
+        """The files that may be pointers of what is at, around or below a path."""
+        parts = within.split(b"/") if within else []
+        around = [b"/".join(parts[:depth]) + SUFFIX for depth in range(1, len(parts) + 1)]
+        found = self._view.find([*around, within])
+        direct = [found[path] for path in around if path in found and found[path].mode in _REGULAR]
+        if direct and is_pointer(self._view.read(direct[:1]).get(direct[0].path, b"")):
+            return direct[:1]  # nothing inside an artifact is a pointer
+        if within and within not in found:
+            return direct
+        below = (file for file in self._view.files(within) if file.path.endswith(SUFFIX) and file.mode in _REGULAR)
+        return sorted({*direct, *below}, key=lambda file: file.path)
+
+    # Where its bytes are
+
+    def owns(self, offer: Offer) -> bool:
+        """Whether an offer came from here."""
+        return isinstance(offer.handle, _Artifact)
+
+    def bring(self, offers: Sequence[Offer], cache: Cache, task: Task) -> Iterator[Brought]:
+        """Have the objects of offers in a cache."""
+        groups: dict[bytes, list[Offer]] = defaultdict(list)
+        for offer in offers:
+            assert isinstance(offer.handle, _Artifact)
+            groups[offer.handle.path].append(offer)
+        for group in groups.values():
+            item = group[0].handle
+            assert isinstance(item, _Artifact)
+            wanted = {offer.oid: Wanted(offer.oid, offer.size or 0, offer.path) for offer in group if offer.oid}
+            errors = self._have(item, list(wanted.values()), cache, task)
+            for offer in group:
+                if offer.oid is not None:
+                    yield offer, errors.get(offer.oid, offer.oid)
+
+    def _bring_lists(self, artifacts: Sequence[_Artifact]) -> dict[bytes, str]:
+        """Have the lists of directories; why some can't be had, by artifact."""
+        problems: dict[bytes, str] = {}
+        for item in artifacts:
+            oid = item.pointer.oid
+            if item.pointer.kind is not ArtifactKind.DIRECTORY or oid is None:
+                continue
+            try:
+                self._have_list(item, [oid])
+                data = self._load(oid)
+                if is_root(data):
+                    self._have_list(item, [page.oid for page in parse_root(data)])
+            except KeyError:
+                problems[item.path] = "its list is not to be had"
+            except DatatoolError as error:
+                problems[item.path] = error.message
+        return problems
+
+    def _have_list(self, item: _Artifact, oids: Sequence[ObjectId]) -> None:
+        lacking = [oid for oid in self._cache.missing(oids) if self._own is None or not self._own.has(oid)]
+        errors = self._have(item, [Wanted(oid, 0, item.path, True) for oid in lacking], self._cache, NOBODY)
+        for error in errors.values():
+            raise error
+
+    def _load(self, oid: ObjectId) -> bytes:
+        """A list, from this user's cache or the registry's own."""
+        try:
+            return self._cache.load(oid)
+        except KeyError:
+            if self._own is None:
+                raise
+            return self._own.load(oid)
+
+    def _have(
+        self, item: _Artifact, wanted: Sequence[Wanted], cache: Cache, task: Task
+    ) -> dict[ObjectId, DatatoolError]:
+        """Bring what a cache lacks of an artifact's objects, from wherever it is; why the rest can't be had."""
+        missing = cache.missing([want.oid for want in wanted]) if wanted else set()
+        left = [want for want in wanted if want.oid in missing]
+        here = len(wanted) - len(left)
+        if here:
+            task.advance(files=here, bytes=sum(want.size for want in wanted if want.oid not in missing))
+        if left and self._own is not None:
+            left = _moved(self._own, cache, left, task)
+        failed: DatatoolError | None = None
+        absent: list[Absent] = []
+        label = ""
+        for name in self._remotes(item) if left else []:
+            try:
+                source = self._source(item, name)
+                label = f"its remote {name}"
+                absent = _absent_after(source, cache, left, task)
+            except DatatoolError as error:
+                failed = error
+                continue
+            failed = None
+            left = [found.wanted for found in absent]
+            if not left:
+                break
+        if not left:
+            return {}
+        if failed is not None:
+            return dict.fromkeys((want.oid for want in left), failed)
+        damaged = {found.wanted.oid for found in absent if found.damaged}
+        return {want.oid: _absence(want, self._view, label, damaged=want.oid in damaged) for want in left}
+
+    def _remotes(self, item: _Artifact) -> list[str]:
+        """The names of the remotes to ask, in order."""
+        if self._access.given is not None:
+            return [""]
+        config = self._config(item.path)
+        chosen = item.pointer.remote or config.get("remote")
+        order = [*(names(config.get("read", "")) or ()), *([chosen] if chosen else [])]
+        if not order:
+            shown = self._view.repository.shown
+            raise RemoteNotFound(
+                f"{shown}: names no remote for {named(item.path)}",
+                hint="--remote URL says where its data is",
+                path=os.fsdecode(item.path),
+            )
+        return list(dict.fromkeys(order))
+
+    def _source(self, item: _Artifact, name: str) -> RemoteSource:
+        root = self._project_of(item.path)
+        key = (root, name)
+        if key not in self._sources:
+            config = self._config(item.path)
+            settings = {
+                split_key(flat)[2]: value for flat, value in config.items() if flat.startswith(f"remotes.{name}.")
+            }
+            if self._access.given is None and "url" not in settings:
+                raise RemoteNotFound(f"{self._view.repository.shown}: its configuration has no remote {name}")
+            local = self._view.repository.local
+            top = local / os.fsdecode(root) if local is not None else self._memory_dir
+            store = self._access.store(name, settings, root=Path.cwd() if self._access.given is not None else top)
+            remote = Remote(store, memory_dir=self._memory_dir, project=config.get("project", ""), name=name)
+            remote.open()
+            if remote.format is None:
+                raise PartlyDone(f"{remote.label}: no datatool remote, or nothing was ever pushed there")
+            self._sources[key] = RemoteSource(remote, jobs=self._access.jobs)
+        return self._sources[key]
+
+    def _project_of(self, path: bytes) -> bytes:
+        """The directory of the project that an artifact belongs to: the nearest one with a configuration."""
+        parts = path.split(b"/")[:-1]
+        tops = [b"/".join(parts[:depth]) for depth in range(len(parts), -1, -1)]
+        found = self._view.find([_below(top, CONFIG) for top in tops])
+        return next((top for top in tops if _below(top, CONFIG) in found), b"")
+
+    def _config(self, path: bytes) -> dict[str, str]:
+        top = self._project_of(path)
+        if top not in self._configs:
+            text = self._view.text(_below(top, CONFIG))
+            self._configs[top] = {} if text is None else parse_config(text, name=os.fsdecode(_below(top, CONFIG)))
+        return self._configs[top]
+
+
+class _OwnCache:
+    """The registry's own cache, on this machine: only read."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+        self._wrong: set[ObjectId] = set()
+
+    def has(self, oid: ObjectId) -> bool:
+        return oid not in self._wrong and self._cache.has(oid)
+
+    def load(self, oid: ObjectId) -> bytes:
+        for item in self._cache.read([Wanted(oid, 0, b"", True)]):
+            if isinstance(item, Small):
+                return bytes(item.data)
+        raise KeyError(oid)
+
+    def read(self, wanted: Sequence[Wanted]) -> Iterator[Small | Large | Absent]:
+        wrong = [want for want in wanted if want.oid in self._wrong]
+        yield from (Absent(want) for want in wrong)
+        yield from self._cache.read([want for want in wanted if want.oid not in self._wrong])
+
+    def reject(self, wanted: Wanted) -> None:
+        self._wrong.add(wanted.oid)
+
+
+def _own_cache(view: View) -> _OwnCache | None:
+    if view.repository.local is None:
+        return None
+    common = view.repository.git_dir
+    pointer = common / "commondir"  # a linked work tree's
+    if pointer.is_file():
+        common = (common / pointer.read_text(encoding="utf-8").strip()).resolve()
+    local = common / "datatool"
+    top = local / "cache"
+    try:
+        config = parse_config((local / "config.yaml").read_bytes(), name="config.yaml")
+    except (OSError, FormatError):
+        config = {}
+    if "cache.dir" in config:
+        top = view.repository.local / os.path.expanduser(config["cache.dir"])
+    if not (top / "FORMAT").is_file():
+        return None
+    try:
+        return _OwnCache(Cache(top, State(None)))
+    except FormatError:
+        return None
+
+
+def _moved(source: ObjectSource, cache: Cache, wanted: Sequence[Wanted], task: Task) -> list[Wanted]:
+    """What is still missing after a source gave what it has."""
+    return [found.wanted for found in _absent_after(source, cache, wanted, task)]
+
+
+def _absent_after(source: ObjectSource, cache: Cache, wanted: Sequence[Wanted], task: Task) -> list[Absent]:
+    absent: list[Absent] = []
+    for start in range(0, len(wanted), _CHUNK):
+        with cache.writer() as writer:
+            absent += transfer(source, writer, wanted[start : start + _CHUNK], progress_task=task).absent
+    return absent
+
+
+def _absence(want: Wanted, view: View, where: str, *, damaged: bool) -> DatatoolError:
+    path = os.fsdecode(want.label)
+    what = f"{named(want.label)}: object {want.oid[:12]}…"
+    place = where or "any place that is known"
+    if damaged:
+        return DamageFound(
+            f"{what} is damaged at {place}; nothing wrong was kept",
+            hint=f"whoever has the data of {view.repository.shown} runs datatool push, which heals it",
+            path=path,
+        )
+    return PartlyDone(
+        f"{what} is not on {place}",
+        hint=f"whoever has the data of {view.repository.shown} runs datatool push; then run this again",
+        path=path,
+    )
+
+
+def _untold(item: _Artifact, why: str) -> Offer:
+    kind = DIRECTORY if item.pointer.kind is ArtifactKind.DIRECTORY else FILE
+    return Offer(
+        item.path, kind, Origin.DATATOOL, size=item.pointer.size, oid=item.pointer.oid, problem=why, handle=item
+    )
+
+
+def _broken(path: bytes, why: str) -> Root:
+    return Root(path=path, directory=False, origin=Origin.DATATOOL, problem=why)
+
+
+def _below(top: bytes, name: bytes) -> bytes:
+    return top + b"/" + name if top else name
