@@ -51,6 +51,20 @@ AllTags = Annotated[bool, typer.Option("--all-tags", help="The versions at every
 AllCommits = Annotated[bool, typer.Option("--all-commits", help="The versions of every commit of every ref")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done")]
 
+RemoteUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--remote", metavar="URL", help="Read the data from here, not where the registry says", callback=_not_empty
+    ),
+]
+RemoteSettings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="K=V", help="A setting of --remote; repeat for more")
+]
+SourceRevision = Annotated[
+    str | None,
+    typer.Option("--rev", metavar="REV", help="A branch, tag or commit; the default branch otherwise"),
+]
+
 
 def scope_of(rev: str | None, all_branches: bool, all_tags: bool, all_commits: bool) -> Scope:
     """The versions meant; UsageError where `--rev` meets one of the others."""

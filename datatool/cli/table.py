@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 START = "Start"
 EVERYDAY = "Everyday"
+OTHERS = "Other people's data"
 REPAIR = "Repair"
 
-GROUPS = (START, EVERYDAY, REPAIR)
+GROUPS = (START, EVERYDAY, OTHERS, REPAIR)
 """The headings of `datatool --help`, in order."""
 
 
@@ -104,7 +105,19 @@ COMMANDS: Mapping[str, Row | Family] = {
     "edit": Row("edit", "edit", "Make linked, read-only data writable", EVERYDAY),
     "move": Row("move", "move", "Move data, pointer and ignore line together", EVERYDAY),
     "remove": Row("remove", "remove", "Stop tracking", EVERYDAY),
-    "list": Row("list_", "list_", "List git-tracked and data files together", EVERYDAY),
+    "list": Row("list_", "list_", "List git-tracked and data files together", OTHERS),
+    "get": Row("get", "get", "Download from a registry", OTHERS),
+    "import": Row("import_", "import_", "Get from a registry, and remember the source", OTHERS),
+    "update": Row("update", "update", "Bring imports up to date", OTHERS),
+    "registry": Family(
+        "Give names to registries",
+        OTHERS,
+        {
+            "add": Row("registry", "add", "Give a registry a name", OTHERS),
+            "list": Row("registry", "list_", "List the registries that have a name", OTHERS),
+            "remove": Row("registry", "remove", "Forget a registry's name", OTHERS),
+        },
+    ),
     "cache": Family(
         "Look at the cache and clean it",
         REPAIR,
@@ -133,6 +146,8 @@ def every_row() -> Iterator[tuple[str, Row]]:
 
 REMOTE_STATUS = ("datatool.operations.remote_status", "what_remotes_have")
 """The part of `status` that `--remote` needs: without it, no command that stays here loads what talks to remotes."""
+REGISTRY_LIST = ("datatool.operations.registry_list", "list_registry")
+"""The part of `list` that reads another repository."""
 
 
 def part(place: tuple[str, str]) -> Callable[..., object]:

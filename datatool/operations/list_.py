@@ -12,6 +12,7 @@ from pathlib import Path
 from datatool.errors import DatatoolError, FormatError, LocalError, UsageError
 from datatool.formats.pointer_file import is_pointer, parse_pointer
 from datatool.formats.tree_object import read_tree
+from datatool.git.clones import is_repository_url
 from datatool.git.ignore import tracked_under
 from datatool.git.revision import resolve
 from datatool.git.trees import pointers_at, tree_files_at
@@ -52,6 +53,19 @@ class ListResult:
     entries: tuple[ListEntry, ...]
 
 
+def is_registry(project: Project, word: str | None, *, cwd: Path) -> bool:
+    """Whether a word means another repository, not a path of the project: the name of a registry, a URL, or the top of
+    a repository that is not the project's own."""
+    if word is None:
+        return False
+    if word in project.config.registries() or is_repository_url(word):
+        return True
+    directory = cwd / os.path.expanduser(word)
+    bare = (directory / "HEAD").is_file() and (directory / "objects").is_dir()
+    top = os.path.lexists(directory / ".git")
+    return bare or (top and os.path.realpath(directory) != os.path.realpath(project.root))
+
+
 def list_entries(
     project: Project,
     path: str | None,
@@ -86,7 +100,7 @@ def list_entries(
         raise not_found(project, path, top)
     shown: Iterable[ListEntry] = found.values()
     if not recursive:
-        shown = _one_level(found, os.fsdecode(top))
+        shown = one_level(found, os.fsdecode(top))
     return ListResult(entries=tuple(sorted(shown, key=lambda entry: entry.path)))
 
 
@@ -233,7 +247,7 @@ def _tracked(project: Project, commit: str, top: bytes) -> Iterator[ListEntry]:
         )
 
 
-def _one_level(found: dict[str, ListEntry], top: str) -> Iterator[ListEntry]:
+def one_level(found: dict[str, ListEntry], top: str) -> Iterator[ListEntry]:
     """What lies directly below `top`; a directory that only its content implies is listed as one."""
     prefix = top + "/" if top else ""
     directories: set[str] = set()

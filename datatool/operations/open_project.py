@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from datatool.errors import LocalError
+from datatool.errors import LocalError, ProjectNotFound
 from datatool.model.paths import see_from
 from datatool.project.project import Project
 from datatool.project.project import open_project as open_at
@@ -30,3 +30,11 @@ def open_project(
             hint=f"git config --global --add safe.directory {project.root}" if project.unsafe else "git init",
         )
     return project
+
+
+def project_if_any(*, flags: Mapping[str, str], environ: Mapping[str, str]) -> Project | None:
+    """The project around the current directory, for commands that work without one too; use it with `with`."""
+    try:
+        return open_project(None, flags=flags, environ=environ)
+    except ProjectNotFound:
+        return None

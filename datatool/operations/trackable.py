@@ -18,12 +18,16 @@ from datatool.project.project import Project
 from datatool.workspace.pointers import SUFFIX, read_pointer_file
 
 
-def refuse_untrackable(project: Project, targets: Sequence[Target], *, force: bool) -> None:
+def refuse_untrackable(project: Project, targets: Sequence[Target], *, force: bool, new: bool = False) -> None:
     """Raise for the first target that can't be tracked, with what would make it possible; nothing is changed, but with
-    `force` files are taken out of git. Raises PathNotFound, UsageError, Refused, UnsafeInput."""
+    `force` files are taken out of git. `new` targets need not be there yet.
+
+    Raises PathNotFound, UsageError, Refused, UnsafeInput.
+    """
     for target in targets:
         check_parents(os.fsencode(project.root), target.path)
-        _check_kind(project, target)
+        if not new or os.path.lexists(project.workspace.full(target.path)):
+            _check_kind(project, target)
         if target.artifact is not None:
             continue
         path, name = target.path, named(target.path)

@@ -68,6 +68,10 @@ class Catalog:
                 found.setdefault(offer.path, (reader, offer))
         return [found[path] for path in sorted(found)]
 
+    def tracked(self, within: bytes = b"") -> Iterator[Offer]:
+        """What git itself tracks at or below a path; files that stand for data kept elsewhere are among them."""
+        return self._git.offers(within)
+
     def hidden(self, offer: Offer) -> bool:
         """Whether a path only serves one of the tools."""
         return offer.origin is Origin.GIT and any(reader.hidden(offer.path) for reader in self._readers)

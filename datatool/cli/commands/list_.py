@@ -3,50 +3,88 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from datatool.cli.command import command
-from datatool.cli.options import Revision
+from datatool.cli.options import RemoteSettings, RemoteUrl
 from datatool.cli.screen import aligned, human_size
 from datatool.cli.session import Session
+from datatool.cli.table import REGISTRY_LIST, part
+from datatool.errors import ProjectNotFound
 from datatool.model.paths import show
 from datatool.operations import list_ as operation
-from datatool.operations.open_project import open_project
+from datatool.operations.open_project import project_if_any
+from datatool.operations.reach import Reach, settings_here
 
 
-@command("datatool list", "datatool list -R --long data", "datatool list --rev v1.0 --data-only")
+@command("datatool list", "datatool list -R --long data", "datatool list https://example.org/registry.git --rev v1.0")
 def list_(
     session: Session,
-    path: Annotated[str | None, typer.Argument(metavar="[PATH]", help="A file or directory of the project")] = None,
+    repo: Annotated[
+        str | None,
+        typer.Argument(metavar="[REPO]", help="A registry: a path, a URL or its name; this project otherwise"),
+    ] = None,
+    path: Annotated[str | None, typer.Argument(metavar="[PATH]", help="A file or directory of it")] = None,
     recursive: Annotated[bool, typer.Option("-R", "--recursive", help="Go into directories")] = False,
-    rev: Revision = None,
+    rev: Annotated[
+        str | None, typer.Option("--rev", metavar="REV", help="A branch, tag or commit instead of what is there now")
+    ] = None,
     tree: Annotated[bool, typer.Option("--tree", help="Show directories as a tree")] = False,
     data_only: Annotated[bool, typer.Option("--data-only", help="Leave out what git tracks")] = False,
     long: Annotated[bool, typer.Option("--long", help="Show sizes, origins and ids")] = False,
+    remote: RemoteUrl = None,
+    setting: RemoteSettings = None,
 ) -> int:
     """List git-tracked and data files together.
 
-    Shows what the project offers, at any revision, whether the data is here or not.
+    Shows what a project or registry offers, at any revision, without a checkout or a full clone.
     """
-    with open_project(None, flags=session.flags, environ=session.environ) as project:
-        result = operation.list_entries(
-            project,
-            path,
-            cwd=session.cwd,
-            recursive=recursive or tree,
-            rev=rev,
-            data_only=data_only,
-            offline=session.offline,
-        )
-        root = project.root
+    root: Path | None = None
+    project = project_if_any(flags=session.flags, environ=session.environ)
+    with project or nullcontext():
+        if project is not None and path is None and not operation.is_registry(project, repo, cwd=session.cwd):
+            root = project.root
+            result = operation.list_entries(
+                project,
+                repo,
+                cwd=session.cwd,
+                recursive=recursive or tree,
+                rev=rev,
+                data_only=data_only,
+                offline=session.offline,
+            )
+        elif repo is None:
+            raise ProjectNotFound(
+                "not inside a datatool project",
+                hint="datatool list REPO lists a registry; datatool init makes a project",
+            )
+        else:
+            result = part(REGISTRY_LIST)(  # type: ignore[assignment]
+                repo,
+                path,
+                cwd=session.cwd,
+                config=settings_here(project, flags=session.flags, environ=session.environ),
+                environ=session.environ,
+                recursive=recursive or tree,
+                rev=rev,
+                data_only=data_only,
+                reach=Reach(remote=remote, settings=setting or (), offline=session.offline),
+            )
     for entry in result.entries:
         if entry.problem:
             session.progress.warn(f"{show(entry.path)}: {entry.problem}")
 
     def lines() -> Iterator[str]:
-        names = [session.see(root, entry.path, directory=entry.kind == "directory") for entry in result.entries]
+        names = [
+            show(entry.path) + "/" * (entry.kind == "directory")
+            if root is None
+            else session.see(root, entry.path, directory=entry.kind == "directory")
+            for entry in result.entries
+        ]
         if tree:
             return _tree(names)
         return iter(_long(result.entries, names)) if long else iter(names)

@@ -1,0 +1,94 @@
+"""`datatool import`: get, and a pointer that remembers the source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from datatool.cli.command import command
+from datatool.cli.commands.get import Repo
+from datatool.cli.options import Jobs, RemoteSettings, RemoteUrl, SourceRevision
+from datatool.cli.session import Session
+from datatool.model.paths import show
+from datatool.operations import import_ as operation
+from datatool.operations.imports import Imported
+from datatool.operations.open_project import open_project
+from datatool.operations.reach import Reach
+
+
+@command(
+    "datatool import https://example.org/registry.git music/songs",
+    "datatool import ../registry model.bin -o models/base.bin --rev v1.0",
+)
+def import_(
+    session: Session,
+    repo: Repo,
+    path: Annotated[str, typer.Argument(metavar="PATH", help="A file or directory of the registry")],
+    out: Annotated[
+        str | None, typer.Option("-o", "--out", metavar="OUT", help="A new name, or a directory to put it into")
+    ] = None,
+    rev: SourceRevision = None,
+    no_download: Annotated[bool, typer.Option("--no-download", help="Only write the pointer")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace what is there; unsaved files go to lost+found")
+    ] = False,
+    remote: RemoteUrl = None,
+    setting: RemoteSettings = None,
+    jobs: Jobs = None,
+) -> int:
+    """Get from a registry, and remember the source.
+
+    The pointer keeps repository, path, revision and commit, so that `datatool update` can follow.
+    """
+    with open_project(None, flags=session.flags, environ=session.environ) as project:
+        result = operation.import_(
+            project,
+            repo,
+            path,
+            cwd=session.cwd,
+            out=out,
+            rev=rev,
+            download=not no_download,
+            force=force,
+            environ=session.environ,
+            reach=Reach(remote=remote, settings=setting or (), offline=session.offline, jobs=jobs),
+            progress=session.progress,
+        )
+        root = project.root
+
+    def lines() -> Iterator[str]:
+        for item in result.artifacts:
+            where = f"{show(item.source.repo or '')} at {(item.source.commit or '')[:10]}"
+            what = "without its data" if no_download else f"{item.added:,} new"
+            yield f"imported {session.see(root, item.path)} from {where}  {what}"
+
+    return session.finish(
+        {"artifacts": [imported_fields(item) for item in result.artifacts], "staged": list(result.staged)},
+        lines,
+        chatter=True,
+    )
+
+
+def imported_fields(item: Imported) -> dict[str, object]:
+    """An import as JSON."""
+    source = item.source
+    return {
+        "path": item.path,
+        "pointer": item.pointer,
+        "source": {
+            "repo": source.repo,
+            "path": source.path,
+            "rev": source.rev,
+            "commit": source.commit,
+            "origin": source.origin,
+            "url": source.url,
+            "etag": source.etag,
+        },
+        "changed": item.changed,
+        "added": item.added,
+        "modified": item.modified,
+        "deleted": item.deleted,
+        "available": item.available,
+    }

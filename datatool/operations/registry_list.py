@@ -1,0 +1,97 @@
+"""What another repository offers at a revision, without a checkout or a full clone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from datatool.config.load import Config
+from datatool.errors import UsageError
+from datatool.model.entry import DIRECTORY, EXECUTABLE, SYMLINK
+from datatool.model.oid import prefixed
+from datatool.operations.list_ import ListEntry, ListResult, one_level
+from datatool.operations.reach import Reach
+from datatool.operations.registries import registry_place, user_cache
+from datatool.registry.catalog import Catalog, registry_path
+from datatool.registry.offer import Offer, Origin, Root
+from datatool.registry.open import open_registry
+
+
+def list_registry(
+    where: str,
+    path: str | None,
+    *,
+    cwd: Path,
+    config: Config,
+    environ: Mapping[str, str],
+    recursive: bool = False,
+    rev: str | None = None,
+    data_only: bool = False,
+    reach: Reach | None = None,
+) -> ListResult:
+    """List what is at or below `path` of a registry, one level deep unless `recursive`.
+
+    What can't be read is listed with its `problem`. Raises PathNotFound, RevisionNotFound, UsageError for an empty
+    revision, RemoteUnreachable, RemoteDenied.
+    """
+    if rev == "":
+        raise UsageError("an empty revision", hint="leave --rev out for the default branch")
+    place = registry_place(where, cwd=cwd, config=config, environ=environ, reach=reach or Reach())
+    top = registry_path(path) if path is not None else b""
+    with user_cache(environ, otherwise=cwd) as cache:
+        catalog = open_registry(place, rev, cache)
+        found: dict[str, ListEntry] = {}
+        for root in catalog.roots(top):
+            if root.path == top or not top or root.path.startswith(top + b"/"):
+                found[os.fsdecode(root.path)] = _of_root(root)
+        for entry in _entries(catalog, top, recursive=recursive, data_only=data_only):
+            if entry.path not in found or found[entry.path].problem is None:
+                found[entry.path] = _better(found.get(entry.path), entry)
+    if top and not found:
+        raise catalog.not_found(top)
+    shown = found.values() if recursive else one_level(found, os.fsdecode(top))
+    return ListResult(entries=tuple(sorted(shown, key=lambda entry: entry.path)))
+
+
+def _entries(catalog: Catalog, top: bytes, *, recursive: bool, data_only: bool) -> Iterator[ListEntry]:
+    """The single files: without `recursive` a tracked directory that lies below is not opened."""
+    if not recursive:
+        around = [root for root in catalog.roots(top) if root.path == top or top.startswith(root.path + b"/")]
+        if not around:
+            for offer in () if data_only else catalog.tracked(top):
+                yield _of_offer(offer)
+            return
+    for _, offer in catalog.offers(top, data_only=data_only):
+        yield _of_offer(offer)
+
+
+def _better(root: ListEntry | None, entry: ListEntry) -> ListEntry:
+    """A tracked file is told of twice: by its pointer, and by what brings it."""
+    return entry if root is None or (root.kind == entry.kind and entry.origin != Origin.GIT.value) else root
+
+
+def _of_root(root: Root) -> ListEntry:
+    return ListEntry(
+        path=os.fsdecode(root.path),
+        kind="directory" if root.directory else "file",
+        origin=root.origin.value,
+        size=root.size,
+        oid=prefixed(root.oid) if root.oid is not None else None,
+        executable=root.executable,
+        problem=root.problem,
+    )
+
+
+def _of_offer(offer: Offer) -> ListEntry:
+    kind = {SYMLINK: "symlink", DIRECTORY: "directory"}.get(offer.kind, "file")
+    oid = offer.oid if offer.origin is not Origin.GIT else None
+    return ListEntry(
+        path=os.fsdecode(offer.path),
+        kind=kind,
+        origin=offer.origin.value,
+        size=offer.size,
+        oid=prefixed(oid) if oid is not None else None,
+        executable=offer.kind == EXECUTABLE,
+        problem=offer.problem,
+    )

@@ -1,0 +1,161 @@
+"""Bring imports up to date: only new objects travel, and unsaved edits are never lost."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from datatool.errors import DatatoolError, PathNotFound, UsageError
+from datatool.git.clones import tip_of
+from datatool.model.paths import named
+from datatool.model.pointer import Source
+from datatool.operations.failures import Failure, failure_of
+from datatool.operations.import_ import record
+from datatool.operations.imports import Imported, bring_version, counts, place_of, text_of, with_source
+from datatool.operations.reach import Reach
+from datatool.operations.targets import name_of, select
+from datatool.progress import SILENT, Progress
+from datatool.project.project import Project
+from datatool.registry.catalog import registry_path
+from datatool.registry.open import open_registry
+from datatool.workspace.pointers import Artifact
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UpdateResult:
+    """Every import that was meant, those that failed by path, and the files staged in git."""
+
+    artifacts: tuple[Imported, ...]
+    failed: tuple[tuple[str, Failure], ...]
+    staged: tuple[str, ...]
+
+
+def update(
+    project: Project,
+    targets: Sequence[str] = (),
+    *,
+    cwd: Path,
+    rev: str | None = None,
+    latest: bool = False,
+    check: bool = False,
+    dry_run: bool = False,
+    force: bool = False,
+    environ: Mapping[str, str],
+    reach: Reach | None = None,
+    progress: Progress = SILENT,
+) -> UpdateResult:
+    """Move imports to what their source has now: of the revision that they follow, of `rev` (which they follow from
+    then on), or of the default branch (`latest`).
+
+    `check` only asks which have news, one question a source; `dry_run` also says what would change. One failing
+    import does not stop the others, and is left as it was. Raises PathNotFound, UsageError.
+    """
+    if rev == "":
+        raise UsageError("an empty revision", hint="--latest follows the default branch again")
+    if rev is not None and latest:
+        raise UsageError("--rev and --latest exclude each other")
+    chosen, broken = select(project, targets, cwd)
+    failed = [(name_of(error), failure_of(error)) for error in broken]
+    found = {item.artifact.path: item.artifact for item in chosen}
+    imports = {path: item for path, item in found.items() if _follows(item)}
+    for path, item in found.items():
+        if targets and path not in imports:
+            raise _no_import(item)
+    done: list[Imported] = []
+    staged: list[str] = []
+    tips: dict[tuple[str, str | None], str | None] = {}
+    for path, artifact in sorted(imports.items()):
+        try:
+            one, more = _update_one(
+                project,
+                artifact,
+                rev=rev,
+                latest=latest,
+                look=check,
+                dry=dry_run,
+                force=force,
+                environ=environ,
+                reach=reach or Reach(),
+                progress=progress,
+                tips=tips,
+            )
+            done.append(one)
+            staged += more
+        except DatatoolError as error:
+            failed.append((os.fsdecode(path), failure_of(error)))
+    return UpdateResult(artifacts=tuple(done), failed=tuple(failed), staged=tuple(sorted(set(staged))))
+
+
+def _follows(artifact: Artifact) -> bool:
+    source = artifact.pointer.source
+    return source is not None and source.repo is not None
+
+
+def _no_import(artifact: Artifact) -> PathNotFound:
+    return PathNotFound(
+        f"{named(artifact.path)}: was not imported, so there is nothing to follow",
+        hint="datatool import REPO PATH brings data that can be updated",
+        path=artifact.name,
+    )
+
+
+def _update_one(
+    project: Project,
+    artifact: Artifact,
+    *,
+    rev: str | None,
+    latest: bool,
+    look: bool,
+    dry: bool,
+    force: bool,
+    environ: Mapping[str, str],
+    reach: Reach,
+    progress: Progress,
+    tips: dict[tuple[str, str | None], str | None],
+) -> tuple[Imported, tuple[str, ...]]:
+    source = artifact.pointer.source
+    assert source is not None
+    follow = None if latest else rev or source.rev
+    place = place_of(project, artifact.path, source, environ=environ, reach=reach)
+    base = os.fspath(place.base) if place.where == source.repo else ""
+    key = (f"{base}\n{place.where}", follow)
+    if key not in tips:
+        tips[key] = tip_of(place.repository(), follow) if not place.offline else None
+    tip = tips[key]
+    wanted = replace(source, rev=follow)
+    same = tip is not None and tip == source.commit and artifact.pointer.oid is not None
+    if same and wanted == source:
+        return _as_it_is(artifact, source), ()
+    if look:
+        return _as_it_is(artifact, source, available=tip), ()
+    catalog = open_registry(place, tip or follow, project.cache)
+    noted = replace(wanted, commit=catalog.view.commit)
+    found, chosen = bring_version(
+        project, catalog, registry_path(source.path or "."), label=named(artifact.path), progress=progress
+    )
+    noted = replace(noted, origin=chosen.origin.value)
+    pointer = with_source(found, artifact.pointer, noted)
+    text = text_of(pointer, artifact)
+    added, modified, deleted = counts(project.cache, artifact.pointer, pointer)
+    staged: tuple[str, ...] = ()
+    if not dry and text != artifact.text:
+        staged = record(project, artifact.path, pointer, artifact, download=True, force=force, progress=progress)
+    result = Imported(
+        path=artifact.name,
+        pointer=artifact.name + ".dt",
+        source=noted if not dry else source,
+        changed=text != artifact.text and not dry,
+        added=added,
+        modified=modified,
+        deleted=deleted,
+        available=catalog.view.commit if dry and text != artifact.text else None,
+    )
+    return result, staged
+
+
+def _as_it_is(artifact: Artifact, source: Source, *, available: str | None = None) -> Imported:
+    return Imported(
+        path=artifact.name, pointer=artifact.name + ".dt", source=source, changed=False, available=available
+    )
