@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +24,9 @@ from datatool.model.paths import named
 from datatool.model.pointer import ArtifactKind
 from datatool.operations.cached import is_cached
 from datatool.operations.failures import Failure, failure_of
+from datatool.operations.imports import can_be_restored, restore_import
 from datatool.operations.push import one_per_path, own_remote_missing
+from datatool.operations.reach import Reach
 from datatool.operations.remote_access import Connection, connect_to, named_in_hints
 from datatool.operations.remote_names import read_order, remote_name
 from datatool.operations.scope import Scope
@@ -84,6 +87,7 @@ def fetch(
         Transferred(path=name_of(error), ok=False, error=failure_of(error)) for error in broken
     ]
     totals = Totals()
+    from_source: list[Version] = []
     groups: dict[tuple[str, ...], list[_Wish]] = {}
     stamp = project.cache.stamp()
     for version in chosen:
@@ -100,14 +104,28 @@ def fetch(
             try:
                 order = read_order(project, remote, version.pointer)
             except RemoteNotFound as error:
-                results.append(own_remote_missing(version, remote, error))
+                if remote is None and can_be_restored(version.pointer):
+                    from_source.append(version)
+                else:
+                    results.append(own_remote_missing(version, remote, error))
                 continue
             wish = _Wish(version, may_stay=not targets and not version.pointer.push)
             groups.setdefault(order, []).append(wish)
     asked: list[str] = []
     for names, wishes in groups.items():
         alone = len(groups) == 1 and not results
-        results += _from_each(project, names, wishes, totals, asked, alone, force, dry_run, jobs, offline, progress)
+        alone = alone and not any(can_be_restored(wish.version.pointer) for wish in wishes)
+        for wish, item in _from_each(
+            project, names, wishes, totals, asked, alone, force, dry_run, jobs, offline, progress
+        ):
+            if not item.ok and remote is None and can_be_restored(wish.version.pointer):
+                from_source.append(wish.version)
+            else:
+                results.append(item)
+    reach = Reach(offline=offline, jobs=jobs)
+    for version in from_source:
+        asked.append(version.pointer.source.repo if version.pointer.source and version.pointer.source.repo else "")
+        results.append(_from_source(project, version, reach, totals, dry_run=dry_run, progress=progress))
     for item in results:
         if item.stays:
             progress.hint(f"{item.path}: stays on the machine that has it (push: false)")
@@ -147,7 +165,7 @@ def _from_each(
     jobs: int | None,
     offline: bool,
     progress: Progress,
-) -> Iterator[Transferred]:
+) -> Iterator[tuple[_Wish, Transferred]]:
     """Fetch from the first remote, and what it does not have from the next; what became of each wish.
 
     A remote that can't be used is passed over with a warning, unless it is the last one; `alone` raises its error.
@@ -177,13 +195,30 @@ def _from_each(
             progress.warn(f"remote {name}: {failed.message}; asking {names[number + 1]} instead")
         for wish in left:
             if wish not in again:
-                yield _transferred(wish, connection)
+                yield wish, _transferred(wish, connection)
         for wish in again:
             wish.absent.clear()
             wish.error = None
         left = again
         if not left:
             return
+
+
+def _from_source(
+    project: Project, version: Version, reach: Reach, totals: Totals, *, dry_run: bool, progress: Progress
+) -> Transferred:
+    """Get an import from where it came, at the commit that its pointer names: no remote of this project has it."""
+    if dry_run:
+        totals.objects += version.pointer.files or 1
+        totals.bytes += version.pointer.size or 0
+        return Transferred(path=version.name, ok=True)
+    try:
+        restore_import(project, version.path, version.pointer, environ=os.environ, reach=reach, progress=progress)
+    except DatatoolError as error:
+        return Transferred(path=version.name, ok=False, error=failure_of(error))
+    totals.objects += version.pointer.files or 1
+    totals.bytes += version.pointer.size or 0
+    return Transferred(path=version.name, ok=True)
 
 
 class _Fetch:

@@ -73,7 +73,7 @@ def import_(
     if download:
         found, chosen = bring_version(project, catalog, wanted, label=named(target), progress=progress)
     else:
-        found, chosen = look_at_version(catalog, wanted)
+        found, chosen = look_at_version(catalog, wanted, project.cache)
     noted = _noted(project, place.where, target, cwd)
     source = source_of(noted, os.fsdecode(wanted) or ".", rev, catalog, chosen)
     pointer = with_source(found, None, source)

@@ -19,7 +19,7 @@ from datatool.operations.space import room_for
 from datatool.progress import Progress
 from datatool.project.project import Project
 from datatool.registry.catalog import Catalog, Selection, registry_path
-from datatool.registry.copying import copy_selection
+from datatool.registry.copying import copy_known, copy_selection, known
 from datatool.registry.offer import Origin
 from datatool.registry.open import Place, open_registry
 from datatool.workspace.pointers import Artifact
@@ -74,7 +74,7 @@ def bring_version(
     return pointer, chosen
 
 
-def look_at_version(catalog: Catalog, path: bytes) -> tuple[Pointer, Selection]:
+def look_at_version(catalog: Catalog, path: bytes, cache: Cache) -> tuple[Pointer, Selection]:
     """What a registry has at a path, as far as that can be told without its bytes."""
     chosen = catalog.select(path)
     whole = chosen.whole
@@ -82,9 +82,15 @@ def look_at_version(catalog: Catalog, path: bytes) -> tuple[Pointer, Selection]:
     pointer = Pointer(kind=kind, oid=None)
     if whole is not None and whole.origin is Origin.DATATOOL and whole.oid is not None and not whole.problem:
         pointer = Pointer(kind=kind, oid=whole.oid, size=whole.size, files=whole.files, executable=whole.executable)
-    elif not chosen.directory and chosen.offers[0].oid is not None:
-        offer = chosen.offers[0]
-        pointer = Pointer(kind=kind, oid=offer.oid, size=offer.size or 0, executable=offer.kind == "x")
+    elif all(known(offer) for offer in chosen.offers):
+        copied = copy_known(catalog, chosen, cache)
+        pointer = Pointer(
+            kind=kind,
+            oid=copied.oid,
+            size=copied.size,
+            files=copied.files if copied.directory else None,
+            executable=copied.executable,
+        )
     return pointer, chosen
 
 
@@ -146,6 +152,12 @@ def counts(cache: Cache, old: Pointer | None, new: Pointer) -> tuple[int, int, i
 
 def _counts(entry: Entry | None) -> int:
     return int(entry is not None and entry.kind != "d")
+
+
+def can_be_restored(pointer: Pointer) -> bool:
+    """Whether a version can be had from where it was imported from."""
+    source = pointer.source
+    return source is not None and source.repo is not None and source.commit is not None and pointer.oid is not None
 
 
 def restore_import(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from datatool.errors import DatatoolError, PathNotFound, UsageError
 from datatool.git.clones import tip_of
+from datatool.git.repository import has_commit, tree_entries
 from datatool.model.paths import named
 from datatool.model.pointer import Source
 from datatool.operations.failures import Failure, failure_of
@@ -19,8 +20,12 @@ from datatool.operations.targets import name_of, select
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
 from datatool.registry.catalog import registry_path
-from datatool.registry.open import open_registry
-from datatool.workspace.pointers import Artifact
+from datatool.registry.offer import Origin
+from datatool.registry.open import Place, open_registry
+from datatool.workspace.pointers import SUFFIX, Artifact
+
+_SIMPLE = (Origin.DATATOOL, Origin.GIT, Origin.LFS)
+"""Where the path itself, or the pointer beside it, says all."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,7 +130,7 @@ def _update_one(
         tips[key] = tip_of(place.repository(), follow) if not place.offline else None
     tip = tips[key]
     wanted = replace(source, rev=follow)
-    same = tip is not None and tip == source.commit and artifact.pointer.oid is not None
+    same = tip is not None and artifact.pointer.oid is not None and _is_same(place, source, tip)
     if same and wanted == source:
         return _as_it_is(artifact, source), ()
     if look:
@@ -137,6 +142,8 @@ def _update_one(
     )
     noted = replace(noted, origin=chosen.origin.value)
     pointer = with_source(found, artifact.pointer, noted)
+    if found.oid == artifact.pointer.oid and wanted == source and found.executable == artifact.pointer.executable:
+        return _as_it_is(artifact, source), ()  # the commit is another, and has the same: nothing is new
     text = text_of(pointer, artifact)
     added, modified, deleted = counts(project.cache, artifact.pointer, pointer)
     staged: tuple[str, ...] = ()
@@ -153,6 +160,23 @@ def _update_one(
         available=catalog.view.commit if dry and text != artifact.text else None,
     )
     return result, staged
+
+
+def _is_same(place: Place, source: Source, tip: str) -> bool:
+    """Whether a commit has at the path what the import was taken from, as far as that can be told without asking."""
+    if tip == source.commit:
+        return True
+    repository = place.repository()
+    if source.commit is None or source.origin not in _SIMPLE or not repository.git_dir.exists():
+        return False
+    if not (has_commit(repository, tip) and has_commit(repository, source.commit)):
+        return False
+    parts = registry_path(source.path or ".").split(b"/")
+    paths = [b"/".join(parts[:depth]) + SUFFIX for depth in range(1, len(parts) + 1)]
+    if parts == [b""]:
+        return False
+    wanted = [*paths, b"/".join(parts)]
+    return tree_entries(repository, tip, wanted) == tree_entries(repository, source.commit, wanted)
 
 
 def _as_it_is(artifact: Artifact, source: Source, *, available: str | None = None) -> Imported:

@@ -49,6 +49,29 @@ def copy_selection(catalog: Catalog, chosen: Selection, cache: Cache, task: Task
             failed.append((offer.path, outcome))
         else:
             here[offer.path] = outcome
+    return _made(catalog, chosen, cache, sound, here, failed)
+
+
+def known(offer: Offer) -> bool:
+    """Whether a registry tells all that a tree says of an offer, without its bytes."""
+    return offer.problem is None and (offer.kind in (SYMLINK, DIRECTORY) or None not in (offer.oid, offer.size))
+
+
+def copy_known(catalog: Catalog, chosen: Selection, cache: Cache) -> Copied:
+    """What `copy_selection` would give where every offer is `known`: only the tree is saved."""
+    here = {offer.path: offer.oid for offer in chosen.offers if offer.oid is not None}
+    return _made(catalog, chosen, cache, chosen.offers, here, [])
+
+
+def _made(
+    catalog: Catalog,
+    chosen: Selection,
+    cache: Cache,
+    sound: Sequence[Offer],
+    here: dict[bytes, ObjectId],
+    failed: list[tuple[bytes, DatatoolError]],
+) -> Copied:
+    files = [offer for offer in sound if offer.kind not in (SYMLINK, DIRECTORY)]
     sizes = _sizes(cache, [offer for offer in files if offer.size is None and offer.path in here], here)
     if not chosen.directory:
         offer = chosen.offers[0]
