@@ -100,6 +100,7 @@ def get(
                 raise UsageError(f"{one.name}: two of the paths would have this name", hint="get one of them with -o")
         size = sum(offer.size or 0 for item in chosen for offer in item.offers)
         files = sum(len(item.offers) for item in chosen)
+        catalog.prepare(chosen)
         got: list[Got] = []
         with progress.task("getting", bytes=size or None, files=files) as task:
             for item, to in zip(chosen, outs, strict=True):

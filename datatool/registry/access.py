@@ -16,6 +16,7 @@ from typing import Final
 
 from datatool.errors import UnsafeInput
 from datatool.git.repository import Repository
+from datatool.model.paths import show
 from datatool.model.settings import Durability
 from datatool.remote.connect import TIMEOUT, connect
 from datatool.remote.url import DIRECTORY, RemoteUrl, parse_url
@@ -98,11 +99,12 @@ class Access:
             why = "an address inside this network"
         if why is None:
             return
+        place = url.shown if url.protocol != DIRECTORY else show(settings["url"])
         more = "".join(f" --set {key}={settings[key]}" for key in ("endpoint_url", "region") if key in settings)
         shown = self.repository.shown
         raise UnsafeInput(
-            f"{shown}: its remote {name} is at {url.shown}, {why}, which another's repository may not name",
-            hint=f"if you trust it: --remote {url.shown}{more}, or datatool registry add --trust NAME {shown}",
+            f"{shown}: its remote {name} is at {place}, {why}, which another's repository may not name",
+            hint=f"if you trust it: --remote {place}{more}, or datatool registry add --trust NAME {shown}",
             path=url.shown,
         )
 

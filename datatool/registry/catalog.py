@@ -121,6 +121,10 @@ class Catalog:
         for number, group in groups.items():
             yield from self._readers[number].bring(group, cache, task)
 
+    def prepare(self, selections: Sequence[Selection]) -> None:
+        """Have what git keeps of selections here, in one request."""
+        self._git.prepare([offer for item in selections for offer in item.offers if offer.origin is Origin.GIT])
+
     def link_targets(self, offers: Sequence[Offer]) -> dict[bytes, bytes]:
         """The targets of git-tracked links, by path."""
         return self._git.links([offer for offer in offers if offer.origin is Origin.GIT])

@@ -37,9 +37,7 @@ def copy_selection(catalog: Catalog, chosen: Selection, cache: Cache, task: Task
     one error of a single file.
     """
     failed: list[tuple[bytes, DatatoolError]] = [
-        (offer.path, PartlyDone(f"{named(offer.path)}: {offer.problem}", path=os.fsdecode(offer.path)))
-        for offer in chosen.offers
-        if offer.problem is not None
+        (offer.path, _problem(offer)) for offer in chosen.offers if offer.problem is not None
     ]
     sound = [offer for offer in chosen.offers if offer.problem is None]
     files = [offer for offer in sound if offer.kind not in (SYMLINK, DIRECTORY)]
@@ -49,7 +47,17 @@ def copy_selection(catalog: Catalog, chosen: Selection, cache: Cache, task: Task
             failed.append((offer.path, outcome))
         else:
             here[offer.path] = outcome
+    if failed and not here:
+        raise failed[0][1]
     return _made(catalog, chosen, cache, sound, here, failed)
+
+
+def _problem(offer: Offer) -> DatatoolError:
+    text = f"{named(offer.path)}: {offer.problem}"
+    if offer.error is None:
+        return PartlyDone(text, path=os.fsdecode(offer.path))
+    offer.error.message = text
+    return offer.error
 
 
 def known(offer: Offer) -> bool:

@@ -16,7 +16,7 @@ from typing import Final
 from datatool.cache.local import Cache
 from datatool.config.keys import names
 from datatool.errors import DamageFound, DatatoolError, FormatError, PartlyDone, RemoteNotFound
-from datatool.formats.config_file import parse_config, split_key
+from datatool.formats.config_file import LIMIT, parse_config, split_key
 from datatool.formats.pointer_file import is_pointer, parse_pointer
 from datatool.formats.tree_object import is_root, parse_root, read_tree
 from datatool.git.revision import POINTER_LIMIT, TreeFile
@@ -94,7 +94,8 @@ class NativeReader:
             if isinstance(item, Root):
                 yield Offer(item.path, FILE, Origin.DATATOOL, problem=item.problem)
             elif item.path in problems:
-                yield _untold(item, problems[item.path])
+                error = problems[item.path]
+                yield _untold(item, error.message)._replace(error=error)
             else:
                 yield from self._of_artifact(item, within)
 
@@ -135,13 +136,18 @@ class NativeReader:
     def _artifacts(self, within: bytes) -> list[_Artifact | Root]:
         if within not in self._found:
             files = self._pointer_files(within)
-            texts = self._view.read(files, limit=POINTER_LIMIT)
+            texts = self._view.read([*files, *self._configs_above(within)], limit=LIMIT)
             found: list[_Artifact | Root] = []
             tops: list[bytes] = []
             for file in files:
                 text = texts.get(file.path)
                 path = file.path[: -len(SUFFIX)]
-                if text is None or not is_pointer(text) or any(path.startswith(top) for top in tops[-1:]):
+                if (
+                    text is None
+                    or len(text) > POINTER_LIMIT
+                    or not is_pointer(text)
+                    or any(path.startswith(top) for top in tops[-1:])
+                ):
                     continue
                 try:
                     check_escape(path)
@@ -154,13 +160,20 @@ class NativeReader:
             self._found[within] = found
         return self._found[within]
 
+    def _configs_above(self, within: bytes) -> list[TreeFile]:
+        """Configurations that may be needed soon: they come with the pointers, in one request."""
+        parts = within.split(b"/") if within else []
+        tops = [b"/".join(parts[:depth]) for depth in range(len(parts) + 1)]
+        return list(self._view.find([_below(top, CONFIG) for top in tops]).values())
+
     def _pointer_files(self, within: bytes) -> list[TreeFile]:
         """The files that may be pointers of what is at, around or below a path."""
         parts = within.split(b"/") if within else []
         around = [b"/".join(parts[:depth]) + SUFFIX for depth in range(1, len(parts) + 1)]
         found = self._view.find([*around, within])
         direct = [found[path] for path in around if path in found and found[path].mode in _REGULAR]
-        if direct and is_pointer(self._view.read(direct[:1]).get(direct[0].path, b"")):
+        texts = self._view.read([*direct, *self._configs_above(within)], limit=LIMIT) if direct else {}
+        if direct and is_pointer(texts.get(direct[0].path, b"")):
             return direct[:1]  # nothing inside an artifact is a pointer
         if within and within not in found:
             return direct
@@ -188,9 +201,9 @@ class NativeReader:
                 if offer.oid is not None:
                     yield offer, errors.get(offer.oid, offer.oid)
 
-    def _bring_lists(self, artifacts: Sequence[_Artifact]) -> dict[bytes, str]:
+    def _bring_lists(self, artifacts: Sequence[_Artifact]) -> dict[bytes, DatatoolError]:
         """Have the lists of directories; why some can't be had, by artifact."""
-        problems: dict[bytes, str] = {}
+        problems: dict[bytes, DatatoolError] = {}
         for item in artifacts:
             oid = item.pointer.oid
             if item.pointer.kind is not ArtifactKind.DIRECTORY or oid is None:
@@ -201,9 +214,9 @@ class NativeReader:
                 if is_root(data):
                     self._have_list(item, [page.oid for page in parse_root(data)])
             except KeyError:
-                problems[item.path] = "its list is not to be had"
+                problems[item.path] = PartlyDone("its list is not to be had")
             except DatatoolError as error:
-                problems[item.path] = error.message
+                problems[item.path] = error
         return problems
 
     def _have_list(self, item: _Artifact, oids: Sequence[ObjectId]) -> None:

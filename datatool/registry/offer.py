@@ -41,6 +41,8 @@ class Offer(NamedTuple):
     target: bytes | None = None
     problem: str | None = None
     handle: object = None
+    error: DatatoolError | None = None
+    """What `problem` says, where it is more than that it is not here."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -54,6 +54,10 @@ class GitReader:
         files = [offer.handle for offer in offers if offer.kind == SYMLINK and isinstance(offer.handle, TreeFile)]
         return self._view.read(files, limit=1 << 16)
 
+    def prepare(self, offers: Sequence[Offer]) -> None:
+        """Have the bytes of offers in the repository, to be brought later."""
+        self._view.bring(offer.handle for offer in offers if isinstance(offer.handle, TreeFile))
+
     def bring(self, offers: Sequence[Offer], cache: Cache, task: Task) -> Iterator[Brought]:
         """Save the files into a cache, as any data: their ids are known then."""
         files = [(offer, offer.handle) for offer in offers if isinstance(offer.handle, TreeFile)]
