@@ -13,7 +13,9 @@ _DENIED = re.compile(
     "permission denied|authentication failed|could not read (username|password)|host key verification failed"
     "|terminal prompts disabled|error: 40[13]"
 )
-_MISSING = re.compile("does not appear to be a git repository|does not exist|repository (.* )?not found")
+_MISSING = re.compile(
+    "does not appear to be a git repository|does not exist|repository not exported|repository (.* )?not found"
+)
 _UNREACHABLE = re.compile(
     "could not resolve|connection (refused|reset)|timed out|unable to (access|connect)|network is unreachable"
     "|failed to connect|no route to host|early eof|hung up unexpectedly|could not read from remote repository"

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from datatool.cache.local import Cache
 from datatool.config.keys import names
@@ -20,6 +20,7 @@ from datatool.formats.config_file import LIMIT, parse_config, split_key
 from datatool.formats.pointer_file import is_pointer, parse_pointer
 from datatool.formats.tree_object import is_root, parse_root, read_tree
 from datatool.git.revision import POINTER_LIMIT, TreeFile
+from datatool.hashing import digest
 from datatool.index.state import State
 from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE
 from datatool.model.oid import ObjectId
@@ -42,6 +43,17 @@ _SERVES: Final = frozenset({b".gitignore", b".gitattributes", b".gitmodules", b"
 _CHUNK: Final = 65_536
 
 
+class Followed(Protocol):
+    """Another registry, at the commit that an import was taken from."""
+
+    def copy(self, path: bytes, cache: Cache, task: Task) -> None:
+        """Bring everything at a path into a cache, with the tree that it makes. Raises DatatoolError."""
+
+
+Follow = Callable[[str, str | None, bytes], Followed]
+"""Opens a repository as a pointer names it, at a commit; the last word is the directory of that pointer."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Artifact:
     path: bytes
@@ -51,12 +63,13 @@ class _Artifact:
 class NativeReader:
     """Reads the pointers of one commit; `cache` is where lists of directories, and what is brought, are kept."""
 
-    def __init__(self, view: View, access: Access, cache: Cache, *, memory_dir: Path) -> None:
-        """`memory_dir` keeps what is known of remotes."""
+    def __init__(self, view: View, access: Access, cache: Cache, *, memory_dir: Path, follow: Follow) -> None:
+        """`memory_dir` keeps what is known of remotes; `follow` opens the registry that an import came from."""
         self._view = view
         self._access = access
         self._cache = cache
         self._memory_dir = memory_dir
+        self._follow = follow
         self._found: dict[bytes, list[_Artifact | Root]] = {}
         self._configs: dict[bytes, dict[str, str]] = {}
         self._sources: dict[tuple[bytes, str], RemoteSource] = {}
@@ -220,7 +233,7 @@ class NativeReader:
         return problems
 
     def _have_list(self, item: _Artifact, oids: Sequence[ObjectId]) -> None:
-        lacking = [oid for oid in self._cache.missing(oids) if self._own is None or not self._own.has(oid)]
+        lacking = [oid for oid in self._cache.missing(oids) if self._own is None or not self._own.has_list(oid)]
         errors = self._have(item, [Wanted(oid, 0, item.path, True) for oid in lacking], self._cache, NOBODY)
         for error in errors.values():
             raise error
@@ -248,7 +261,11 @@ class NativeReader:
         failed: DatatoolError | None = None
         absent: list[Absent] = []
         label = ""
-        for name in self._remotes(item) if left else []:
+        try:
+            names_to_ask = self._remotes(item) if left else []
+        except RemoteNotFound as error:
+            names_to_ask, failed = [], error
+        for name in names_to_ask:
             try:
                 source = self._source(item, name)
                 label = f"its remote {name}"
@@ -260,12 +277,26 @@ class NativeReader:
             left = [found.wanted for found in absent]
             if not left:
                 break
+        if left and item.pointer.source is not None and item.pointer.source.repo is not None:
+            try:
+                self._bring_from_source(item, cache, task)
+            except DatatoolError as error:
+                failed = failed or error
+            missing = cache.missing([want.oid for want in left])
+            left = [want for want in left if want.oid in missing]
         if not left:
             return {}
         if failed is not None:
             return dict.fromkeys((want.oid for want in left), failed)
         damaged = {found.wanted.oid for found in absent if found.damaged}
         return {want.oid: _absence(want, self._view, label, damaged=want.oid in damaged) for want in left}
+
+    def _bring_from_source(self, item: _Artifact, cache: Cache, task: Task) -> None:
+        """Have an import's objects here from where it was imported from, whole."""
+        source = item.pointer.source
+        assert source is not None and source.repo is not None
+        other = self._follow(source.repo, source.commit, os.path.dirname(item.path))
+        other.copy(os.fsencode(source.path or "."), cache, task)
 
     def _remotes(self, item: _Artifact) -> list[str]:
         """The names of the remotes to ask, in order."""
@@ -324,15 +355,27 @@ class _OwnCache:
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
         self._wrong: set[ObjectId] = set()
+        self._lists: dict[ObjectId, bytes] = {}
 
-    def has(self, oid: ObjectId) -> bool:
-        return oid not in self._wrong and self._cache.has(oid)
+    def has_list(self, oid: ObjectId) -> bool:
+        """Whether a list is there, and right."""
+        try:
+            self.load(oid)
+        except KeyError:
+            return False
+        return True
 
     def load(self, oid: ObjectId) -> bytes:
-        for item in self._cache.read([Wanted(oid, 0, b"", True)]):
-            if isinstance(item, Small):
-                return bytes(item.data)
-        raise KeyError(oid)
+        """A list. Raises KeyError."""
+        if oid not in self._lists:
+            for item in self._cache.read([Wanted(oid, 0, b"", True)]) if oid not in self._wrong else ():
+                if isinstance(item, Small) and digest(item.data) == oid:
+                    self._lists[oid] = bytes(item.data)
+                    break
+            else:
+                self._wrong.add(oid)
+                raise KeyError(oid)
+        return self._lists[oid]
 
     def read(self, wanted: Sequence[Wanted]) -> Iterator[Small | Large | Absent]:
         wrong = [want for want in wanted if want.oid in self._wrong]

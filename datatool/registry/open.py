@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 from datatool.cache.local import Cache
-from datatool.git.clones import find_repository, resolve_commit
+from datatool.errors import UnsafeInput
+from datatool.git.clones import find_repository, is_repository_url, local_directory, resolve_commit
 from datatool.git.repository import Repository
+from datatool.progress import Task
 from datatool.registry.access import Access
-from datatool.registry.catalog import Catalog
+from datatool.registry.catalog import Catalog, registry_path
+from datatool.registry.copying import copy_selection
 from datatool.registry.native import NativeReader
 from datatool.registry.offer import Reader
 from datatool.registry.view import View
+
+DEPTH: Final = 8
+"""Imports of imports, at most, that are followed to the data."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,6 +39,8 @@ class Place:
     offline: bool = False
     jobs: int = 8
     bandwidth: int | None = None
+    depth: int = 0
+    """How many imports led here."""
 
     def repository(self) -> Repository:
         """Its repository; nothing is asked yet. Raises UsageError, UnsafeInput, NotFoundError, GitError."""
@@ -52,5 +63,41 @@ def open_registry(place: Place, rev: str | None, cache: Cache) -> Catalog:
         jobs=place.jobs,
         bandwidth=place.bandwidth,
     )
-    readers: list[Reader] = [NativeReader(view, access, cache, memory_dir=place.home / "remotes")]
+    follow = partial(_followed, place, repository, cache)
+    readers: list[Reader] = [NativeReader(view, access, cache, memory_dir=place.home / "remotes", follow=follow)]
     return Catalog(view, readers)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Other:
+    """The registry that an import came from."""
+
+    catalog: Catalog
+
+    def copy(self, path: bytes, cache: Cache, task: Task) -> None:
+        """Bring everything at a path into a cache."""
+        chosen = self.catalog.select(registry_path(os.fsdecode(path)))
+        copied = copy_selection(self.catalog, chosen, cache, task)
+        if copied.failed:
+            raise copied.failed[0][1]
+
+
+def _followed(
+    place: Place, repository: Repository, cache: Cache, where: str, commit: str | None, directory: bytes
+) -> _Other:
+    """Open what a pointer of a registry names as its source; what that may be depends on how the registry was named.
+
+    Raises UnsafeInput for a place on this machine that another's repository names, and for a chain without end.
+    """
+    shown = repository.shown
+    if place.depth >= DEPTH:
+        raise UnsafeInput(f"{shown}: imports of imports, {DEPTH} deep, without the data", path=where)
+    own = repository.local is not None
+    if not own and (not is_repository_url(where) or local_directory(where, place.base) is not None):
+        raise UnsafeInput(
+            f"{shown}: was itself imported from {where}, a directory, which another's repository may not name",
+            path=where,
+        )
+    base = repository.local / os.fsdecode(directory) if repository.local is not None else place.base
+    other = replace(place, where=where, base=base, given=None, trusted=False, depth=place.depth + 1)
+    return _Other(catalog=open_registry(other, commit, cache))

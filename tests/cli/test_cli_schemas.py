@@ -112,6 +112,29 @@ def test_documents_of_upkeep_are_as_their_schemas_say(world: World) -> None:
     check(world.ok("clone", str(world.root), str(world.top / "bare"), "--no-pull", "--json"))
 
 
+def test_documents_of_registries_are_as_their_schemas_say(world: World) -> None:
+    registry = World(world.top / "other", name="registry")
+    registry.write("data/a.csv", b"1")
+    registry.write("src/a.py", b"1")
+    registry.ok("add", "data")
+    registry.commit()
+    check(world.ok("registry", "add", "songs", str(registry.root), "--json"))
+    assert check(world.ok("registry", "list", "--json"))["registries"]
+    assert check(world.ok("list", "songs", "-R", "--json"))["entries"]
+    assert check(world.ok("get", "songs", "data", "src", "-o", "out", "--json"))["artifacts"]
+    world.write("out/data/a.csv", b"2")
+    world.fails(7, "get", "songs", "data", "-o", "out", "--json")
+    assert check(world.ok("import", "songs", "data", "--json"))["artifacts"][0]["changed"]
+    check(world.ok("update", "--check", "--json"))
+    registry.write("data/a.csv", b"3")
+    registry.ok("add", "data")
+    registry.commit()
+    world.write("data/a.csv", b"my own")
+    assert check(world.fails(7, "update", "--json"))["failed"]
+    assert check(world.ok("update", "--force", "--json"))["artifacts"][0]["modified"] == 1
+    check(world.ok("registry", "remove", "songs", "--json"))
+
+
 def test_errors_are_as_their_schema_says(world: World) -> None:
     for code, words in ((2, ["add"]), (3, ["status", "nothere"]), (3, ["config", "get", "cache.dir"]), (2, ["frob"])):
         ran = world.fails(code, *words, "--json")
