@@ -34,6 +34,7 @@ from datatool.model.settings import Durability
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _SCP = re.compile(r"(?:[^/@:]+@)?(\[[^]/]+\]|[^/:\[]+):(?!/?/)(.*)|(?:[^/@:]+@)(\[[^]/]+\]|[^/:\[]+):(/.*)", re.DOTALL)
 _HELPER = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*::")
+_OPTION = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?:[^/@]*@)?-|[^/:]*@-|-")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]|%0[0ad]", re.IGNORECASE)
 _HEX = re.compile(r"[0-9a-f]{4,64}")
 _FULL = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -86,6 +87,8 @@ def find_repository(where: str, *, base: Path, clones: Path, offline: bool) -> R
         raise UnsafeInput(
             f"{shown_url(where)}: no URL of a repository", hint="name a directory, or a URL such as https://"
         )
+    if _OPTION.match(where):
+        raise UnsafeInput(f"{shown_url(where)}: a host or user that starts with a dash", hint="check the URL")
     directory = local_directory(where, base)
     if directory is not None:
         return _on_this_machine(where, directory, clones, offline)
