@@ -145,7 +145,8 @@ def every_row() -> Iterator[tuple[str, Row]]:
 
 
 REMOTE_STATUS = ("datatool.operations.remote_status", "what_remotes_have")
-"""The part of `status` that `--remote` needs: without it, no command that stays here loads what talks to remotes."""
+SOURCE_STATUS = ("datatool.operations.remote_status", "what_sources_have")
+"""The parts of `status` that `--remote` needs: without it, no command that stays here loads what talks to remotes."""
 REGISTRY_LIST = ("datatool.operations.registry_list", "list_registry")
 """The part of `list` that reads another repository."""
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from datatool.errors import RemoteNotFound
 from datatool.formats.shard import Root
 from datatool.model.pointer import ArtifactKind
+from datatool.operations.imports import can_be_restored
 from datatool.operations.push import wanted_by
+from datatool.operations.reach import Reach
 from datatool.operations.remote_access import connect_to, named_in_hints
 from datatool.operations.remote_names import remote_name
 from datatool.operations.targets import select
+from datatool.operations.update import update
+from datatool.progress import Progress
 from datatool.project.project import Project
 from datatool.remote.check import present
 from datatool.remote.check import status as recorded
@@ -28,6 +34,37 @@ def what_remotes_have(
     return on_remote(project, [item.artifact for item in selections], remote_name, offline=offline)
 
 
+def what_sources_have(
+    project: Project,
+    targets: Sequence[str] = (),
+    *,
+    cwd: Path,
+    environ: Mapping[str, str],
+    offline: bool = False,
+    progress: Progress,
+) -> dict[bytes, str]:
+    """The commits that imports could be updated to, one question a source; a source that can't be asked is a warning.
+
+    Raises PathNotFound.
+    """
+    selections, _ = select(project, targets, cwd)
+    imports = [item.artifact.path for item in selections if can_be_restored(item.artifact.pointer)]
+    if not imports:
+        return {}
+    found = update(
+        project,
+        [os.path.relpath(os.fsdecode(project.workspace.full(path)), cwd) for path in imports],
+        cwd=cwd,
+        check=True,
+        environ=environ,
+        reach=Reach(offline=offline),
+        progress=progress,
+    )
+    for path, failure in found.failed:
+        progress.warn(f"{path}: its source can't be asked: {failure.message}", hint=failure.hint)
+    return {os.fsencode(item.path): item.available for item in found.artifacts if item.available is not None}
+
+
 def on_remote(
     project: Project, artifacts: Sequence[Artifact], given: str | None, *, offline: bool
 ) -> dict[bytes, bool]:
@@ -36,8 +73,12 @@ def on_remote(
     groups: dict[str, list[Artifact]] = {}
     for artifact in artifacts:
         if artifact.pointer.oid is not None:
-            groups.setdefault(remote_name(project, given, artifact.pointer), []).append(artifact)
-    if not groups:
+            try:
+                groups.setdefault(remote_name(project, given, artifact.pointer), []).append(artifact)
+            except RemoteNotFound:
+                if given is not None or not can_be_restored(artifact.pointer):
+                    raise
+    if not groups and not any(can_be_restored(artifact.pointer) for artifact in artifacts):
         remote_name(project, given)
     found: dict[bytes, bool] = {}
     for name, group in groups.items():

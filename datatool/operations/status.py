@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from datatool.errors import DatatoolError, FormatError
@@ -58,6 +58,8 @@ class ArtifactStatus:
     error: Failure | None = None
     moved: bool = False
     """Whether the pointer names another version than the one that was last put here."""
+    available: str | None = None
+    """The commit that an update of this import would go to, where its source was asked and has news."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,13 +77,15 @@ def status(
     *,
     cwd: Path,
     there: Mapping[bytes, bool] | None = None,
+    news: Mapping[bytes, str] | None = None,
     remote_name: str | None = None,
     progress: Progress = SILENT,
 ) -> StatusResult:
     """Look at artifacts; nothing is changed, and files are hashed only where size and times can't tell.
 
-    `there` is what `remote_status.what_remotes_have` found, where the remotes were asked; `remote_name` the remote
-    whose memory tells what is pushed, instead of the default one. Raises PathNotFound, RemoteNotFound.
+    `there` is what `remote_status.what_remotes_have` found, where the remotes were asked, and `news` the newer commits
+    of imports' sources that `remote_status.what_sources_have` found; `remote_name` is the remote whose memory tells
+    what is pushed, instead of the default one. Raises PathNotFound, RemoteNotFound.
 
     >>> status(project, cwd=Path.cwd()).clean  # doctest: +SKIP
     True
@@ -103,7 +107,8 @@ def status(
     found: list[ArtifactStatus] = []
     with progress.task("looking", files=len(selections)) as task:
         for item in selections:
-            found.append(_one(project, item, states, there or {}, pushed, stamp))
+            one = _one(project, item, states, there or {}, pushed, stamp)
+            found.append(replace(one, available=news.get(item.artifact.path)) if news else one)
             task.advance(files=1)
     found += [_broken(error) for error in broken]
     notes = [f"git refuses this repository, so its part is left out: {project.unsafe}"] if project.unsafe else []

@@ -257,3 +257,29 @@ def test_only_new_objects_travel(registry: World, project: World, daemon: GitDae
     project.ok("update")
     new = {path for path in (project.cache / "objects").rglob("*") if path.is_file()} - have
     assert len(new) == 3, "two songs and the list"
+
+
+def test_status_tells_of_news_only_when_asked(registry: World, project: World, daemon: GitDaemon) -> None:
+    project.ok("registry", "add", "songs", daemon.url("registry"), "--trust")
+    project.ok("import", "songs", "music/songs")
+    project.ok("import", "songs", "src")
+    commit = second_version(registry)
+    before = daemon.requests
+    assert project.json("status")["artifacts"][0]["available"] is None
+    assert daemon.requests == before
+    found = {item["path"]: item for item in project.json("status", "--remote")["artifacts"]}
+    assert daemon.requests - before == 1
+    assert found["songs"]["available"] == commit
+    assert "datatool update songs has news" in project.ok("status", "--remote").out
+    project.ok("update")
+    assert all(item["available"] is None for item in project.json("status", "--remote")["artifacts"])
+
+
+def test_status_asks_sources_also_where_no_remote_is(registry: World, tmp_path: Path) -> None:
+    alone = World(tmp_path / "a", name="alone", init=False)
+    alone.root.mkdir()
+    alone.git("init", "-q")
+    alone.ok("init")
+    alone.ok("import", registry.root, "model.bin")
+    found = alone.json("status", "--remote")["artifacts"][0]
+    assert (found["remote"], found["available"]) == (None, None)

@@ -12,7 +12,7 @@ from datatool.cli.command import command
 from datatool.cli.options import OptionalTargets
 from datatool.cli.screen import aligned, counted, human_size
 from datatool.cli.session import Session, failure_fields
-from datatool.cli.table import REMOTE_STATUS, part
+from datatool.cli.table import REMOTE_STATUS, SOURCE_STATUS, part
 from datatool.model.paths import show
 from datatool.operations import status as operation
 from datatool.operations.open_project import open_project
@@ -42,12 +42,21 @@ def status(
     --remote asks. With -v the changed files of directories are named.
     """
     with open_project(None, flags=session.flags, environ=session.environ) as project:
-        there = None
+        there = news = None
         if ask_remote:
             ask = cast("Callable[..., Mapping[bytes, bool]]", part(REMOTE_STATUS))
             there = ask(project, paths or (), cwd=session.cwd, remote_name=remote, offline=session.offline)
+            look = cast("Callable[..., Mapping[bytes, str]]", part(SOURCE_STATUS))
+            news = look(
+                project,
+                paths or (),
+                cwd=session.cwd,
+                environ=session.environ,
+                offline=session.offline,
+                progress=session.progress,
+            )
         result = operation.status(
-            project, paths or (), cwd=session.cwd, there=there, remote_name=remote, progress=session.progress
+            project, paths or (), cwd=session.cwd, there=there, news=news, remote_name=remote, progress=session.progress
         )
         root = project.root
     failures = [item.error for item in result.artifacts if item.error]
@@ -77,6 +86,7 @@ def _fields(item: operation.ArtifactStatus) -> dict[str, object]:
         "cached": item.cached,
         "remote": item.remote,
         "pushed": item.pushed,
+        "available": item.available,
         "size": item.size,
         "files": item.files,
         "changes": {
@@ -134,6 +144,7 @@ def _row(session: Session, root: Path, item: operation.ArtifactStatus) -> tuple[
                     f"pointer {item.pointer_state}",
                     "moved to another version" if item.moved and item.state == "modified" else "",
                     _pushed(item),
+                    f"datatool update {path} has news".replace("/ has", " has") if item.available else "",
                 ),
             )
         ),
