@@ -22,6 +22,7 @@ from datatool.git.repository import (
     commit_of,
     has_commit,
     no_such_revision,
+    origin_of,
     silent_environment,
 )
 from datatool.git.transport import shown_url, transport_failure
@@ -32,7 +33,7 @@ from datatool.localfs.temps import temp_name
 from datatool.model.settings import Durability
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
-_SCP = re.compile(r"(?:[^/@:]+@)?(\[[^]/]+\]|[^/:\[]+):(?!/?/)(.*)|(?:[^/@:]+@)(\[[^]/]+\]|[^/:\[]+):(/.*)", re.DOTALL)
+_SCP = re.compile(r"(?:[^/@:]+@)?(\[[^]/]+\]|[^/:\[]{2,}):(?!//)(.*)", re.DOTALL)
 _HELPER = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*::")
 _OPTION = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?:[^/@]*@)?-|[^/:]*@-|-")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]|%0[0ad]", re.IGNORECASE)
@@ -256,8 +257,7 @@ def _prepare(repository: Repository) -> None:
     made = top / os.fsdecode(temp_name())
     try:
         run_git(["init", "--quiet", "--bare", "--", os.fspath(made)], cwd=top, foreign=True, reads=False)
-        for key, value in (("remote.origin.url", repository.url), ("core.fsync", "all")):
-            run_git([f"--git-dir={made}", "config", key, value], cwd=made, foreign=True, reads=False)
+        run_git([f"--git-dir={made}", "config", "core.fsync", "all"], cwd=made, foreign=True, reads=False)
         rename(made, repository.git_dir)
     finally:
         if made.exists():
@@ -288,7 +288,7 @@ def _talk(repository: Repository, arguments: list[str], *, cwd: Path | None) -> 
     """Run git where it talks to the owner's repository."""
     place = [] if cwd is not None else [f"--git-dir={repository.git_dir}"]
     found = run_git(
-        [*place, *_SAFE, *arguments],
+        [*place, *_SAFE, *origin_of(repository), *arguments],
         cwd=cwd or repository.git_dir,
         check=False,
         environ=silent_environment(repository.protocols),

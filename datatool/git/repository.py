@@ -59,6 +59,11 @@ def ask_foreign(
     )
 
 
+def origin_of(repository: Repository) -> tuple[str, str]:
+    """Where git is to fetch from, as an option: a URL may hold a password, and is written into no configuration."""
+    return "-c", f"remote.origin.url={repository.url}"
+
+
 def silent_environment(protocols: str = "none") -> dict[str, str]:
     """The environment for git in another repository, where it may speak only these protocols."""
     environ = environment(os.environ, foreign=True)
@@ -129,7 +134,15 @@ def bring_blobs(repository: Repository, blobs: Iterable[str]) -> None:
     protocols = "none" if repository.offline else repository.protocols
     words = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--recurse-submodules=no"]
     found = run_git(
-        [f"--git-dir={repository.git_dir}", *_QUIET, *words, "--filter=blob:none", "--stdin", "origin"],
+        [
+            f"--git-dir={repository.git_dir}",
+            *_QUIET,
+            *origin_of(repository),
+            *words,
+            "--filter=blob:none",
+            "--stdin",
+            "origin",
+        ],
         cwd=repository.git_dir,
         input="".join(f"{blob}\n" for blob in wanted).encode("ascii"),
         check=False,

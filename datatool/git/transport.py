@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
-from datatool.errors import DatatoolError, GitError, NotFoundError, RemoteDenied, RemoteUnreachable
+from datatool.errors import DatatoolError, GitError, NotFoundError, RemoteDenied, RemoteUnreachable, UnsafeInput
 from datatool.git.command import GitResult, complaint
 from datatool.model.paths import show
 
 _SECRET = re.compile(r"(://)[^/@\s]*@")
+_PASSWORD = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#@]*:[^/?#]*@")
 _DENIED = re.compile(
     "permission denied|authentication failed|could not read (username|password)|host key verification failed"
     "|terminal prompts disabled|error: 40[13]"
@@ -25,6 +26,15 @@ _UNREACHABLE = re.compile(
 def shown_url(url: str) -> str:
     """A URL as it may be shown: without user and password, control characters escaped."""
     return show(_SECRET.sub(r"\1", url))
+
+
+def refuse_password(url: str) -> None:
+    """Raise UnsafeInput for a URL with a password in it, where it would be written down for others to read."""
+    if _PASSWORD.match(url):
+        raise UnsafeInput(
+            f"{shown_url(url)}: a password in a URL would be written into a file",
+            hint="leave it out: git asks its credential helper (git help credentials)",
+        )
 
 
 def transport_failure(url: str, result: GitResult, *, verb: str = "git ls-remote") -> DatatoolError:

@@ -10,6 +10,7 @@ from pathlib import Path
 from datatool.errors import DatatoolError, Refused, UsageError
 from datatool.git.clone import default_directory
 from datatool.git.clones import is_repository_url
+from datatool.git.transport import refuse_password
 from datatool.model.paths import named
 from datatool.model.pointer import Pointer
 from datatool.operations.checkout import checkout_selected
@@ -66,6 +67,7 @@ def import_(
     if rev == "":
         raise UsageError("an empty revision", hint="leave --rev out for the default branch")
     place = registry_place(where, cwd=cwd, config=project.config, environ=environ, reach=reach or Reach())
+    refuse_password(place.where)
     wanted = registry_path(path)
     target = _target(project, out, wanted, place.where, cwd)
     old = _refuse(project, target, out, force=force)

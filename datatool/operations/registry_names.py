@@ -12,6 +12,7 @@ from datatool.config.edit import scope_path, set_value, unset_value
 from datatool.config.keys import Scope, is_name
 from datatool.errors import NotFoundError, UsageError
 from datatool.git.clones import is_repository_url
+from datatool.git.transport import refuse_password
 from datatool.model.paths import show
 from datatool.operations.reach import settings_here
 from datatool.project.project import Project
@@ -35,6 +36,7 @@ def add_registry(
         raise UsageError(f"{show(name)}: a name has only ASCII letters, digits, '_', '-' and '.'")
     if not url:
         raise UsageError("the URL is empty", hint="name a directory, or a URL that git understands")
+    refuse_password(url)
     kept = url if is_repository_url(url) else os.path.normpath(cwd / os.path.expanduser(url))
     own = user or project is None
     set_value(_path(None if own else project, own), f"registries.{name}.url", kept)

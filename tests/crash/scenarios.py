@@ -216,6 +216,66 @@ class Copy(Scenario):
         assert [artifact["remote"] for artifact in found] == [True, True, True]
 
 
+class _Registry(Scenario):
+    """Another project that takes data from this one."""
+
+    stride = 3
+
+    def prepare(self) -> None:
+        self.copy = World(self.world.top, name="taker", init=False)
+        self.copy.root.mkdir()
+        self.copy.git("init", "-q")
+        self.copy.ok("init")
+        self.copy.commit("start")
+        self.in_clone = True
+        self.take()
+
+    @abstractmethod
+    def take(self) -> None:
+        """Bring the taker to just before the command."""
+
+    def second(self) -> None:
+        self.world.ok("add", "data", "model.bin", "extra.csv")
+        self.world.commit("second version")
+        self.world.ok("push")
+
+
+class Get(_Registry):
+    def take(self) -> None:
+        (self.copy.root / "got").mkdir()
+        self.words = ("get", str(self.world.root), "data", "model.bin", "-o", "got")
+        self.world.git("checkout", "-q", "--", ".")
+
+    def check_finished(self) -> None:
+        now = tree(self.home.root)
+        assert {path: data for path, data in now.items() if path.startswith("got/")} == {
+            path: data for path, data in self.after.items() if path.startswith("got/")
+        }
+        assert not temps(self.home.root)
+
+
+class Import(_Registry):
+    def take(self) -> None:
+        self.words = ("import", str(self.world.root), "data")
+
+    def again(self) -> None:
+        """Killed behind its pointer, it is done: then `import` says so, and `update` finds nothing to do."""
+        if (self.copy.root / "data.dt").exists():
+            self.copy.ok("pull")
+            self.copy.git("add", "-A")
+        else:
+            super().again()
+
+
+class Update(_Registry):
+    words = ("update",)
+
+    def take(self) -> None:
+        self.copy.ok("import", str(self.world.root), "data")
+        self.copy.commit("imported")
+        self.second()
+
+
 SCENARIOS: dict[str, type[Scenario]] = {
     "add": Add,
     "checkout": Checkout,
@@ -223,6 +283,9 @@ SCENARIOS: dict[str, type[Scenario]] = {
     "push to a mirror": PushToMirror,
     "pull": Pull,
     "remote copy": Copy,
+    "get": Get,
+    "import": Import,
+    "update": Update,
 }
 
 

@@ -1,0 +1,105 @@
+"""Registries behind every kind of URL that git understands, reached through the user's own git."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+
+from servers.fixtures import SshServer
+from servers.git_http import git_http
+from world import World, tree
+
+from .test_list_and_get import SONGS, listed
+
+
+def by_ssh(project: World, sshd: SshServer) -> None:
+    """Let the user's git find its way to the server, as an ssh configuration does."""
+    options = {
+        "UserKnownHostsFile": sshd.known_hosts,
+        "IdentityFile": sshd.key,
+        "IdentitiesOnly": "yes",
+        "Port": sshd.port,
+    }
+    words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
+    project.env["GIT_SSH_COMMAND"] = shlex.join(["ssh", "-F", "none", *words])
+
+
+def test_a_registry_over_ssh(registry: World, project: World, sshd: SshServer) -> None:
+    by_ssh(project, sshd)
+    for url in (f"ssh://{sshd.host}:{sshd.port}{registry.root}", f"{sshd.host}:{registry.root}"):
+        assert "model.bin" in listed(project, url)
+        project.ok("get", url, "src", "music/notes.md", "-o", f"out{len(url)}/")
+        assert project.read(f"out{len(url)}/src/train.py") == b"print('train')\n"
+
+
+def test_a_registry_over_ssh_may_name_its_own_host(registry: World, project: World, sshd: SshServer) -> None:
+    by_ssh(project, sshd)
+    project.ok("registry", "add", "songs", f"ssh://{sshd.host}:{sshd.port}{registry.root}")
+    ran = project.fails(7, "get", "songs", "model.bin")
+    assert "a directory of this machine" in ran.err
+
+
+def test_a_registry_over_http(registry: World, project: World) -> None:
+    with git_http(registry.top) as server:
+        url = server.url("registry/.git")
+        assert "model.bin" in listed(project, url)
+        project.ok("get", url, "music/songs", "--remote", registry.remote)
+        assert tree(project.root / "songs") == SONGS
+        project.ok("import", url, "src", "--rev", "v1")
+        before = len(server.requests)
+        project.ok("get", url, "src", "-o", "again", "--rev", "v1")
+        assert len(server.requests) == before
+
+
+def test_the_users_credential_helper_is_asked_and_nothing_is_kept(registry: World, project: World) -> None:
+    with git_http(registry.top, login=("ada", "hush-hush")) as server:
+        url = server.url("registry/.git")
+        ran = project.fails(6, "list", url)
+        assert "git ls-remote" in ran.err
+        helper = project.top / "helper"
+        helper.write_text("#!/bin/sh\necho username=ada\necho password=hush-hush\n")
+        helper.chmod(0o755)
+        project.git("config", "--global", "credential.helper", str(helper))
+        assert "model.bin" in listed(project, url)
+        project.ok("import", url, "src")
+        kept = [path for top in (project.root, project.home) for path in top.rglob("*") if path.is_file()]
+        assert not [path for path in kept if b"hush-hush" in path.read_bytes()]
+
+
+def test_a_password_in_a_url_is_not_written_down(registry: World, project: World) -> None:
+    with git_http(registry.top, login=("ada", "hush-hush")) as server:
+        url = server.url("registry/.git", user="ada:hush-hush")
+        ran = project.fails(7, "import", url, "src")
+        assert "password" in ran.err and "hush-hush" not in ran.err
+        assert not project.exists("src.dt")
+        project.ok("get", url, "src")
+        project.fails(7, "registry", "add", "songs", url)
+        kept = [path for top in (project.root, project.home) for path in top.rglob("*") if path.is_file()]
+        assert not [path for path in kept if b"hush-hush" in path.read_bytes()]
+
+
+def test_a_linked_worktree_and_a_submodule_are_registries(registry: World, project: World, tmp_path: Path) -> None:
+    linked = tmp_path / "linked"
+    registry.git("worktree", "add", "-q", str(linked))
+    project.ok("get", linked, "music/songs", "-o", "a")
+    assert tree(project.root / "a") == SONGS
+    outer = World(tmp_path / "o", name="outer", init=False)
+    outer.root.mkdir()
+    outer.git("init", "-q")
+    outer.git("submodule", "add", "-q", str(registry.root), "inner")
+    outer.commit()
+    assert listed(project, outer.root, "-R").keys() == {".gitmodules"}, "a submodule is another repository"
+    project.ok("get", outer.root / "inner", "src", "-o", "b")
+    assert project.read("b/train.py") == b"print('train')\n"
+
+
+def test_a_repository_of_somebody_else_is_read_through_upload_pack(registry: World, project: World) -> None:
+    if os.geteuid() != 0:
+        project.env["GIT_TEST_ASSUME_DIFFERENT_OWNER"] = "1"
+    else:
+        for path in [registry.root, *registry.root.rglob("*")]:
+            os.lchown(path, 4242, 4242)
+    assert "model.bin" in listed(project, registry.root)
+    project.ok("get", registry.root, "src")
+    assert project.read("src/train.py") == b"print('train')\n"
