@@ -1,9 +1,9 @@
 """Whole-process benchmark of datatool and DVC: wall time, processor time, peak memory, ratios, targets.
 
-Workloads: W1 one big incompressible file; W2 many small files; W3 very many tiny files; W5 S3 behind a latency, small
-files and one big file; SFTP the same over SSH; W6 start-up. Each round measures all tools one after the other, in an
-order that alternates, in fresh directories, which are deleted at the end only: on ext4, creating files is several
-times slower for minutes after a mass delete. Rows are medians.
+Workloads: W1 one big incompressible file; W2 many small files; W3 very many tiny files; W4 a registry of many files;
+W5 S3 behind a latency, small files and one big file; SFTP the same over SSH; W6 start-up. Each round measures all
+tools one after the other, in an order that alternates, in fresh directories, which are deleted at the end only: on
+ext4, creating files is several times slower for minutes after a mass delete. Rows are medians.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Participant = Callable[[], None]
 """One tool doing one round of one workload."""
 
 NETWORK = frozenset({"W5", "SFTP"})
-WORKLOADS = ("W1", "W2", "W3", "W5", "SFTP", "W6")
+WORKLOADS = ("W1", "W2", "W3", "W4", "W5", "SFTP", "W6")
 FOREIGN = ("GIT_", "DVC_", "DATATOOL_", "XDG_", "PYTHON", "AWS_", "SSH_", "RCLONE_")
 """The environment that no tool is to see."""
 
@@ -95,7 +95,7 @@ def participants(
     local = LocalWorkloads(meter, data, scratch=scratch, options=options)
     found: dict[str, list[Participant]] = {
         name: [partial(work, datatool), partial(work, dvc)]
-        for name, work in (("W1", local.w1), ("W2", local.w2), ("W3", local.w3), ("W6", local.w6))
+        for name, work in (("W1", local.w1), ("W2", local.w2), ("W3", local.w3), ("W4", local.w4), ("W6", local.w6))
     }
     if NETWORK.intersection(options.workloads):
         remotes = stack.enter_context(running_servers(scratch / "servers", scratch / "home"))
@@ -120,6 +120,7 @@ def find_circumstances(options: argparse.Namespace, env: Mapping[str, str]) -> C
             "W1": f"one file of {options.big_mib:,} MiB",
             "W2": f"{options.files:,} files of 4–20 KiB",
             "W3": f"{options.tiny:,} files of 1 KiB",
+            "W4": f"a registry of {options.files:,} files on the same machine",
             "W5": f"S3 with {LATENCY_MS} ms of latency: {net}",
             "SFTP": net,
             "W6": "start-up",

@@ -18,6 +18,9 @@ from datatool.registry.offer import Offer, Origin, Root
 from datatool.registry.open import open_registry
 
 
+_KINDS = {SYMLINK: "symlink", DIRECTORY: "directory"}
+
+
 def list_registry(
     where: str,
     path: str | None,
@@ -68,14 +71,14 @@ def _entries(catalog: Catalog, top: bytes, *, recursive: bool, data_only: bool) 
 
 def _better(root: ListEntry | None, entry: ListEntry) -> ListEntry:
     """A tracked file is told of twice: by its pointer, and by what brings it."""
-    return entry if root is None or (root.kind == entry.kind and entry.origin != Origin.GIT.value) else root
+    return entry if root is None or (root.kind == entry.kind and entry.origin != Origin.GIT) else root
 
 
 def _of_root(root: Root) -> ListEntry:
     return ListEntry(
         path=os.fsdecode(root.path),
         kind="directory" if root.directory else "file",
-        origin=root.origin.value,
+        origin=root.origin,
         size=root.size,
         oid=prefixed(root.oid) if root.oid is not None else None,
         executable=root.executable,
@@ -84,12 +87,12 @@ def _of_root(root: Root) -> ListEntry:
 
 
 def _of_offer(offer: Offer) -> ListEntry:
-    kind = {SYMLINK: "symlink", DIRECTORY: "directory"}.get(offer.kind, "file")
+    kind = _KINDS.get(offer.kind, "file")
     oid = offer.oid if offer.origin is not Origin.GIT else None
     return ListEntry(
         path=os.fsdecode(offer.path),
         kind=kind,
-        origin=offer.origin.value,
+        origin=offer.origin,
         size=offer.size,
         oid=prefixed(oid) if oid is not None else None,
         executable=offer.kind == EXECUTABLE,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmark.data import DataSets, change_some
 from benchmark.measuring import Meter
-from benchmark.projects import Project
+from benchmark.projects import Project, require_same
 from benchmark.tools import Tool
 
 
@@ -16,6 +16,7 @@ class LocalWorkloads:
 
     def __init__(self, meter: Meter, data: DataSets, *, scratch: Path, options: argparse.Namespace) -> None:
         self._meter, self._data, self._scratch, self._options = meter, data, scratch, options
+        self._registries: dict[str, Project] = {}
 
     def w1(self, tool: Tool) -> None:
         data = self._data.big_file(self._options.big_mib)
@@ -36,6 +37,26 @@ class LocalWorkloads:
         project.commit()
         project.measure("status", "status")
         project.measure("push", "push", sync=True)
+
+    def w4(self, tool: Tool) -> None:
+        registry = self._registry(tool)
+        project = self._project(tool, "W4", None)
+        wanted = f"{registry.target}/d000/e0007/f001500.bin"
+        where = str(registry.work)
+        project.measure("get one file", "get", where, wanted, "-o", "got.bin")
+        project.measure("import one file", "import", where, wanted, "-o", "imported.bin")
+        project.measure("list -R", "list", "-R", where)
+        for name in ("got.bin", "imported.bin"):
+            require_same(registry.work / wanted, project.work / name, f"{tool.name}: {name}")
+
+    def _registry(self, tool: Tool) -> Project:
+        """A project with all files of W2, made once for each tool."""
+        if tool.name not in self._registries:
+            project = self._project(tool, "W4", self._data.files("W2", self._options.files, 4096, 20480))
+            project.add()
+            project.run([tool.exe, "push"])
+            self._registries[tool.name] = project
+        return self._registries[tool.name]
 
     def w6(self, tool: Tool) -> None:
         project = self._project(tool, "W6", None)

@@ -89,7 +89,8 @@ def list_(
             return _tree(names)
         return iter(_long(result.entries, names)) if long else iter(names)
 
-    return session.finish({"entries": [_fields(entry) for entry in result.entries]}, lines)
+    entries = [_fields(entry) for entry in result.entries] if session.as_json else []
+    return session.finish({"entries": entries}, lines)
 
 
 def _fields(entry: operation.ListEntry) -> dict[str, object]:
