@@ -263,7 +263,7 @@ class _Push:
         wrong, unreadable = list(sink.wrong), list(sink.unreadable)
         sink.wrong.clear()
         sink.unreadable.clear()
-        self._absent.update((item.oid, Absent(item)) for item in unreadable)
+        self._absent.update((item.oid, Absent(item, refused=sink.withheld.get(item.oid))) for item in unreadable)
         for item in wrong:
             self._source.reject(item)
         self._absent.update((item.oid, Absent(item, damaged=True)) for item in wrong if item.oid in self._rejected)
@@ -281,7 +281,7 @@ class _Push:
         for root in self._todo:
             if root.root.oid not in self.failed:
                 needed = tuple(
-                    Absent(item, self._absent[item.oid].damaged)
+                    self._absent[item.oid]._replace(wanted=item)
                     for item in self._wanted(root)
                     if item.oid in self._absent
                 )

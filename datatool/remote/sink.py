@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
-from datatool.errors import ReadFailed
+from datatool.errors import ReadFailed, RemoteError
 from datatool.formats.pack import MAX_PACK, PackBuilder, PackRecord, object_path, pack_path
 from datatool.formats.shard import PushRecord
 from datatool.localfs.atomic import new_temp, remove_file
@@ -22,7 +22,7 @@ from datatool.remote.compaction import Contents
 from datatool.remote.session import Remote
 from datatool.remote.state import KnownShard, alternative_path
 from datatool.remote.uploads import Uploads
-from datatool.store.objects import Large, Wanted
+from datatool.store.objects import Large, Wanted, Withheld
 from datatool.store.protocol import Advance, NameMissing, WrongBytes
 
 INTERIM_PACKS: Final = 8
@@ -72,6 +72,8 @@ class UploadSink:
         """Large objects whose bytes turned out wrong while they were sent."""
         self.unreadable: list[Wanted] = []
         """Large objects that could not be read while they were sent."""
+        self.withheld: dict[ObjectId, RemoteError] = {}
+        """Of those, what the source did not let read, and why."""
         self.lost: set[str] = set()
         """Names of the index that are not there, or hold wrong bytes: they don't count until sent again."""
         self.avoid: set[str] = set()
@@ -268,6 +270,9 @@ class UploadSink:
         except WrongBytes:
             return self.wrong
         except (ReadFailed, FileNotFoundError, NameMissing):
+            return self.unreadable
+        except Withheld as held:
+            self.withheld[oid] = held.cause
             return self.unreadable
         return item
 
