@@ -139,6 +139,21 @@ def test_what_a_service_refuses_is_told_in_words(
         assert not isinstance(caught.value, RemoteBusy | RemoteDenied)
 
 
+NOT_HERE = {"nothing": b"", "text": b"not here", "a page": b"<!doctype html><html><body>404</body></html>"}
+
+
+@pytest.mark.parametrize("body", NOT_HERE.values(), ids=NOT_HERE)
+@pytest.mark.parametrize("do", OPERATIONS.values(), ids=OPERATIONS)
+def test_a_web_server_that_has_nothing_is_no_empty_remote(
+    do: Callable[[Store], object], body: bytes, engine: ModuleType, s3_server: S3Server, tmp_path: Path
+) -> None:
+    store = s3_store({**s3_server.settings(), **KEYS}, s3_server.bucket(), tmp_path, engine=engine)
+    s3_server.proxy.fault("answer", status=404, body=body, times=None)
+    with pytest.raises(NotARemote, match="S3") as caught:
+        do(store)
+    assert "endpoint_url" in told(caught.value)
+
+
 def test_a_wrong_clock_is_told_with_how_wrong_it_is(s3_server: S3Server, tmp_path: Path) -> None:
     store = s3_store(s3_server.settings(), s3_server.bucket(), tmp_path)
     late = datetime.datetime.now(datetime.UTC) + datetime.timedelta(minutes=90)
