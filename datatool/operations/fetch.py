@@ -34,7 +34,7 @@ from datatool.operations.space import room_for
 from datatool.operations.targets import name_of, not_found
 from datatool.operations.transfer_result import Totals, Transferred, TransferResult
 from datatool.operations.versions import Version, versions
-from datatool.progress import SILENT, Progress, Task
+from datatool.progress import SILENT, Progress, Spared, Task
 from datatool.project.project import Project
 from datatool.remote.damage import report_damage
 from datatool.remote.known import remember_pushed
@@ -323,7 +323,7 @@ class _Fetch:
             for item in wanted:
                 if item.oid in chunk:
                     if not always:
-                        task.advance(bytes=item.size, files=1)
+                        task.advance(bytes=Spared(item.size), files=1)
                     if chunk[item.oid][1][-1] is not wish:
                         chunk[item.oid][1].append(wish)
                     continue
@@ -339,7 +339,8 @@ class _Fetch:
             self._check(chunk, missing)
         here = len(chunk) - len(missing)
         self._totals.skipped += here
-        task.advance(files=0 if always else here, bytes=sum(w.size for w, _ in chunk.values() if w.oid not in missing))
+        spared = Spared(sum(wanted.size for wanted, _ in chunk.values() if wanted.oid not in missing))
+        task.advance(files=0 if always else here, bytes=spared)
         wanted = [item for item, _ in chunk.values() if item.oid in missing]
         if not wanted:
             return

@@ -17,7 +17,7 @@ from typing import Final
 from datatool.errors import DatatoolError, RemoteError
 from datatool.formats.shard import Root
 from datatool.model.oid import EMPTY, ObjectId
-from datatool.progress import SILENT, Progress, Task
+from datatool.progress import SILENT, Progress, Spared, Task
 from datatool.remote.check import lost_names
 from datatool.remote.commit import Check, Outcome, final_check, publish_roots, write_index_list
 from datatool.remote.damage import condemn_damaged
@@ -238,7 +238,7 @@ class _Push:
                 self.skipped += len(usable)
                 asked = {id(item) for item in missing}
                 rest = [item for item in chunk if id(item) not in asked]
-                task.advance(bytes=sum(w.size for w in rest), files=sum(not w.metadata for w in rest))
+                task.advance(bytes=Spared(sum(w.size for w in rest)), files=sum(not w.metadata for w in rest))
             if missing:
                 moved = transfer(self._source, sink, missing, progress_task=task)
                 self._absent.update((found.wanted.oid, found) for found in moved.absent)

@@ -17,7 +17,7 @@ from datatool.formats.pack import MAX_PACK, PackBuilder, PackRecord, object_path
 from datatool.formats.shard import PushRecord
 from datatool.localfs.atomic import new_temp, remove_file
 from datatool.model.oid import EMPTY, ObjectId
-from datatool.progress import Task, bytes_of
+from datatool.progress import Spared, Task, bytes_of
 from datatool.remote.compaction import Contents
 from datatool.remote.session import Remote
 from datatool.remote.state import KnownShard, alternative_path
@@ -260,7 +260,7 @@ class UploadSink:
         item = _SentLoose(oid, self._suffix(oid), size, size)
         if self._there(item):
             if advance is not None:
-                advance(size)
+                advance(Spared(size))
             return item._replace(sent=0)
         try:
             if large.path is not None:
@@ -301,7 +301,7 @@ class UploadSink:
     def _small_sent(self, wanted: Wanted, item: _SentLoose) -> None:
         self._loose_sent(item)
         if self._task is not None:
-            self._task.advance(bytes=item.size, files=0 if wanted.metadata else 1)
+            self._task.advance(bytes=item.size if item.sent else Spared(item.size), files=0 if wanted.metadata else 1)
 
     def _loose_sent(self, item: _SentLoose) -> None:
         self._loose.append(item)

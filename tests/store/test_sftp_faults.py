@@ -19,9 +19,10 @@ from sftp_world import SftpWorld, names, reconfigure, world_at
 
 from datatool.errors import RemoteBusy, RemoteDenied, RemoteError
 from datatool.hashing import digest
+from datatool.progress import Spared
 from datatool.remote.sink import Stopped
 from datatool.remote.stores.sftp_errors import KINDS, Kind, kind_of, reason, remote_error
-from datatool.store.protocol import NameMissing, Spared, WrongBytes
+from datatool.store.protocol import NameMissing, WrongBytes
 from servers.fixtures import OwnSshServer, SshServer
 from servers.tcp_proxy import TcpProxy
 

@@ -23,6 +23,7 @@ from asyncssh import FXF_CREAT, FXF_EXCL, FXF_READ, FXF_WRITE, SFTPAttrs, SFTPCl
 from datatool.errors import RemoteBusy, RemoteError
 from datatool.localfs.atomic import size_text
 from datatool.model.oid import ObjectId
+from datatool.progress import Spared
 from datatool.remote.stores.budget import Budget
 from datatool.remote.stores.sftp_directories import RemoteDirectories
 from datatool.remote.stores.sftp_errors import MISSING, no_room, reason
@@ -31,7 +32,7 @@ from datatool.remote.stores.sftp_link import Line, Link
 from datatool.remote.stores.sftp_lookahead import Lookahead
 from datatool.remote.stores.sftp_publish import Destination, Publisher, remove
 from datatool.remote.stores.sftp_stream import pieces
-from datatool.store.protocol import Advance, Spared, WrongBytes
+from datatool.store.protocol import Advance, WrongBytes
 
 SYNC_EVERY: Final = 64 << 20
 """Bytes after which what was sent is put on disk there, so that no more than that is read back after a cut."""
