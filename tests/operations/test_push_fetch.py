@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from datatool.errors import RemoteUnreachable
 from datatool.formats.pack import object_path
 from datatool.hashing import digest
 from datatool.remote import session
+from datatool.store.directory import DirectoryStore
 from needs import without_root_override
 from world import World
 
@@ -81,11 +83,34 @@ def test_a_dry_run_changes_nothing(pushed: World) -> None:
     pushed.write("data/c.txt", b"new")
     pushed.ok("add", "data")
     before = sorted(path for path in pushed.remote.rglob("*"))
-    assert pushed.json("push", "--dry-run")["objects"] == 2
+    would = pushed.json("push", "--dry-run")
+    assert would["objects"] == 2 and len(b"new") < would["bytes"] < 1000
+    assert f"{would['bytes']} B" in pushed.ok("push", "--dry-run").out
     assert sorted(pushed.remote.rglob("*")) == before
     copy = pushed.clone()
     assert copy.json("pull", "--dry-run")["objects"] > 0
     assert not copy.exists("data") and not copy.exists("one.bin")
+
+
+def test_a_dry_run_after_a_push_that_broke_off_tells_the_bytes_that_are_left(world: World) -> None:
+    for number in range(3):
+        world.write(f"{number}.bin", os.urandom(5 << 20))
+    world.ok("add", "0.bin", "1.bin", "2.bin")
+    sent: list[str] = []
+    put = DirectoryStore.put
+
+    def breaks_off(self: DirectoryStore, name: str, data: bytes, *, exclusive: bool = False) -> None:
+        if name.startswith("objects/"):
+            if len(sent) == 2:
+                raise RemoteUnreachable("gone")
+            sent.append(name)
+        put(self, name, data, exclusive=exclusive)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DirectoryStore, "put", breaks_off)
+        world.fails(6, "push", "-j", "1")
+    would = world.json("push", "--dry-run")
+    assert (would["objects"], would["bytes"]) == (1, 5 << 20)
 
 
 def test_push_with_an_object_missing_from_the_cache_pushes_the_rest_and_lists_the_path(world: World) -> None:
