@@ -71,6 +71,15 @@ class RemoteDirectories:
             if directory not in self._known:
                 await self._make(sftp, directory)
 
+    async def nearest(self, sftp: SFTPClient, path: bytes) -> tuple[bytes, bool]:
+        """What is there of a path, or around it, as far down as anything is; and whether that is a directory."""
+        while path not in (b"", b"/", b"."):
+            with suppress(asyncssh.SFTPError):  # beneath a file, OpenSSH says no more than "Failure"
+                await sftp.stat(path)
+                return path, await is_directory(sftp, path)
+            path = posixpath.dirname(path)
+        return path, True
+
     def forget(self) -> None:
         """Somebody deleted directories: none counts as known."""
         self._known.clear()
