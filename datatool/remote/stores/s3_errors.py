@@ -108,7 +108,7 @@ def _network(error: BaseException, caller: Caller, operation: str, timeout: floa
         return _tls(inner, caller)
     if isinstance(inner, aiohttp.ClientConnectorDNSError | socket.gaierror):
         return RemoteUnreachable(
-            f"{label}: the name of the service can't be found ({service})",
+            f"{label}: the name of {service} can't be found",
             hint="check endpoint_url and the region, and whether this machine is on the network",
             path=label,
         )
@@ -116,7 +116,7 @@ def _network(error: BaseException, caller: Caller, operation: str, timeout: floa
         return RemoteBusy(f"{label}: {service} does not answer", hint="check endpoint_url and the network", path=label)
     if isinstance(inner, OSError) and inner.errno is not None and inner.errno in _NOBODY:
         return RemoteUnreachable(
-            f"{label}: nobody answers at {service}: {os.strerror(inner.errno)}",
+            f"{label}: nobody answers {caller.place.at}: {os.strerror(inner.errno)}",
             hint="check endpoint_url, and whether the service runs",
             path=label,
         )
