@@ -152,7 +152,7 @@ class Upload:
         )
         size = 0
         if isinstance(opened, MISSING):
-            await self._directories.prepare(sftp, os.path.dirname(temp))
+            await self._directories.prepare_again(sftp, os.path.dirname(temp))
             opened = await _create(sftp, temp)
         elif isinstance(opened, asyncssh.SFTPError) and isinstance(found, SFTPAttrs):
             if self._to.resumable and stat.S_ISREG(found.permissions or 0):
