@@ -7,11 +7,16 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 
+class Spared(int):
+    """Bytes that are finished and were not moved, as an earlier attempt had moved them or they are there anyway: they
+    count as done, cost nothing, and make nothing faster."""
+
+
 class Task(Protocol):
     """One piece of work under way."""
 
     def advance(self, *, bytes: int = 0, files: int = 0) -> None:
-        """Say that this much more is finished."""
+        """Say that this much more is finished; `bytes` may be `Spared`."""
 
 
 class Progress(Protocol):

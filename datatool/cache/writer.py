@@ -22,7 +22,7 @@ from datatool.localfs.batch import Batch, Published
 from datatool.localfs.partial import open_partial
 from datatool.model.oid import EMPTY, ObjectId
 from datatool.model.settings import Durability
-from datatool.progress import Task, bytes_of
+from datatool.progress import Spared, Task, bytes_of
 from datatool.store.objects import Large, Wanted
 from datatool.store.protocol import AHEAD, Advance, NameMissing, WrongBytes
 
@@ -140,7 +140,7 @@ class CacheWriter:
             return False
         have = max(0, partial.size - AHEAD)
         if have and advance is not None:
-            advance(have)
+            advance(Spared(have))
         try:
             large.copy_to(partial.fd, have, advance)
         except (WrongBytes, NameMissing):

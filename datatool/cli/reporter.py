@@ -12,6 +12,7 @@ from typing import Protocol, TextIO
 
 from datatool.cli.screen import coloured, human_size, several_lines
 from datatool.model.paths import show
+from datatool.progress import Spared
 
 DELAY = 0.5
 """Seconds that work takes before it is worth a bar."""
@@ -45,6 +46,8 @@ class Running:
         self.total_files = total_files
         self.bytes = 0
         self.files = 0
+        self._moved = 0
+        """Bytes but those that were spared: what the rate is of."""
         self._clock = clock
         self._lock = threading.Lock()
         self._samples: deque[tuple[float, int, int]] = deque([(clock(), 0, 0)], maxlen=_WINDOW)
@@ -53,11 +56,12 @@ class Running:
         """Say that this much more is finished; any thread may."""
         with self._lock:
             self.bytes += bytes
+            self._moved += 0 if isinstance(bytes, Spared) else bytes
             self.files += files
 
     def sample(self) -> None:
         """Take note of how far it is, for the rate."""
-        self._samples.append((self._clock(), self.bytes, self.files))
+        self._samples.append((self._clock(), self._moved, self.files))
 
     @property
     def fraction(self) -> float | None:

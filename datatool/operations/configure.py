@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datatool.config.edit import choose_scope, find_key, scope_path, set_value, unset_value
+from datatool.config.keys import Scope, names
 from datatool.config.load import Config, load_config
 from datatool.model.urls import without_secrets
+from datatool.operations.remote_names import no_such_remote
 from datatool.project.project import Project
 
 _HIDDEN = "…"
@@ -16,8 +18,8 @@ _HIDDEN = "…"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ConfigChange:
-    """A setting that was changed (removed: `value` is None), in which scope and file; `changed`: false for one that was
-    not set there."""
+    """A setting that was changed (removed: `value` is None; `…` stands for a secret), in which scope and file;
+    `changed`: false for one that was not set there."""
 
     key: str
     value: str | None
@@ -35,18 +37,33 @@ class ConfigItem:
     origin: str
 
 
-def get_config(project: Project | None, key: str) -> str | None:
-    """The value in force, or None. Raises UsageError for a key that nobody knows."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConfigValue:
+    """The value of a setting, as it may be shown; `hidden` where that is not all of it."""
+
+    value: str
+    hidden: bool
+
+
+def get_config(project: Project | None, key: str, *, show_secrets: bool = False) -> ConfigValue | None:
+    """The value in force, or None; a secret only with `show_secrets`. Raises UsageError for a key that nobody knows."""
     find_key(key)
-    return _config(project).get(key)
+    value = _config(project).get(key)
+    if value is None:
+        return None
+    shown = value if show_secrets else _shown(key, value)
+    return ConfigValue(value=shown, hidden=shown != value)
 
 
 def set_config(project: Project | None, key: str, value: str, scope: str | None = None) -> ConfigChange:
-    """Set a key where it belongs, or in the scope given. Raises UsageError; Refused for a misplaced secret."""
+    """Set a key where it belongs, or in the scope given. Raises UsageError; Refused for a misplaced secret;
+    RemoteNotFound where remotes are named that the project does not have."""
     chosen = choose_scope(key, scope)
     path = _path(project, chosen)
+    if project is not None and chosen != Scope.USER:  # the user's own may be meant for other projects
+        _require_remotes(project, key, value)
     set_value(path, key, value)
-    return ConfigChange(key=key, value=value, scope=chosen, path=os.fspath(path))
+    return ConfigChange(key=key, value=_shown(key, value), scope=chosen, path=os.fspath(path))
 
 
 def unset_config(project: Project | None, key: str, scope: str | None = None) -> ConfigChange:
@@ -60,12 +77,20 @@ def unset_config(project: Project | None, key: str, scope: str | None = None) ->
 def list_config(project: Project | None) -> tuple[ConfigItem, ...]:
     """Every setting in force, by key; secrets are shown as `…`."""
     return tuple(
-        ConfigItem(key=key, value=_HIDDEN if find_key(key).secret else _shown(key, value), origin=origin)
-        for key, value, origin in _config(project).items()
+        ConfigItem(key=key, value=_shown(key, value), origin=origin) for key, value, origin in _config(project).items()
     )
 
 
+def _require_remotes(project: Project, key: str, value: str) -> None:
+    """Raise RemoteNotFound, with the nearest one, for a name in `remote` or `read` that no remote has."""
+    for name in names(value) or () if key in ("remote", "read") else ():
+        if name not in project.config.remotes():
+            raise no_such_remote(project, name)
+
+
 def _shown(key: str, value: str) -> str:
+    if find_key(key).secret:
+        return _HIDDEN
     return without_secrets(value) if key.endswith("url") else value
 
 

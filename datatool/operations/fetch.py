@@ -27,14 +27,14 @@ from datatool.operations.failures import Failure, failure_of
 from datatool.operations.imports import can_be_restored, restore_import
 from datatool.operations.push import one_per_path, own_remote_missing
 from datatool.operations.reach import Reach
-from datatool.operations.remote_access import Connection, connect_to, named_in_hints
+from datatool.operations.remote_access import Connection, connect_to, named_in_hints, not_readable
 from datatool.operations.remote_names import read_order, remote_name
 from datatool.operations.scope import Scope
 from datatool.operations.space import room_for
 from datatool.operations.targets import name_of, not_found
 from datatool.operations.transfer_result import Totals, Transferred, TransferResult
 from datatool.operations.versions import Version, versions
-from datatool.progress import SILENT, Progress, Task
+from datatool.progress import SILENT, Progress, Spared, Task
 from datatool.project.project import Project
 from datatool.remote.damage import report_damage
 from datatool.remote.known import remember_pushed
@@ -196,6 +196,10 @@ def _from_each(
         for wish in left:
             if wish not in again:
                 yield wish, _transferred(wish, connection)
+        refused = [item for wish in again for item in wish.absent if item.refused is not None]
+        if refused:
+            what, _ = _what_is_refused(refused, name)
+            progress.warn(f"{what}; asking {names[number + 1]} instead")
         for wish in again:
             wish.absent.clear()
             wish.error = None
@@ -319,7 +323,7 @@ class _Fetch:
             for item in wanted:
                 if item.oid in chunk:
                     if not always:
-                        task.advance(bytes=item.size, files=1)
+                        task.advance(bytes=Spared(item.size), files=1)
                     if chunk[item.oid][1][-1] is not wish:
                         chunk[item.oid][1].append(wish)
                     continue
@@ -335,7 +339,8 @@ class _Fetch:
             self._check(chunk, missing)
         here = len(chunk) - len(missing)
         self._totals.skipped += here
-        task.advance(files=0 if always else here, bytes=sum(w.size for w, _ in chunk.values() if w.oid not in missing))
+        spared = Spared(sum(wanted.size for wanted, _ in chunk.values() if wanted.oid not in missing))
+        task.advance(files=0 if always else here, bytes=spared)
         wanted = [item for item, _ in chunk.values() if item.oid in missing]
         if not wanted:
             return
@@ -415,19 +420,14 @@ def _transferred(wish: _Wish, connection: Connection | None) -> Transferred:
         return Transferred(path=name, ok=False, error=wish.error)
     if not wish.absent or connection is None:
         return Transferred(path=name, ok=True)
-    if wish.may_stay and not any(item.damaged for item in wish.absent):
+    if wish.may_stay and not any(item.damaged or item.refused for item in wish.absent):
         return Transferred(path=name, ok=True, stays=True)
     return Transferred(path=name, ok=False, error=failure_of(_what_is_absent(wish.absent, connection)))
 
 
 def _what_is_absent(absent: Sequence[Absent], connection: Connection) -> DatatoolError:
     remote = connection.remote
-    labels = sorted({item.wanted.label for item in absent})
-    shown = ", ".join(named(label) for label in labels[:5]) + (
-        f" and {len(labels) - 5} more" if len(labels) > 5 else ""
-    )
-    path = labels[0].decode("utf-8", "surrogateescape")
-    what = f"{shown}: object {absent[0].wanted.oid[:12]}…"
+    what, path = _objects(absent)
     heals = (
         "whoever has the data runs datatool push, which heals it; then run this again"
         if remote.store.capabilities.write
@@ -440,6 +440,11 @@ def _what_is_absent(absent: Sequence[Absent], connection: Connection) -> Datatoo
             hint=heals,
             path=path,
         )
+    refused = [item for item in absent if item.refused is not None]
+    if refused:
+        message, cause = _what_is_refused(refused, connection.name)
+        alone = len(refused) == len(absent)
+        return not_readable(message, cause, connection.name, alone=alone, path=_objects(refused)[1])
     if remote.format is None:
         return PartlyDone(
             f"{what} is not on the remote {connection.name}: nothing was ever pushed to {remote.label}",
@@ -457,3 +462,24 @@ def _what_is_absent(absent: Sequence[Absent], connection: Connection) -> Datatoo
         hint="whoever has the data runs datatool push (or push --verify); then run this again",
         path=path,
     )
+
+
+def _what_is_refused(refused: Sequence[Absent], remote: str) -> tuple[str, RemoteError]:
+    """What a remote has and does not let read, in words, and the error that it gave for the first."""
+    cause = min(refused, key=_label).refused
+    assert cause is not None
+    return f"{_objects(refused)[0]} can't be read on the remote {remote}: {cause.message}", cause
+
+
+def _objects(absent: Sequence[Absent]) -> tuple[str, str]:
+    """Objects in words: their paths, and the id of the first; and the first path."""
+    labels = sorted({_label(item) for item in absent})
+    shown = ", ".join(named(label) for label in labels[:5]) + (
+        f" and {len(labels) - 5} more" if len(labels) > 5 else ""
+    )
+    oid = min(absent, key=_label).wanted.oid
+    return f"{shown}: object {oid[:12]}…", labels[0].decode("utf-8", "surrogateescape")
+
+
+def _label(item: Absent) -> bytes:
+    return item.wanted.label

@@ -47,7 +47,8 @@ def push(
     """Send what the remote lacks of the work tree's versions, and of commits that the branch's upstream lacks.
 
     `verify` looks at what is really there and restores what is gone, `force` compares every object although the
-    remote has a record of the whole, `dry_run` only counts. Raises PathNotFound, RemoteNotFound, RemoteError.
+    remote has a record of the whole, `dry_run` only counts: a large file that was sent in part, as a whole. Raises
+    PathNotFound, RemoteNotFound, RemoteError.
 
     >>> push(project, cwd=Path.cwd()).requests  # doctest: +SKIP
     2
@@ -147,7 +148,9 @@ def _push_group(
     )
     totals.objects += result.objects
     totals.skipped += result.skipped_objects
-    if not dry_run:
+    if dry_run:
+        totals.bytes += result.bytes
+    else:
         remember_pushed(
             project.remotes_memory,
             connection.label,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from datatool.errors import RemoteError
+from datatool.errors import DatatoolError, PartlyDone, RemoteDenied, RemoteError
 from datatool.operations.remote_names import remote_name
 from datatool.project.project import Project
 from datatool.remote.connect import TIMEOUT, connect
@@ -39,9 +39,13 @@ def named_in_hints(name: str) -> Iterator[None]:
     try:
         yield
     except RemoteError as error:
-        if error.hint is not None:
-            error.hint = error.hint.replace("datatool remote set NAME ", f"datatool remote set {name} ")
+        error.hint = hint_naming(error.hint, name)
         raise
+
+
+def hint_naming(hint: str | None, name: str) -> str | None:
+    """A store's hint, with the remote's name where it says NAME."""
+    return None if hint is None else hint.replace("datatool remote set NAME ", f"datatool remote set {name} ")
 
 
 def connect_to(project: Project, name: str, *, offline: bool, jobs: int | None = None) -> Connection:
@@ -65,3 +69,12 @@ def connect_to(project: Project, name: str, *, offline: bool, jobs: int | None =
     return Connection(
         name=name, settings=settings, remote=remote, store=store, jobs=jobs, label=label_of(settings, project.root)
     )
+
+
+def not_readable(
+    message: str, cause: RemoteError, remote: str, *, alone: bool, path: str | None = None
+) -> DatatoolError:
+    """The error for objects that a remote has and does not let read, for the reason `cause`; `alone` if nothing else is
+    wrong with what needs them."""
+    kind = PartlyDone if not alone else RemoteDenied if isinstance(cause, RemoteDenied) else RemoteError
+    return kind(message, hint=hint_naming(cause.hint, remote), path=path)

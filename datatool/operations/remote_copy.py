@@ -12,7 +12,7 @@ from datatool.formats.tree_object import is_root, parse_root
 from datatool.model.paths import named
 from datatool.operations.failures import Failure, failure_of
 from datatool.operations.push import wanted_by
-from datatool.operations.remote_access import Connection, connect_to, named_in_hints
+from datatool.operations.remote_access import Connection, connect_to, named_in_hints, not_readable
 from datatool.operations.remote_names import remote_name
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
@@ -177,6 +177,10 @@ def _failure(oid: str, absent: Sequence[Absent], remote: str) -> Failure:
     damaged = any(item.damaged for item in absent)
     labels = sorted({named(item.wanted.label) for item in absent})
     shown = ", ".join(labels[:5]) + (f" and {len(labels) - 5} more" if len(labels) > 5 else "")
+    refused = [item.refused for item in absent if item.refused is not None]
+    if refused and not damaged:
+        what = f"{shown}: can't be read on the remote {remote}; version {oid[:12]}… was left out: {refused[0].message}"
+        return failure_of(not_readable(what, refused[0], remote, alone=len(refused) == len(absent)))
     message = (
         f"{shown}: {'damaged' if damaged else 'not there'} on the remote {remote}; version {oid[:12]}… was left out"
     )

@@ -15,7 +15,15 @@ from typing import Final, Protocol
 
 from datatool.cache.local import Cache
 from datatool.config.keys import names
-from datatool.errors import DamageFound, DatatoolError, FormatError, PartlyDone, RemoteNotFound
+from datatool.errors import (
+    DamageFound,
+    DatatoolError,
+    FormatError,
+    PartlyDone,
+    RemoteDenied,
+    RemoteError,
+    RemoteNotFound,
+)
 from datatool.formats.config_file import LIMIT, parse_config, split_key
 from datatool.formats.pointer_file import is_pointer, parse_pointer
 from datatool.formats.tree_object import is_root, parse_root, read_tree
@@ -288,8 +296,8 @@ class NativeReader:
             return {}
         if failed is not None:
             return dict.fromkeys((want.oid for want in left), failed)
-        damaged = {found.wanted.oid for found in absent if found.damaged}
-        return {want.oid: _absence(want, self._view, label, damaged=want.oid in damaged) for want in left}
+        found_at_last = {found.wanted.oid: found for found in absent}
+        return {want.oid: _absence(found_at_last.get(want.oid, Absent(want)), self._view, label) for want in left}
 
     def _bring_from_source(self, item: _Artifact, cache: Cache, task: Task) -> None:
         """Have an import's objects here from where it was imported from, whole."""
@@ -422,11 +430,15 @@ def _absent_after(source: ObjectSource, cache: Cache, wanted: Sequence[Wanted], 
     return absent
 
 
-def _absence(want: Wanted, view: View, where: str, *, damaged: bool) -> DatatoolError:
+def _absence(absent: Absent, view: View, where: str) -> DatatoolError:
+    want = absent.wanted
     path = os.fsdecode(want.label)
     what = f"{named(want.label)}: object {want.oid[:12]}…"
     place = where or "any place that is known"
-    if damaged:
+    if absent.refused is not None and not absent.damaged:
+        kind = RemoteDenied if isinstance(absent.refused, RemoteDenied) else RemoteError
+        return kind(f"{what} can't be read on {place}: {absent.refused.message}", hint=absent.refused.hint, path=path)
+    if absent.damaged:
         return DamageFound(
             f"{what} is damaged at {place}; nothing wrong was kept",
             hint=f"whoever has the data of {view.repository.shown} runs datatool push, which heals it",

@@ -17,7 +17,7 @@ from typing import Final
 from datatool.errors import DatatoolError, RemoteError
 from datatool.formats.shard import Root
 from datatool.model.oid import EMPTY, ObjectId
-from datatool.progress import SILENT, Progress, Task
+from datatool.progress import SILENT, Progress, Spared, Task
 from datatool.remote.check import lost_names
 from datatool.remote.commit import Check, Outcome, final_check, publish_roots, write_index_list
 from datatool.remote.damage import condemn_damaged
@@ -238,7 +238,7 @@ class _Push:
                 self.skipped += len(usable)
                 asked = {id(item) for item in missing}
                 rest = [item for item in chunk if id(item) not in asked]
-                task.advance(bytes=sum(w.size for w in rest), files=sum(not w.metadata for w in rest))
+                task.advance(bytes=Spared(sum(w.size for w in rest)), files=sum(not w.metadata for w in rest))
             if missing:
                 moved = transfer(self._source, sink, missing, progress_task=task)
                 self._absent.update((found.wanted.oid, found) for found in moved.absent)
@@ -263,7 +263,7 @@ class _Push:
         wrong, unreadable = list(sink.wrong), list(sink.unreadable)
         sink.wrong.clear()
         sink.unreadable.clear()
-        self._absent.update((item.oid, Absent(item)) for item in unreadable)
+        self._absent.update((item.oid, Absent(item, refused=sink.withheld.get(item.oid))) for item in unreadable)
         for item in wrong:
             self._source.reject(item)
         self._absent.update((item.oid, Absent(item, damaged=True)) for item in wrong if item.oid in self._rejected)
@@ -281,7 +281,7 @@ class _Push:
         for root in self._todo:
             if root.root.oid not in self.failed:
                 needed = tuple(
-                    Absent(item, self._absent[item.oid].damaged)
+                    self._absent[item.oid]._replace(wanted=item)
                     for item in self._wanted(root)
                     if item.oid in self._absent
                 )

@@ -12,17 +12,17 @@ from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
-from datatool.errors import ReadFailed
+from datatool.errors import ReadFailed, RemoteError
 from datatool.formats.pack import MAX_PACK, PackBuilder, PackRecord, object_path, pack_path
 from datatool.formats.shard import PushRecord
 from datatool.localfs.atomic import new_temp, remove_file
 from datatool.model.oid import EMPTY, ObjectId
-from datatool.progress import Task, bytes_of
+from datatool.progress import Spared, Task, bytes_of
 from datatool.remote.compaction import Contents
 from datatool.remote.session import Remote
 from datatool.remote.state import KnownShard, alternative_path
 from datatool.remote.uploads import Uploads
-from datatool.store.objects import Large, Wanted
+from datatool.store.objects import Large, Wanted, Withheld
 from datatool.store.protocol import Advance, NameMissing, WrongBytes
 
 INTERIM_PACKS: Final = 8
@@ -72,6 +72,8 @@ class UploadSink:
         """Large objects whose bytes turned out wrong while they were sent."""
         self.unreadable: list[Wanted] = []
         """Large objects that could not be read while they were sent."""
+        self.withheld: dict[ObjectId, RemoteError] = {}
+        """Of those, what the source did not let read, and why."""
         self.lost: set[str] = set()
         """Names of the index that are not there, or hold wrong bytes: they don't count until sent again."""
         self.avoid: set[str] = set()
@@ -258,7 +260,7 @@ class UploadSink:
         item = _SentLoose(oid, self._suffix(oid), size, size)
         if self._there(item):
             if advance is not None:
-                advance(size)
+                advance(Spared(size))
             return item._replace(sent=0)
         try:
             if large.path is not None:
@@ -268,6 +270,9 @@ class UploadSink:
         except WrongBytes:
             return self.wrong
         except (ReadFailed, FileNotFoundError, NameMissing):
+            return self.unreadable
+        except Withheld as held:
+            self.withheld[oid] = held.cause
             return self.unreadable
         return item
 
@@ -296,7 +301,7 @@ class UploadSink:
     def _small_sent(self, wanted: Wanted, item: _SentLoose) -> None:
         self._loose_sent(item)
         if self._task is not None:
-            self._task.advance(bytes=item.size, files=0 if wanted.metadata else 1)
+            self._task.advance(bytes=item.size if item.sent else Spared(item.size), files=0 if wanted.metadata else 1)
 
     def _loose_sent(self, item: _SentLoose) -> None:
         self._loose.append(item)

@@ -2,7 +2,8 @@
 
 Objects of one pack that lie near each other are one request; the answer is cut up here. What turns out missing or
 wrong is looked for elsewhere: first in other locations, then, once, in what the remote's index says by now. What was
-wrong everywhere is asked for once more: the bytes may be right there, and have been changed on their way.
+wrong everywhere is asked for once more: the bytes may be right there, and have been changed on their way. What the
+remote does not let read is looked for elsewhere, too, and costs only itself, as long as the remote lets anything read.
 """
 
 from __future__ import annotations
@@ -10,17 +11,18 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import Final, NamedTuple
 
-from datatool.errors import FormatError
+from datatool.errors import FormatError, NotARemote, RemoteError, RemoteUnreachable
 from datatool.formats.pack import MAX_PACK, ZSTD
 from datatool.formats.shard import LOOSE
 from datatool.formats.zstd import decompress
 from datatool.model.oid import EMPTY, ObjectId
-from datatool.remote.session import Remote
+from datatool.remote.session import FORMAT_NAME, Remote
 from datatool.remote.state import Location
-from datatool.store.objects import Absent, Large, Small, Wanted
+from datatool.store.objects import Absent, Large, Small, Wanted, Withheld
 from datatool.store.protocol import Advance, NameMissing, WrongBytes
 
 GAP: Final = 256 << 10
@@ -73,6 +75,9 @@ class RemoteSource:
         """Of the bad places those that gave wrong bytes, once."""
         self._asked_again: set[tuple[ObjectId, Location]] = set()
         self._damaged: set[ObjectId] = set()
+        self._refused: dict[ObjectId, RemoteError] = {}
+        """Objects that the remote did not let read at some place, and why."""
+        self._refusals = 0
         self._refreshed = False
 
     def read(self, wanted: Sequence[Wanted]) -> Iterator[Small | Large | Absent]:
@@ -98,7 +103,7 @@ class RemoteSource:
                 elif self._pardon(item.oid):
                     again.append(item)
                 else:
-                    yield Absent(item, damaged=item.oid in self._damaged)
+                    yield Absent(item, damaged=item.oid in self._damaged, refused=self._refused.get(item.oid))
             if refresh:
                 self._refresh()
             pending = again
@@ -149,6 +154,19 @@ class RemoteSource:
         self.suspects = [found for found in self.suspects if found.wanted.oid != oid or found.place not in places]
         return bool(places)
 
+    def _mark_refused(self, wanted: Wanted, place: Location, error: RemoteError) -> None:
+        """The remote did not let this place be read: it is no damage, and no reason to give up the others."""
+        self._bad.setdefault(wanted.oid, set()).add(place)
+        self._refused[wanted.oid] = error
+
+    def _require_readable(self) -> None:
+        """After a refusal, raise what ails the whole remote, such as a login that has expired: its format file, which
+        everybody reads, is asked for after the first refusal, the second, the fourth and so on."""
+        self._refusals += 1
+        if self._refusals & (self._refusals - 1) == 0:
+            with suppress(NameMissing):
+                self._remote.store.get(FORMAT_NAME)
+
     def _refresh(self) -> None:
         """Once: gc may have moved what was looked for."""
         self._refreshed = True
@@ -169,7 +187,17 @@ class RemoteSource:
                     held += stretch.length
                     flying.append((stretch, pool.submit(_load, self._remote, stretch)))
                 stretch, future = flying.popleft()
-                found = future.result()
+                try:
+                    found = future.result()
+                except RemoteError as error:
+                    if not _is_about_one(error):
+                        raise
+                    self._require_readable()
+                    for member in stretch.members:
+                        self._mark_refused(member.wanted, member.place, error)
+                        again.append(member.wanted)
+                    held -= stretch.length
+                    continue
                 for member, data in zip(stretch.members, found or [None] * len(stretch.members), strict=True):
                     if data is None:
                         self._mark(member.wanted, member.place, wrong=found is not None)
@@ -195,7 +223,7 @@ class RemoteSource:
                 if not self._refreshed:
                     self._refresh()
                 elif not self._pardon(wanted.oid):
-                    raise WrongBytes(wanted.oid) if wrong else NameMissing(wanted.oid)
+                    raise self._not_had(wanted.oid, wrong=wrong)
                 continue
             size = wanted.size or place.ulen
             try:
@@ -211,6 +239,24 @@ class RemoteSource:
                     continue
                 wrong = True
                 self._mark(wanted, place, wrong=True)
+            except RemoteError as error:
+                if not _is_about_one(error):
+                    raise
+                self._require_readable()
+                self._mark_refused(wanted, place, error)
+
+    def _not_had(self, oid: ObjectId, *, wrong: bool) -> Exception:
+        """What to raise for a large object that no place gave."""
+        if wrong:
+            return WrongBytes(oid)
+        refused = self._refused.get(oid)
+        return NameMissing(oid) if refused is None else Withheld(refused)
+
+
+def _is_about_one(error: RemoteError) -> bool:
+    """Whether a failure to read may be that of one name: one that is not to be read, a disk's bad sector, an archive;
+    not a network that is gone, nor a server that is none."""
+    return not isinstance(error, RemoteUnreachable | NotARemote)
 
 
 def read_place(remote: Remote, wanted: Wanted, place: Location) -> bytes | memoryview | None:

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from datatool.model.oid import ObjectId
-from datatool.store.protocol import Advance, ByteRange, Capabilities, Leftover, Listed, Spared, Store
+from datatool.progress import Spared
+from datatool.store.protocol import Advance, ByteRange, Capabilities, Leftover, Listed, Store
 
 
 class CountingStore:

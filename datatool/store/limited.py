@@ -8,17 +8,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from datatool.model.oid import ObjectId
-from datatool.store.protocol import Advance, ByteRange, Capabilities, Leftover, Listed, Spared, Store
+from datatool.progress import Spared
+from datatool.store.protocol import Advance, ByteRange, Capabilities, Leftover, Listed, Store
 
 
 class Allowance:
-    """Bytes per second, shared by everything that takes from it; up to a second's worth is saved up.
+    """Bytes per second, shared by everything that takes from it. Up to a second's worth is saved up while nothing is
+    moved, but not before the first byte: else the first rate that is shown would be twice what was allowed.
 
     >>> clock = iter([0.0, 0.0, 0.0]).__next__
     >>> slept = []
     >>> Allowance(1000, clock=clock, sleep=slept.append).take(3000)
     >>> slept
-    [2.0]
+    [3.0]
     """
 
     def __init__(
@@ -29,7 +31,7 @@ class Allowance:
         self._clock = clock
         self._sleep = sleep
         self._lock = threading.Lock()
-        self._free_at = clock() - 1.0
+        self._free_at = clock()
         """When everything taken so far will have been earned."""
 
     def take(self, count: int) -> None:
@@ -108,9 +110,9 @@ class LimitedStore:
 
     def _paid(self, advance: Advance | None) -> Advance:
         def heard(count: int) -> None:
-            if advance is not None:
-                advance(count)
             if not isinstance(count, Spared):
                 self._allowance.take(count)
+            if advance is not None:
+                advance(count)  # when it is paid for: what is shown keeps to the limit, too
 
         return heard

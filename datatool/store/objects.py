@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from datatool.errors import RemoteError
 from datatool.model.oid import ObjectId
 from datatool.progress import Task
 from datatool.store.protocol import Advance
@@ -33,8 +34,8 @@ class Small(NamedTuple):
 class Large:
     """An object to be copied, not held. `path` is the local file it lies in, if there is one (then the copy is
     made by the kernel); else `copy_to(fd, have, advance)` writes all of it into an open local file, checks hash and
-    size while it does, and raises `WrongBytes`. `have` bytes are in the file from an earlier attempt; `advance` hears
-    of the others as they come."""
+    size while it does, and raises `WrongBytes`, `NameMissing` or `Withheld`. `have` bytes are in the file from an
+    earlier attempt; `advance` hears of the others as they come."""
 
     wanted: Wanted
     path: Path | None
@@ -42,10 +43,20 @@ class Large:
 
 
 class Absent(NamedTuple):
-    """An object that the source does not have, or no longer trusts; `damaged` if bytes were there and wrong."""
+    """An object that the source does not have, or no longer trusts; `damaged` if bytes were there and wrong, `refused`
+    if it may be there and was not given: with why."""
 
     wanted: Wanted
     damaged: bool = False
+    refused: RemoteError | None = None
+
+
+class Withheld(Exception):
+    """A source has a large object, by its own word, and did not give it: `cause` is why. About that object only."""
+
+    def __init__(self, cause: RemoteError) -> None:
+        super().__init__(cause.message)
+        self.cause = cause
 
 
 class ObjectSource(Protocol):

@@ -45,10 +45,6 @@ Advance = Callable[[int], None]
 for the same thread."""
 
 
-class Spared(int):
-    """What an `Advance` hears of bytes that an earlier attempt had sent: they count as done, and cost nothing."""
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Capabilities:
     """What a store can do beyond reading."""

@@ -9,7 +9,8 @@ from typing import TypeVar
 
 from datatool.errors import RemoteBusy
 from datatool.model.oid import ObjectId
-from datatool.store.protocol import Advance, ByteRange, Capabilities, Leftover, Listed, NameTaken, Spared, Store
+from datatool.progress import Spared
+from datatool.store.protocol import Advance, ByteRange, Capabilities, Leftover, Listed, NameTaken, Store
 from datatool.store.retry import Retries
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datatool.hashing import digest
 from datatool.model.oid import ObjectId
 from datatool.progress import Task
-from datatool.store.objects import Absent, Large, ObjectSink, ObjectSource, Small, Wanted
+from datatool.store.objects import Absent, Large, ObjectSink, ObjectSource, Small, Wanted, Withheld
 from datatool.store.protocol import NameMissing, WrongBytes
 
 
@@ -81,6 +81,9 @@ def _pass(source: ObjectSource, sink: ObjectSink, wanted: Sequence[Wanted], task
                 continue
             except NameMissing:
                 tally.absent.append(Absent(want))
+                continue
+            except Withheld as held:
+                tally.absent.append(Absent(want, refused=held.cause))
                 continue
             size = want.size
         else:

@@ -12,7 +12,7 @@ import pytest
 from datatool.cli import reporter as module
 from datatool.cli.bars import Bars
 from datatool.cli.reporter import Mode, Reporter, Running
-from datatool.progress import Progress
+from datatool.progress import Progress, Spared
 
 
 class Watched(io.StringIO):
@@ -115,6 +115,16 @@ def test_rate_and_time_left_come_from_the_last_seconds() -> None:
     assert running.figures() == ("", "100 of 7,300 files", "", "2 h 00 min left")
     assert running.fraction == pytest.approx(100 / 7300)
     assert Running("x", None, None, clock).line() == "x: working"
+
+
+def test_what_was_there_already_makes_no_rate() -> None:
+    clock = Clock()
+    running = Running("x", 1_000_000, None, clock)
+    running.advance(bytes=Spared(900_000))
+    running.advance(bytes=1000)
+    clock.now = 1.0
+    running.sample()
+    assert running.figures() == ("901.0 kB of 1.0 MB", "", "1.0 kB/s", "1 min 39 s left")
 
 
 def test_many_threads_may_report() -> None:

@@ -131,7 +131,11 @@ def test_damage_on_the_first_remote_is_healed_from_the_next(two: World) -> None:
 
 def test_an_unknown_name_among_those_to_read_from_is_an_error(two: World) -> None:
     two.ok("push")
-    two.ok("config", "set", "read", "secnd")
+    ran = two.fails(3, "config", "set", "read", "default, secnd")
+    assert "secnd: no such remote" in ran.err and "did you mean second" in ran.err
+    two.fails(3, "config", "set", "remote", "secnd")
+    config = two.root / ".datatool/config.yaml"
+    config.write_text(config.read_text() + "read: [secnd]\n")
     two.commit()
     assert "did you mean second" in two.clone().fails(3, "pull").err
 

@@ -90,7 +90,7 @@ def test_secrets_never_go_into_the_committed_file(world: World) -> None:
     world.ok("remote", "add", "cloud", "s3://bucket/x")
     ran = world.fails(7, "config", "set", "--project", "remotes.cloud.secret_access_key", "hunter2")
     assert "hunter2" not in ran.err
-    world.ok("config", "set", "remotes.cloud.secret_access_key", "hunter2")
+    assert "hunter2" not in world.ok("config", "set", "remotes.cloud.secret_access_key", "hunter2", "--json").out
     assert b"hunter2" not in world.read(".datatool/config.yaml")
     local = world.local / "config.yaml"
     assert b"hunter2" in local.read_bytes()
@@ -215,6 +215,20 @@ def test_a_cache_elsewhere_may_be_shared(world: World) -> None:
     copy.ok("checkout")
     assert copy.read("a.bin") == b"one"
     assert len(list((shared / "users").glob("*.json"))) == 2
+
+
+@pytest.mark.parametrize("setting", ["password", "secret_access_key", "token"])
+def test_a_secret_is_printed_only_when_it_is_asked_for(world: World, setting: str) -> None:
+    key = f"remotes.default.{setting}"
+    world.ok("config", "set", key, "hunter2")
+    ran = world.ok("config", "get", key)
+    assert ran.out == "…\n" and "--show-secrets" in ran.err
+    found = world.json("config", "get", key)
+    assert (found["value"], found["hidden"]) == ("…", True)
+    assert f"{key}=…" in world.ok("config", "list").out
+    assert world.ok("config", "get", key, "--show-secrets").out == "hunter2\n"
+    assert world.json("config", "get", key, "--show-secrets")["value"] == "hunter2"
+    assert world.json("config", "get", "cache.link")["hidden"] is False
 
 
 def test_doctor_reports_and_holds_no_secrets(world: World) -> None:

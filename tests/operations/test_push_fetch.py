@@ -10,7 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from datatool.errors import RemoteUnreachable
+from datatool.formats.pack import object_path
+from datatool.hashing import digest
 from datatool.remote import session
+from datatool.store.directory import DirectoryStore
 from needs import without_root_override
 from world import World
 
@@ -79,11 +83,34 @@ def test_a_dry_run_changes_nothing(pushed: World) -> None:
     pushed.write("data/c.txt", b"new")
     pushed.ok("add", "data")
     before = sorted(path for path in pushed.remote.rglob("*"))
-    assert pushed.json("push", "--dry-run")["objects"] == 2
+    would = pushed.json("push", "--dry-run")
+    assert would["objects"] == 2 and len(b"new") < would["bytes"] < 1000
+    assert f"{would['bytes']} B" in pushed.ok("push", "--dry-run").out
     assert sorted(pushed.remote.rglob("*")) == before
     copy = pushed.clone()
     assert copy.json("pull", "--dry-run")["objects"] > 0
     assert not copy.exists("data") and not copy.exists("one.bin")
+
+
+def test_a_dry_run_after_a_push_that_broke_off_tells_the_bytes_that_are_left(world: World) -> None:
+    for number in range(3):
+        world.write(f"{number}.bin", os.urandom(5 << 20))
+    world.ok("add", "0.bin", "1.bin", "2.bin")
+    sent: list[str] = []
+    put = DirectoryStore.put
+
+    def breaks_off(self: DirectoryStore, name: str, data: bytes, *, exclusive: bool = False) -> None:
+        if name.startswith("objects/"):
+            if len(sent) == 2:
+                raise RemoteUnreachable("gone")
+            sent.append(name)
+        put(self, name, data, exclusive=exclusive)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DirectoryStore, "put", breaks_off)
+        world.fails(6, "push", "-j", "1")
+    would = world.json("push", "--dry-run")
+    assert (would["objects"], would["bytes"]) == (1, 5 << 20)
 
 
 def test_push_with_an_object_missing_from_the_cache_pushes_the_rest_and_lists_the_path(world: World) -> None:
@@ -160,6 +187,68 @@ def test_a_remote_that_damaged_an_object_costs_only_that_path_and_heals(world: W
     copy.ok("pull")
     assert copy.tree("data") == world.tree("data")
     assert copy.json("status")["clean"]
+
+
+def locked_on_the_remote(world: World, data: bytes) -> Path:
+    """A loose object of the remote, from now on not to be read by anybody but root."""
+    path = world.remote / object_path(digest(data))
+    path.chmod(0)
+    return path
+
+
+def test_an_object_that_the_remote_does_not_let_read_costs_only_its_own_path(world: World) -> None:
+    locked = b"L" * (5 << 20)
+    world.write("locked.bin", locked)
+    world.write("fine.bin", b"F" * (5 << 20))
+    world.write("data/a.txt", b"aaa")
+    world.ok("add", "locked.bin", "fine.bin", "data")
+    world.commit()
+    world.ok("push")
+    path = locked_on_the_remote(world, locked)
+    copy = world.clone()
+    ran = copy.process("pull", "--json", before=without_root_override())
+    assert ran.code == 4, ran
+    failed = {item["path"]: item.get("error") for item in ran.json["artifacts"] if not item["ok"]}
+    message = failed["locked.bin"]["message"]
+    assert list(failed) == ["locked.bin"] and failed["locked.bin"]["code"] == "remote_denied"
+    assert all(word in message for word in ("locked.bin", digest(locked)[:12], "default", str(path), "ermission"))
+    assert copy.read("fine.bin") == world.read("fine.bin") and copy.read("data/a.txt") == b"aaa"
+    again = copy.process("pull", before=without_root_override())
+    assert again.code == 6 and "locked.bin" in again.err, again
+    assert not list((world.remote / "gc").glob("*")), "what may not be read was called damaged"
+    path.chmod(0o444)
+    copy.ok("pull")
+    assert copy.read("locked.bin") == locked
+
+
+def test_files_of_a_directory_come_though_one_of_them_may_not_be_read(world: World) -> None:
+    locked = b"L" * (17 << 20)
+    world.write("data/a.txt", b"aaa")
+    world.write("data/locked.bin", locked)
+    world.ok("add", "data")
+    world.commit()
+    world.ok("push")
+    locked_on_the_remote(world, locked)
+    copy = world.clone()
+    ran = copy.process("pull", before=without_root_override())
+    assert ran.code == 4 and "data/locked.bin" in ran.err and copy.tree("data") == {"a.txt": b"aaa"}, ran
+
+
+def test_what_one_remote_does_not_let_read_comes_from_the_next_and_that_is_said(world: World) -> None:
+    locked = b"L" * (5 << 20)
+    world.write("locked.bin", locked)
+    world.ok("add", "locked.bin")
+    world.ok("remote", "add", "near", str(world.top / "near"))
+    world.ok("config", "set", "read", "default")
+    world.ok("remote", "default", "near")
+    world.commit()
+    world.ok("push", "-r", "default")
+    world.ok("push", "-r", "near")
+    locked_on_the_remote(world, locked)
+    copy = world.clone()
+    ran = copy.process("pull", before=without_root_override())
+    assert ran.code == 0 and copy.read("locked.bin") == locked, ran
+    assert "locked.bin" in ran.err and "asking near instead" in ran.err
 
 
 def test_no_remote_unknown_remote_and_unwritable_remote(world: World) -> None:

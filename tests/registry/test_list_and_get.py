@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from datatool.formats.pack import object_path
+from datatool.hashing import digest
+from needs import without_root_override
 from servers.git_daemon import GitDaemon, git_daemon
 from world import World, executables, tree
 
@@ -173,6 +176,20 @@ def test_damage_everywhere_costs_its_own_path(registry: World, project: World) -
     ran = project.fails(5, "get", registry.root, "music/songs")
     assert "music/songs/s1.txt" in ran.err
     assert tree(project.root / "songs") == {name: data for name, data in SONGS.items() if name != "s1.txt"}
+
+
+def test_what_the_remote_does_not_let_read_costs_its_own_path_and_is_told(registry: World, project: World) -> None:
+    locked = b"L" * (5 << 20)
+    registry.write("music/songs/locked.bin", locked)
+    registry.ok("add", "music/songs")
+    registry.ok("push")
+    registry.commit("locked")
+    shutil.rmtree(registry.cache)
+    path = registry.remote / object_path(digest(locked))
+    path.chmod(0)
+    ran = project.process("get", registry.root, "music/songs", before=without_root_override())
+    assert ran.code == 4 and tree(project.root / "songs") == SONGS, ran
+    assert all(word in ran.err for word in ("music/songs/locked.bin", digest(locked)[:12], str(path), "ermission"))
 
 
 def test_a_bare_repository_is_a_registry(registry: World, project: World) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from remotes import FaultyStore, Machine, Received, a_machine, some_files
 
+from datatool.errors import RemoteDenied
 from datatool.formats.gc_record import Condemn, Drop, encode_condemn, encode_drop
 from datatool.formats.pack import PackBuilder, object_path, pack_path
 from datatool.formats.shard import LOOSE, ShardRecord, encode_shard
@@ -270,3 +271,59 @@ def test_check_of_what_is_read_only_by_nature_proves_that_it_can_be_read(tmp_pat
     assert steps == [("read", True), ("range", True), ("index.list", True)]
     mirror.delete_many(["index.list"])
     assert check(mirror)[-1].detail.startswith("there is no index.list at memory://")
+
+
+class Closed(FaultyStore):
+    """A store that does not let some names be read; with `all_of_it`, none."""
+
+    def __init__(self, inner: Store, names: set[str], *, all_of_it: bool = False) -> None:
+        super().__init__(inner)
+        self.names = names
+        self.all_of_it = all_of_it
+
+    def _request(self, method: str, name: str) -> None:
+        super()._request(method, name)
+        if method.startswith("get") and (self.all_of_it or name in self.names):
+            raise RemoteDenied(f"{name}: you may not read", hint="ask the owner")
+
+
+def test_what_may_not_be_read_is_absent_with_the_reason_and_no_damage(tmp_path: Path) -> None:
+    machine = a_machine(tmp_path)
+    files = [*some_files(3, 5 << 20), *some_files(3, 17 << 20, seed=1), *some_files(3, seed=2)]
+    root = machine.root(*files)
+    machine.push(root)
+    closed = {object_path(digest(files[1])), object_path(digest(files[4]))}
+    remote = machine.remote(Closed(machine.store, closed))
+    remote.open()
+    source, received = RemoteSource(remote), Received(tmp_path)
+    result = transfer(source, received, root[1])
+    found = {object_path(item.wanted.oid): item for item in result.absent}
+    assert set(found) == closed and not source.suspects
+    assert all(isinstance(item.refused, RemoteDenied) and not item.damaged for item in found.values())
+    assert len(received.data) == len(root[1]) - 2
+
+
+def test_a_copy_that_may_be_read_is_used_in_place_of_one_that_may_not(tmp_path: Path) -> None:
+    machine = a_machine(tmp_path)
+    datas = some_files(3)
+    first, second = publish(machine, datas), publish(machine, datas)
+    remote = machine.remote(Closed(machine.store, {first}))
+    machine.push(machine.root(*some_files(1, seed=9)))
+    remote.open()
+    wanted = [Wanted(digest(data), len(data), b"x") for data in datas]
+    result = transfer(RemoteSource(remote), received := Received(tmp_path), wanted)
+    assert not result.absent and len(received.data) == 3 and first != second
+
+
+def test_a_login_that_expires_on_the_way_ends_the_transfer_at_once(tmp_path: Path) -> None:
+    machine = a_machine(tmp_path)
+    root = machine.root(*some_files(40, 5 << 20))
+    machine.push(root)
+    store = Closed(machine.store, set())
+    remote = machine.remote(store)
+    remote.open()
+    store.all_of_it = True
+    store.requests.clear()
+    with pytest.raises(RemoteDenied):
+        transfer(RemoteSource(remote, jobs=2), Received(tmp_path), root[1])
+    assert len(store.requests) < 12

@@ -17,9 +17,10 @@ from s3_stores import PREFIX, opened_on, s3_store
 from datatool.errors import RemoteBusy
 from datatool.hashing import digest
 from datatool.model.oid import ObjectId
+from datatool.progress import Spared
 from datatool.remote.stores.s3_multipart import SMALLEST
 from datatool.store.counting import CountingStore
-from datatool.store.protocol import NameMissing, Spared, Store, WrongBytes
+from datatool.store.protocol import NameMissing, Store, WrongBytes
 from servers.fixtures import S3Server
 
 pytestmark = pytest.mark.slow

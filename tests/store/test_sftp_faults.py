@@ -19,9 +19,10 @@ from sftp_world import SftpWorld, names, reconfigure, world_at
 
 from datatool.errors import RemoteBusy, RemoteDenied, RemoteError
 from datatool.hashing import digest
+from datatool.progress import Spared
 from datatool.remote.sink import Stopped
 from datatool.remote.stores.sftp_errors import KINDS, Kind, kind_of, reason, remote_error
-from datatool.store.protocol import NameMissing, Spared, WrongBytes
+from datatool.store.protocol import NameMissing, WrongBytes
 from servers.fixtures import OwnSshServer, SshServer
 from servers.tcp_proxy import TcpProxy
 
@@ -430,6 +431,21 @@ def test_the_parent_of_a_name_may_be_a_file(world: SftpWorld) -> None:
     with pytest.raises(NameMissing):
         store.get("index/a")
     assert list(store.list("index/")) == []
+
+
+@pytest.mark.parametrize("path", ["file", "file/remote", "file/far/below"])
+def test_a_path_through_a_file_is_told_with_the_file_and_what_to_do(world: SftpWorld, path: str) -> None:
+    top = world.server.directory()
+    (top / "file").write_bytes(b"")
+    with pytest.raises(RemoteError, match=f"{top}/file is a file there") as caught:
+        world.store(top / path).put("datatool-remote.json", b"{}")
+    assert "datatool remote set NAME url=" in (caught.value.hint or "")
+
+
+def test_a_path_where_nothing_can_be_made_is_told_with_what_to_do(world: SftpWorld) -> None:
+    with pytest.raises(RemoteError, match="nothing can be made in /proc there") as caught:
+        world.store("/proc/no/remote").put("datatool-remote.json", b"{}")
+    assert "datatool remote set NAME url=" in (caught.value.hint or "")
 
 
 # What the libraries raise

@@ -19,6 +19,7 @@ from other_ssh_server import know, other_ssh_server, umask_of_this_process
 from sftp_world import SftpWorld, names, reconfigure, world_at
 
 from datatool.hashing import digest
+from datatool.remote.check import check
 from datatool.store.protocol import ByteRange, NameMissing, NameTaken, Store
 from servers.fixtures import OwnSshServer, SshServer
 
@@ -239,7 +240,6 @@ def test_a_directory_that_was_removed_meanwhile_is_made_again(world: SftpWorld) 
     (top / "index" / "a").unlink()
     (top / "index").rmdir()
     store.put("index/b", b"2")
-    store.delete_many(["index/b"])
     subprocess.run(["rm", "-r", top / "index", top / "tmp"], check=True)
     store.put("index/c", b"3", exclusive=True)
     assert sorted(names(top)) == ["index/c"]
@@ -312,6 +312,31 @@ def test_where_there_is_no_remote_asking_for_the_time_makes_none(world: SftpWorl
     top = world.server.directory() / "not yet"
     assert abs(world.store(top).server_time() - time.time()) < 5
     assert not top.exists()
+
+
+def test_who_only_tried_a_place_leaves_nothing_there(world: SftpWorld) -> None:
+    top = world.server.directory()
+    for place in (top, top / "not" / "yet"):
+        store = world.store(place)
+        steps = check(store)
+        assert [step.name for step in steps if not step.ok] == [] and steps[-1].name == "delete"
+        assert list(store.leftovers()) == []
+        assert list(top.iterdir()) == []
+    store.put("index/a", b"it can be used all the same")
+    assert store.get("index/a")
+
+
+def test_what_others_made_or_use_stays_when_a_name_is_deleted(world: SftpWorld) -> None:
+    top = world.server.directory()
+    (top / "check").mkdir()
+    world.store(top).put("datatool-remote.json", b"{}")
+    store = world.store(top)
+    assert all(step.ok for step in check(store))
+    assert sorted(path.name for path in top.iterdir()) == ["check", "datatool-remote.json", "tmp"]
+    store.put("index/a", b"1")
+    store.put("index/b", b"1")
+    store.delete_many(["index/a"])
+    assert store.get("index/b") == b"1" and (top / "tmp").is_dir()
 
 
 # Permissions

@@ -11,10 +11,11 @@ from conformance import NAME, Conformance, opened
 from datatool.errors import RemoteBusy, RemoteDenied
 from datatool.hashing import digest
 from datatool.model.oid import ObjectId
+from datatool.progress import Spared
 from datatool.store.counting import CountingStore
 from datatool.store.limited import Allowance, LimitedStore
 from datatool.store.memory import MemoryStore
-from datatool.store.protocol import Advance, ByteRange, Listed, NameTaken, Spared, Store
+from datatool.store.protocol import Advance, ByteRange, Listed, NameTaken, Store
 from datatool.store.retry import Retries
 from datatool.store.retrying import RetryingStore
 
@@ -154,17 +155,17 @@ def test_bytes_that_are_moved_twice_are_told_of_once(tmp_path: Path) -> None:
 def test_a_limited_store_waits_for_every_byte_in_either_direction(tmp_path: Path) -> None:
     slept: list[float] = []
     store = LimitedStore(MemoryStore(), Allowance(1000, clock=lambda: 0.0, sleep=slept.append))
-    store.put(NAME, bytes(1500))  # a second's worth was saved up
-    assert slept == [0.5]
+    store.put(NAME, bytes(1500))  # nothing was saved up before
+    assert slept == [1.5]
     assert len(store.get(NAME, 0, 500)) == 500
-    assert slept[-1] == 1.0
+    assert slept[-1] == 2.0
     (tmp_path / "file").write_bytes(bytes(2000))
     heard: list[int] = []
     store.put_file("objects/a", tmp_path / "file", digest(bytes(2000)), advance=heard.append)
-    assert slept[-1] == 3.0
+    assert slept[-1] == 4.0
     assert heard == [2000]
     assert sum(map(len, store.get_many([ByteRange(NAME, 0, 250), ByteRange(NAME, 250, 250)]))) == 500
-    assert slept[-1] == 3.5
+    assert slept[-1] == 4.5
 
 
 def test_what_an_earlier_attempt_had_sent_costs_nothing(tmp_path: Path) -> None:
@@ -181,14 +182,40 @@ def test_what_an_earlier_attempt_had_sent_costs_nothing(tmp_path: Path) -> None:
     counting = CountingStore(RetryingStore(limited, impatient()))
     counting.put_file(NAME, tmp_path / "file", digest(bytes(5500)), advance=heard.append)
     assert sum(heard) == 5500 and counting.bytes_out == 2500
-    assert slept == [1.5]  # a second's worth was saved up
+    assert slept == [2.5]
+
+
+def test_bytes_are_told_of_when_they_are_paid_for(tmp_path: Path) -> None:
+    """So that no rate that is shown, the first one included, is above the limit."""
+    now = 0.0
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    class InPieces(MemoryStore):
+        def put_file(self, name: str, source: Path, sha256: ObjectId, *, advance: Advance | None = None) -> None:
+            assert advance is not None
+            for _ in range(10):
+                advance(700)
+
+    rates: list[float] = []
+    told = 0
+
+    def heard(count: int) -> None:
+        nonlocal told
+        told += count
+        rates.append(told / now)
+
+    store = LimitedStore(InPieces(), Allowance(1000, clock=lambda: now, sleep=sleep))
+    store.put_file(NAME, tmp_path, digest(b""), advance=heard)
+    assert max(rates) <= 1000.1
 
 
 def test_an_allowance_is_earned_while_nothing_is_moved() -> None:
     now = 0.0
     slept: list[float] = []
     allowance = Allowance(100, clock=lambda: now, sleep=slept.append)
-    allowance.take(100)
     now = 60.0
     allowance.take(100)
     assert slept == []

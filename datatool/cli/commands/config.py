@@ -25,17 +25,24 @@ InUser = Annotated[bool, typer.Option("--user", help="In your own configuration,
 
 
 @command("datatool config get cache.link", "datatool config get remotes.origin.url")
-def get(session: Session, key: Key) -> int:
+def get(
+    session: Session,
+    key: Key,
+    show_secrets: Annotated[bool, typer.Option("--show-secrets", help="Print passwords and keys as they are")] = False,
+) -> int:
     """Print one setting.
 
-    The value that is in force, wherever it was set; exit code 3 when it is set nowhere and has no default.
+    The value that is in force, wherever it was set; exit code 3 when it is set nowhere and has no default. For a secret
+    it prints `…`.
     """
     project = _if_any(lambda: open_project(None, flags=session.flags, environ=session.environ))
     with project or nullcontext():
-        value = operation.get_config(project, key)
-    if value is None:
+        found = operation.get_config(project, key, show_secrets=show_secrets)
+    if found is None:
         raise NotFoundError(f"{key}: not set", hint=f"datatool config set {key} VALUE")
-    return session.finish({"key": key, "value": value}, lambda: [show(value)])
+    if found.hidden:
+        session.progress.hint("it is set, and not shown; --show-secrets shows it")
+    return session.finish({"key": key, "value": found.value, "hidden": found.hidden}, lambda: [show(found.value)])
 
 
 @command("datatool config set cache.link hardlink", "datatool config set jobs 4 --user")

@@ -24,7 +24,7 @@ from datatool.cli.options import (
 from datatool.cli.session import Session
 from datatool.cli.summary import artifact_fields, up_to_date
 from datatool.cli.transfers import transfer_fields, transfer_lines
-from datatool.errors import LocalError
+from datatool.errors import LocalError, PartlyDone
 from datatool.operations import pull as operation
 from datatool.operations.open_project import open_project
 
@@ -97,7 +97,8 @@ def made_progress(result: operation.PullResult) -> bool:
     checkout = result.checkout.artifacts if result.checkout else ()
     if result.checkout is None:
         return result.transfer.objects > 0 and any(item.ok for item in result.artifacts)
-    if any(item.changed and not item.error for item in checkout):
+    # Files of a directory that lacks others are here, and stay.
+    if any(item.changed and (not item.error or isinstance(item.error.error, PartlyDone)) for item in checkout):
         return True
     # Refused, or not there at all: then what was fetched on the way is no progress that anybody asked for.
     return result.transfer.objects > 0 and any(

@@ -32,7 +32,11 @@ _DOING: Final = {
 """What a request does, in words, and the right that it takes; all others write."""
 _WRITING: Final = ("write", "s3:PutObject")
 
-_GONE: Final = frozenset({"NoSuchKey", "NotFound", "404"})
+_GONE: Final = frozenset({"NoSuchKey", "NotFound"})
+_NO_CODE: Final = frozenset({"", "404"})
+"""The code of an answer with status 404 and no document; what botocore calls it is the second."""
+_WITHOUT_DOCUMENT: Final = frozenset({"head_object", "head_bucket"})
+"""Requests that are answered without a document: all that says "not there" is the status."""
 _NO_KEY: Final = frozenset({"InvalidAccessKeyId", "InvalidClientTokenId", "UnrecognizedClientException"})
 _WRONG_SECRET: Final = frozenset({"SignatureDoesNotMatch", "IncompleteSignature"})
 _EXPIRED: Final = frozenset(
@@ -93,7 +97,8 @@ class Caller:
     def explain(self, refusal: Refusal, operation: str, name: str | None) -> DatatoolError | NameMissing:
         """What to raise for a refusal of `operation` (as botocore calls it) on `name`."""
         code, status, place = refusal.code, refusal.status, self.place
-        if name is not None and (code in _GONE or (status == 404 and not code)):
+        mute = status == 404 and code in _NO_CODE
+        if name is not None and (code in _GONE or (mute and operation in _WITHOUT_DOCUMENT)):
             return NameMissing(name)
         if code in _BUSY or status in (408, 429) or (status >= 500 and status != 501 and code != "NotImplemented"):
             return self._busy(refusal)
@@ -101,6 +106,12 @@ class Caller:
             return self._error(
                 f"{place.service} has no bucket {place.bucket}",
                 f"create the bucket (aws s3 mb s3://{place.bucket}{self._endpoint_option}), or check its name",
+            )
+        if mute:  # S3 says what is not there; to believe any web server would call the remote empty
+            return NotARemote(
+                f"{place.label}: {place.service} does not answer as S3 does (404 without a code): another server?",
+                hint="check the URL and endpoint_url",
+                path=place.label,
             )
         if code in _REGION or (300 <= status < 400 and refusal.region is not None):
             return self._other_region(refusal)

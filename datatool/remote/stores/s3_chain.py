@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -12,7 +13,7 @@ from botocore.session import Session
 from datatool.errors import RemoteDenied
 from datatool.model.paths import show
 from datatool.remote.stores.s3_answers import OTHER_LOGIN
-from datatool.remote.stores.s3_login import shortened
+from datatool.remote.stores.s3_login import no_profile, shortened
 from datatool.remote.stores.s3_place import Place
 
 _VALID: Final = timedelta(minutes=10)
@@ -53,6 +54,8 @@ def find(place: Place, profile: str | None) -> Found:
             }
 
         login = f"profile {show(profile)}" if profile else f"access key {shortened(provide()['access_key_id'])}"
+    except boto.ProfileNotFound as error:
+        raise no_profile(place, str(error.kwargs["profile"]), os.environ) from error
     except boto.BotoCoreError as error:
         raise RemoteDenied(
             f"{place.label}: {show(' '.join(str(error).split()))[:300]}", hint=OTHER_LOGIN, path=place.label

@@ -17,6 +17,7 @@ from botocore.parsers import ResponseParserError
 from datatool.errors import DatatoolError, NotARemote, RemoteBusy, RemoteDenied, RemoteError, RemoteUnreachable
 from datatool.model.paths import show
 from datatool.remote.stores.s3_answers import OTHER_LOGIN, Caller, Refusal, retry_after
+from datatool.remote.stores.s3_login import no_profile
 from datatool.store.protocol import NameMissing
 
 FOREIGN: Final = (
@@ -89,7 +90,7 @@ def translate(
     if isinstance(error, _LOGIN_LOST):
         return RemoteDenied(f"{label}: {caller.login}: {_text(error)}", hint=OTHER_LOGIN, path=label)
     if isinstance(error, boto.ProfileNotFound):
-        return RemoteDenied(f"{label}: {_text(error)}", hint="aws configure list-profiles; " + OTHER_LOGIN, path=label)
+        return no_profile(caller.place, str(getattr(error, "kwargs", {}).get("profile")), os.environ)
     if isinstance(error, _SETTINGS_WRONG):
         return RemoteError(
             f"{label}: {_text(error)}", hint="check the remote's settings, ~/.aws and the AWS_ variables", path=label
@@ -108,7 +109,7 @@ def _network(error: BaseException, caller: Caller, operation: str, timeout: floa
         return _tls(inner, caller)
     if isinstance(inner, aiohttp.ClientConnectorDNSError | socket.gaierror):
         return RemoteUnreachable(
-            f"{label}: the name of the service can't be found ({service})",
+            f"{label}: the name of {service} can't be found",
             hint="check endpoint_url and the region, and whether this machine is on the network",
             path=label,
         )
@@ -116,7 +117,7 @@ def _network(error: BaseException, caller: Caller, operation: str, timeout: floa
         return RemoteBusy(f"{label}: {service} does not answer", hint="check endpoint_url and the network", path=label)
     if isinstance(inner, OSError) and inner.errno is not None and inner.errno in _NOBODY:
         return RemoteUnreachable(
-            f"{label}: nobody answers at {service}: {os.strerror(inner.errno)}",
+            f"{label}: nobody answers {caller.place.at}: {os.strerror(inner.errno)}",
             hint="check endpoint_url, and whether the service runs",
             path=label,
         )

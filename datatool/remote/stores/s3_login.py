@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from datatool.config.keys import switch
-from datatool.errors import UsageError
+from datatool.errors import RemoteDenied, UsageError
 from datatool.model.paths import show
+from datatool.remote.stores.s3_place import Place
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,6 +72,19 @@ def read_login(settings: Mapping[str, str]) -> Login:
         profile=profile if keys is None else None,
         anonymous=anonymous,
         region=settings.get("region"),
+    )
+
+
+def no_profile(place: Place, profile: str, environ: Mapping[str, str]) -> RemoteDenied:
+    """The error for a profile that the AWS tools' files do not have; they are named, as variables may move them."""
+    files = [
+        environ.get("AWS_CONFIG_FILE") or "~/.aws/config",
+        environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials",
+    ]
+    return RemoteDenied(
+        f"{place.label}: there is no profile {show(profile)[:100]} in {' or '.join(map(show, files))}",
+        hint="aws configure list-profiles lists what there is; datatool remote set NAME --local profile=… sets another",
+        path=place.label,
     )
 
 

@@ -73,7 +73,7 @@ def _network(kind: str, text: str, caller: Caller, operation: str) -> RemoteErro
         return RemoteBusy(f"{label}: the connection broke ({operation})", hint="try again", path=label)
     if _NAME.search(text):
         return RemoteUnreachable(
-            f"{label}: the name of the service can't be found ({service})",
+            f"{label}: the name of {service} can't be found",
             hint="check endpoint_url and the region, and whether this machine is on the network",
             path=label,
         )
@@ -85,7 +85,7 @@ def _network(kind: str, text: str, caller: Caller, operation: str) -> RemoteErro
         )
     if _REFUSED.search(text):
         return RemoteUnreachable(
-            f"{label}: nobody answers at {service}",
+            f"{label}: nobody answers {caller.place.at}",
             hint="check endpoint_url, and whether the service runs",
             path=label,
         )

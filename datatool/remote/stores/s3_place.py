@@ -38,8 +38,13 @@ class Place:
 
     @property
     def service(self) -> str:
-        """What to call the service in messages."""
-        return "Amazon S3" if self.endpoint is None else self.endpoint
+        """What to call the service in messages that begin with the label, which has its URL where it has one."""
+        return "Amazon S3" if self.endpoint is None else "the service"
+
+    @property
+    def at(self) -> str:
+        """The same, for who is sought there."""
+        return "at Amazon S3" if self.endpoint is None else "there"
 
     def key(self, name: str) -> str:
         """The key of a name in this remote."""

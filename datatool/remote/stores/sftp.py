@@ -11,6 +11,7 @@ may be absent, but never incomplete where the server offers fsync@openssh.com.
 from __future__ import annotations
 
 import asyncio
+import posixpath
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -219,14 +220,17 @@ class SftpStore:
                     raise
 
     def delete_many(self, names: Iterable[str]) -> None:
-        """Delete names, many at once; those that are not there are no error."""
+        """Delete names, many at once; those that are not there are no error. A directory that was made for them goes,
+        too, when it is empty then."""
         paths = deque(self._path(check_name(name)) for name in names)
+        directories = {posixpath.dirname(path) for path in paths}
         if not paths:
             return
         with self._link.line() as line:
             while paths:
                 some = [paths.popleft() for _ in range(min(_DELETES, len(paths)))]
                 line.run(_remove_all(line, some), self._shown)
+            line.run(self._directories.tidy(line.sftp, directories), self._shown)
 
     # Time
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import posixpath
 import stat
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -54,6 +54,8 @@ class RemoteDirectories:
     def __init__(self, top: bytes) -> None:
         self._top = top
         self._known: set[bytes] = set()
+        self._made: list[bytes] = []
+        """Those that were made here, the outer before the inner."""
         self._sharing: RemoteSharing | None = None
         self._looked = False
         self._settable = True
@@ -71,10 +73,43 @@ class RemoteDirectories:
             if directory not in self._known:
                 await self._make(sftp, directory)
 
+    async def prepare_again(self, sftp: SFTPClient, directory: bytes) -> None:
+        """Make a directory that is not there, though it may have been a moment ago. Raises SFTPError."""
+        self._known.discard(directory)
+        await self.prepare(sftp, directory)
+
+    async def nearest(self, sftp: SFTPClient, path: bytes) -> tuple[bytes, bool]:
+        """What is there of a path, or around it, as far down as anything is; and whether that is a directory."""
+        while path not in (b"", b"/", b"."):
+            with suppress(asyncssh.SFTPError):  # beneath a file, OpenSSH says no more than "Failure"
+                await sftp.stat(path)
+                return path, await is_directory(sftp, path)
+            path = posixpath.dirname(path)
+        return path, True
+
     def forget(self) -> None:
         """Somebody deleted directories: none counts as known."""
         self._known.clear()
         self._looked = False
+
+    async def tidy(self, sftp: SFTPClient, emptied: Collection[bytes]) -> None:
+        """Where files were deleted that had directories made here, delete what is empty of all that was made here: who
+        only tries a place leaves nothing there. Nothing happens while any of `emptied` still holds something."""
+        ours = [directory for directory in self._made if directory in emptied]
+        if not ours or not all([await self._remove(sftp, directory) for directory in ours]):
+            return
+        for directory in reversed(self._made.copy()):
+            await self._remove(sftp, directory)
+        self.forget()
+
+    async def _remove(self, sftp: SFTPClient, directory: bytes) -> bool:
+        try:
+            await sftp.rmdir(directory)
+        except asyncssh.SFTPError:
+            return False
+        self._made.remove(directory)
+        self._known.discard(directory)
+        return True
 
     async def _make(self, sftp: SFTPClient, directory: bytes) -> None:
         try:
@@ -83,12 +118,13 @@ class RemoteDirectories:
             around = posixpath.dirname(directory)
             if around in (directory, b""):
                 raise
-            await self.prepare(sftp, around)
+            await self.prepare_again(sftp, around)
             await self._make_inside(sftp, directory)
         except asyncssh.SFTPError:
             if not await is_directory(sftp, directory):
                 raise
         else:
+            self._made.append(directory)
             await self._dress(sftp, directory)
         self._known.add(directory)
 
@@ -99,6 +135,7 @@ class RemoteDirectories:
             if not await is_directory(sftp, directory):  # else another was quicker
                 raise
         else:
+            self._made.append(directory)
             await self._dress(sftp, directory)
 
     async def _dress(self, sftp: SFTPClient, directory: bytes) -> None:

@@ -23,6 +23,8 @@ from asyncssh import FXF_CREAT, FXF_EXCL, FXF_READ, FXF_WRITE, SFTPAttrs, SFTPCl
 from datatool.errors import RemoteBusy, RemoteError
 from datatool.localfs.atomic import size_text
 from datatool.model.oid import ObjectId
+from datatool.model.paths import show
+from datatool.progress import Spared
 from datatool.remote.stores.budget import Budget
 from datatool.remote.stores.sftp_directories import RemoteDirectories
 from datatool.remote.stores.sftp_errors import MISSING, no_room, reason
@@ -31,13 +33,14 @@ from datatool.remote.stores.sftp_link import Line, Link
 from datatool.remote.stores.sftp_lookahead import Lookahead
 from datatool.remote.stores.sftp_publish import Destination, Publisher, remove
 from datatool.remote.stores.sftp_stream import pieces
-from datatool.store.protocol import Advance, Spared, WrongBytes
+from datatool.store.protocol import Advance, WrongBytes
 
 SYNC_EVERY: Final = 64 << 20
 """Bytes after which what was sent is put on disk there, so that no more than that is read back after a cut."""
 
 _SMALL: Final = 256 << 10
 _NOTHING_FREE: Final = 1 << 20
+_ELSEWHERE: Final = "look at that path on the server, or choose another: datatool remote set NAME url=…"
 
 
 class Source(Protocol):
@@ -149,7 +152,7 @@ class Upload:
         )
         size = 0
         if isinstance(opened, MISSING):
-            await self._directories.prepare(sftp, os.path.dirname(temp))
+            await self._directories.prepare_again(sftp, os.path.dirname(temp))
             opened = await _create(sftp, temp)
         elif isinstance(opened, asyncssh.SFTPError) and isinstance(found, SFTPAttrs):
             if self._to.resumable and stat.S_ISREG(found.permissions or 0):
@@ -253,19 +256,34 @@ class Upload:
     # When it fails
 
     def _explained(self, line: Line, error: BaseException) -> RemoteError | None:
-        """Why a server only says "Failure": OpenSSH has no other word for a full disk."""
-        if type(error) is not RemoteError or not isinstance(error.__cause__, asyncssh.SFTPFailure):
+        """Why a server only says "Failure" or "No such file": OpenSSH has no other words for a full disk, or for a path
+        that can't be. None for what explains itself."""
+        cause = error.__cause__
+        if type(error) is not RemoteError or cause is None or not isinstance(cause, (asyncssh.SFTPFailure, *MISSING)):
             return None
-        where = self._to.where
-        text = f"{where}: the server could not write it ({reason(error.__cause__)})"
+        said = reason(cause)
         try:
-            found = line.run(line.sftp.statvfs(os.path.dirname(os.path.dirname(self._to.temp)) or b"/"), where)
+            return self._why(line, said)
         except RemoteError:
-            return RemoteError(text, path=where)
+            where = self._to.where
+            return RemoteError(f"{where}: the server could not write it ({said})", hint=_ELSEWHERE, path=where)
+
+    def _why(self, line: Line, said: str) -> RemoteError:
+        where = self._to.where
+        directory = os.path.dirname(self._to.path)
+        around, holds = line.run(self._directories.nearest(line.sftp, directory), where)
+        name = show(os.fsdecode(around or b"/"))
+        if not holds:
+            text = f"{where}: {name} is a file there; a remote needs a directory"
+            return RemoteError(text, hint=_ELSEWHERE, path=where)
+        found = line.run(line.sftp.statvfs(around or b"/"), where)
         free = (found.bavail or 0) * (found.frsize or 0)
-        if free < _NOTHING_FREE or (found.files and not found.favail):
+        if found.blocks and (free < _NOTHING_FREE or (found.files and not found.favail)):
             return no_room(where, needed=size_text(self._source.size - self.done), free=size_text(free))
-        return RemoteError(f"{text}; is a quota used up?", path=where)
+        if around != directory:
+            return RemoteError(f"{where}: nothing can be made in {name} there ({said})", hint=_ELSEWHERE, path=where)
+        text = f"{where}: the server could not write it ({said}); is a quota used up?"
+        return RemoteError(text, hint=_ELSEWHERE, path=where)
 
 
 async def _create(sftp: SFTPClient, temp: bytes) -> SFTPClientFile:

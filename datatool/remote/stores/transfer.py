@@ -18,8 +18,9 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Final, TypeVar
 
+from datatool.progress import Spared
 from datatool.remote.stores.pace import Pace
-from datatool.store.protocol import Advance, Spared
+from datatool.store.protocol import Advance
 
 T = TypeVar("T")
 
