@@ -35,7 +35,7 @@ _SECONDS: Final = 0.2
 """Between two reports of how far large objects are."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Stored:
     """The handle of an offer that the project's own storage has."""
 
@@ -43,7 +43,7 @@ class Stored:
     tracked: Tracked
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Followed:
     """The handle of an offer that another repository makes."""
 

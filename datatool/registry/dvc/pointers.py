@@ -26,7 +26,7 @@ from datatool.formats.dvc_pipeline import (
 from datatool.git.revision import TreeFile
 from datatool.model.paths import PathRefused, check_escape, show
 from datatool.registry.dvc.ignored import IGNORE_FILE, Ignored, ignored_around
-from datatool.registry.dvc.roots import ancestors, inside, is_within, nested_roots
+from datatool.registry.dvc.roots import ancestors, dvc_root_of, inside, is_within, nested_roots
 from datatool.registry.view import View
 
 SUFFIX: Final = b".dvc"
@@ -84,7 +84,7 @@ class Pointers:
         rules = [inside(place, IGNORE_FILE) for place in ancestors(path) if is_within(place, self._root)]
         found = self._view.find([*names, *rules])
         files = [found[name] for name in names if name in found and found[name].mode in _REGULAR]
-        if not files:
+        if not files or dvc_root_of(self._view, path) != self._root:
             return []
         ignored = ignored_around(self._view, self._root, [file.path for file in files])
         for item in self._read((file for file in files if not ignored.hides(file.path)), git=frozenset()):

@@ -52,7 +52,8 @@ class DvcReader:
         DVC configuration lies. `open_other` opens the repositories that imports came from, and `chain` is what it was
         given when this one was opened by it."""
         self._view = view
-        self._root = root
+        self.root = root
+        """Where the project lies in the repository."""
         self._access = access
         self._cache = cache
         self._memory = memory
@@ -93,9 +94,9 @@ class DvcReader:
 
     def hidden(self, path: bytes) -> bool:
         """Whether a git-tracked file only serves DVC here: a pointer, a lock, its configuration, ignore lines."""
-        if not is_within(path, self._root):
+        if not is_within(path, self.root):
             return False
-        names = path[len(self._root) :].lstrip(b"/").split(b"/")
+        names = path[len(self.root) :].lstrip(b"/").split(b"/")
         if b".dvc" in names[:-1] or names[-1] in _SERVING:
             return True
         return names[-1].endswith(SUFFIX) and names[-1] != SUFFIX and self._is_pointer(path)
@@ -187,7 +188,7 @@ class DvcReader:
         assert out is not None
         if out.version is None:
             return Place(md5=md5, remote=out.remote, label=path, size=size)
-        name = path[len(self._root) :].lstrip(b"/")
+        name = path[len(self.root) :].lstrip(b"/")
         return Place(
             md5=md5,
             remote=out.version.remote,
@@ -239,11 +240,11 @@ class DvcReader:
     def _store(self) -> Storage:
         if self._storage is None:
             settings = DvcSettings(
-                levels=read_levels(self._view, self._root, self._environ),
+                levels=read_levels(self._view, self.root, self._environ),
                 own=self._access.own,
                 shown=self._access.repository.shown,
             )
-            cache = settings.cache(dvc_directory(self._view, self._root))
+            cache = settings.cache(dvc_directory(self._view, self.root))
             self._storage = Storage(access=self._access, settings=settings, cache=cache, scratch=self._scratch)
         return self._storage
 
