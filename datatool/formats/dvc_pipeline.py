@@ -48,8 +48,8 @@ class Pipeline:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LockedOut:
-    """An output of a lock, its path relative to the lock's directory; `wdir` is what could not be made of a template,
-    and then the path is not known."""
+    """An output of a lock, its path relative to the lock's directory; `unknown` is a directory that is a template which
+    can't be filled in, and then the path is not known."""
 
     out: DvcOut
     unknown: str | None = None
@@ -135,7 +135,7 @@ def locked_outs(
             if wdir is None:
                 yield LockedOut(out=out, unknown=stage.wdir)
             else:
-                yield LockedOut(out=replace(out, path=posixpath.join(wdir, out.path)))
+                yield LockedOut(out=out if wdir == "." else replace(out, path=posixpath.join(wdir, out.path)))
 
 
 def _declared(entries: Value) -> Iterator[Declared]:

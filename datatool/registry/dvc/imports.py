@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from datatool.cache.local import Cache
-from datatool.errors import UnsafeInput
+from datatool.errors import PathNotFound, UnsafeInput
 from datatool.git.clones import local_directory
 from datatool.model.paths import PathRefused, check_escape, named, show
 from datatool.model.urls import without_secrets
@@ -70,7 +70,7 @@ class Imports:
     def _offered(self, tracked: Tracked) -> dict[bytes, tuple[Other, Offer]]:
         source = tracked.source
         assert source is not None
-        path = posixpath.normpath(source.path.encode("utf-8", "surrogateescape").strip(b"/"))
+        path = posixpath.normpath(source.path.encode("utf-8", "surrogateescape"))
         path = b"" if path == b"." else path
         try:
             if path:
@@ -86,6 +86,11 @@ class Imports:
             rest = offer.path[len(path) :].lstrip(b"/") if path else offer.path
             here = tracked.path + b"/" + rest if rest else tracked.path
             found[here] = other, offer
+        if not found:
+            raise PathNotFound(
+                f"{named(tracked.pointer)}: nothing lies at {show(source.path)} in {show(without_secrets(source.url))}",
+                path=os.fsdecode(tracked.pointer),
+            )
         return found
 
     def _other(self, tracked: Tracked, path: bytes) -> Other:

@@ -83,7 +83,8 @@ class Pointers:
         names = [place + SUFFIX for place in places]
         rules = [inside(place, IGNORE_FILE) for place in ancestors(path) if is_within(place, self._root)]
         found = self._view.find([*names, *rules])
-        files = [found[name] for name in names if name in found and found[name].mode in _REGULAR]
+        # The outermost first: it is the one that counts where two track the same.
+        files = [found[name] for name in reversed(names) if name in found and found[name].mode in _REGULAR]
         if not files or dvc_root_of(self._view, path) != self._root:
             return []
         ignored = ignored_around(self._view, self._root, [file.path for file in files])

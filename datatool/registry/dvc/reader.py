@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from datatool.cache.local import Cache
@@ -13,6 +15,8 @@ from datatool.formats.dvc_file import DvcOut, Md5
 from datatool.formats.dvc_listing import LISTING_LIMIT, Listed, check_paths, parse_listing
 from datatool.localfs.atomic import make_dirs
 from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE
+from datatool.model.oid import ObjectId
+from datatool.model.paths import named
 from datatool.progress import Task
 from datatool.registry.access import Access
 from datatool.registry.dvc.bring import Bringing, Followed, Stored
@@ -62,7 +66,7 @@ class DvcReader:
         self._pointers = Pointers(view, root)
         self._imports = Imports(access, root, open_other, chain)
         self._storage: Storage | None = None
-        self._lists: dict[Md5, list[Listed]] = {}
+        self._lists: dict[Md5, list[Listed] | bytes | DatatoolError] = {}
 
     # What is offered
 
@@ -88,9 +92,18 @@ class DvcReader:
     def offers(self, within: bytes) -> Iterator[Offer]:
         """Every data file and empty directory at or below a path, sorted."""
         found: list[Offer] = []
-        for tracked in self._pointers.find(within):
+        pointers = self._pointers.find(within)
+        try:
+            self._bring_lists(pointers)
+        except FormatError as error:  # the configuration does not read: nothing can be fetched
+            yield from (self._problem(tracked, error.message) for tracked in pointers)
+            return
+        for tracked in pointers:
             found += self._offered(tracked, within)
-        yield from sorted(found, key=lambda offer: offer.path)
+        found.sort(key=lambda offer: (offer.path, offer.problem is not None))
+        for before, offer in zip([None, *found], found, strict=False):
+            if before is None or before.path != offer.path:
+                yield offer
 
     def hidden(self, path: bytes) -> bool:
         """Whether a git-tracked file only serves DVC here: a pointer, a lock, its configuration, ignore lines."""
@@ -120,15 +133,15 @@ class DvcReader:
             elif out.md5 is None:
                 yield from self._imported(tracked, within)
             elif out.md5.directory:
-                yield from self._directory(tracked, out, out.md5, within)
+                yield from self._directory(tracked, out.md5, within)
             elif is_within(tracked.path, within):
                 yield from self._files(tracked, [(tracked.path, out.md5, out.size, out.executable)])
         except DatatoolError as error:
             yield self._problem(tracked, error.message)
 
-    def _directory(self, tracked: Tracked, out: DvcOut, md5: Md5, within: bytes) -> Iterator[Offer]:
+    def _directory(self, tracked: Tracked, md5: Md5, within: bytes) -> Iterator[Offer]:
         try:
-            entries = self._list(tracked, out, md5)
+            entries = self._list(tracked, md5)
         except FormatError:
             raise
         except DatatoolError:
@@ -203,37 +216,44 @@ class DvcReader:
 
     # Lists of directories
 
-    def _list(self, tracked: Tracked, out: DvcOut, md5: Md5) -> list[Listed]:
-        """The list of a directory: from our cache, else from its storage, and then kept. Raises DatatoolError."""
+    def _list(self, tracked: Tracked, md5: Md5) -> list[Listed]:
+        """The list of a directory. Raises DatatoolError."""
         if md5 not in self._lists:
-            data = self._kept_list(md5)
-            if data is None:
-                place = Place(md5=md5, remote=out.remote, label=tracked.path)
-                data = self._fetched_list(place)
-            self._lists[md5] = parse_listing(data, name=os.fsdecode(tracked.path))
-        return self._lists[md5]
-
-    def _kept_list(self, md5: Md5) -> bytes | None:
-        known = self._memory.known(self._registry, [md5]).get(md5)
-        try:
-            return None if known is None else self._cache.load(known.oid)
-        except KeyError:
-            return None
-
-    def _fetched_list(self, place: Place) -> bytes:
-        found = self._store().fetch(place)
-        try:
-            if isinstance(found, Large):
-                if found.size > LISTING_LIMIT:
-                    raise FormatError(f"{os.fsdecode(place.label)}: the list of the directory is too large")
-                data = found.read()
-            else:
-                data = found.data
-        finally:
-            found.discard()
-        self._cache.keep([(found.oid, data)])
-        self._memory.learn(self._registry, [(place.md5, Known(found.oid, found.size))])
+            self._bring_lists([tracked])
+        data = self._lists[md5]
+        if isinstance(data, DatatoolError):
+            raise data
+        if isinstance(data, bytes):
+            data = self._lists[md5] = parse_listing(data, name=os.fsdecode(tracked.path))
         return data
+
+    def _bring_lists(self, found: Sequence[Tracked]) -> None:
+        """Have the lists of directories here: from our cache, else from their storage, several at a time, and then
+        kept."""
+        wanted = {
+            item.out.md5: Place(md5=item.out.md5, remote=item.out.remote, label=item.path)
+            for item in found
+            if item.problem is None and item.out is not None and item.out.md5 is not None and item.out.listed is None
+        }
+        todo = [place for md5, place in wanted.items() if md5.directory and md5 not in self._lists]
+        known = self._memory.known(self._registry, [place.md5 for place in todo])
+        for md5, object_ in known.items():
+            try:
+                self._lists[md5] = self._cache.load(object_.oid)
+            except KeyError:
+                continue
+        todo = [place for place in todo if place.md5 not in self._lists]
+        if not todo:
+            return
+        fresh: list[tuple[Md5, ObjectId, bytes]] = []
+        storage = self._store()
+        with ThreadPoolExecutor(max_workers=max(1, self._access.jobs), thread_name_prefix="dvc-lists") as pool:
+            for place, result in zip(todo, pool.map(partial(_fetched_list, storage), todo), strict=True):
+                self._lists[place.md5] = result if isinstance(result, DatatoolError) else result[1]
+                if not isinstance(result, DatatoolError):
+                    fresh.append((place.md5, *result))
+        self._cache.keep((oid, data) for _, oid, data in fresh)
+        self._memory.learn(self._registry, [(md5, Known(oid, len(data))) for md5, oid, data in fresh])
 
     # Storage
 
@@ -261,3 +281,17 @@ class DvcReader:
             registry=self._registry,
             jobs=self._access.jobs,
         )
+
+
+def _fetched_list(storage: Storage, place: Place) -> tuple[ObjectId, bytes] | DatatoolError:
+    """The list of a directory out of its storage, its md5 checked; or why there is none."""
+    try:
+        found = storage.fetch(place)
+    except DatatoolError as error:
+        return error
+    try:
+        if found.size > LISTING_LIMIT:
+            return FormatError(f"{named(place.label)}: the list of the directory is too large")
+        return found.oid, found.read() if isinstance(found, Large) else found.data
+    finally:
+        found.discard()

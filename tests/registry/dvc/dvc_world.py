@@ -1,4 +1,4 @@
-"""DVC projects for tests: those that real DVC made (see make_fixtures), unpacked side by side, and a way to read them."""
+"""DVC projects for tests: those that real DVC made (see make_fixtures), unpacked side by side, and how to read them."""
 
 from __future__ import annotations
 

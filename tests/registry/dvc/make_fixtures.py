@@ -3,8 +3,8 @@
     python tests/registry/dvc/make_fixtures.py DVC3 DVC2     the commands `dvc` of 3.67.1 and of 2.58.2
 
 Each project becomes a git bundle, the storage of all of them one archive; `expected.json` has for every project and
-revision what `dvc list -R --dvc-only --json` lists, and the sha256 of every file that `dvc get` brings. All paths in the
-projects are relative to each other, so that they can be unpacked anywhere side by side.
+revision what `dvc list -R --dvc-only --json` lists, and the sha256 of every file that `dvc get` brings. All paths in
+the projects are relative to each other, so that they can be unpacked anywhere side by side.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Maker:
         home = top / "home"
         home.mkdir()
         (home / "gitconfig").write_text(
-            "[user]\nname = T\nemail = t@example.org\n[init]\ndefaultBranch = main\n[protocol \"file\"]\nallow = always\n"
+            '[user]\nname = T\nemail = t@example.org\n[init]\ndefaultBranch = main\n[protocol "file"]\nallow = always\n'
         )
         self.env = {
             "PATH": os.environ["PATH"],
