@@ -37,8 +37,9 @@ _SECONDS: Final = 0.2
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Stored:
-    """The handle of an offer that the project's own storage has."""
+    """The handle of an offer that the project's own storage has; `owner` is the reader that made it."""
 
+    owner: object
     place: Place
     tracked: Tracked
 
@@ -47,6 +48,7 @@ class Stored:
 class Followed:
     """The handle of an offer that another repository makes."""
 
+    owner: object
     other: Other
     offer: Offer
 

@@ -62,6 +62,7 @@ class Pointers:
         self._view = view
         self._root = root
         self._all: list[Tracked] | None = None
+        self._files: frozenset[bytes] = frozenset()
 
     def find(self, within: bytes) -> list[Tracked]:
         """What is tracked at, below or around a path, sorted by path."""
@@ -76,6 +77,20 @@ class Pointers:
         if self._all is None:
             self._all = list(_distinct(self._collect()))
         return self._all
+
+    def is_pointer(self, path: bytes) -> bool:
+        """Whether a file is a pointer of the project: one that DVC sees, or where that is not known yet, one that reads
+        as such."""
+        name = _name(path)
+        if not name.endswith(SUFFIX) or name == SUFFIX:
+            return False
+        if self._all is not None:
+            return path in self._files
+        text = self._view.text(path)
+        try:
+            return text is not None and bool(parse_dvc_file(text, name=os.fsdecode(path)).outs)
+        except DatatoolError:
+            return False
 
     def _beside(self, path: bytes) -> list[Tracked]:
         """What the pointer beside a path, or beside a directory around it, tracks; nothing unless it is just that."""
@@ -104,6 +119,7 @@ class Pointers:
         rules = [file for file in mine if file.path.rpartition(b"/")[2] == IGNORE_FILE]
         ignored = Ignored(self._root, self._view.read(rules))
         pointers = [file for file in mine if _POINTER.fullmatch(file.path) and not ignored.hides(file.path)]
+        self._files = frozenset(file.path for file in pointers)
         yield from self._read(pointers, git=frozenset(file.path for file in files))
 
     def _read(self, files: Iterable[TreeFile], *, git: frozenset[bytes]) -> Iterator[Tracked]:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from datatool.cache.local import Cache
 from datatool.errors import DatatoolError, FormatError
@@ -23,14 +24,15 @@ from datatool.registry.dvc.bring import Bringing, Followed, Stored
 from datatool.registry.dvc.imports import Imports, OpenOther
 from datatool.registry.dvc.levels import dvc_directory, read_levels
 from datatool.registry.dvc.memory import Known, Md5Memory
-from datatool.registry.dvc.pointers import LOCK, OLD_NAME, SUFFIX, Pointers, Tracked
+from datatool.registry.dvc.pointers import LOCK, OLD_NAME, Pointers, Tracked
 from datatool.registry.dvc.roots import is_within
 from datatool.registry.dvc.settings import DvcSettings
 from datatool.registry.dvc.storage import Large, Place, Storage
 from datatool.registry.offer import Brought, Offer, Origin, Root
 from datatool.registry.view import View
 
-_SERVING = frozenset({LOCK, OLD_NAME, b".dvcignore", b".gitignore"})
+SERVING: Final = frozenset({LOCK, OLD_NAME, b".dvcignore", b".gitignore"})
+"""Names of files that only serve DVC, beside its pointers."""
 
 
 class DvcReader:
@@ -96,7 +98,7 @@ class DvcReader:
         try:
             self._bring_lists(pointers)
         except FormatError as error:  # the configuration does not read: nothing can be fetched
-            yield from (self._problem(tracked, error.message) for tracked in pointers)
+            yield from (self._problem(tracked, error) for tracked in pointers)
             return
         for tracked in pointers:
             found += self._offered(tracked, within)
@@ -110,16 +112,17 @@ class DvcReader:
         if not is_within(path, self.root):
             return False
         names = path[len(self.root) :].lstrip(b"/").split(b"/")
-        if b".dvc" in names[:-1] or names[-1] in _SERVING:
+        if b".dvc" in names[:-1] or names[-1] in SERVING:
             return True
-        return names[-1].endswith(SUFFIX) and names[-1] != SUFFIX and self._is_pointer(path)
+        return self._pointers.is_pointer(path)
+
+    def owns(self, offer: Offer) -> bool:
+        """Whether an offer came from here: a repository may have several projects of DVC's."""
+        return isinstance(offer.handle, Stored | Followed) and offer.handle.owner is self
 
     def bring(self, offers: Sequence[Offer], cache: Cache, task: Task) -> Iterator[Brought]:
         """Have the bytes of this reader's offers in a cache, each checked by its md5."""
         return self._bringing().bring(offers, cache, task)
-
-    def _is_pointer(self, path: bytes) -> bool:
-        return any(item.pointer == path for item in self._pointers.all())
 
     # One tracked thing
 
@@ -137,7 +140,7 @@ class DvcReader:
             elif is_within(tracked.path, within):
                 yield from self._files(tracked, [(tracked.path, out.md5, out.size, out.executable)])
         except DatatoolError as error:
-            yield self._problem(tracked, error.message)
+            yield self._problem(tracked, error)
 
     def _directory(self, tracked: Tracked, md5: Md5, within: bytes) -> Iterator[Offer]:
         try:
@@ -181,7 +184,8 @@ class DvcReader:
             return
         for path, (other, offer) in self._imports.offers(tracked).items():
             if is_within(path, within):
-                yield replace(offer, path=path, origin=Origin.DVC, handle=Followed(other=other, offer=offer))
+                handle = Followed(owner=self, other=other, offer=offer)
+                yield offer._replace(path=path, origin=Origin.DVC, handle=handle)
 
     def _files(self, tracked: Tracked, rows: Sequence[tuple[bytes, Md5, int | None, bool]]) -> Iterator[Offer]:
         known = self._memory.known(self._registry, [md5 for _, md5, _, _ in rows])
@@ -193,7 +197,7 @@ class DvcReader:
                 origin=Origin.DVC,
                 size=size if object_ is None else object_.size,
                 oid=None if object_ is None else object_.oid,
-                handle=Stored(place=self._place(tracked, path, md5, size), tracked=tracked),
+                handle=Stored(owner=self, place=self._place(tracked, path, md5, size), tracked=tracked),
             )
 
     def _place(self, tracked: Tracked, path: bytes, md5: Md5, size: int | None) -> Place:
@@ -211,8 +215,10 @@ class DvcReader:
             version=out.version.id,
         )
 
-    def _problem(self, tracked: Tracked, problem: str) -> Offer:
-        return Offer(path=tracked.path, kind=DIRECTORY, origin=Origin.DVC, problem=problem)
+    def _problem(self, tracked: Tracked, problem: str | DatatoolError) -> Offer:
+        error = problem if isinstance(problem, DatatoolError) else None
+        text = problem.message if isinstance(problem, DatatoolError) else problem
+        return Offer(path=tracked.path, kind=DIRECTORY, origin=Origin.DVC, problem=text, error=error)
 
     # Lists of directories
 

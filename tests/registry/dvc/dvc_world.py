@@ -185,10 +185,7 @@ class Everything:
             cache.keep([(digest(data), data)])
             yield offer, digest(data)
         for reader in self.readers:
-            mine = {offer.path for offer in reader.offers(b"")}
-            yield from reader.bring(
-                [offer for offer in offers if offer not in ours and offer.path in mine], cache, task
-            )
+            yield from reader.bring([offer for offer in offers if reader.owns(offer)], cache, task)
 
 
 with SILENT.task("") as SILENT_TASK:
