@@ -45,6 +45,9 @@ class Md5Memory:
             self._db.close()
         self._db = None
 
+    def __del__(self) -> None:
+        self.close()
+
     def known(self, registry: str, hashes: Iterable[Md5]) -> dict[Md5, Known]:
         """What is known of some hashes of a registry."""
         wanted = {_key(md5): md5 for md5 in hashes}
