@@ -83,8 +83,11 @@ class DvcOut:
     executable: bool = False
     cached: bool = True
     remote: str | None = None
+    push: bool = True
     version: Version | None = None
     listed: tuple[ListedFile, ...] | None = None
+    description: str | None = None
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,11 +103,16 @@ class DvcSource:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DvcFile:
-    """A whole pointer file; `source` is set for an import, whose only output is that."""
+    """A whole pointer file; `source` is set for an import of another repository, `url` for one of a storage URL, whose
+    only output is that; `stage` where the file says how to make its outputs."""
 
     wdir: str = "."
     outs: tuple[DvcOut, ...] = ()
     source: DvcSource | None = None
+    url: str | None = None
+    etag: str | None = None
+    stage: bool = False
+    description: str | None = None
 
 
 def parse_dvc_file(data: bytes, *, name: str) -> DvcFile:
@@ -126,7 +134,17 @@ def parse_dvc_file(data: bytes, *, name: str) -> DvcFile:
         source = DvcSource(
             url=repo.required("url"), path=deps[0].required("path"), rev=repo.text("rev") or None, commit=commit
         )
-    return DvcFile(wdir=root.text("wdir") or ".", outs=outs, source=source)
+    stage = bool(root.text("cmd")) or (bool(deps) and source is None and len(deps) != 1)
+    url = deps[0].text("path") if len(deps) == 1 and source is None and not stage else None
+    return DvcFile(
+        wdir=root.text("wdir") or ".",
+        outs=outs,
+        source=source,
+        url=url if url is not None and "://" in url else None,
+        etag=deps[0].text("etag") if url is not None else None,
+        stage=stage,
+        description=root.loose("desc"),
+    )
 
 
 def read_dvc_yaml(data: bytes, *, name: str) -> dict[str, Value]:
@@ -163,9 +181,16 @@ def parse_out(node: Node) -> DvcOut | None:
         executable=node.switch("isexec", otherwise=False),
         cached=node.switch("cache", otherwise=True),
         remote=node.text("remote") or None,
+        push=node.switch("push", otherwise=True),
         version=_version(node),
         listed=listed,
+        description=node.loose("desc"),
+        labels=_labels(node.values.get("labels")),
     )
+
+
+def _labels(value: Value) -> tuple[str, ...]:
+    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
 
 
 def _listed(node: Node) -> ListedFile:
@@ -207,6 +232,11 @@ class Node:
         if not isinstance(value, str):
             raise self.wrong(key, "text")
         return value
+
+    def loose(self, key: str) -> str | None:
+        """A string that is a note for people; anything else counts as none."""
+        value = self.values.get(key)
+        return value if isinstance(value, str) else None
 
     def required(self, key: str) -> str:
         """A string that has to be there."""

@@ -78,6 +78,11 @@ class Pointers:
             self._all = list(_distinct(self._collect()))
         return self._all
 
+    def files(self) -> frozenset[bytes]:
+        """All pointers and locks that DVC sees, what they track or not."""
+        self.all()
+        return self._files
+
     def is_pointer(self, path: bytes) -> bool:
         """Whether a file is a pointer of the project: one that DVC sees, or where that is not known yet, one that reads
         as such."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -19,11 +20,9 @@ from datatool.hashing import digest
 from datatool.localfs.atomic import local_error, new_temp, remove_file, write_all
 from datatool.model.oid import ObjectId
 from datatool.model.paths import named, show
-from datatool.model.settings import Durability
 from datatool.registry.access import Access
-from datatool.registry.dvc.md5 import Md5Check, is_content_of
+from datatool.registry.dvc.md5 import CHUNK, Md5Check, is_content_of
 from datatool.registry.dvc.settings import DvcSettings
-from datatool.store.directory import DirectoryStore
 from datatool.store.names import is_name
 from datatool.store.protocol import ByteRange, NameMissing, Store
 
@@ -64,11 +63,11 @@ class Small:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Large:
-    """An object in a temporary file, and its id; whoever has it discards it."""
+    """An object in an open file, and its id; whoever has it discards it. `path` is set for a temporary file."""
 
     oid: ObjectId
     fd: int
-    path: Path
+    path: Path | None
     size: int
 
     def read(self) -> bytes:
@@ -78,9 +77,10 @@ class Large:
             return file.read()
 
     def discard(self) -> None:
-        """Delete the file."""
+        """Let go of the file; a temporary one is deleted."""
         os.close(self.fd)
-        remove_file(self.path)
+        if self.path is not None:
+            remove_file(self.path)
 
 
 @dataclass(slots=True)
@@ -126,14 +126,22 @@ class Storage:
     # One place after the other
 
     def _try_cache(self, place: Place, damaged: list[str]) -> Small | Large | None:
+        """The object out of the project's own cache: a large file is used where it lies."""
         assert self.cache is not None
-        store = DirectoryStore(self.cache, durability=Durability.NONE)
-        try:
-            found = self._take(store, place.md5.name, place, None)
-        except (NameMissing, RemoteError):
+        fd = _open_regular(self.cache / place.md5.name)
+        if fd is None:
             return None
+        found: Small | Large | None = None
+        try:
+            size = os.fstat(fd).st_size
+            found = _read_small(fd, size, place.md5) if size < STEP else _read_large(fd, size, place.md5)
+        except OSError:  # unreadable here, whatever the reason: the remote may have it
+            return None
+        finally:
+            if not isinstance(found, Large):
+                os.close(fd)
         if found is None:
-            damaged.append(store.label)
+            damaged.append(str(self.cache))
         return found
 
     def _take(
@@ -252,6 +260,38 @@ class Storage:
             hint="whoever has the data: dvc push; then run this again",
             path=path,
         )
+
+
+def _open_regular(path: Path) -> int | None:
+    """Open a plain file; None for what is none, a link included, or is not there."""
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+    try:
+        fd = os.open(path, flags | getattr(os, "O_BINARY", 0))
+    except OSError:
+        return None
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        return fd
+    os.close(fd)
+    return None
+
+
+def _read_small(fd: int, size: int, md5: Md5) -> Small | None:
+    with open(fd, "rb", closefd=False) as file:
+        data = file.read(size)
+    return Small(oid=digest(data), data=data) if is_content_of(data, md5) else None
+
+
+def _read_large(fd: int, size: int, md5: Md5) -> Large | None:
+    sha256 = hashlib.sha256(usedforsecurity=False)
+    check = Md5Check(legacy=md5.legacy and not md5.directory)
+    left = size
+    while left and (data := os.read(fd, min(left, CHUNK))):
+        sha256.update(data)
+        check.update(data)
+        left -= len(data)
+    if left or not check.matches(md5.digits):
+        return None
+    return Large(oid=ObjectId(sha256.hexdigest()), fd=fd, path=None, size=size)
 
 
 def _following(store: Store, name: str) -> Iterator[bytes]:
