@@ -17,14 +17,14 @@ from datatool.errors import RemoteNotFound, UnsafeInput
 from datatool.model.paths import show
 from datatool.registry.dvc.levels import Level, placed
 
-_PUBLIC: Final = {
+PUBLIC: Final = {
     "url": "url",
     "endpointurl": "endpoint_url",
     "region": "region",
     "port": "port",
     "allow_anonymous_login": "anonymous",
 }
-_PRIVATE: Final = {
+PRIVATE: Final = {
     "profile": "profile",
     "access_key_id": "access_key_id",
     "secret_access_key": "secret_access_key",
@@ -83,10 +83,10 @@ class DvcSettings:
         place: Level | None = None
         for level, settings in self._sections(name):
             for key, value in settings.items():
-                known = _PUBLIC.get(key) or _PRIVATE.get(key)
-                if key in _PUBLIC:
-                    theirs.pop(_PUBLIC[key], None)
-                    mine.pop(_PUBLIC[key], None)
+                known = PUBLIC.get(key) or PRIVATE.get(key)
+                if key in PUBLIC:
+                    theirs.pop(PUBLIC[key], None)
+                    mine.pop(PUBLIC[key], None)
                 if known is None:
                     if key in _DANGEROUS and not level.mine:
                         theirs[key] = value
