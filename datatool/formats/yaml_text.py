@@ -17,17 +17,18 @@ from datatool.formats.plain_yaml import MAX_DEPTH, Slot, Value, typed_scalar
 from datatool.model.paths import show
 
 
-def read_any(text: str, *, name: str, typed: Set[str] = frozenset()) -> dict[str, Value]:
+def read_any(text: str, *, name: str, typed: Set[str] = frozenset(), depth: int = MAX_DEPTH) -> dict[str, Value]:
     """Read a YAML mapping; `name` is the file's, for errors. Raises FormatError, with the line, for anything else.
 
-    `typed` names the top-level keys whose unquoted value is a number or true/false.
+    `typed` names the top-level keys whose unquoted value is a number or true/false; `depth` is how many mappings and
+    lists may be inside the outermost one.
     """
-    return _build(text, name, typed)[0]
+    return _build(text, name, typed, depth)[0]
 
 
 def any_slots(text: str, *, name: str) -> dict[tuple[str, ...], Slot]:
     """Where each key of the block mappings lies, by its path. Raises as `read_any`."""
-    return _build(text, name, frozenset())[1]
+    return _build(text, name, frozenset(), MAX_DEPTH)[1]
 
 
 class _Refused(Exception):
@@ -54,6 +55,7 @@ class _Builder:
 
     text: str
     typed: Set[str]
+    depth: int = MAX_DEPTH
     root: Value = None
     open: list[_Container] = field(default_factory=list)
     slots: dict[tuple[str, ...], Slot] = field(default_factory=dict)
@@ -117,7 +119,7 @@ class _Builder:
 
     def _start(self, event: Any, value: dict[str, Value] | list[Value]) -> None:
         top = self.open[-1] if self.open else None
-        if len(self.open) > MAX_DEPTH:
+        if len(self.open) > self.depth:
             raise _Refused(event.start_mark.line, "too deep")
         if top is not None and isinstance(top.value, dict) and top.key is None:
             raise _Refused(event.start_mark.line, "a key has to be one word")
@@ -155,8 +157,8 @@ class _Builder:
         return self.text.count("\n", 0, index)
 
 
-def _build(text: str, name: str, typed: Set[str]) -> tuple[dict[str, Value], dict[tuple[str, ...], Slot]]:
-    builder = _Builder(text, typed)
+def _build(text: str, name: str, typed: Set[str], depth: int) -> tuple[dict[str, Value], dict[tuple[str, ...], Slot]]:
+    builder = _Builder(text, typed, depth)
     try:
         for event in _events(text):
             builder.take(event)

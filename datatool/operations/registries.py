@@ -58,6 +58,7 @@ def registry_place(
         offline=reach.offline or config.flag("offline"),
         jobs=reach.jobs or config.number("jobs") or JOBS,
         bandwidth=config.number("bandwidth"),
+        environ=environ,
     )
 
 

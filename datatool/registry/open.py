@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -17,8 +17,11 @@ from datatool.progress import Task
 from datatool.registry.access import Access
 from datatool.registry.catalog import Catalog, registry_path
 from datatool.registry.copying import copy_selection
+from datatool.registry.dvc.memory import Md5Memory
+from datatool.registry.dvc.projects import DvcProjects
+from datatool.registry.dvc.reader import DvcReader
 from datatool.registry.native import NativeReader
-from datatool.registry.offer import Reader
+from datatool.registry.offer import Brought, Offer, Reader
 from datatool.registry.view import View
 
 DEPTH: Final = 8
@@ -41,6 +44,10 @@ class Place:
     bandwidth: int | None = None
     depth: int = 0
     """How many imports led here."""
+    chain: tuple[str, ...] = ()
+    """DVC's imports among them, so that a circle is told."""
+    environ: Mapping[str, str] = field(default_factory=dict)
+    """Says where the user's own DVC configuration lies."""
 
     def repository(self) -> Repository:
         """Its repository; nothing is asked yet. Raises UsageError, UnsafeInput, NotFoundError, GitError."""
@@ -64,8 +71,55 @@ def open_registry(place: Place, rev: str | None, cache: Cache) -> Catalog:
         bandwidth=place.bandwidth,
     )
     follow = partial(_followed, place, repository, cache)
-    readers: list[Reader] = [NativeReader(view, access, cache, memory_dir=place.home / "remotes", follow=follow)]
+    memory = Md5Memory(place.home / "dvc.db")
+
+    def open_dvc(root: bytes) -> DvcReader:
+        return DvcReader(
+            view,
+            root,
+            access,
+            cache=cache,
+            memory=memory,
+            environ=place.environ,
+            open_other=partial(_opened, place, cache),
+            chain=place.chain,
+        )
+
+    readers: list[Reader] = [
+        NativeReader(view, access, cache, memory_dir=place.home / "remotes", follow=follow),
+        DvcProjects(view, open_dvc),
+    ]
     return Catalog(view, readers)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Opened:
+    """The registry that an import of DVC's came from, as its reader knows it."""
+
+    catalog: Catalog
+
+    def offers(self, path: bytes) -> list[Offer]:
+        """Everything at a path but pointers; ignore lines are data to DVC, which imports them as well."""
+        found = (offer for _, offer in self.catalog.offers(path))
+        return [
+            offer
+            for offer in found
+            if not self.catalog.hidden(offer) or offer.path.rpartition(b"/")[2] == b".gitignore"
+        ]
+
+    def bring(self, offers: Sequence[Offer], cache: Cache, task: Task) -> Iterator[Brought]:
+        """Have the bytes of its offers in a cache."""
+        return self.catalog.bring(offers, cache, task)
+
+
+def _opened(
+    place: Place, cache: Cache, url: str, rev: str | None, *, base: Path | None, chain: tuple[str, ...]
+) -> _Opened:
+    """Open the repository that an import of DVC's names; whether that may be was decided by its reader."""
+    other = replace(
+        place, where=url, base=base or place.base, given=None, trusted=False, depth=place.depth + 1, chain=chain
+    )
+    return _Opened(catalog=open_registry(other, rev, cache))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
