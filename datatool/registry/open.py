@@ -17,6 +17,7 @@ from datatool.progress import Task
 from datatool.registry.access import Access
 from datatool.registry.catalog import Catalog, registry_path
 from datatool.registry.copying import copy_selection
+from datatool.registry.lfs import LfsReader
 from datatool.registry.native import NativeReader
 from datatool.registry.offer import Reader
 from datatool.registry.view import View
@@ -64,7 +65,10 @@ def open_registry(place: Place, rev: str | None, cache: Cache) -> Catalog:
         bandwidth=place.bandwidth,
     )
     follow = partial(_followed, place, repository, cache)
-    readers: list[Reader] = [NativeReader(view, access, cache, memory_dir=place.home / "remotes", follow=follow)]
+    readers: list[Reader] = [
+        NativeReader(view, access, cache, memory_dir=place.home / "remotes", follow=follow),
+        LfsReader(view, access),
+    ]
     return Catalog(view, readers)
 
 
