@@ -238,7 +238,8 @@ class Cache:
         sweep_partials(self.top / "tmp")
         if not os.path.exists(self.top / "FORMAT"):
             make_dirs(self.top, like=self.top.parent)
-            write_file(self.top / "FORMAT", encode_cache_format(CacheFormat()), durability=self.durability)
+            data = encode_cache_format(CacheFormat())
+            write_file(self.top / "FORMAT", data, durability=self.durability, like=self.top)
         self.register()
 
     def register(self) -> None:
@@ -247,7 +248,8 @@ class Cache:
             path = self.top / "users" / f"{digest(self._user.encode(errors='surrogateescape'))}.json"
             if not path.exists():
                 make_dirs(path.parent, like=self.top)
-                write_file(path, self._user.encode(errors="surrogateescape"), durability=self.durability)
+                data = self._user.encode(errors="surrogateescape")
+                write_file(path, data, durability=self.durability, like=self.top)
 
     def _check_format(self) -> None:
         try:

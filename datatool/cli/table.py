@@ -125,6 +125,9 @@ COMMANDS: Mapping[str, Row | Family] = {
         {
             "info": Row("cache", "info", "Show what the cache holds", REPAIR),
             "dir": Row("cache", "dir_", "Print where the cache is", REPAIR),
+            "key": Row(
+                "cache", "key", "Print a key that is equal where the data is, to keep the cache under in CI", REPAIR
+            ),
             "clean": Row("cache", "clean", "Remove what can be made again, never an object", REPAIR),
         },
     ),

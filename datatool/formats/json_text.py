@@ -26,19 +26,24 @@ def read_json(data: bytes, name: str, *, version: str) -> Fields:
 
     Raises FormatError, and NewerFormat for a later version.
     """
-    try:
-        value = json.loads(data.decode(), parse_constant=_no_constant, parse_float=_finite)
-    except (ValueError, RecursionError) as error:
-        raise FormatError(f"{name}: is not JSON: {error}", path=name) from error
-    if not isinstance(value, dict):
-        raise FormatError(f"{name}: is no JSON object", path=name)
-    fields = Fields(value, name)
+    fields = read_json_object(data, name)
     found = fields.number(version)
     if found is None or found < 1:
         raise fields.missing(version) if found is None else fields.wrong(version, "1")
     if found > 1:
         raise NewerFormat(f"{name}: written by a newer datatool (version {found})", hint="upgrade datatool", path=name)
     return fields
+
+
+def read_json_object(data: bytes, name: str) -> Fields:
+    """The object in a text that has no version of ours, for typed access. Raises FormatError."""
+    try:
+        value = json.loads(data.decode(), parse_constant=_no_constant, parse_float=_finite)
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"{name}: is not JSON: {error}", path=name) from error
+    if not isinstance(value, dict):
+        raise FormatError(f"{name}: is no JSON object", path=name)
+    return Fields(value, name)
 
 
 def write_json(values: Mapping[str, object], *, compact: bool = False) -> bytes:

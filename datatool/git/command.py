@@ -105,7 +105,7 @@ def environment(environ: Mapping[str, str], *, foreign: bool = False) -> dict[st
     result["LC_ALL"] = "C"
     result.pop("LANGUAGE", None)
     result["GIT_OPTIONAL_LOCKS"] = "0"
-    if not _has_terminal():
+    if not has_terminal():
         result["GIT_TERMINAL_PROMPT"] = "0"
     if foreign:
         # A directory or another scheme is allowed by the caller who knows that the user typed it.
@@ -134,10 +134,27 @@ def complaint(err: bytes) -> str:
     return show(_SECRET.sub(r"\1", text))
 
 
-@lru_cache(maxsize=8)
+def run_beside(name: str, words: Sequence[str], *, environ: Mapping[str, str]) -> GitResult | None:
+    """Run a program that git itself would (ssh, a shell) and wait for it; None where it is not installed."""
+    program = name if os.path.isabs(name) else program_at(name, environ.get("PATH", os.defpath))
+    if program is None:
+        return None
+    try:
+        return GitResult(*run_process([os.fsencode(word) for word in [program, *words]], environ, None, relay=False))
+    except OSError:
+        return None
+
+
 def git_program(path: str) -> str | None:
-    """Where git is, by the directories of a PATH; relative ones are never searched, as they may be a stranger's."""
-    names = ("git.exe", "git.com") if os.name == "nt" else ("git",)
+    """Where git is, by the directories of a PATH."""
+    return program_at("git", path)
+
+
+@lru_cache(maxsize=8)
+def program_at(name: str, path: str) -> str | None:
+    """Where a program is, by the directories of a PATH; relative ones are never searched, as they may be a
+    stranger's."""
+    names = (f"{name}.exe", f"{name}.com") if os.name == "nt" else (name,)
     for directory in path.split(os.pathsep):
         if os.path.isabs(directory):
             for name in names:
@@ -147,6 +164,7 @@ def git_program(path: str) -> str | None:
     return None
 
 
-def _has_terminal() -> bool:
+def has_terminal() -> bool:
+    """Whether a person can be asked."""
     # git asks on the controlling terminal, whatever stdin is; a person is there when stdin and stderr are theirs.
     return os.isatty(0) and os.isatty(2)

@@ -6,6 +6,10 @@ import os
 import sqlite3
 from pathlib import Path
 
+from datatool.localfs.atomic import make_dirs
+from datatool.localfs.sharing import Sharing
+from datatool.model.settings import Durability
+
 BUSY_SECONDS = 2.0
 """How long a command waits for another one's transaction before it goes on without the database."""
 
@@ -20,11 +24,14 @@ def open_database(path: Path, schema: str, version: int) -> sqlite3.Connection |
     for attempt in range(2):
         connection: sqlite3.Connection | None = None
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_dirs(path.parent, like=path.parent, durability=Durability.NONE)
+            fresh = not path.exists()
             connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
             found = connection.execute("PRAGMA user_version").fetchone()[0]
             if found != version:
                 connection.execute("PRAGMA journal_mode=WAL")
+                if fresh:
+                    Sharing.like(path.parent).give_file(path)
                 connection.execute("BEGIN IMMEDIATE")
                 for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type='table'").fetchall():
                     connection.execute(f'DROP TABLE "{name}"')

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from datatool.errors import Locked
 from datatool.localfs.atomic import local_error, make_dirs
+from datatool.localfs.sharing import Sharing
 from datatool.model.paths import show
 
 if sys.platform == "win32":
@@ -102,6 +103,8 @@ class Lock:
                     return None  # nothing to lock with; what comes next says whether it matters
                 raise local_error(error, self._path) from error
             if stat.S_ISREG(os.fstat(fd).st_mode):
+                if not os.fstat(fd).st_size:  # a new one: who works here as another user must be able to take it, too
+                    Sharing.like(self._path.parent).give_file(self._path)
                 return fd
             os.close(fd)
             return None

@@ -70,6 +70,11 @@ class Sharing:
             self._give(fd, os.fstat(fd))
         os.fchmod(fd, mode & self.mask)
 
+    def give_file(self, path: Path) -> None:
+        """Give a file that another library made to the owner that root's files go to; its mode stays."""
+        if self.uid is not None and self.gid is not None:
+            os.chown(path, self.uid, self.gid, follow_symlinks=False)
+
     def dress_directory(self, fd: int) -> None:
         """Give a new, open directory its permission bits, group and owner."""
         if not _HAS_FCHMOD or self.gid is None:

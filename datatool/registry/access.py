@@ -6,9 +6,7 @@ else takes a word of the user's: `--remote`, `registry add --trust`, or the same
 
 from __future__ import annotations
 
-import ipaddress
 import re
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +17,7 @@ from datatool.git.repository import Repository
 from datatool.model.paths import show
 from datatool.model.settings import Durability
 from datatool.remote.connect import TIMEOUT, connect
+from datatool.remote.reach import Reach, is_private
 from datatool.remote.url import DIRECTORY, RemoteUrl, parse_url
 from datatool.store.protocol import Store
 
@@ -83,6 +82,18 @@ class Access:
             timeout=float(used.get("timeout", TIMEOUT)),
         )
 
+    def reach(self, *, rewritten: str = "", typed: bool = False) -> Reach:
+        """Where on the web this registry, and servers that it names, may send us. `rewritten` is what the user's own
+        git makes of its URL; `typed` says that the user typed the server's URL."""
+        urls = [self.repository.url, rewritten]
+        hosts = {url: host for url in urls if self.repository.local is None and (host := host_of(url)) is not None}
+        return Reach(
+            anywhere=self.own or typed,
+            hosts=frozenset(hosts.values()),
+            plain=frozenset(host for url, host in hosts.items() if url.lower().startswith("http://")),
+            owner=self.repository.shown,
+        )
+
     def _require_public(self, name: str, settings: Mapping[str, str], url: RemoteUrl) -> None:
         why = None
         host = host_of(url.shown) if url.protocol != DIRECTORY else None
@@ -119,12 +130,3 @@ def host_of(url: str) -> str | None:
         r"(?:[^/@:]+@)?(\[[^\]/]+\]|[^/:\[]+):", url
     )
     return match[1].strip("[]").lower() if match is not None else None
-
-
-def is_private(host: str) -> bool:
-    """Whether a host is this machine, or in a network that only its own reach; one that can't be looked up is not."""
-    try:
-        found = {str(item[4][0]) for item in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
-    except OSError:
-        return False
-    return any(not ipaddress.ip_address(address.partition("%")[0]).is_global for address in found)

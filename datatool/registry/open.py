@@ -20,6 +20,7 @@ from datatool.registry.copying import copy_selection
 from datatool.registry.dvc.memory import Md5Memory
 from datatool.registry.dvc.projects import DvcProjects
 from datatool.registry.dvc.reader import DvcReader
+from datatool.registry.lfs import LfsReader
 from datatool.registry.native import NativeReader
 from datatool.registry.offer import Brought, Offer, Reader
 from datatool.registry.view import View
@@ -88,6 +89,7 @@ def open_registry(place: Place, rev: str | None, cache: Cache) -> Catalog:
     readers: list[Reader] = [
         NativeReader(view, access, cache, memory_dir=place.home / "remotes", follow=follow),
         DvcProjects(view, open_dvc),
+        LfsReader(view, access),
     ]
     return Catalog(view, readers)
 

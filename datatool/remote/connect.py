@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType, ModuleType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from datatool.errors import RemoteError, RemoteUnreachable, UsageError
 from datatool.model.paths import show
@@ -21,6 +21,12 @@ from datatool.store.directory import DirectoryStore
 from datatool.store.limited import Allowance, LimitedStore
 from datatool.store.protocol import Store
 from datatool.store.retrying import RetryingStore
+
+if TYPE_CHECKING:
+    from datatool.git.credentials import Credentials
+    from datatool.remote.lfs import LfsPlace
+    from datatool.remote.reach import Reach
+    from datatool.remote.stores.lfs import LfsServer
 
 TIMEOUT: Final = 12.0
 """Seconds without a byte that are a stall, where nobody configured another number. A request that stands still is made
@@ -68,6 +74,24 @@ def connect(
     module = _store_module(url, settings)
     store: Store = module.open_store(url, settings, StoreOptions(scratch=scratch, jobs=jobs, timeout=timeout))
     return RetryingStore(_limited(store, bandwidth))
+
+
+def connect_lfs(
+    place: LfsPlace,
+    *,
+    reach: Reach,
+    credentials: Credentials,
+    scratch: Path,
+    jobs: int = 8,
+    bandwidth: int | None = None,
+    timeout: float = TIMEOUT,
+) -> LfsServer:
+    """The Git LFS server at a place, which goes no further than `reach` allows; `credentials` are asked when it wants
+    to know who we are. Nothing is contacted yet. Raises UnsafeInput, UsageError."""
+    options = StoreOptions(scratch=scratch, jobs=jobs, timeout=timeout)
+    module = import_module("datatool.remote.stores.lfs")
+    server: LfsServer = module.open_server(place, options, reach=reach, credentials=credentials, bandwidth=bandwidth)
+    return server
 
 
 def _store_module(url: RemoteUrl, settings: Mapping[str, str]) -> ModuleType:

@@ -47,8 +47,8 @@ def remember_pushed(
     data = json.dumps({"roots": dict(list(kept.items())[-_MOST:])}).encode()
     path = _path(memory_dir, url, project)
     with suppress(LocalError, OSError):
-        make_dirs(path.parent)
-        write_file(path, data, durability=Durability.NONE)
+        make_dirs(path.parent, like=path.parent)
+        write_file(path, data, durability=Durability.NONE, like=path.parent)
 
 
 def forget_pushed(memory_dir: Path, url: str, project: str) -> None:

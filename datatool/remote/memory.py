@@ -45,8 +45,8 @@ class FormatMemory:
     def remember(self, label: str, data: bytes) -> None:
         """Keep the bytes of a format file."""
         with suppress(LocalError, OSError):
-            make_dirs(self._top)
-            write_file(self._path(label), data, durability=Durability.NONE)
+            make_dirs(self._top, like=self._top)
+            write_file(self._path(label), data, durability=Durability.NONE, like=self._top)
 
     def _path(self, label: str) -> Path:
         return self._top / f"{digest(label.encode(errors='surrogateescape'))}.json"
@@ -100,8 +100,8 @@ class RecordMemory:
         """Keep a record whose bytes were just checked, or were just sent."""
         path = self._top / name
         with suppress(LocalError, OSError):
-            make_dirs(path.parent)
-            write_file(path, data, durability=Durability.BATCH)
+            make_dirs(path.parent, like=path.parent)
+            write_file(path, data, durability=Durability.BATCH, like=path.parent)
             stat = os.stat(path)
             self._seen[name] = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
             self._changed = True
@@ -119,9 +119,9 @@ class RecordMemory:
             return
         self._changed = False
         with suppress(LocalError, OSError):
-            make_dirs(self._top)
+            make_dirs(self._top, like=self._top)
             data = json.dumps(self._seen, sort_keys=True).encode()
-            write_file(self._top / "seen.json", data, durability=Durability.NONE)
+            write_file(self._top / "seen.json", data, durability=Durability.NONE, like=self._top)
 
     @property
     def list_is_due(self) -> bool:
@@ -132,8 +132,8 @@ class RecordMemory:
         """Remember whether that is so."""
         with suppress(LocalError, OSError):
             if due:
-                make_dirs(self._top)
-                write_file(self._top / _LIST_DUE, b"", durability=Durability.NONE)
+                make_dirs(self._top, like=self._top)
+                write_file(self._top / _LIST_DUE, b"", durability=Durability.NONE, like=self._top)
             else:
                 remove_file(self._top / _LIST_DUE)
 

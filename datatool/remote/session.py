@@ -362,7 +362,7 @@ class Remote:
     def scratch(self) -> Path:
         """A directory of this machine for temporary files."""
         directory = self._memory_dir / "tmp"
-        make_dirs(directory)
+        make_dirs(directory, like=directory)
         return directory
 
     def publish_shard(self, data: bytes) -> str:

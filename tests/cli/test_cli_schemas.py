@@ -105,6 +105,7 @@ def test_documents_of_remotes_and_settings_are_as_their_schemas_say(world: World
 def test_documents_of_upkeep_are_as_their_schemas_say(world: World) -> None:
     check(world.ok("cache", "info", "--json"))
     assert Path(check(world.ok("cache", "dir", "--json"))["path"]).is_absolute()
+    assert check(world.ok("cache", "key", "--json"))["artifacts"] == 0
     check(world.ok("cache", "clean", "--json"))
     check(world.ok("doctor", "--json"))
     check(world.ok("completion", "fish", "--json"))

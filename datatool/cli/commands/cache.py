@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datatool.cli.command import command
+from datatool.cli.options import OptionalTargets
 from datatool.cli.screen import aligned, counted, human_size
 from datatool.cli.session import Session
 from datatool.model.paths import show
 from datatool.operations import cache_info as operation
+from datatool.operations.cache_key import cache_key
 from datatool.operations.open_project import open_project
 
 
@@ -47,6 +49,18 @@ def dir_(session: Session) -> int:
     with open_project(None, flags=session.flags, environ=session.environ) as project:
         path = operation.cache_dir(project)
     return session.finish({"path": path}, lambda: [path])
+
+
+@command("datatool cache key", "datatool cache key data/raw")
+def key(session: Session, paths: OptionalTargets = None) -> int:
+    """Print a key that is equal where the data is, to keep the cache under in CI.
+
+    It is made from the pointers of the work tree: equal data gives an equal key, on any machine and at any path. No
+    object has to be here, and no remote is asked.
+    """
+    with open_project(None, flags=session.flags, environ=session.environ) as project:
+        result = cache_key(project, paths or (), cwd=session.cwd)
+    return session.finish({"key": result.key, "artifacts": result.artifacts}, lambda: [result.key])
 
 
 @command("datatool cache clean")

@@ -18,7 +18,7 @@ from datatool.model.oid import ObjectId
 from datatool.remote.stores.arriving import ArrivingFile
 from datatool.remote.stores.event_loop import EventLoop, result
 from datatool.remote.stores.http_answer import Answer
-from datatool.remote.stores.http_download import SAME_CUTS, Download
+from datatool.remote.stores.http_download import SAME_CUTS, Asks, Download
 from datatool.remote.stores.http_errors import Changed, Cut, WithoutRanges
 from datatool.remote.stores.http_requests import BehindEnd, Requests
 from datatool.remote.stores.http_room import Room, Slots
@@ -52,10 +52,17 @@ class HttpStore:
     """Names below a URL. What is asked of it by several threads shares connections and the bound on memory."""
 
     def __init__(
-        self, url: RemoteUrl, settings: Mapping[str, str], options: StoreOptions, *, retries: Retries | None = None
+        self,
+        url: RemoteUrl,
+        settings: Mapping[str, str],
+        options: StoreOptions,
+        *,
+        retries: Retries | None = None,
+        requests: Asks | None = None,
     ) -> None:
+        """`requests` ask otherwise than by names below the URL."""
         self._loop = EventLoop()
-        self._requests = Requests(url, settings, options, self._loop)
+        self._requests = requests or Requests(url, settings, options, self._loop)
         self._retries = retries or Retries()
         self._jobs = max(1, options.jobs)
         self._label = url.shown

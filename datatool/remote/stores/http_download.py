@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import Final
+from typing import Final, Protocol
 
 from datatool.errors import RemoteBusy
 from datatool.remote.stores.http_answer import Answer
-from datatool.remote.stores.http_errors import Changed, Cut, WithoutRanges
-from datatool.remote.stores.http_requests import BehindEnd, Requests
+from datatool.remote.stores.http_errors import Changed, Cut, Place, WithoutRanges
+from datatool.remote.stores.http_requests import BehindEnd
 from datatool.store.protocol import WrongBytes
 from datatool.store.retry import Retries
 
@@ -18,6 +18,20 @@ PROGRESS: Final = 1 << 20
 many, and a server that gives a byte at a time does not get them."""
 SAME_CUTS: Final = 3
 """A file that ends this often at the same byte, before it should, is taken for shorter than the server says."""
+
+
+class Asks(Protocol):
+    """Asks a server for what has a name, as `http_requests.Requests` does."""
+
+    @property
+    def place(self) -> Place:
+        """Who is asked, for messages."""
+
+    async def get(self, name: str, start: int = 0, stop: int | None = None, *, validator: str | None = None) -> Answer:
+        """Ask for a name from byte `start` to `stop`, or its end."""
+
+    async def date(self, name: str) -> str | None:
+        """The server's `Date`."""
 
 
 class Download:
@@ -29,7 +43,7 @@ class Download:
 
     def __init__(
         self,
-        requests: Requests,
+        requests: Asks,
         name: str,
         *,
         start: int,

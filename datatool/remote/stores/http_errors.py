@@ -17,7 +17,7 @@ import aiohttp
 from aiohttp import http_exceptions
 from aiohttp.client_exceptions import ClientConnectorCertificateError, ClientProxyConnectionError
 
-from datatool.errors import RemoteBusy, RemoteDenied, RemoteError, RemoteUnreachable
+from datatool.errors import DatatoolError, RemoteBusy, RemoteDenied, RemoteError, RemoteUnreachable
 from datatool.model.paths import show
 from datatool.remote.stores.http_identity import Identity
 from datatool.store.protocol import NameMissing
@@ -79,7 +79,7 @@ def translated(place: Place) -> Iterator[None]:
     """Let nothing foreign out: errors of the HTTP library become RemoteError and its kin."""
     try:
         yield
-    except (RemoteError, WithoutRanges):
+    except (DatatoolError, WithoutRanges):
         raise
     except (aiohttp.ClientError, http_exceptions.HttpProcessingError, OSError, ValueError, RuntimeError) as error:
         raise translate(error, place) from error
