@@ -78,6 +78,12 @@ class Requests:
             raise
         return answer
 
+    async def head(self, name: str) -> ClientResponse:
+        """What the server says of a name without sending it, whatever that is; there is no body to close."""
+        response = await self._ask("HEAD", name, {})
+        response.release()
+        return response
+
     async def date(self, name: str) -> str | None:
         """The `Date` of the server's answer to a request, whatever that answer is."""
         response = await self._ask("HEAD", name, {})
