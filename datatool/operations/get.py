@@ -12,30 +12,14 @@ from datatool.errors import UsageError
 from datatool.git.clone import default_directory
 from datatool.localfs.atomic import make_dirs
 from datatool.model.paths import named
-from datatool.operations.failures import Failure, failure_of
-from datatool.operations.landing import Landed, land, nearest_existing, not_written, receives
+from datatool.operations.landing import Got, land, nearest_existing, receives
 from datatool.operations.reach import Reach
 from datatool.operations.registries import registry_place, user_cache
 from datatool.operations.space import room_for
 from datatool.progress import SILENT, Progress
 from datatool.registry.catalog import Selection, registry_path
-from datatool.registry.copying import Copied, copy_selection
+from datatool.registry.copying import copy_selection
 from datatool.registry.open import open_registry
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Got:
-    """One path of the registry and where it lies now (absolute). `written` files were new or different; sizes in bytes;
-    `saved_to` is where `force` moved what was in the way."""
-
-    path: str
-    out: str
-    directory: bool = False
-    size: int = 0
-    files: int = 0
-    written: int = 0
-    saved_to: str | None = None
-    errors: tuple[Failure, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,7 +82,8 @@ def get(
                     copied = copy_selection(catalog, item, cache, task)
                 make_dirs(to.parent)
                 with room_for(names, size, "the directory", to.parent):
-                    got.append(_got(item, copied, to, land(copied, cache, to, force=force, environ=environ)))
+                    path = os.fsdecode(item.path) or "."
+                    got.append(land(copied, cache, to, path=path, force=force, environ=environ))
     return GetResult(
         repo=catalog.view.repository.shown,
         rev=rev,
@@ -112,18 +97,3 @@ def _out(target: Path, inside: bool, item: Selection, where: str) -> Path:
     if not inside:
         return target
     return target / (os.fsdecode(os.path.basename(item.path)) or default_directory(where))
-
-
-def _got(item: Selection, copied: Copied, to: Path, landed: Landed) -> Got:
-    errors = [failure_of(error) for _, error in copied.failed]
-    errors += [failure_of(not_written(path)) for path in landed.lacking]
-    return Got(
-        path=os.fsdecode(item.path) or ".",
-        out=os.fspath(to),
-        directory=copied.directory,
-        size=copied.size,
-        files=copied.files,
-        written=landed.written,
-        saved_to=landed.saved_to,
-        errors=tuple(errors),
-    )

@@ -16,6 +16,7 @@ from datatool.localfs.atomic import make_dirs, move, sweep_temps
 from datatool.localfs.links import modes_bind
 from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, Entry
 from datatool.model.paths import named
+from datatool.operations.failures import Failure, failure_of
 from datatool.progress import NOBODY
 from datatool.registry.copying import Copied
 from datatool.workspace.checkout import Checkout
@@ -25,13 +26,18 @@ from datatool.workspace.present import Workspace
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Landed:
-    """What became of it: how many files were new or different, which could not be written, and where `force` moved what
-    was in the way."""
+class Got:
+    """One thing that was brought, by its own path or URL, and where it lies now (absolute). `written` files were new or
+    different; sizes in bytes; `saved_to` is where `force` moved what was in the way."""
 
-    written: int
-    lacking: tuple[bytes, ...] = ()
+    path: str
+    out: str
+    directory: bool = False
+    size: int = 0
+    files: int = 0
+    written: int = 0
     saved_to: str | None = None
+    errors: tuple[Failure, ...] = ()
 
 
 def receives(out: str | None, cwd: Path) -> bool:
@@ -46,9 +52,9 @@ def nearest_existing(directory: Path) -> Path:
     return directory
 
 
-def land(copied: Copied, cache: Cache, to: Path, *, force: bool, environ: Mapping[str, str]) -> Landed:
-    """Write what a cache has of it to `to`. Raises Unsaved where something else is there, unless `force` may move that
-    to lost+found."""
+def land(copied: Copied, cache: Cache, to: Path, *, path: str, force: bool, environ: Mapping[str, str]) -> Got:
+    """Write what a cache has of it to `to`; `path` is what it is called where it came from. Raises Unsaved where
+    something else is there, unless `force` may move that to lost+found."""
     parent = Path(os.path.realpath(to.parent))
     sweep_temps(parent)
     workspace = Workspace(root=parent, state=State(None), modes_bind=modes_bind(parent))
@@ -59,16 +65,19 @@ def land(copied: Copied, cache: Cache, to: Path, *, force: bool, environ: Mappin
     else:
         outcome, saved = _file(workspace, cache, name, copied, lost)
     workspace.sweep()
-    return Landed(
+    lacking = [*outcome.missing, *outcome.damaged, *outcome.refused]
+    errors = [failure_of(error) for _, error in copied.failed]
+    errors += [failure_of(PartlyDone(f"{named(item)}: was not written", path=os.fsdecode(item))) for item in lacking]
+    return Got(
+        path=path,
+        out=os.fspath(to),
+        directory=copied.directory,
+        size=copied.size,
+        files=copied.files,
         written=outcome.written,
-        lacking=(*outcome.missing, *outcome.damaged, *outcome.refused),
         saved_to=os.fspath(lost) if saved and lost is not None else None,
+        errors=tuple(errors),
     )
-
-
-def not_written(path: bytes) -> PartlyDone:
-    """The error for a path that could not be written."""
-    return PartlyDone(f"{named(path)}: was not written", path=os.fsdecode(path))
 
 
 def _file(workspace: Workspace, cache: Cache, name: bytes, copied: Copied, lost: Path | None) -> tuple[Outcome, bool]:

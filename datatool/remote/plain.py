@@ -12,6 +12,7 @@ from typing import Final, NamedTuple, Protocol
 
 from datatool.errors import RemoteError
 from datatool.hashing import Hasher
+from datatool.model.entry import DIRECTORY, SYMLINK
 from datatool.model.paths import show_bytes
 
 PART: Final = 8 << 20
@@ -50,9 +51,10 @@ class Found:
 
     @property
     def size(self) -> int | None:
-        """Bytes in all, as far as they are told."""
-        known = [file.size for file in self.files if file.size is not None]
-        return sum(known) if len(known) == len(self.files) else None
+        """Bytes of all files, links not counted; None where some do not tell."""
+        sizes = [file.size for file in self.files if file.kind not in (SYMLINK, DIRECTORY)]
+        known = [size for size in sizes if size is not None]
+        return sum(known) if len(known) == len(sizes) else None
 
     @property
     def etag(self) -> str | None:
