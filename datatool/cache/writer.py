@@ -157,9 +157,15 @@ class CacheWriter:
 
     def save(self, source: int, size: int, *, advance: Callable[[int], None] | None = None) -> ObjectId:
         """Copy an open file of unknown id into the cache, hashing the copy; `advance` hears of bytes done."""
+        return self.receive(lambda fd: copy_and_hash(source, fd, size, advance=advance), size)
+
+    def receive(self, fill: Callable[[int], ObjectId], size: int) -> ObjectId:
+        """Take an object of unknown id: `fill` writes it into an open file, and tells the id of what it wrote. `size`
+        is how large it should become, for messages; what `fill` raises leaves nothing behind."""
         fd, temp = self._loose.open_temp(_TEMPORARY)
         try:
-            oid = copy_and_hash(source, fd, size, advance=advance)
+            oid = fill(fd)
+            size = os.fstat(fd).st_size
         except BaseException as error:
             self._loose.discard(temp, fd=fd)
             raise self._translated(error, size) from error

@@ -60,6 +60,14 @@ RemoteUrl = Annotated[
 RemoteSettings = Annotated[
     list[str] | None, typer.Option("--set", metavar="K=V", help="A setting of --remote; repeat for more")
 ]
+Url = Annotated[
+    str,
+    typer.Argument(metavar="URL", help="A path, or s3://BUCKET/KEY, ssh://HOST/PATH, https://HOST/FILE and the like"),
+]
+UrlSettings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="K=V", help="A setting as remotes have them, such as endpoint_url; repeat for more"),
+]
 SourceRevision = Annotated[
     str | None,
     typer.Option("--rev", metavar="REV", help="A branch, tag or commit; the default branch otherwise"),

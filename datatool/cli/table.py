@@ -109,6 +109,8 @@ COMMANDS: Mapping[str, Row | Family] = {
     "list": Row("list_", "list_", "List git-tracked and data files together", OTHERS),
     "get": Row("get", "get", "Download from a registry", OTHERS),
     "import": Row("import_", "import_", "Get from a registry, and remember the source", OTHERS),
+    "get-url": Row("get_url", "get_url", "Download a file or directory from a URL", OTHERS),
+    "import-url": Row("import_url", "import_url", "Download from a URL, and remember it", OTHERS),
     "update": Row("update", "update", "Bring imports up to date", OTHERS),
     "registry": Family(
         "Give names to registries",

@@ -22,13 +22,14 @@ from datatool.formats.tree_object import is_root, parse_root, read_tree
 from datatool.model.oid import ObjectId
 from datatool.model.paths import named
 from datatool.model.pointer import ArtifactKind
+from datatool.model.urls import without_secrets
 from datatool.operations.cached import is_cached
 from datatool.operations.failures import Failure, failure_of
-from datatool.operations.imports import can_be_restored, restore_import
 from datatool.operations.push import one_per_path, own_remote_missing
 from datatool.operations.reach import Reach
 from datatool.operations.remote_access import Connection, connect_to, named_in_hints, not_readable
 from datatool.operations.remote_names import read_order, remote_name
+from datatool.operations.restore import can_be_restored, restore_import
 from datatool.operations.scope import Scope
 from datatool.operations.space import room_for
 from datatool.operations.targets import name_of, not_found
@@ -124,7 +125,8 @@ def fetch(
                 results.append(item)
     reach = Reach(offline=offline, jobs=jobs)
     for version in from_source:
-        asked.append(version.pointer.source.repo if version.pointer.source and version.pointer.source.repo else "")
+        source = version.pointer.source
+        asked.append(without_secrets((source.repo or source.url or "") if source is not None else ""))
         results.append(_from_source(project, version, reach, totals, dry_run=dry_run, progress=progress))
     for item in results:
         if item.stays:

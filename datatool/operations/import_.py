@@ -69,8 +69,9 @@ def import_(
     place = registry_place(where, cwd=cwd, config=project.config, environ=environ, reach=reach or Reach())
     refuse_password(place.where)
     wanted = registry_path(path)
-    target = _target(project, out, wanted, place.where, cwd)
-    old = _refuse(project, target, out, force=force)
+    name = os.fsdecode(os.path.basename(wanted)) or default_directory(place.where)
+    target = target_of(project, out, name, cwd)
+    old = refuse_place(project, target, out, force=force)
     catalog = open_registry(place, rev, project.cache)
     if download:
         found, chosen = bring_version(project, catalog, wanted, label=named(target), progress=progress)
@@ -131,8 +132,8 @@ def record(
         return publish(project, [(target, text, old.text if old is not None else None)], progress)
 
 
-def _target(project: Project, out: str | None, wanted: bytes, where: str, cwd: Path) -> bytes:
-    name = os.fsdecode(os.path.basename(wanted)) or default_directory(where)
+def target_of(project: Project, out: str | None, name: str, cwd: Path) -> bytes:
+    """The path of an artifact that is to be: what the user typed, or `name` in the directory that that is."""
     typed = out if out is not None else name
     if out is not None and (out.endswith(("/", os.sep)) or (cwd / out).is_dir()):
         inside = project_path(project, out.rstrip("/" + os.sep) or out, cwd)
@@ -141,21 +142,21 @@ def _target(project: Project, out: str | None, wanted: bytes, where: str, cwd: P
     return project_path(project, typed, cwd)
 
 
-def _refuse(project: Project, target: bytes, out: str | None, *, force: bool) -> Artifact | None:
+def refuse_place(project: Project, target: bytes, out: str | None, *, force: bool) -> Artifact | None:
     """Raise for a place where no artifact can be; an import that is there already is given."""
     if not target:
-        raise UsageError("the whole project can't be one artifact", hint="name a file or directory with -o")
+        raise UsageError("the whole project can't be one artifact", hint="name a file or directory for it")
     around = owner(project.root, target)
     if around is not None and around.path != target:
         raise Refused(
             f"{named(target)}: lies inside {named(around.path)}, which is tracked already",
-            hint="name another place with -o",
+            hint="name another place for it",
             path=os.fsdecode(target),
         )
     if around is not None and not force:
         raise Refused(
             f"{named(target)}: is tracked already",
-            hint=f"datatool update {named(target)} brings an import up to date; -o names another place, "
+            hint=f"datatool update {named(target)} brings an import up to date; or name another place; "
             "--force replaces it",
             path=os.fsdecode(target),
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from datatool.cache.local import Cache
-from datatool.errors import DatatoolError, PartlyDone
+from datatool.errors import DatatoolError
 from datatool.formats.pointer_file import write_pointer
 from datatool.formats.tree_object import diff_trees, read_tree
 from datatool.model.entry import Entry
@@ -18,10 +18,10 @@ from datatool.operations.registries import registry_place
 from datatool.operations.space import room_for
 from datatool.progress import Progress
 from datatool.project.project import Project
-from datatool.registry.catalog import Catalog, Selection, registry_path
-from datatool.registry.copying import copy_known, copy_selection, known
+from datatool.registry.catalog import Catalog, Selection
+from datatool.registry.copying import Copied, copy_known, copy_selection, known
 from datatool.registry.offer import Origin
-from datatool.registry.open import Place, open_registry
+from datatool.registry.open import Place
 from datatool.workspace.pointers import Artifact
 
 
@@ -63,15 +63,7 @@ def bring_version(
         copied = copy_selection(catalog, chosen, project.cache, task)
     if copied.failed:
         raise whole_failure([error for _, error in copied.failed])
-    kind = ArtifactKind.DIRECTORY if copied.directory else ArtifactKind.FILE
-    pointer = Pointer(
-        kind=kind,
-        oid=copied.oid,
-        size=copied.size,
-        files=copied.files if copied.directory else None,
-        executable=copied.executable,
-    )
-    return pointer, chosen
+    return pointer_to(copied), chosen
 
 
 def look_at_version(catalog: Catalog, path: bytes, cache: Cache) -> tuple[Pointer, Selection]:
@@ -83,15 +75,19 @@ def look_at_version(catalog: Catalog, path: bytes, cache: Cache) -> tuple[Pointe
     if whole is not None and whole.origin is Origin.DATATOOL and whole.oid is not None and not whole.problem:
         pointer = Pointer(kind=kind, oid=whole.oid, size=whole.size, files=whole.files, executable=whole.executable)
     elif all(known(offer) for offer in chosen.offers):
-        copied = copy_known(catalog, chosen, cache)
-        pointer = Pointer(
-            kind=kind,
-            oid=copied.oid,
-            size=copied.size,
-            files=copied.files if copied.directory else None,
-            executable=copied.executable,
-        )
+        pointer = pointer_to(copy_known(catalog, chosen, cache))
     return pointer, chosen
+
+
+def pointer_to(copied: Copied) -> Pointer:
+    """A pointer that says what was brought, and nothing else."""
+    return Pointer(
+        kind=ArtifactKind.DIRECTORY if copied.directory else ArtifactKind.FILE,
+        oid=copied.oid,
+        size=copied.size,
+        files=copied.files if copied.directory else None,
+        executable=copied.executable,
+    )
 
 
 def whole_failure(errors: Iterable[DatatoolError]) -> DatatoolError:
@@ -152,37 +148,3 @@ def counts(cache: Cache, old: Pointer | None, new: Pointer) -> tuple[int, int, i
 
 def _counts(entry: Entry | None) -> int:
     return int(entry is not None and entry.kind != "d")
-
-
-def can_be_restored(pointer: Pointer) -> bool:
-    """Whether a version can be had from where it was imported from."""
-    source = pointer.source
-    return source is not None and source.repo is not None and source.commit is not None and pointer.oid is not None
-
-
-def restore_import(
-    project: Project,
-    artifact: bytes,
-    pointer: Pointer,
-    *,
-    environ: Mapping[str, str],
-    reach: Reach,
-    progress: Progress,
-) -> None:
-    """Bring an import's version back from where it came, at the commit that its pointer names.
-
-    Raises PartlyDone where the registry gives other content for that commit, and what opening and bringing raise.
-    """
-    source = pointer.source
-    assert source is not None and source.repo is not None and source.commit is not None
-    place = place_of(project, artifact, source, environ=environ, reach=reach)
-    catalog = open_registry(place, source.commit, project.cache)
-    found, _ = bring_version(
-        project, catalog, registry_path(source.path or "."), label=os.fsdecode(artifact), progress=progress
-    )
-    if pointer.oid is not None and found.oid != pointer.oid:
-        raise PartlyDone(
-            f"{os.fsdecode(artifact)}: {place.where} has other content at {source.commit[:10]} than was imported",
-            hint="datatool update takes what it has now",
-            path=os.fsdecode(artifact),
-        )

@@ -17,6 +17,7 @@ from datatool.operations.import_ import record
 from datatool.operations.imports import Imported, bring_version, counts, place_of, text_of, with_source
 from datatool.operations.reach import Reach
 from datatool.operations.targets import name_of, select
+from datatool.operations.update_url import update_from_url
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
 from datatool.registry.catalog import registry_path
@@ -68,6 +69,11 @@ def update(
     for path, item in found.items():
         if targets and path not in imports:
             raise _no_import(item)
+    if rev is not None or latest or (reach is not None and reach.remote is not None):
+        for item in imports.values():
+            if targets and _is_from_url(item):
+                raise _no_revisions(item)
+        imports = {path: item for path, item in imports.items() if not _is_from_url(item)}
     done: list[Imported] = []
     staged: list[str] = []
     tips: dict[tuple[str, str | None], str | None] = {}
@@ -95,13 +101,26 @@ def update(
 
 def _follows(artifact: Artifact) -> bool:
     source = artifact.pointer.source
-    return source is not None and source.repo is not None
+    return source is not None and (source.repo is not None or source.url is not None)
+
+
+def _is_from_url(artifact: Artifact) -> bool:
+    source = artifact.pointer.source
+    return source is not None and source.repo is None
+
+
+def _no_revisions(artifact: Artifact) -> UsageError:
+    return UsageError(
+        f"{named(artifact.path)}: was imported from a URL, which has no revisions and no remotes",
+        hint=f"datatool update {named(artifact.path)} takes what is there now",
+        path=artifact.name,
+    )
 
 
 def _no_import(artifact: Artifact) -> PathNotFound:
     return PathNotFound(
         f"{named(artifact.path)}: was not imported, so there is nothing to follow",
-        hint="datatool import REPO PATH brings data that can be updated",
+        hint="datatool import REPO PATH, and import-url URL, bring data that can be updated",
         path=artifact.name,
     )
 
@@ -122,6 +141,8 @@ def _update_one(
 ) -> tuple[Imported, tuple[str, ...]]:
     source = artifact.pointer.source
     assert source is not None
+    if source.repo is None:
+        return update_from_url(project, artifact, look=look, dry=dry, force=force, reach=reach, progress=progress)
     follow = None if latest else rev or source.rev
     place = place_of(project, artifact.path, source, environ=environ, reach=reach)
     base = os.fspath(place.base) if place.where == source.repo else ""

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from datatool.cache.local import Cache
-from datatool.errors import DatatoolError, FormatError, PartlyDone, UnsafeInput
-from datatool.formats.tree_object import TreeWriter
-from datatool.model.entry import DIRECTORY, SYMLINK, Entry, sort_key
+from datatool.errors import DatatoolError, PartlyDone, UnsafeInput
+from datatool.model.entry import DIRECTORY, SYMLINK, Entry
 from datatool.model.oid import ObjectId
-from datatool.model.paths import PathRefused, named
+from datatool.model.paths import named
 from datatool.progress import Task
 from datatool.registry.catalog import Catalog, Selection
 from datatool.registry.offer import Offer
+from datatool.registry.saving import save_tree
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,19 +115,7 @@ def _tree(
         elif offer.path in here:
             size = sizes.get(offer.path, offer.size or 0)
             entries.append(Entry(offer.kind, path, here[offer.path], size))
-    pages: list[tuple[ObjectId, bytes]] = []
-    tree = TreeWriter(lambda oid, data: pages.append((oid, data)))
-    try:
-        for entry in sorted(entries, key=sort_key):
-            tree.add(entry)
-        summary = tree.finish()
-    except PathRefused as error:
-        whole = (chosen.path + b"/" if chosen.path else b"") + error.path
-        raise UnsafeInput(f"{named(whole)}: {error.reason}", path=os.fsdecode(whole)) from error
-    except ValueError as error:
-        shown = catalog.view.repository.shown
-        raise FormatError(f"{shown}: {named(chosen.path)} holds a file that is also a directory: {error}") from error
-    cache.keep(pages)
+    summary = save_tree(entries, cache, where=catalog.view.repository.shown, path=chosen.path)
     return Copied(
         directory=True,
         oid=summary.oid,

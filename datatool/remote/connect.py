@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final
 from datatool.errors import RemoteError, RemoteUnreachable, UsageError
 from datatool.model.paths import show
 from datatool.model.settings import Durability
+from datatool.remote.plain import PlainFiles
+from datatool.remote.plain_directory import DirectoryFiles
 from datatool.remote.stores.options import StoreOptions
 from datatool.remote.url import DIRECTORY, RemoteUrl, parse_url
 from datatool.store.directory import DirectoryStore
@@ -35,6 +37,8 @@ _STORES: Final = MappingProxyType(
     {"s3": "s3", "s3a": "s3", "ssh": "sftp", "sftp": "sftp", "http": "http", "https": "http"}
 )
 """The module in `datatool.remote.stores` for each protocol that has one of its own; `other` is for all the rest."""
+_PLAIN: Final = MappingProxyType({"s3": "plain_s3", "sftp": "plain_sftp", "http": "plain_http", "other": "plain_other"})
+"""The module for files that are no remote, for each of those."""
 _S3_ENGINES: Final = MappingProxyType({"s3fs": "s3", "obstore": "s3_obstore"})
 _PLACES: Final = MappingProxyType({"s3": "s3_place", "sftp": "sftp_place"})
 """The modules that understand a URL without loading what speaks to it."""
@@ -68,9 +72,7 @@ def connect(
         return _limited(_directory(url, durability=durability, seen=seen), bandwidth)
     require_known(url)
     if offline:
-        raise RemoteUnreachable(
-            f"{url.shown}: not contacted: offline", hint="leave out --offline, unset DATATOOL_OFFLINE"
-        )
+        raise _offline(url)
     module = _store_module(url, settings)
     store: Store = module.open_store(url, settings, StoreOptions(scratch=scratch, jobs=jobs, timeout=timeout))
     return RetryingStore(_limited(store, bandwidth))
@@ -92,6 +94,28 @@ def connect_lfs(
     module = import_module("datatool.remote.stores.lfs")
     server: LfsServer = module.open_server(place, options, reach=reach, credentials=credentials, bandwidth=bandwidth)
     return server
+
+
+def open_plain(
+    url: RemoteUrl, settings: Mapping[str, str], *, offline: bool, jobs: int = 8, timeout: float = TIMEOUT
+) -> PlainFiles:
+    """The files at a URL that is no remote, to be read; nothing is contacted yet. `settings` are those of a remote.
+
+    Raises UsageError for a URL or settings that can't be meant, RemoteUnreachable for the network while `offline`,
+    RemoteError for protocols that can't be used.
+    """
+    if url.protocol == DIRECTORY:
+        return DirectoryFiles(url, jobs=jobs)
+    require_known(url)
+    if offline:
+        raise _offline(url)
+    module = import_module(f"datatool.remote.stores.{_PLAIN[_STORES.get(url.protocol, 'other')]}")
+    files: PlainFiles = module.open_plain(url, settings, StoreOptions(scratch=Path(), jobs=jobs, timeout=timeout))
+    return files
+
+
+def _offline(url: RemoteUrl) -> RemoteUnreachable:
+    return RemoteUnreachable(f"{url.shown}: not contacted: offline", hint="leave out --offline, unset DATATOOL_OFFLINE")
 
 
 def _store_module(url: RemoteUrl, settings: Mapping[str, str]) -> ModuleType:

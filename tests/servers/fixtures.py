@@ -12,8 +12,10 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 
@@ -107,7 +109,7 @@ class S3Server:
         raw = self.raw()
         while keys := re.findall(r"<Key>([^<]*)</Key>", raw.send("GET", f"/{bucket}?list-type=2").body.decode()):
             for key in keys:
-                raw.send("DELETE", f"/{bucket}/{key}")
+                raw.send("DELETE", f"/{bucket}/{quote(unescape(key))}")
         uploads = raw.send("GET", f"/{bucket}?uploads=").body.decode()
         for key, upload in re.findall(r"<Key>([^<]*)</Key>.*?<UploadId>([^<]*)</UploadId>", uploads, re.DOTALL):
             raw.send("DELETE", f"/{bucket}/{key}?uploadId={upload}")

@@ -15,6 +15,7 @@ from datatool.cli.session import Session, failure_fields
 from datatool.cli.summary import artifact_fields
 from datatool.model.paths import show
 from datatool.operations import get as operation
+from datatool.operations.landing import Got
 from datatool.operations.open_project import project_if_any
 from datatool.operations.reach import Reach, settings_here
 
@@ -67,28 +68,14 @@ def get(
         session.progress.hint(f"left out, as they only serve git or datatool: {some}")
 
     def lines() -> Iterator[str]:
-        for item in result.artifacts:
-            what = f"{counted(item.files, 'file')}, {human_size(item.size)}"
-            yield f"{show(item.path)} → {show(item.out)}  {what}"
+        yield from map(got_line, result.artifacts)
 
     failures = [failure for item in result.artifacts for failure in item.errors]
     document = {
         "repo": result.repo,
         "rev": result.rev,
         "commit": result.commit,
-        "artifacts": [
-            {
-                **artifact_fields(item.path, item.errors[0] if item.errors else None),
-                "out": item.out,
-                "kind": "directory" if item.directory else "file",
-                "size": item.size,
-                "files": item.files,
-                "written": item.written,
-                "saved_to": item.saved_to,
-                "failed": [{"path": failure.path, **failure_fields(failure)} for failure in item.errors],
-            }
-            for item in result.artifacts
-        ],
+        "artifacts": [got_fields(item) for item in result.artifacts],
         "left_out": list(result.left_out),
     }
     return session.finish(
@@ -98,3 +85,22 @@ def get(
         finished=any(item.written or not item.errors for item in result.artifacts),
         chatter=True,
     )
+
+
+def got_line(item: Got) -> str:
+    """What was brought, for a person."""
+    return f"{show(item.path)} → {show(item.out)}  {counted(item.files, 'file')}, {human_size(item.size)}"
+
+
+def got_fields(item: Got) -> dict[str, object]:
+    """What was brought, as JSON."""
+    return {
+        **artifact_fields(item.path, item.errors[0] if item.errors else None),
+        "out": item.out,
+        "kind": "directory" if item.directory else "file",
+        "size": item.size,
+        "files": item.files,
+        "written": item.written,
+        "saved_to": item.saved_to,
+        "failed": [{"path": failure.path, **failure_fields(failure)} for failure in item.errors],
+    }

@@ -9,12 +9,13 @@ import typer
 
 from datatool.cli.command import command
 from datatool.cli.commands.import_ import imported_fields
-from datatool.cli.options import DryRun, Jobs, OptionalTargets, RemoteSettings, RemoteUrl
+from datatool.cli.options import DryRun, Jobs, OptionalTargets, RemoteUrl
 from datatool.cli.session import Session, failure_fields
 from datatool.operations import update as operation
 from datatool.operations.imports import Imported
 from datatool.operations.open_project import open_project
 from datatool.operations.reach import Reach
+from datatool.operations.update_url import UNTOLD
 
 
 @command("datatool update", "datatool update models/base.bin --rev v2.0", "datatool update --check")
@@ -29,12 +30,16 @@ def update(
     dry_run: DryRun = False,
     force: Annotated[bool, typer.Option("--force", help="Move unsaved files to lost+found first")] = False,
     remote: RemoteUrl = None,
-    setting: RemoteSettings = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="K=V", help="A setting of --remote, or of an import's URL; repeat for more"),
+    ] = None,
     jobs: Jobs = None,
 ) -> int:
     """Bring imports up to date.
 
-    Only new objects travel. Unsaved files stop their import, and one that fails is left as it was.
+    Only new objects travel; of an import from a URL, only files of which another version is told there. Unsaved files
+    stop their import, and one that fails is left as it was.
     """
     with open_project(None, flags=session.flags, environ=session.environ) as project:
         result = operation.update(
@@ -72,12 +77,23 @@ def update(
 
 
 def _news(item: Imported) -> str:
+    if item.source.url is not None:
+        return _news_at_url(item)
     if item.available is not None:
         counts = _counts(item)
         return f"can be updated to {item.available[:10]}" + (f": {counts}" if counts else "")
     if item.changed:
         return f"updated to {(item.source.commit or '')[:10]}: {_counts(item) or 'same content'}"
     return "up to date"
+
+
+def _news_at_url(item: Imported) -> str:
+    counts = _counts(item)
+    if item.available == UNTOLD:
+        return "may be another one now: its server does not tell versions" + (f": {counts}" if counts else "")
+    if item.available is not None:
+        return "can be updated" + (f": {counts}" if counts else "")
+    return f"updated: {counts or 'same content'}" if item.changed else "up to date"
 
 
 def _counts(item: Imported) -> str:

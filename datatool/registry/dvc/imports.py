@@ -17,9 +17,10 @@ from datatool.git.clones import local_directory
 from datatool.model.paths import PathRefused, check_escape, named, show
 from datatool.model.urls import without_secrets
 from datatool.progress import Task
-from datatool.registry.access import Access, host_of, is_private
+from datatool.registry.access import Access, host_of
 from datatool.registry.dvc.pointers import Tracked
 from datatool.registry.offer import Brought, Offer
+from datatool.remote.reach import is_private
 
 DEEPEST: Final = 8
 """Imports of imports that are followed."""

@@ -36,6 +36,7 @@ class Answer:
         self.whole = response.status == 200
         etag = response.headers.get("ETag", "")
         self.validator = etag if etag.startswith('"') else None
+        self.headers: Mapping[str, str] = response.headers
         self._response = response
         self._place = place
         self._timeout = timeout

@@ -48,6 +48,12 @@ class Requests:
         response = await self._ask("GET", name, headers)
         return read_answer(response, self.place, name, start, stop, timeout=self._options.timeout)
 
+    async def head(self, name: str) -> ClientResponse:
+        """What the server says of a name without sending it, whatever that is; there is no body to close."""
+        response = await self._ask("HEAD", name, {})
+        response.release()
+        return response
+
     async def date(self, name: str) -> str | None:
         """The `Date` of the server's answer to a request, whatever that answer is."""
         response = await self._ask("HEAD", name, {})

@@ -1,8 +1,8 @@
-"""Which other filesystems of fsspec can be remotes, and how each is told where and as whom.
+"""Which other filesystems of fsspec can be remotes, or be read at least, and how each is told where and as whom.
 
-A remote needs a store in which a name is absent, old or complete. So a protocol stands here only if a single upload
+A remote needs a store in which a name is absent, old or complete. So a protocol is for remotes only if a single upload
 appears as a whole, or can be moved to its name; many that fsspec knows do neither, and their names could be seen
-half written.
+half written. To read what others keep there, more will do.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ class Kind:
     move: Move | None = None
     walks: bool = False
     """A listing is a request for each directory. fsspec's own would pass over those that fail."""
+    threads: bool = True
+    """Several threads may use it at once."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,6 +78,35 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
 )
 """By the protocol of a remote's URL."""
 
+READABLE: Final[Mapping[str, Kind]] = MappingProxyType(
+    {
+        "ftp": Kind(
+            protocol="ftp",
+            package="fsspec",
+            arguments={"user": "username", "password": "password", "port": "port"},
+            walks=True,
+            threads=False,
+        ),
+        "hf": Kind(protocol="hf", package="huggingface_hub", arguments={"token": "token"}),
+        "oss": Kind(
+            protocol="oss",
+            package="ossfs",
+            arguments={"endpoint_url": "endpoint", "access_key_id": "key", "secret_access_key": "secret"},
+        ),
+        "smb": Kind(
+            protocol="smb",
+            package="smbprotocol",
+            arguments={"user": "username", "password": "password", "port": "port"},
+            walks=True,
+            threads=False,
+        ),
+        "webhdfs": Kind(protocol="webhdfs", package="requests", arguments={"user": "user", "token": "token"}),
+        "hdfs": Kind(protocol="hdfs", package="pyarrow", arguments={"user": "user"}, walks=True),
+    }
+)
+"""What can't be a remote, by protocol. Only filesystems that lie elsewhere: none that wraps another, or is this
+machine."""
+
 
 def kind_of(url: RemoteUrl) -> Kind:
     """The kind of a URL. Raises RemoteError for a protocol that can't be a remote."""
@@ -89,10 +120,31 @@ def kind_of(url: RemoteUrl) -> Kind:
     return kind
 
 
+def readable(url: RemoteUrl) -> Kind:
+    """The kind of a URL whose files are only to be read. Raises RemoteError for a protocol that can't be."""
+    kind = KINDS.get(url.protocol) or READABLE.get(url.protocol)
+    if kind is None:
+        able = ", ".join(f"{protocol}://" for protocol in (*KINDS, *READABLE))
+        raise RemoteError(
+            f"{url.shown}: {url.protocol}:// can't be read from",
+            hint=f"a path, file://, s3://, ssh://, https://, {able} can",
+        )
+    return kind
+
+
 def open_filesystem(url: RemoteUrl, settings: Mapping[str, str], options: StoreOptions) -> Opened:
-    """The filesystem for a URL. Raises RemoteError for a protocol that can't be a remote, or whose package is not
+    """The filesystem for a remote. Raises RemoteError for a protocol that can't be one, or whose package is not
     installed."""
-    kind = kind_of(url)
+    return _open(kind_of(url), url, settings, options)
+
+
+def open_to_read(url: RemoteUrl, settings: Mapping[str, str], options: StoreOptions) -> Opened:
+    """The filesystem for files that are only read. Raises RemoteError as `readable`, and for a package that is not
+    installed."""
+    return _open(readable(url), url, settings, options)
+
+
+def _open(kind: Kind, url: RemoteUrl, settings: Mapping[str, str], options: StoreOptions) -> Opened:
     try:
         found = get_filesystem_class(kind.protocol)
     except ImportError as error:

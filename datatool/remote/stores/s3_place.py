@@ -64,24 +64,40 @@ def parse_place(url: RemoteUrl, settings: Mapping[str, str], environ: Mapping[st
             f"{url.shown}: an S3 URL names a bucket, no user, password or port",
             hint="datatool remote set NAME endpoint_url=http://HOST:PORT names the service",
         )
-    bucket, prefix = split.netloc, split.path.strip("/")
-    if not _BUCKET.fullmatch(bucket) or ".." in bucket:
-        raise UsageError(f"{url.shown}: not a bucket's name: {show(bucket)}", hint="write s3://BUCKET/PREFIX")
+    bucket, prefix = _bucket(split.netloc, url), split.path.strip("/")
     if prefix and (not _PREFIX.fullmatch(prefix) or any(part in (".", "..") for part in prefix.split("/"))):
         raise UsageError(
             f"{url.shown}: a prefix may have letters, digits and !_.'()=+@,- between single slashes",
             hint="choose another prefix in the bucket",
         )
+    return _place(bucket, prefix + "/" if prefix else "", f"s3://{bucket}/{prefix}".rstrip("/"), settings, environ)
+
+
+def parse_object(url: RemoteUrl, settings: Mapping[str, str], environ: Mapping[str, str]) -> tuple[Place, str]:
+    """The bucket of a URL, as a place without a prefix, and the key behind it, as it is: `#`, `?` or `%` in it mean
+    nothing to S3. Raises UsageError."""
+    netloc, _, key = url.path.partition("://")[2].partition("/")
+    if "@" in netloc or ":" in netloc:
+        raise UsageError(
+            f"{url.shown}: an S3 URL names a bucket, no user, password or port",
+            hint="the setting endpoint_url=http://HOST:PORT names the service",
+        )
+    bucket = _bucket(netloc, url)
+    return _place(bucket, "", f"s3://{bucket}/{show(key)}".rstrip("/"), settings, environ), key
+
+
+def _bucket(name: str, url: RemoteUrl) -> str:
+    if not _BUCKET.fullmatch(name) or ".." in name:
+        raise UsageError(f"{url.shown}: not a bucket's name: {show(name)}", hint="write s3://BUCKET/PREFIX")
+    return name
+
+
+def _place(bucket: str, prefix: str, shown: str, settings: Mapping[str, str], environ: Mapping[str, str]) -> Place:
     endpoint = settings.get("endpoint_url") or _from_environment(environ)
     if endpoint is not None:
         endpoint = check_endpoint(endpoint)
-    shown = f"s3://{bucket}/{prefix}".rstrip("/")
-    return Place(
-        bucket=bucket,
-        prefix=prefix + "/" if prefix else "",
-        endpoint=endpoint,
-        label=shown if endpoint is None else f"{shown} at {endpoint}",
-    )
+    label = shown if endpoint is None else f"{shown} at {endpoint}"
+    return Place(bucket=bucket, prefix=prefix, endpoint=endpoint, label=label)
 
 
 def check_place(url: RemoteUrl, settings: Mapping[str, str]) -> None:

@@ -35,13 +35,22 @@ class Reading:
     """
 
     def __init__(
-        self, client: S3Client, name: str, start: int = 0, length: int | None = None, *, etag: str | None = None
+        self,
+        client: S3Client,
+        name: str,
+        start: int = 0,
+        length: int | None = None,
+        *,
+        etag: str | None = None,
+        as_stored: bool = False,
     ) -> None:
+        """`as_stored` takes the bytes of an object that was stored compressed; none of ours is."""
         self._client = client
         self._name = name
         self._start = start
         self._length = length
         self._if_match = etag
+        self._as_stored = as_stored
         self._body: Any = None
         self._skip = 0
         self._left = 0
@@ -104,7 +113,7 @@ class Reading:
         self._body = answer["Body"]
         self.etag = answer.get("ETag")
         encoding = str(answer.get("ContentEncoding") or "").lower()
-        if encoding not in _PLAIN:
+        if encoding not in _PLAIN and not self._as_stored:
             raise RemoteError(
                 f"{self._client.place.label}: {self._name} is stored with the encoding {show(encoding)[:40]}",
                 path=self._client.place.label,

@@ -155,10 +155,16 @@ class Entry(NamedTuple):
 
 async def read_directory(line: Line, path: bytes) -> Sequence[Entry]:
     """Everything in a directory, unsorted; a link to a directory is one, other links are nothing."""
+    entries = [_entry(name, attrs) for name, attrs in await read_names(line, path)]
+    return [entry if entry.is_dir or entry.is_file else await _behind(line.sftp, path, entry) for entry in entries]
+
+
+async def read_names(line: Line, path: bytes) -> Sequence[tuple[bytes, SFTPAttrs]]:
+    """Everything in a directory, `.` and `..` too, unsorted, with what the server says of each; links are links."""
     # The public `scandir` waits for each hundred names before it asks for the next, and for the end.
     handler = line.sftp._handler
     handle = await handler.opendir(path)
-    entries: list[Entry] = []
+    entries: list[tuple[bytes, SFTPAttrs]] = []
     ahead = 2
     try:
         while True:
@@ -173,13 +179,13 @@ async def read_directory(line: Line, path: bytes) -> Sequence[Entry]:
                 else:
                     names, at_end = answer
                     over = over or at_end
-                    entries += [_entry(found.filename, found.attrs) for found in names]
+                    entries += [(_raw(found.filename), found.attrs) for found in names]
             if over:
                 break
             ahead = min(2 * ahead, _AHEAD)
     finally:
         _unwatched(_close_handle(line.sftp, handle))
-    return [entry if entry.is_dir or entry.is_file else await _behind(line.sftp, path, entry) for entry in entries]
+    return entries
 
 
 async def is_directory(sftp: SFTPClient, path: bytes) -> bool:
@@ -190,10 +196,14 @@ async def is_directory(sftp: SFTPClient, path: bytes) -> bool:
         return False
 
 
-def _entry(name: bytes | str, attrs: SFTPAttrs) -> Entry:
+def _raw(name: bytes | str) -> bytes:
+    return name if isinstance(name, bytes) else name.encode("utf-8", "surrogateescape")
+
+
+def _entry(name: bytes, attrs: SFTPAttrs) -> Entry:
     mode = attrs.permissions or 0
     return Entry(
-        name if isinstance(name, bytes) else name.encode(),
+        name,
         stat.S_ISDIR(mode),
         stat.S_ISREG(mode),
         attrs.size or 0,

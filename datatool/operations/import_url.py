@@ -1,0 +1,68 @@
+"""get-url, and a pointer that remembers where the data came from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from datatool.model.paths import named
+from datatool.model.pointer import Source
+from datatool.operations.import_ import ImportResult, record, refuse_place, target_of
+from datatool.operations.imports import Imported, counts, text_of, with_source
+from datatool.operations.reach import Reach
+from datatool.operations.storage import name_of
+from datatool.operations.url_imports import bring_whole, noted_url, spot_at, without_data
+from datatool.progress import SILENT, Progress
+from datatool.project.project import Project
+from datatool.workspace.pointers import SUFFIX
+
+
+def import_url(
+    project: Project,
+    url: str,
+    *,
+    cwd: Path,
+    out: str | None = None,
+    download: bool = True,
+    force: bool = False,
+    environ: Mapping[str, str],
+    reach: Reach | None = None,
+    progress: Progress = SILENT,
+) -> ImportResult:
+    """Bring a file or directory at a path or URL into the project, as an artifact that `update` can follow.
+
+    Without `download` only the pointer is written. `force` moves unsaved files that are in the way to lost+found.
+    Raises PathNotFound, Refused, Unsaved, UnsafeInput, UsageError, RemoteError and its kin; then nothing of it was
+    recorded.
+    """
+    spot = spot_at(project, url, cwd=cwd, reach=reach or Reach())
+    found = spot.look()
+    target = target_of(project, out, name_of(found, spot.url.shown), cwd)
+    old = refuse_place(project, target, out, force=force)
+    noted = noted_url(project, url, spot, target, cwd)
+    if found.skipped:
+        some = ", ".join(map(named, found.skipped[:5])) + (", …" if len(found.skipped) > 5 else "")
+        progress.warn(f"{named(target)}: left out, as they are neither files, links nor directories: {some}")
+    if download:
+        brought, found = bring_whole(project, spot, found, label=named(target), progress=progress)
+    else:
+        brought = without_data(found)
+    source = Source(url=noted, etag=found.etag)
+    pointer = with_source(brought, None, source)
+    staged = record(project, target, pointer, old, download=download, force=force, progress=progress)
+    added, modified, deleted = counts(project.cache, old.pointer if old is not None else None, pointer)
+    return ImportResult(
+        artifacts=(
+            Imported(
+                path=os.fsdecode(target),
+                pointer=os.fsdecode(target + SUFFIX),
+                source=source,
+                changed=old is None or text_of(pointer, old) != old.text,
+                added=added if download else 0,
+                modified=modified,
+                deleted=deleted,
+            ),
+        ),
+        staged=staged,
+    )

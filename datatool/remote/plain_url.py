@@ -1,0 +1,87 @@
+"""What a person writes for files that are no remote: a path, or a URL; and what of it may be written down."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qsl, urlsplit
+
+from datatool.errors import UsageError
+from datatool.model.paths import show
+from datatool.remote.url import DIRECTORY, RemoteUrl, parse_url
+
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://", re.ASCII)
+_S3: Final = frozenset({"s3", "s3a"})
+_SAME: Final = {"s3a": "s3", "sftp": "ssh", "gcs": "gs", "abfs": "az"}
+_SECRET: Final = re.compile(
+    r"(?i)(?:x-amz-|x-goog-|x-oss-)?(?:sig|signature|credential|security-?token|token|access_?token|auth|authorization|"
+    r"key|api_?key|password|passwd|pwd|secret|accesskeyid|awsaccesskeyid|googleaccessid|ossaccesskeyid|jwt)"
+)
+
+
+def parse_plain_url(text: str, *, cwd: Path) -> RemoteUrl:
+    """Understand a path (relative to `cwd`) or a URL. Raises UsageError.
+
+    What stands behind `s3://BUCKET/` is a key as it is; in other URLs, names are escaped as the web does (`%20`).
+
+    >>> parse_plain_url("s3://bucket/a b#c.csv", cwd=Path("/")).path
+    's3://bucket/a b#c.csv'
+    """
+    if not text.strip() or "\0" in text:
+        raise UsageError("an empty URL", hint="a path, s3://BUCKET/KEY, ssh://HOST/PATH, https://HOST/FILE, …")
+    scheme = _SCHEME.match(text)
+    if scheme is not None and scheme[1].lower() in _S3:
+        return RemoteUrl(protocol=scheme[1].lower(), path=text, shown=show(text))
+    if scheme is None and (os.path.lexists(cwd / text) or os.path.isabs(text)):
+        path = os.path.normpath(cwd / text)
+        return RemoteUrl(protocol=DIRECTORY, path=path, shown=show(path))
+    return parse_url(text, root=cwd)
+
+
+def secret_in(text: str) -> str | None:
+    """What of a URL must not be written into a pointer: a password, a signature; None for nothing.
+
+    >>> secret_in("https://me:pw@host/x"), secret_in("https://host/x?X-Amz-Signature=1"), secret_in("https://host/x?id=1")
+    ('a password', 'X-Amz-Signature', None)
+    """
+    scheme = _SCHEME.match(text)
+    if scheme is None or scheme[1].lower() in _S3:
+        return None
+    try:
+        split = urlsplit(text)
+        password = split.password
+    except ValueError:
+        return None
+    if password:
+        return "a password"
+    return next((key for key, _ in parse_qsl(split.query, keep_blank_values=True) if _SECRET.fullmatch(key)), None)
+
+
+def lies_below(url: RemoteUrl, top: RemoteUrl) -> int | None:
+    """How many names deep the place of a remote is, if a URL lies at or below it; None if it does not."""
+    if url.protocol == DIRECTORY or _same(url.protocol) != _same(top.protocol):
+        return None
+    if _host(url) != _host(top):
+        return None
+    names, around = _names(url), _names(top)
+    return len(around) if names[: len(around)] == around else None
+
+
+def _same(protocol: str) -> str:
+    return _SAME.get(protocol, protocol)
+
+
+def _host(url: RemoteUrl) -> tuple[str, int | None]:
+    if _same(url.protocol) == "s3":
+        return url.path.partition("://")[2].partition("/")[0], None
+    split = urlsplit(url.path)
+    return (split.hostname or ""), split.port
+
+
+def _names(url: RemoteUrl) -> list[str]:
+    path = url.path.partition("://")[2].partition("/")[2]
+    if _same(url.protocol) != "s3":
+        path = re.split(r"[?#]", path)[0]
+    return [name for name in path.split("/") if name]
