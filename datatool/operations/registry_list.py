@@ -17,7 +17,6 @@ from datatool.registry.catalog import Catalog, registry_path
 from datatool.registry.offer import Offer, Origin, Root
 from datatool.registry.open import open_registry
 
-
 _KINDS = {SYMLINK: "symlink", DIRECTORY: "directory"}
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from datatool.errors import RemoteNotFound
 from datatool.formats.shard import Root
 from datatool.model.pointer import ArtifactKind
-from datatool.operations.imports import can_be_restored
 from datatool.operations.push import wanted_by
 from datatool.operations.reach import Reach
 from datatool.operations.remote_access import connect_to, named_in_hints
 from datatool.operations.remote_names import remote_name
+from datatool.operations.restore import can_be_restored
 from datatool.operations.targets import select
 from datatool.operations.update import update
 from datatool.progress import Progress
