@@ -326,7 +326,7 @@ def as_stranger(place: Place, project: Project, tmp_path: Path) -> Everything:
     there = place.everything(str(project.top), None)
     for reader in there.readers:
         repository = type(there.view.repository)(
-            url="https://example.org/project", git_dir=there.view.repository.git_dir, local=None, protocols="file"
+            url="https://example.org/project", git_dir=there.view.repository.git_dir, local=None, offline=True
         )
         there.view.repository = repository
         reader._access = type(reader._access)(  # type: ignore[misc]
