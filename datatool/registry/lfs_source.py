@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from datatool.cache.local import SMALL
-from datatool.errors import DatatoolError, PartlyDone, RemoteDenied, RemoteError, RemoteUnreachable
+from datatool.errors import DatatoolError, PartlyDone, RemoteDenied, RemoteError
 from datatool.formats.lfs_batch import OBJECTS_PER_BATCH, LfsRefusal
 from datatool.model.oid import ObjectId
 from datatool.model.paths import named
-from datatool.store.objects import Absent, Large, Small, Wanted
+from datatool.store.objects import Absent, Large, Small, Wanted, Withheld
 from datatool.store.protocol import Advance, NameMissing, WrongBytes
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class LfsServerSource:
 
 
 class _Copier:
-    """Copies one large object; what is about that object alone is noted, and told as a name that is missing."""
+    """Copies one large object, and has it noted why it is not to be had."""
 
     def __init__(self, source: LfsServerSource, server: LfsServer, item: Wanted) -> None:
         self._source = source
@@ -119,11 +119,12 @@ class _Copier:
     def copy_to(self, fd: int, have: int, advance: Advance | None) -> None:
         try:
             self._server.get_file(self._item.oid, self._item.size, fd, have, advance)
-        except RemoteUnreachable:
+        except Withheld as held:
+            self._source.forget(self._item, held.cause)
             raise
-        except (RemoteError, NameMissing) as error:
+        except NameMissing as error:
             self._source.forget(self._item, error)
-            raise NameMissing(self._item.oid) from error
+            raise
 
 
 def _what(item: Wanted) -> str:

@@ -257,6 +257,14 @@ def test_every_input_and_output_is_described_and_used() -> None:
         assert any(found.get("id") == step[1] for found in STEPS)
 
 
+def test_the_how_to_names_every_input_and_output() -> None:
+    text = (ROOT / "docs" / "how_to" / "ci_pipelines.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"^\| `([\w-]+)` \|", text, re.MULTILINE)) - set("014567")
+    assert told == set(DOCUMENT["inputs"])
+    for name in DOCUMENT["outputs"]:
+        assert f"`{name}`" in text
+
+
 def test_the_cache_is_kept_under_the_key_of_the_data(job: World) -> None:
     step = next(step for step in STEPS if "uses" in step)
     assert step["uses"].startswith("actions/cache@")

@@ -421,16 +421,26 @@ def test_a_denied_object_costs_its_own_path_only(songs: LfsWorld, server: LfsSer
     assert oid[:12] in error.message
 
 
+@pytest.mark.parametrize("size", [3, 9 << 20])
 def test_one_object_that_the_server_fails_at_does_not_stop_the_others(
-    songs: LfsWorld, server: LfsServer, monkeypatch: pytest.MonkeyPatch
+    songs: LfsWorld, server: LfsServer, size: int
 ) -> None:
-    songs.make({"bad.bin": b"bad", "good.bin": b"good"})
+    songs.make({"bad.bin": b"b" * size, "good.bin": b"g" * size})
     keep_all(server, songs)
-    oid = oid_of(b"bad")
+    oid = oid_of(b"b" * size)
     server.plan = lambda asked: (500, {"Retry-After": "0"}, b"") if asked.path == f"/storage/{oid}" else None
     found = songs.get(url(server))
-    assert found["good.bin"] == b"good"
+    assert found["good.bin"] == b"g" * size
     assert isinstance(error_of(found["bad.bin"]), RemoteBusy)
+
+
+def test_a_server_that_fails_at_every_object_is_given_up(songs: LfsWorld, server: LfsServer) -> None:
+    songs.make({f"{number}.bin": b"%d" % number for number in range(40)})
+    keep_all(server, songs)
+    server.plan = lambda asked: (500, {"Retry-After": "0"}, b"") if asked.path.startswith("/storage/") else None
+    for outcome in songs.get(url(server)).values():
+        assert isinstance(error_of(outcome), RemoteBusy)
+    assert len(server.downloads) < 80
 
 
 # Where a registry may send us

@@ -35,6 +35,7 @@ from datatool.remote.stores.lfs_requests import LfsRequests
 from datatool.remote.stores.options import StoreOptions
 from datatool.remote.url import parse_url
 from datatool.store.limited import Allowance
+from datatool.store.objects import Withheld
 from datatool.store.protocol import Advance, NameMissing, WrongBytes
 from datatool.store.retry import Retries
 
@@ -218,8 +219,7 @@ class LfsServer:
         except (NameMissing, WrongBytes) as error:
             return error
         except RemoteError as error:
-            self._failures = self._failures + 1 if isinstance(error, RemoteUnreachable) else 0
-            if self._failures and (not isinstance(error, RemoteBusy) or self._failures >= _GIVEN_UP):
+            if not self._is_about_one(error):
                 raise
             return error
         self._failures = 0
@@ -245,18 +245,35 @@ class LfsServer:
             await download.close()
         return data
 
+    def _is_about_one(self, error: RemoteError) -> bool:
+        """Whether the others may still come: not when nobody answers, or the server is busy time after time."""
+        self._failures = self._failures + 1 if isinstance(error, RemoteBusy) else 0
+        return self._failures < _GIVEN_UP and (
+            isinstance(error, RemoteBusy) or not isinstance(error, RemoteUnreachable)
+        )
+
     def get_file(self, oid: ObjectId, size: int, target: int, have: int, advance: Advance | None) -> None:
         """Copy one located object into an open local file, hashing what arrives.
 
-        Raises WrongBytes, NameMissing, RemoteError and its kin.
+        Raises WrongBytes, NameMissing, Withheld where it is denied; RemoteError and its kin for what costs the others.
         """
-        self._renew([(oid, size)])
         try:
-            self._files.get_file(oid, target, oid, size, have=have, advance=self._paid(advance))
-        except RemoteDenied:
+            self._copy(oid, size, target, have, advance)
+        except RemoteError as error:
+            if self._is_about_one(error):
+                raise Withheld(error) from error
+            raise
+        self._failures = 0
+
+    def _copy(self, oid: ObjectId, size: int, target: int, have: int, advance: Advance | None) -> None:
+        self._renew([(oid, size)])
+        paid = self._paid(advance)
+        try:
+            self._files.get_file(oid, target, oid, size, have=have, advance=paid)
+        except RemoteDenied:  # an address may have come to its end before its time
             if self.locate([(oid, size)]):
                 raise
-            self._files.get_file(oid, target, oid, size, have=have, advance=self._paid(advance))
+            self._files.get_file(oid, target, oid, size, have=have, advance=paid)
 
     def _paid(self, advance: Advance | None) -> Advance | None:
         allowance = self._allowance
