@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from datatool.errors import RemoteError
 from datatool.model.oid import ObjectId
 from datatool.progress import Spared
-from datatool.store.protocol import Advance, ByteRange, Capabilities, Leftover, Listed, Store
+from datatool.store.protocol import Advance, ByteRange, Capabilities, Leftover, Listed, Store, Versions
 
 
 class Allowance:
@@ -68,6 +69,15 @@ class LimitedStore:
     def get(self, name: str, start: int = 0, length: int | None = None) -> bytes:
         """The bytes of a name, or a range of them; paid for when they are here, as their number is known then."""
         data = self._inner.get(name, start, length)
+        self._allowance.take(len(data))
+        return data
+
+    def get_version(self, name: str, version: str, start: int = 0, length: int | None = None) -> bytes:
+        """The bytes of a version of a name, or a range of them."""
+        inner = self._inner
+        if not isinstance(inner, Versions):
+            raise RemoteError(f"{self.label}: former versions of its objects can't be read")
+        data = inner.get_version(name, version, start, length)
         self._allowance.take(len(data))
         return data
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from datatool.model.oid import ObjectId
 
@@ -112,6 +112,15 @@ class Store(Protocol):
 
     def discard(self, leftover: Leftover) -> None:
         """Delete what an unfinished upload left; it is no error if that is gone already."""
+
+
+@runtime_checkable
+class Versions(Protocol):
+    """A store that also keeps former contents of names, as a bucket with versions does; only some can."""
+
+    def get_version(self, name: str, version: str, start: int = 0, length: int | None = None) -> bytes:
+        """The bytes of a name as they were in a version, or a range of them; here a name may be any text. Raises as
+        `Store.get`, and RemoteError where the store, or the one that it wraps, keeps no versions."""
 
 
 AHEAD = 64 << 20

@@ -7,10 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from datatool.errors import RemoteBusy
+from datatool.errors import RemoteBusy, RemoteError
 from datatool.model.oid import ObjectId
 from datatool.progress import Spared
-from datatool.store.protocol import Advance, ByteRange, Capabilities, Leftover, Listed, NameTaken, Store
+from datatool.store.protocol import Advance, ByteRange, Capabilities, Leftover, Listed, NameTaken, Store, Versions
 from datatool.store.retry import Retries
 
 T = TypeVar("T")
@@ -53,6 +53,13 @@ class RetryingStore:
     def get(self, name: str, start: int = 0, length: int | None = None) -> bytes:
         """The bytes of a name, or a range of them."""
         return self._retries.call(partial(self._inner.get, name, start, length))
+
+    def get_version(self, name: str, version: str, start: int = 0, length: int | None = None) -> bytes:
+        """The bytes of a version of a name, or a range of them."""
+        inner = self._inner
+        if not isinstance(inner, Versions):
+            raise RemoteError(f"{self.label}: former versions of its objects can't be read")
+        return self._retries.call(partial(inner.get_version, name, version, start, length))
 
     def get_many(self, ranges: Sequence[ByteRange]) -> Iterator[bytes]:
         """The bytes of each range, in the order asked."""

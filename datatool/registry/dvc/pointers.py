@@ -63,6 +63,7 @@ class Pointers:
         self._root = root
         self._all: list[Tracked] | None = None
         self._files: frozenset[bytes] = frozenset()
+        self._config = inside(root, b".dvc/config")
 
     def find(self, within: bytes) -> list[Tracked]:
         """What is tracked at, below or around a path, sorted by path."""
@@ -102,11 +103,12 @@ class Pointers:
         places = [place for place in (path, *ancestors(path)) if place != self._root and is_within(place, self._root)]
         names = [place + SUFFIX for place in places]
         rules = [inside(place, IGNORE_FILE) for place in ancestors(path) if is_within(place, self._root)]
-        found = self._view.find([*names, *rules])
+        found = self._view.find([*names, *rules, self._config])
         # The outermost first: it is the one that counts where two track the same.
         files = [found[name] for name in reversed(names) if name in found and found[name].mode in _REGULAR]
         if not files or dvc_root_of(self._view, path) != self._root:
             return []
+        self._view.read(file for file in found.values() if file.mode in _REGULAR)  # all that is needed, in one request
         ignored = ignored_around(self._view, self._root, [file.path for file in files])
         for item in self._read((file for file in files if not ignored.hides(file.path)), git=frozenset()):
             if item.path == path or (item.directory and is_within(path, item.path)):
@@ -122,10 +124,16 @@ class Pointers:
             if file.mode in _REGULAR and not (others and any(place in others for place in ancestors(file.path)))
         ]
         rules = [file for file in mine if file.path.rpartition(b"/")[2] == IGNORE_FILE]
+        pointers = [file for file in mine if _POINTER.fullmatch(file.path)]
+        self._view.read([*pointers, *(file for file in mine if self._serves(file.path))])  # in one request
         ignored = Ignored(self._root, self._view.read(rules))
-        pointers = [file for file in mine if _POINTER.fullmatch(file.path) and not ignored.hides(file.path)]
+        pointers = [file for file in pointers if not ignored.hides(file.path)]
         self._files = frozenset(file.path for file in pointers)
         yield from self._read(pointers, git=frozenset(file.path for file in files))
+
+    def _serves(self, path: bytes) -> bool:
+        """Whether a file is read along with the pointers."""
+        return path == self._config or _name(path) in (IGNORE_FILE, PIPELINE, PARAMETERS.encode())
 
     def _read(self, files: Iterable[TreeFile], *, git: frozenset[bytes]) -> Iterator[Tracked]:
         """What pointers say; the bytes of all of them, and of what belongs to locks, come in one request."""

@@ -24,7 +24,7 @@ from datatool.registry.access import Access
 from datatool.registry.dvc.md5 import CHUNK, Md5Check, is_content_of
 from datatool.registry.dvc.settings import DvcSettings
 from datatool.store.names import is_name
-from datatool.store.protocol import ByteRange, NameMissing, Store
+from datatool.store.protocol import ByteRange, NameMissing, Store, Versions
 
 STEP: Final = 8 << 20
 """Bytes asked for at once: what ends before is an object that is held in memory, what does not goes to a file."""
@@ -112,7 +112,7 @@ class Storage:
                 return found
         store = self._store(place.remote)
         try:
-            found = self._take(store, self._name(place), place, advance)
+            found = self._take(store, self._reading(store, place), place, advance)
             if found is not None:
                 return found
             damaged.append(store.label)
@@ -145,19 +145,19 @@ class Storage:
         return found
 
     def _take(
-        self, store: Store, name: str, place: Place, advance: Callable[[int], None] | None
+        self, store: Store, reading: _Reading, place: Place, advance: Callable[[int], None] | None
     ) -> Small | Large | None:
         """An object out of one store; None for wrong bytes."""
-        data = store.get(name, 0, STEP)
+        data = reading.first()
         self._heard(store)
         if advance is not None:
             advance(len(data))
         if len(data) < STEP:
             return Small(oid=digest(data), data=data) if is_content_of(data, place.md5) else None
-        return self._take_large(store, name, place, data, advance)
+        return self._take_large(reading, place, data, advance)
 
     def _take_large(
-        self, store: Store, name: str, place: Place, first: bytes, advance: Callable[[int], None] | None
+        self, reading: _Reading, place: Place, first: bytes, advance: Callable[[int], None] | None
     ) -> Large | None:
         sha256 = hashlib.sha256(first, usedforsecurity=False)
         check = Md5Check(legacy=place.md5.legacy and not place.md5.directory)
@@ -169,7 +169,7 @@ class Storage:
             raise local_error(error, self.scratch()) from error
         try:
             write_all(fd, first)
-            for data in _following(store, name):
+            for data in reading.rest():
                 sha256.update(data)
                 check.update(data)
                 write_all(fd, data)
@@ -227,15 +227,18 @@ class Storage:
         access = replace(self.access, trusted=True) if remote.typed else self.access
         return access.store(name, remote.theirs, root=root, mine=remote.mine)
 
-    def _name(self, place: Place) -> str:
+    def _reading(self, store: Store, place: Place) -> _Reading:
+        """How to read a place; of a version that the store can't go back to, what lies under its name now."""
         if place.versioned is None:
-            return place.md5.name
-        if not is_name(place.versioned):
-            raise PartlyDone(
-                f"{named(place.label)}: lies in remote {self.label(place.remote)} under a name that can't be asked for",
-                path=os.fsdecode(place.label),
-            )
-        return place.versioned
+            return _Reading(store, place.md5.name)
+        if place.version is not None and isinstance(store, Versions) and _is_key(place.versioned):
+            return _Reading(store, place.versioned, place.version)
+        if is_name(place.versioned):
+            return _Reading(store, place.versioned)
+        raise PartlyDone(
+            f"{named(place.label)}: lies in remote {self.label(place.remote)} under a name that can't be asked for",
+            path=os.fsdecode(place.label),
+        )
 
     def _heard(self, store: Store) -> None:
         self._answered.add(store.label)
@@ -294,16 +297,47 @@ def _read_large(fd: int, size: int, md5: Md5) -> Large | None:
     return Large(oid=ObjectId(sha256.hexdigest()), fd=fd, path=None, size=size)
 
 
-def _following(store: Store, name: str) -> Iterator[bytes]:
-    """What follows the first step of an object, in order, a few ranges asked for at a time."""
-    start = STEP
-    while True:
-        ranges = [ByteRange(name, start + number * STEP, STEP) for number in range(_AHEAD)]
-        ended = False
-        for data in store.get_many(ranges):
-            if data and not ended:
-                yield data
-            ended = ended or len(data) < STEP
-        if ended:
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One object in a store, read a step at a time: under its name, or in one version of what has that name."""
+
+    store: Store
+    name: str
+    version: str | None = None
+
+    def first(self) -> bytes:
+        """The first step; shorter only where the object is."""
+        return self._version(0) if self.version is not None else self.store.get(self.name, 0, STEP)
+
+    def rest(self) -> Iterator[bytes]:
+        """What follows it, in order; a few ranges are asked for at a time."""
+        start = STEP
+        while True:
+            ended = False
+            for data in self._some(start):
+                if data and not ended:
+                    yield data
+                ended = ended or len(data) < STEP
+            if ended:
+                return
+            start += _AHEAD * STEP
+
+    def _some(self, start: int) -> Iterator[bytes]:
+        starts = [start + number * STEP for number in range(_AHEAD)]
+        if self.version is None:
+            yield from self.store.get_many([ByteRange(self.name, one, STEP) for one in starts])
             return
-        start += _AHEAD * STEP
+        for one in starts:
+            data = self._version(one)
+            yield data
+            if len(data) < STEP:
+                return
+
+    def _version(self, start: int) -> bytes:
+        assert isinstance(self.store, Versions) and self.version is not None
+        return self.store.get_version(self.name, self.version, start, STEP)
+
+
+def _is_key(name: str) -> bool:
+    """Whether a name can be part of a key: text, without names that would be somewhere else for some server."""
+    return name.isprintable() and not {"", ".", ".."} & set(name.split("/"))

@@ -124,6 +124,10 @@ class S3Store:
         """The bytes of a name, or a range of them; RemoteError for more than 64 MiB."""
         return self._client.run(self._get(check_name(name), start, length))
 
+    def get_version(self, name: str, version: str, start: int = 0, length: int | None = None) -> bytes:
+        """The bytes of a version of a key below the prefix, or a range of them; RemoteError for more than 64 MiB."""
+        return self._client.run(self._get(name, start, length, version))
+
     def get_many(self, ranges: Sequence[ByteRange]) -> Iterator[bytes]:
         """The bytes of each range, in the order asked, several requests at a time."""
         for part in ranges:
@@ -154,12 +158,12 @@ class S3Store:
     def _arrived(self, size: int, _: Future[bytes]) -> None:
         self._budget.park(size)
 
-    async def _get(self, name: str, start: int, length: int | None) -> bytes:
+    async def _get(self, name: str, start: int, length: int | None, version: str | None = None) -> bytes:
         if length == 0:
             await self._client.call("head_object", name, Key=self._place.key(name))
             return b""
         held = BytesIO()
-        async with Reading(self._client, name, start, length) as reading:
+        async with Reading(self._client, name, start, length, version=version) as reading:
             while piece := await reading.read():
                 held.write(piece)
                 if held.tell() > LARGEST_GET:

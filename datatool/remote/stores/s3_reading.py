@@ -43,13 +43,16 @@ class Reading:
         *,
         etag: str | None = None,
         as_stored: bool = False,
+        version: str | None = None,
     ) -> None:
-        """`as_stored` takes the bytes of an object that was stored compressed; none of ours is."""
+        """`as_stored` takes the bytes of an object that was stored compressed; none of ours is. `version` is a former
+        one of the object, in a bucket that keeps them."""
         self._client = client
         self._name = name
         self._start = start
         self._length = length
         self._if_match = etag
+        self._version = version
         self._as_stored = as_stored
         self._body: Any = None
         self._skip = 0
@@ -99,6 +102,8 @@ class Reading:
             parameters["Range"] = f"bytes={self._start}-{self._start + self._length - 1}"
         elif self._start:
             parameters["Range"] = f"bytes={self._start}-"
+        if self._version is not None:
+            parameters["VersionId"] = self._version
         if self._if_match is not None:
             parameters["IfMatch"] = self._if_match
         try:

@@ -102,3 +102,35 @@ def test_a_server_that_is_gone_is_told_once(place: Place, tmp_path: Path) -> Non
     assert [offer.path for offer in there.dvc_offers() if offer.problem is not None] == [b"d"]
     with pytest.raises(RemoteError, match=r"127\.0\.0\.1:1"):
         list(there.bring(offers, place.cache, SILENT_TASK))
+
+
+def test_a_version_that_only_the_bucket_remembers(radosgw: S3Server, place: Place, tmp_path: Path) -> None:
+    bucket = radosgw.bucket()
+    raw = radosgw.raw()
+    on = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+    assert raw.send("PUT", f"/{bucket}?versioning=", body=on).status == 200
+    versions = {}
+    for name, data in (("d/a b.txt", b"first"), ("d/big", BIG), ("d/a b.txt", b"second"), ("d/big", b"small now")):
+        answer = raw.send("PUT", f"/{bucket}/base/{name.replace(' ', '%20')}", body=data)
+        versions.setdefault(name, answer.headers["x-amz-version-id"])
+    config = f"""\
+[core]
+    remote = v
+['remote "v"']
+    url = s3://{bucket}/base
+    endpointurl = {radosgw.endpoint}
+    region = {radosgw.region}
+    version_aware = true
+"""
+    project = Project.make(tmp_path, config=config)
+    (project.top / ".dvc/config.local").write_text(
+        f"['remote \"v\"']\naccess_key_id = {radosgw.access_key_id}\nsecret_access_key = {radosgw.secret_access_key}\n"
+    )
+    files = "".join(
+        f"  - relpath: {name[2:]}\n    md5: {md5(data)}\n    size: {len(data)}\n"
+        f"    cloud:\n      v:\n        version_id: {versions[name]}\n"
+        for name, data in (("d/a b.txt", b"first"), ("d/big", BIG))
+    )
+    project.write("d.dvc", f"outs:\n- hash: md5\n  path: d\n  files:\n{files}")
+    project.commit()
+    assert place.bring(place.everything(str(project.top), None)) == {"d/a b.txt": b"first", "d/big": BIG}

@@ -116,8 +116,12 @@ def test_remotes_and_ignore_rules_come_along(made_by_dvc: Path, tmp_path: Path) 
     assert "/hidden" in (world.root / ".datatoolignore").read_text()
     assert "/songs" in (world.root / "music/.gitignore").read_text()
     world.commit()
-    (tmp_path / "w/store").mkdir()
+    store = tmp_path / "w/store"
+    shutil.copytree(made_by_dvc / "store", store)
+    kept = {path for path in store.rglob("*") if path.is_file()}
     world.ok("push")
+    assert kept < {path for path in store.rglob("*") if path.is_file()}
+    assert (store / "datatool-remote.json").exists()
 
 
 def test_a_missing_object_leaves_its_artifact_as_it_was(made_by_dvc: Path, tmp_path: Path) -> None:
