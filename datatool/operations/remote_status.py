@@ -43,7 +43,8 @@ def what_sources_have(
     offline: bool = False,
     progress: Progress,
 ) -> dict[bytes, str]:
-    """The commits that imports could be updated to, one question a source; a source that can't be asked is a warning.
+    """The commits, or versions at URLs, that imports could be updated to, one question a source; a source that can't be
+    asked is a warning.
 
     Raises PathNotFound.
     """

@@ -13,7 +13,7 @@ from typing import Final
 from datatool.cache.local import Cache
 from datatool.config.keys import check, lookup
 from datatool.config.load import Config
-from datatool.errors import DatatoolError, RemoteError, UnsafeInput, UsageError
+from datatool.errors import DatatoolError, RemoteError, RemoteNotFound, UnsafeInput, UsageError
 from datatool.model.entry import DIRECTORY, SYMLINK, Entry
 from datatool.model.paths import PathRefused, check_escape, show, show_bytes
 from datatool.operations.reach import Reach
@@ -34,6 +34,7 @@ ROUNDS: Final = 3
 _NOT_THESE: Final = frozenset({"url", "mirror", "pack", "index_list", "compression", "engine"})
 """Settings that say nothing about reading plain files."""
 _LENGTH: Final = 4096
+_BY_NAME: Final = re.compile(r"remote://([^/]+)/(.+)", re.DOTALL)
 _SETTING: Final = re.compile(r"datatool remote set NAME (?:--local )?((?:\w+=\S+,? ?)+)")
 
 
@@ -88,10 +89,16 @@ def open_spot(text: str, *, cwd: Path, config: Config, root: Path | None, memory
     """The place that a path (relative to `cwd`) or URL means; nothing is contacted.
 
     It is reached with the settings of the configured remote at or below whose URL it lies, the nearest of several, and
-    with those that the user typed. Raises UsageError, RemoteUnreachable while offline, RemoteError.
+    with those that the user typed; `remote://NAME/path` lies below that remote. Raises UsageError, RemoteNotFound,
+    RemoteUnreachable while offline, RemoteError.
     """
-    url = parse_plain_url(text, cwd=cwd)
-    name, settings = _nearest(url, config, root or cwd)
+    name: str | None
+    named = _BY_NAME.fullmatch(text)
+    if named is not None:
+        url, name, settings = _below_remote(named[1], named[2], config, root or cwd)
+    else:
+        url = parse_plain_url(text, cwd=cwd)
+        name, settings = _nearest(url, config, root or cwd)
     settings |= _typed(reach)
     files = open_plain(
         url,
@@ -112,8 +119,22 @@ def _nearest(url: RemoteUrl, config: Config, root: Path) -> tuple[str | None, di
         except UsageError:
             continue
         if depth is not None and depth > best[0]:
-            best = depth, name, {key: value for key, value in settings.items() if key not in _NOT_THESE}
+            best = depth, name, _for_reading(settings)
     return best[1], best[2]
+
+
+def _below_remote(name: str, path: str, config: Config, root: Path) -> tuple[RemoteUrl, str, dict[str, str]]:
+    """What lies below a remote, as DVC writes it too."""
+    settings = config.remotes().get(name)
+    if settings is None or not settings.get("url"):
+        raise RemoteNotFound(
+            f"no remote is called {show(name)}", hint="datatool remote list shows those that there are"
+        )
+    return parse_plain_url(f"{settings['url'].rstrip('/')}/{path}", cwd=root), name, _for_reading(settings)
+
+
+def _for_reading(settings: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in settings.items() if key not in _NOT_THESE}
 
 
 def _typed(reach: Reach) -> dict[str, str]:

@@ -8,13 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from datatool.errors import DatatoolError, PathNotFound, UsageError
+from datatool.formats.pointer_file import parse_pointer
 from datatool.git.clones import tip_of
 from datatool.git.repository import has_commit, tree_entries
+from datatool.git.staging import staged_text, unstaged_edits
 from datatool.model.paths import named
 from datatool.model.pointer import Source
 from datatool.operations.failures import Failure, failure_of
 from datatool.operations.import_ import record
 from datatool.operations.imports import Imported, bring_version, counts, place_of, text_of, with_source
+from datatool.operations.publish import stage_paths
 from datatool.operations.reach import Reach
 from datatool.operations.targets import name_of, select
 from datatool.operations.update_url import update_from_url
@@ -96,7 +99,27 @@ def update(
             staged += more
         except DatatoolError as error:
             failed.append((os.fsdecode(path), failure_of(error)))
+    if not check and not dry_run:
+        still = [imports[os.fsencode(item.path)] for item in done if not item.changed]
+        staged += stage_paths(project, _written_but_not_staged(project, still), progress)
     return UpdateResult(artifacts=tuple(done), failed=tuple(failed), staged=tuple(sorted(set(staged))))
+
+
+def _written_but_not_staged(project: Project, artifacts: Sequence[Artifact]) -> list[bytes]:
+    """Pointers that an update wrote which was killed before it staged them; a user's own edits are not among them."""
+    if project.worktree is None or not project.config.flag("git.stage"):
+        return []
+    texts = {artifact.path + SUFFIX: artifact for artifact in artifacts}
+    found = []
+    for path in sorted(unstaged_edits(project.worktree, list(texts))):
+        staged = staged_text(project.worktree, path)
+        try:
+            before = parse_pointer(staged, name=os.fsdecode(path)) if staged is not None else None
+        except DatatoolError:
+            continue
+        if before is not None and before.source != texts[path].pointer.source:
+            found.append(path)
+    return found
 
 
 def _follows(artifact: Artifact) -> bool:

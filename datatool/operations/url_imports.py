@@ -72,7 +72,7 @@ def noted_url(project: Project, url: str, spot: Spot, target: bytes, cwd: Path) 
             hint=f"datatool add {named(target)} tracks what is there; or name another place",
             path=os.fsdecode(target),
         )
-    if url.startswith("file:") or os.path.isabs(os.path.expanduser(url)):
+    if url.startswith(("file:", "remote:")) or os.path.isabs(os.path.expanduser(url)):
         return _text(os.path.expanduser(url) if url.startswith("~") else url)
     directory = Path(os.fsdecode(project.workspace.full(target))).parent
     return _text(os.path.relpath(os.path.normpath(cwd / url), directory).replace(os.sep, "/"))

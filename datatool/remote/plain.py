@@ -95,10 +95,10 @@ class PlainFiles(Protocol):
 def stat_mark(size: int | None, time: float | int | None) -> str | None:
     """The mark of a file of which only size and date are told.
 
-    >>> stat_mark(1000, 1700000000)
-    '1000-1700000000'
+    >>> stat_mark(1000, 1700000000), stat_mark(1000, 1700000000.25)
+    ('1000-1700000000', '1000-1700000000.25')
     """
-    return None if size is None or time is None else f"{size}-{time:.0f}"
+    return None if size is None or time is None else f"{size}-{time:.6f}".rstrip("0").rstrip(".")
 
 
 def changed(label: str, path: bytes) -> Changed:

@@ -136,6 +136,20 @@ def test_documents_of_registries_are_as_their_schemas_say(world: World) -> None:
     check(world.ok("registry", "remove", "songs", "--json"))
 
 
+def test_documents_of_urls_are_as_their_schemas_say(world: World) -> None:
+    theirs = world.top / "theirs"
+    theirs.mkdir()
+    (theirs / "a.csv").write_bytes(b"1")
+    assert check(world.ok("get-url", str(theirs), "out", "--json"))["artifacts"][0]["files"] == 1
+    assert check(world.ok("import-url", str(theirs), "data", "--json"))["artifacts"][0]["changed"]
+    check(world.ok("import-url", str(theirs / "a.csv"), "b.csv", "--no-download", "--json"))
+    check(world.ok("status", "--remote", "--json"))
+    (theirs / "a.csv").write_bytes(b"1,2")
+    assert check(world.ok("update", "data", "--check", "--json"))["artifacts"][0]["available"]
+    assert any(item["available"] for item in check(world.ok("status", "--remote", "--json"))["artifacts"])
+    assert check(world.ok("update", "--json"))["artifacts"][1]["modified"] == 1
+
+
 def test_errors_are_as_their_schema_says(world: World) -> None:
     for code, words in ((2, ["add"]), (3, ["status", "nothere"]), (3, ["config", "get", "cache.dir"]), (2, ["frob"])):
         ran = world.fails(code, *words, "--json")

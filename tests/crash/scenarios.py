@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from abc import ABC, abstractmethod
 from pathlib import Path
 
@@ -276,6 +277,29 @@ class Update(_Registry):
         self.second()
 
 
+class ImportUrl(Import):
+    """The same from a directory that belongs to nobody."""
+
+    def take(self) -> None:
+        self.raw = self.world.top.parent / "raw/data"  # what is restored for each kill would have other dates
+        shutil.copytree(self.world.root / "data", self.raw, symlinks=True)
+        self.words = ("import-url", str(self.raw))
+
+
+class UpdateUrl(ImportUrl):
+    def take(self) -> None:
+        super().take()
+        self.copy.ok(*self.words)
+        self.copy.commit("imported")
+        (self.raw / "a.csv").write_bytes(b"third\n")
+        (self.raw / "sub/b.bin").unlink()
+        (self.raw / "sub/d.bin").write_bytes(random.Random(3).randbytes(100_000))
+        self.words = ("update",)
+
+    def again(self) -> None:
+        Scenario.again(self)
+
+
 SCENARIOS: dict[str, type[Scenario]] = {
     "add": Add,
     "checkout": Checkout,
@@ -286,6 +310,8 @@ SCENARIOS: dict[str, type[Scenario]] = {
     "get": Get,
     "import": Import,
     "update": Update,
+    "import-url": ImportUrl,
+    "update from a url": UpdateUrl,
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -11,10 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cheroot.wsgi import Server
 from conformance import NAME, Conformance, opened
 from fsspec.implementations.memory import MemoryFileSystem
-from wsgidav.wsgidav_app import WsgiDAVApp
 
 import datatool.remote.stores.other_kinds as other_kinds
 from datatool.errors import RemoteBusy, RemoteDenied, RemoteError, RemoteUnreachable, UsageError
@@ -28,6 +25,7 @@ from datatool.remote.stores.other_kinds import KINDS, Opened, open_filesystem
 from datatool.remote.url import parse_url
 from datatool.store.protocol import NameMissing, Store, WrongBytes
 from datatool.store.retry import Retries
+from servers.webdav import webdav_server
 
 BIG = os.urandom(2 * PART + 12345)
 
@@ -56,27 +54,8 @@ class TestInMemory(Conformance):
 def webdav(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """A WebDAV server on this machine, which asks for a password: its URL and its directory."""
     directory = tmp_path_factory.mktemp("webdav")
-    logging.getLogger("wsgidav").setLevel(logging.CRITICAL)
-    app = WsgiDAVApp(
-        {
-            "provider_mapping": {"/": str(directory)},
-            "simple_dc": {"user_mapping": {"*": {"me": {"password": "pass word"}}}},
-            "http_authenticator": {"accept_basic": True, "accept_digest": False, "default_to_digest": False},
-            "property_manager": True,
-            "lock_storage": True,
-            "verbose": 0,
-            "logging": {"enable": False},
-        }
-    )
-    server = Server(("127.0.0.1", 0), app, numthreads=10)
-    server.prepare()
-    thread = threading.Thread(target=server.serve, daemon=True)
-    thread.start()
-    try:
-        yield f"webdav://127.0.0.1:{server.bind_addr[1]}", directory
-    finally:
-        server.stop()
-        thread.join()
+    with webdav_server(directory) as url:
+        yield url, directory
 
 
 def over_webdav(url: str, tmp_path: Path, **settings: str) -> Store:

@@ -139,6 +139,17 @@ def test_settings_may_be_typed_for_an_update(world: World, source: Source) -> No
     assert world.read("a.csv") == b"longer than before"
 
 
+def test_a_remote_may_be_called_by_its_name(world: World, source: Source) -> None:
+    options = [word for key, value in source.settings.items() for word in ("--set", f"{key}={value}")]
+    world.ok("remote", "add", "theirs", source.url, *options)
+    world.ok("import-url", "remote://theirs/deep", "data")
+    inside = {name.removeprefix("deep/"): data for name, data in NAMES.items() if name.startswith("deep/")}
+    assert tree(world.root / "data") == inside
+    assert b"url: remote://theirs/deep\n" in world.read("data.dt")
+    assert world.json("update")["artifacts"][0]["changed"] is False
+    world.fails(3, "import-url", "remote://nobody/x")
+
+
 def test_what_is_tracked_already_is_not_replaced_unless_forced(world: World, source: Source) -> None:
     world.write("a.csv", b"mine")
     world.ok("add", "a.csv")
