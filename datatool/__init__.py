@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         DatatoolError,
         FormatError,
         GitError,
+        IsDirectory,
         LocalError,
         Locked,
         MergeConflict,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         RevisionNotFound,
         UnsafeInput,
         Unsaved,
+        UrlNotFound,
         UsageError,
     )
 
@@ -43,6 +45,7 @@ __all__ = [
     "DatatoolError",
     "FormatError",
     "GitError",
+    "IsDirectory",
     "LocalError",
     "Locked",
     "MergeConflict",
@@ -63,6 +66,7 @@ __all__ = [
     "RevisionNotFound",
     "UnsafeInput",
     "Unsaved",
+    "UrlNotFound",
     "UsageError",
     "__version__",
 ]
