@@ -67,12 +67,11 @@ class CommitContent:
         reader, offer = self._file(path)
         self._borrow([offer])
         with self._progress.task("getting", bytes=offer.size, files=1) as task:
-            for _, outcome in reader.bring([offer], self._cache, task):
-                if isinstance(outcome, DatatoolError):
-                    raise outcome
-                size = offer.size if offer.size is not None else self._cache.sizes([outcome]).get(outcome, 0)
-                return Held(cache=self._cache, oid=outcome, size=size, executable=offer.kind == EXECUTABLE)
-        raise self.not_found(path)
+            [(_, outcome)] = list(reader.bring([offer], self._cache, task))
+        if isinstance(outcome, DatatoolError):
+            raise outcome
+        size = offer.size if offer.size is not None else self._cache.sizes([outcome])[outcome]
+        return Held(cache=self._cache, oid=outcome, size=size, executable=offer.kind == EXECUTABLE)
 
     def open(self, path: bytes) -> io.FileIO | io.BytesIO:
         """A file, from the cache."""

@@ -8,32 +8,26 @@ from __future__ import annotations
 import io
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from datatool.cache.local import Cache
-from datatool.errors import DatatoolError, IsDirectory, PartlyDone, PathNotFound, UrlNotFound
-from datatool.formats.tree_object import part_ids, read_tree
+from datatool.errors import IsDirectory, PathNotFound, UrlNotFound
+from datatool.formats.tree_object import read_tree
 from datatool.git.ignore import tracked_under
 from datatool.localfs.atomic import local_error
 from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, SYMLINK, Entry
-from datatool.model.oid import ObjectId, prefixed
+from datatool.model.oid import prefixed
 from datatool.model.paths import named
 from datatool.model.pointer import ArtifactKind
-from datatool.operations.cached import has_list
-from datatool.operations.content import Held, below, borrow, directory_entry, open_by, tree_of, wanted_of
-from datatool.operations.fetch import fetch, fetch_lists
+from datatool.operations.content import Held, below, directory_entry, open_by, tree_of, wanted_of
+from datatool.operations.content_pinned import Pinned, pinned_oid
 from datatool.operations.list_ import DATATOOL, GIT, ListEntry, list_entries
-from datatool.operations.remote_access import connect_to
-from datatool.operations.remote_names import read_order
 from datatool.operations.targets import chosen_from, not_found, pointer_paths
-from datatool.operations.versions import Version
 from datatool.progress import Progress
 from datatool.project.project import FOLDER, Project
-from datatool.remote.locate import object_url
-from datatool.remote.url import parse_url
 from datatool.store.objects import Wanted
-from datatool.workspace.pointers import SUFFIX, Artifact, owner
+from datatool.workspace.pointers import SUFFIX, owner
 
 KINDS: Final[Mapping[str, str]] = {SYMLINK: "symlink", DIRECTORY: "directory"}
 _SERVES: Final = frozenset({b".gitignore", b".gitattributes", b".gitmodules", b".datatoolignore"})
@@ -48,11 +42,9 @@ class WorkTreeContent:
     def __init__(
         self, project: Project, *, near: Callable[[], Cache | None], remote: str | None, progress: Progress
     ) -> None:
-        """`near` opens another cache of this user's, if there is one; `remote` is the one to read from."""
+        """See `Pinned`."""
         self._project = project
-        self._near = near
-        self._remote = remote
-        self._progress = progress
+        self._pinned = Pinned(project, near=near, remote=remote, progress=progress)
 
     def entries(self, path: bytes, *, recursive: bool) -> Sequence[ListEntry]:
         """As `datatool list` shows them."""
@@ -73,7 +65,7 @@ class WorkTreeContent:
             oid = prefixed(pointer.oid) if pointer.oid is not None else None
             return _entry(path, "file", DATATOOL, pointer.size, oid, pointer.executable)
         within = path[len(artifact.path) + 1 :]
-        found = next(self._listed(artifact, within), None)
+        found = next(self._pinned.listed(artifact, within), None)
         if found is None:
             return None
         if found.path != within or found.kind == DIRECTORY:
@@ -87,7 +79,7 @@ class WorkTreeContent:
         if artifact is None:
             return os.readlink(self._project.workspace.full(path))
         within = path[len(artifact.path) + 1 :]
-        return next(self._listed(artifact, within)).target or b""
+        return next(self._pinned.listed(artifact, within)).target or b""
 
     def hold(self, path: bytes) -> Held:
         """Have what a path names in the project's cache."""
@@ -95,16 +87,16 @@ class WorkTreeContent:
         if artifact is None:
             return self._hold_others(path)
         cache, pointer = self._project.cache, artifact.pointer
-        oid, within = _oid(artifact), path[len(artifact.path) + 1 :]
+        oid, within = pinned_oid(artifact), path[len(artifact.path) + 1 :]
         if pointer.kind is ArtifactKind.FILE:
             if within:
                 raise self.not_found(path)
-            self._bring(path, [Wanted(oid, pointer.size or 0, path)])
+            self._pinned.bring(path, [Wanted(oid, pointer.size or 0, path)])
             return Held(cache=cache, oid=oid, size=pointer.size or 0, executable=pointer.executable)
-        entries = list(self._listed(artifact, within))
+        entries = list(self._pinned.listed(artifact, within))
         if within and not entries:
             raise self.not_found(path)
-        self._bring(path, wanted_of(entries, artifact.path + b"/"))
+        self._pinned.bring(path, wanted_of(entries, artifact.path + b"/"))
         if not within:
             return Held(cache=cache, oid=oid, size=pointer.size or 0, directory=True)
         if entries[0].path == within and entries[0].oid is not None:
@@ -136,22 +128,7 @@ class WorkTreeContent:
                 hint="datatool.open and datatool.path read it",
                 path=os.fsdecode(path),
             )
-        oid = _oid(artifact)
-        if artifact.path != path:
-            inside = next(self._listed(artifact, path[len(artifact.path) + 1 :])).oid
-            assert inside is not None
-            oid = inside
-        failed: DatatoolError | None = None
-        for name in read_order(self._project, self._remote, artifact.pointer):
-            try:
-                connection = connect_to(self._project, name, offline=False)
-                connection.remote.open()
-                address = parse_url(connection.settings["url"], root=self._project.root).shown
-                return object_url(connection.remote, address, oid, label=path)
-            except DatatoolError as error:
-                failed = failed or error
-        assert failed is not None
-        raise failed
+        return self._pinned.url(artifact, path)
 
     def changed(self, path: bytes) -> float:
         """The time of the pointer file that names what is there, or of the file itself."""
@@ -233,72 +210,6 @@ class WorkTreeContent:
         finally:
             os.close(fd)
         return Entry(EXECUTABLE if found.st_mode & 0o111 else FILE, name, oid, found.st_size)
-
-    # What pointers name
-
-    def _listed(self, artifact: Artifact, within: bytes) -> Iterator[Entry]:
-        """The entries of a directory artifact at or below a path; its list is brought where it is not here."""
-        if artifact.pointer.kind is ArtifactKind.FILE:
-            return
-        oid = _oid(artifact)
-        cache = self._project.cache
-        if not has_list(cache, oid):
-            near = self._near()
-            if near is not None and has_list(near, oid):
-                borrow_list(near, cache, oid)
-            else:
-                fetch_lists(self._project, [Version(path=artifact.path, pointer=artifact.pointer)])
-        try:
-            yield from read_tree(oid, cache.load, within=within)
-        except KeyError as error:
-            raise PartlyDone(
-                f"{named(artifact.path)}: its list is on no remote that could be asked",
-                hint="whoever has the data runs datatool push; then run this again",
-                path=artifact.name,
-            ) from error
-
-    def _bring(self, path: bytes, wanted: Sequence[Wanted]) -> None:
-        """Have objects in the project's cache: from another one of this user's, from a remote, or from the source."""
-        cache = self._project.cache
-        ids = [want.oid for want in wanted]
-        if not cache.missing(ids):
-            return
-        near = self._near()
-        if near is not None:
-            borrow(near, cache, wanted)
-            if not cache.missing(ids):
-                return
-        result = fetch(
-            self._project,
-            [os.fsdecode(path)],
-            cwd=self._project.root,
-            remote=self._remote,
-            progress=self._progress,
-        )
-        for item in result.artifacts:
-            if item.error is not None:
-                raise item.error.error
-        if cache.missing(ids):
-            raise PartlyDone(
-                f"{named(path)}: its data is on no remote that could be asked",
-                hint="whoever has the data runs datatool push; then run this again",
-                path=os.fsdecode(path),
-            )
-
-
-def borrow_list(near: Cache, cache: Cache, oid: ObjectId) -> None:
-    """Copy what lists a directory from one cache into another."""
-    borrow(near, cache, [Wanted(part, 0, b"", True) for part in part_ids(oid, near.load)])
-
-
-def _oid(artifact: Artifact) -> ObjectId:
-    if artifact.pointer.oid is None:
-        raise PathNotFound(
-            f"{named(artifact.path)}: was imported without its data",
-            hint=f"datatool update {named(artifact.path)} downloads it",
-            path=artifact.name,
-        )
-    return artifact.pointer.oid
 
 
 def _serves(path: bytes) -> bool:
