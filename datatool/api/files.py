@@ -13,3 +13,11 @@ class DataFile(io.BufferedReader):
         self.size = os.fstat(raw.fileno()).st_size if isinstance(raw, io.FileIO) else raw.getbuffer().nbytes
         raw.name = name
         super().__init__(raw)
+
+    # pyarrow, DuckDB and others let go of files without closing them: that is no mistake of whoever asked for data.
+
+    def __del__(self) -> None:
+        self.close()
+
+    def _dealloc_warn(self, source: object) -> None:
+        """Say nothing when a text file that wraps this one is let go of."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
@@ -32,17 +32,17 @@ class Logged(Silent):
 
 
 @contextmanager
-def opened(
-    path: str, repo: Where | None, rev: str | None, remote: str | None, *, cwd: Path | None = None
-) -> Iterator[Opened]:
+def opened(path: str, repo: Where | None, rev: str | None, remote: str | None) -> Iterator[Opened]:
     """Open what holds a path: a registry, or the project around it."""
-    place = cwd or Path.cwd()
-    if repo is None and os.path.isabs(path):
-        place = _existing(Path(path))
+    place = _existing(Path(path)) if repo is None and os.path.isabs(path) else Path.cwd()
+    with opening(repo, rev, remote, cwd=place) as found:
+        yield found
+
+
+def opening(repo: Where | None, rev: str | None, remote: str | None, *, cwd: Path) -> AbstractContextManager[Opened]:
+    """Open a registry, or the project around a directory."""
     where = None if repo is None else os.fspath(repo)
-    asked = Asked(repo=where, rev=rev, remote=remote, cwd=place, environ=os.environ)
-    with open_content(asked, progress=Logged()) as content:
-        yield content
+    return open_content(Asked(repo=where, rev=rev, remote=remote, cwd=cwd, environ=os.environ), progress=Logged())
 
 
 def _existing(path: Path) -> Path:

@@ -104,6 +104,14 @@ class Cache:
         """Where an object lies, or would lie, as a file of its own."""
         return self.top / object_path(oid)
 
+    def refresh(self) -> None:
+        """Look again what other commands have added or taken away, for one who keeps a cache open."""
+        self.packs.refresh()
+
+    def settle(self) -> None:
+        """Let other commands see what was learnt, and keep nobody waiting, for one who keeps a cache open."""
+        self.trust.settle()
+
     # Reading
 
     def load(self, oid: ObjectId) -> bytes:

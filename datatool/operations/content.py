@@ -61,6 +61,10 @@ class Content(Protocol):
     def hold(self, path: bytes) -> Held:
         """Have the content of a file or directory in a cache, every byte of it checked."""
 
+    def gather(self, paths: Sequence[bytes]) -> None:
+        """Have many files in a cache in as few requests as that takes, to be opened afterwards; what can't be had is
+        left to whoever opens it."""
+
     def open(self, path: bytes) -> io.FileIO | io.BytesIO:
         """A file, to be read piece by piece; every byte of it was checked."""
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from datatool.cache.local import Cache
 from datatool.errors import DatatoolError, IsDirectory, PartlyDone, PathNotFound
 from datatool.git.repository import commit_time
-from datatool.model.entry import DIRECTORY, EXECUTABLE, SYMLINK
+from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, SYMLINK
 from datatool.model.oid import ObjectId
 from datatool.model.paths import named
 from datatool.operations.content import Held, borrow, directory_entry, open_by
@@ -22,6 +23,9 @@ from datatool.registry.copying import copy_selection
 from datatool.registry.offer import Offer, Reader
 from datatool.store.objects import Wanted
 
+_MANY: Final = 8
+"""Paths that are looked at one by one; each costs a few calls of git."""
+
 
 class CommitContent:
     """The content of one commit; see `datatool.operations.content`."""
@@ -33,6 +37,7 @@ class CommitContent:
         self._cache = cache
         self._near = near
         self._progress = progress
+        self._questions = 0
 
     def entries(self, path: bytes, *, recursive: bool) -> Sequence[ListEntry]:
         """As `datatool list REPO` shows them."""
@@ -42,7 +47,7 @@ class CommitContent:
         """What a path is, by the first reader that knows it."""
         if not path:
             return directory_entry(path, "git")
-        found = self._catalog.first(path)
+        found = self._first(path)
         if found is None:
             return None
         _, offer = found
@@ -73,6 +78,22 @@ class CommitContent:
         size = offer.size if offer.size is not None else self._cache.sizes([outcome])[outcome]
         return Held(cache=self._cache, oid=outcome, size=size, executable=offer.kind == EXECUTABLE)
 
+    def gather(self, paths: Sequence[bytes]) -> None:
+        """Have many files in the cache."""
+        found = [self._catalog.first(path) for path in paths]
+        offers = [
+            item[1]
+            for item, path in zip(found, paths, strict=True)
+            if item is not None
+            and item[1].path == path
+            and item[1].problem is None
+            and item[1].kind in (FILE, EXECUTABLE)
+        ]
+        self._borrow(offers)
+        with self._progress.task("getting", files=len(offers)) as task:
+            for _ in self._catalog.bring(offers, self._cache, task):
+                pass
+
     def open(self, path: bytes) -> io.FileIO | io.BytesIO:
         """A file, from the cache."""
         return open_by(self.hold, path)
@@ -90,8 +111,15 @@ class CommitContent:
         """The error for a path where there is nothing."""
         return self._catalog.not_found(path)
 
+    def _first(self, path: bytes) -> tuple[Reader, Offer] | None:
+        """What is at or below a path. From some questions on, all that git knows of the commit is read in one go."""
+        self._questions += 1
+        if self._questions == _MANY:
+            self._catalog.roots()
+        return self._catalog.first(path)
+
     def _file(self, path: bytes) -> tuple[Reader, Offer]:
-        found = self._catalog.first(path)
+        found = self._first(path)
         if found is None:
             raise self.not_found(path)
         if found[1].problem is not None:

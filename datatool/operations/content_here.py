@@ -27,7 +27,7 @@ from datatool.operations.targets import chosen_from, not_found, pointer_paths
 from datatool.progress import Progress
 from datatool.project.project import FOLDER, Project
 from datatool.store.objects import Wanted
-from datatool.workspace.pointers import SUFFIX, owner
+from datatool.workspace.pointers import SUFFIX, Artifact, owner
 
 KINDS: Final[Mapping[str, str]] = {SYMLINK: "symlink", DIRECTORY: "directory"}
 _SERVES: Final = frozenset({b".gitignore", b".gitattributes", b".gitmodules", b".datatoolignore"})
@@ -91,12 +91,12 @@ class WorkTreeContent:
         if pointer.kind is ArtifactKind.FILE:
             if within:
                 raise self.not_found(path)
-            self._pinned.bring(path, [Wanted(oid, pointer.size or 0, path)])
+            self._pinned.bring([path], [Wanted(oid, pointer.size or 0, path)])
             return Held(cache=cache, oid=oid, size=pointer.size or 0, executable=pointer.executable)
         entries = list(self._pinned.listed(artifact, within))
         if within and not entries:
             raise self.not_found(path)
-        self._pinned.bring(path, wanted_of(entries, artifact.path + b"/"))
+        self._pinned.bring([path], wanted_of(entries, artifact.path + b"/"))
         if not within:
             return Held(cache=cache, oid=oid, size=pointer.size or 0, directory=True)
         if entries[0].path == within and entries[0].oid is not None:
@@ -105,6 +105,16 @@ class WorkTreeContent:
             return Held(cache=cache, oid=only.oid, size=only.size, executable=only.kind == EXECUTABLE)
         part, size, pages = tree_of(below(entries, within))
         return Held(cache=cache, oid=part, size=size, directory=True, pages=pages)
+
+    def gather(self, paths: Sequence[bytes]) -> None:
+        """Have many files of artifacts in the project's cache."""
+        groups: dict[bytes, tuple[Artifact, list[bytes]]] = {}
+        for path in paths:
+            artifact = owner(self._project.root, path)
+            if artifact is not None and artifact.pointer.oid is not None:
+                groups.setdefault(artifact.path, (artifact, []))[1].append(path)
+        for artifact, some in groups.values():
+            self._pinned.gather(artifact, some)
 
     def open(self, path: bytes) -> io.FileIO | io.BytesIO:
         """A file, from the cache; one that git tracks, from the work tree."""

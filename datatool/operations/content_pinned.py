@@ -80,8 +80,24 @@ class Pinned:
         assert failed is not None
         raise failed
 
-    def bring(self, path: bytes, wanted: Sequence[Wanted]) -> None:
-        """Have objects in the project's cache: from another one of this user's, from a remote, or from the source."""
+    def gather(self, artifact: Artifact, paths: Sequence[bytes]) -> None:
+        """Have some of an artifact's files in the project's cache; paths where there is none are passed over."""
+        skip = len(artifact.path) + 1
+        wanted: list[Wanted] = []
+        for path in paths:
+            if path == artifact.path:
+                oid = pinned_oid(artifact) if artifact.pointer.kind is ArtifactKind.FILE else None
+                size = artifact.pointer.size or 0
+            else:
+                entry = next(self.listed(artifact, path[skip:]), None)
+                oid, size = (entry.oid, entry.size) if entry is not None else (None, 0)
+            if oid is not None:
+                wanted.append(Wanted(oid, size, path))
+        self.bring([want.label for want in wanted], wanted)
+
+    def bring(self, paths: Sequence[bytes], wanted: Sequence[Wanted]) -> None:
+        """Have the objects behind paths in the project's cache: from another one of this user's, from a remote, or from
+        the source."""
         cache = self._project.cache
         ids = [want.oid for want in wanted]
         if not cache.missing(ids):
@@ -91,8 +107,9 @@ class Pinned:
             borrow(near, cache, wanted)
             if not cache.missing(ids):
                 return
-        self._fetch(path)
+        self._fetch(paths)
         if cache.missing(ids):
+            path = paths[0]
             raise PartlyDone(
                 f"{named(path)}: its data is on no remote that could be asked",
                 hint="whoever has the data runs datatool push; then run this again",
@@ -117,14 +134,14 @@ class Pinned:
         except RemoteNotFound as error:
             failed = error
         if restorable:
-            self._fetch(artifact.path)
+            self._fetch([artifact.path])
         elif failed is not None:
             raise failed
 
-    def _fetch(self, path: bytes) -> None:
+    def _fetch(self, paths: Sequence[bytes]) -> None:
         result = fetch(
             self._project,
-            [os.fsdecode(path)],
+            [os.fsdecode(path) for path in paths],
             cwd=self._project.root,
             remote=self._remote,
             progress=self._progress,

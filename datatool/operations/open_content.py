@@ -12,6 +12,7 @@ from datatool.cache.local import Cache
 from datatool.config.load import load_config
 from datatool.config.places import user_cache_dir
 from datatool.errors import LocalError, PathNotFound, ProjectNotFound, UsageError
+from datatool.git.repository import commit_of
 from datatool.git.revision import resolve
 from datatool.operations.content import Content
 from datatool.operations.content_at import CommitContent
@@ -52,6 +53,21 @@ class Opened:
     content: Content
     project: Project | None
     cwd: Path
+    caches: list[Cache]
+    """Those that are open for it."""
+    same: Callable[[], bool]
+    """Whether the revision still names what was opened, as far as that can be told without the network."""
+
+    def refresh(self) -> bool:
+        """Look again, for one who keeps this open; False where it must be opened anew."""
+        for cache in self.caches:
+            cache.refresh()
+        return self.same()
+
+    def settle(self) -> None:
+        """Keep nobody else waiting until this is used again."""
+        for cache in self.caches:
+            cache.settle()
 
     def paths(self, text: str) -> list[bytes]:
         """What a path may mean, in order: of a registry from its top; of this project from the current directory, and
@@ -82,16 +98,16 @@ def open_content(asked: Asked, *, progress: Progress = SILENT) -> Iterator[Opene
     with ExitStack() as stack:
         project = _project(asked, stack)
         if asked.repo is not None:
-            content = _registry(asked, asked.repo, project, stack, progress)
-            yield Opened(content=content, project=None, cwd=asked.cwd)
+            yield _registry(asked, asked.repo, project, stack, progress)
             return
         assert project is not None
-        if asked.rev is None:
-            near = _near_user(asked, stack)
-            here = WorkTreeContent(project, near=near, remote=asked.remote, progress=progress)
-            yield Opened(content=here, project=project, cwd=asked.cwd)
+        if asked.rev is not None:
+            yield _own(asked, asked.rev, project, stack, progress)
             return
-        yield Opened(content=_own(asked, asked.rev, project, stack, progress), project=project, cwd=asked.cwd)
+        caches = [project.cache]
+        near = _near_user(asked, stack, caches)
+        here = WorkTreeContent(project, near=near, remote=asked.remote, progress=progress)
+        yield Opened(content=here, project=project, cwd=asked.cwd, caches=caches, same=lambda: True)
 
 
 def _project(asked: Asked, stack: ExitStack) -> Project | None:
@@ -103,7 +119,7 @@ def _project(asked: Asked, stack: ExitStack) -> Project | None:
         return None
 
 
-def _registry(asked: Asked, repo: str, project: Project | None, stack: ExitStack, progress: Progress) -> Content:
+def _registry(asked: Asked, repo: str, project: Project | None, stack: ExitStack, progress: Progress) -> Opened:
     environ = asked.environ
     config = (
         project.config if project is not None else load_config(root=None, local_dir=None, flags={}, environ=environ)
@@ -111,16 +127,24 @@ def _registry(asked: Asked, repo: str, project: Project | None, stack: ExitStack
     reach = Reach(remote=asked.remote)
     place = registry_place(repo, cwd=asked.cwd, config=config, environ=environ, reach=reach)
     cache = stack.enter_context(user_cache(environ, otherwise=asked.cwd))
+    catalog = open_registry(place, asked.rev, cache)
+    repository, commit = catalog.view.repository, catalog.view.commit
     near = None if project is None else project.cache
-    return CommitContent(open_registry(place, asked.rev, cache), cache, near=lambda: near, progress=progress)
+    return Opened(
+        content=CommitContent(catalog, cache, near=lambda: near, progress=progress),
+        project=None,
+        cwd=asked.cwd,
+        caches=[cache] if near is None else [cache, near],
+        same=lambda: repository.local is None or commit_of(repository, asked.rev or "HEAD") == commit,
+    )
 
 
-def _own(asked: Asked, rev: str, project: Project, stack: ExitStack, progress: Progress) -> Content:
+def _own(asked: Asked, rev: str, project: Project, stack: ExitStack, progress: Progress) -> Opened:
     """This project at a revision: read as a registry is, with its own cache and the settings that hold now."""
-    if project.worktree is None:
+    worktree, config = project.worktree, project.config
+    if worktree is None:
         raise LocalError("a revision needs git, and there is no usable git repository here", hint="run this in a clone")
-    commit = resolve(project.worktree, rev)
-    config = project.config
+    commit = resolve(worktree, rev)
     place = Place(
         where=os.fspath(project.root),
         base=project.root,
@@ -132,8 +156,19 @@ def _own(asked: Asked, rev: str, project: Project, stack: ExitStack, progress: P
         jobs=config.number("jobs") or JOBS,
         bandwidth=config.number("bandwidth"),
     )
-    catalog = open_registry(place, commit, project.cache)
-    return CommitContent(catalog, project.cache, near=_near_user(asked, stack), progress=progress)
+    caches = [project.cache]
+    return Opened(
+        content=CommitContent(
+            open_registry(place, commit, project.cache),
+            project.cache,
+            near=_near_user(asked, stack, caches),
+            progress=progress,
+        ),
+        project=project,
+        cwd=asked.cwd,
+        caches=caches,
+        same=lambda: resolve(worktree, rev) == commit,
+    )
 
 
 def _given(project: Project, name: str) -> dict[str, str]:
@@ -145,7 +180,7 @@ def _given(project: Project, name: str) -> dict[str, str]:
     return settings
 
 
-def _near_user(asked: Asked, stack: ExitStack) -> Callable[[], Cache | None]:
+def _near_user(asked: Asked, stack: ExitStack, caches: list[Cache]) -> Callable[[], Cache | None]:
     """Opens this user's own cache when it is first needed; None if there is none."""
     opened: list[Cache | None] = []
 
@@ -153,6 +188,7 @@ def _near_user(asked: Asked, stack: ExitStack) -> Callable[[], Cache | None]:
         if not opened:
             there = (user_cache_dir(asked.environ) / "objects" / "FORMAT").is_file()
             opened.append(stack.enter_context(user_cache(asked.environ, otherwise=asked.cwd)) if there else None)
+            caches.extend(cache for cache in opened if cache is not None)
         return opened[0]
 
     return near

@@ -169,6 +169,8 @@ class NativeReader:
         return parts[-1].endswith(SUFFIX) or parts[-1] in _SERVES or FOLDER in parts
 
     def _artifacts(self, within: bytes) -> list[_Artifact | Root]:
+        if within not in self._found and b"" in self._found:
+            self._found[within] = [item for item in self._found[b""] if _touches(item.path, within)]
         if within not in self._found:
             files = self._pointer_files(within)
             texts = self._view.read([*files, *self._configs_above(within)], limit=LIMIT)
@@ -500,6 +502,11 @@ def _untold(item: _Artifact, why: str) -> Offer:
     return Offer(
         item.path, kind, Origin.DATATOOL, size=item.pointer.size, oid=item.pointer.oid, problem=why, handle=item
     )
+
+
+def _touches(path: bytes, within: bytes) -> bool:
+    """Whether a path is at, below or around another."""
+    return path == within or path.startswith(within + b"/") or within.startswith(path + b"/")
 
 
 def _broken(path: bytes, why: str) -> Root:
