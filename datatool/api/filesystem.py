@@ -187,8 +187,9 @@ class DatatoolFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec ha
 
     def cat(self, path: Any, recursive: bool = False, on_error: str = "raise", **kwargs: Any) -> Any:
         """The bytes of one file, or of many by name; many come in few requests."""
-        self._gather(self.expand_path(path, recursive=recursive))
-        return super().cat(path, recursive=recursive, on_error=on_error, **kwargs)
+        names = self.expand_path(path, recursive=recursive)
+        self._gather(names)
+        return super().cat([n for n in names if self.isfile(n)] if recursive else path, on_error=on_error, **kwargs)
 
     def get(self, rpath: Any, lpath: Any, recursive: bool = False, **kwargs: Any) -> Any:
         """Copy files to this machine; many come in few requests."""
@@ -215,10 +216,6 @@ class DatatoolFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec ha
 
     mkdir = makedirs = rmdir = rm = rm_file = _rm = cp_file = mv = put = put_file = pipe = pipe_file = touch = _refuse
     copy = _refuse
-
-    def start_transaction(self) -> NoReturn:
-        """Refused: there is nothing to write."""
-        self._refuse()
 
     # What is open
 
