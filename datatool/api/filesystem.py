@@ -183,7 +183,7 @@ class DatatoolFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec ha
             at, entry = resolve(found.content, os.fsencode(address.path))
             if entry.kind == "directory":
                 raise IsDirectory(f"{address}: is a directory", path=address.path)
-            return DataFile(found.content.open(at), address.name)
+            return DataFile(found.content.reader(at), address.name)
 
     def cat(self, path: Any, recursive: bool = False, on_error: str = "raise", **kwargs: Any) -> Any:
         """The bytes of one file, or of many by name; many come in few requests."""

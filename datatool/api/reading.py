@@ -76,13 +76,7 @@ def open(
     Raises PathNotFound (a FileNotFoundError), ProjectNotFound, RevisionNotFound, IsDirectory (an IsADirectoryError),
     Refused (a PermissionError) for a mode that writes, RemoteError (a ConnectionError), DamageFound.
     """
-    binary = _is_binary(mode, encoding)
-    encoding = None if binary else io.text_encoding(encoding)
-    name = os.fspath(path)
-    with opened(name, repo, rev, remote) as found:
-        at = _file(found, name)
-        file = DataFile(found.content.open(at), os.fsdecode(at))
-    return file if binary else io.TextIOWrapper(file, encoding)
+    return _opened(path, repo, rev, remote, mode, _encoding(mode, encoding))
 
 
 @overload
@@ -126,7 +120,7 @@ def read(
     >>> datatool.read("labels.txt", encoding="utf-8").splitlines()
     >>> datatool.read("model.bin", repo="models", rev="v2", mode="rb")
     """
-    with open(path, repo, rev, remote, mode, encoding) as file:
+    with _opened(path, repo, rev, remote, mode, _encoding(mode, encoding)) as file:
         return file.read()
 
 
@@ -163,6 +157,17 @@ def get_url(path: Where, repo: Where | None = None, rev: str | None = None, remo
         return found.content.url(_file(found, name))
 
 
+def _opened(
+    path: Where, repo: Where | None, rev: str | None, remote: str | None, mode: str, encoding: str | None
+) -> IO[str] | IO[bytes]:
+    binary = _is_binary(mode)
+    name = os.fspath(path)
+    with opened(name, repo, rev, remote) as found:
+        at = _file(found, name)
+        file = DataFile(found.content.reader(at), os.fsdecode(at))
+    return file if binary else io.TextIOWrapper(file, encoding)
+
+
 def _file(found: Opened, name: str) -> bytes:
     at, entry = resolve_first(found.content, found.paths(name))
     if entry.kind == "directory":
@@ -174,7 +179,7 @@ def _file(found: Opened, name: str) -> bytes:
     return at
 
 
-def _is_binary(mode: str, encoding: str | None) -> bool:
+def _is_binary(mode: str) -> bool:
     if set(mode) & set("wax+"):
         raise Refused(
             f"mode {mode!r}: versioned data can only be read",
@@ -182,6 +187,11 @@ def _is_binary(mode: str, encoding: str | None) -> bool:
         )
     if mode not in ("r", "rt", "tr", "rb", "br"):
         raise UsageError(f"mode {mode!r}: must be 'r' for text or 'rb' for bytes")
+    return "b" in mode
+
+
+def _encoding(mode: str, encoding: str | None) -> str | None:
+    """What the builtin would use."""
     if "b" in mode and encoding is not None:
         raise UsageError(f"mode {mode!r}: bytes have no encoding")
-    return "b" in mode
+    return None if "b" in mode else io.text_encoding(encoding, 3)

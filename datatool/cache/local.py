@@ -126,7 +126,7 @@ class Cache:
                 return item.path.read_bytes()
         raise KeyError(oid)
 
-    def open(self, oid: ObjectId) -> io.FileIO | io.BytesIO:
+    def reader(self, oid: ObjectId) -> io.FileIO | io.BytesIO:
         """An object to be read piece by piece, checked by the trust rule: its own file, or its bytes if it lies in a
         pack. KeyError if it isn't there, or was damaged and is now set aside."""
         path = self.linkable(oid)

@@ -65,7 +65,7 @@ class Content(Protocol):
         """Have many files in a cache in as few requests as that takes, to be opened afterwards; what can't be had is
         left to whoever opens it."""
 
-    def open(self, path: bytes) -> io.FileIO | io.BytesIO:
+    def reader(self, path: bytes) -> io.FileIO | io.BytesIO:
         """A file, to be read piece by piece; every byte of it was checked."""
 
     def url(self, path: bytes) -> str:
@@ -107,15 +107,15 @@ def resolve_first(content: Content, paths: Sequence[bytes]) -> tuple[bytes, List
     raise first
 
 
-def open_by(hold: Callable[[bytes], Held], path: bytes) -> io.FileIO | io.BytesIO:
+def reader_by(hold: Callable[[bytes], Held], path: bytes) -> io.FileIO | io.BytesIO:
     """Bring a file into a cache and open it there; what turns out damaged in the cache is brought once more."""
     held = hold(path)
     try:
-        return held.cache.open(held.oid)
+        return held.cache.reader(held.oid)
     except KeyError:
         held = hold(path)
     try:
-        return held.cache.open(held.oid)
+        return held.cache.reader(held.oid)
     except KeyError as error:
         raise DamageFound(
             f"{named(path)}: object {held.oid[:12]}… is damaged as soon as it is in the cache",

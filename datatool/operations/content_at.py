@@ -13,7 +13,7 @@ from datatool.git.repository import commit_time
 from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, SYMLINK
 from datatool.model.oid import ObjectId
 from datatool.model.paths import named
-from datatool.operations.content import Held, borrow, directory_entry, open_by
+from datatool.operations.content import Held, borrow, directory_entry, reader_by
 from datatool.operations.imports import whole_failure
 from datatool.operations.list_ import ListEntry
 from datatool.operations.registry_list import catalog_entries, entry_of
@@ -94,9 +94,9 @@ class CommitContent:
             for _ in self._catalog.bring(offers, self._cache, task):
                 pass
 
-    def open(self, path: bytes) -> io.FileIO | io.BytesIO:
+    def reader(self, path: bytes) -> io.FileIO | io.BytesIO:
         """A file, from the cache."""
-        return open_by(self.hold, path)
+        return reader_by(self.hold, path)
 
     def url(self, path: bytes) -> str:
         """Where a file's bytes lie as a file of their own, as its reader tells."""

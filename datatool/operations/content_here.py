@@ -20,7 +20,7 @@ from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, SYMLINK, Entry
 from datatool.model.oid import prefixed
 from datatool.model.paths import named
 from datatool.model.pointer import ArtifactKind
-from datatool.operations.content import Held, below, directory_entry, open_by, tree_of, wanted_of
+from datatool.operations.content import Held, below, directory_entry, reader_by, tree_of, wanted_of
 from datatool.operations.content_pinned import Pinned, pinned_oid
 from datatool.operations.list_ import DATATOOL, GIT, ListEntry, list_entries
 from datatool.operations.targets import chosen_from, not_found, pointer_paths
@@ -116,10 +116,10 @@ class WorkTreeContent:
         for artifact, some in groups.values():
             self._pinned.gather(artifact, some)
 
-    def open(self, path: bytes) -> io.FileIO | io.BytesIO:
+    def reader(self, path: bytes) -> io.FileIO | io.BytesIO:
         """A file, from the cache; one that git tracks, from the work tree."""
         if owner(self._project.root, path) is not None:
-            return open_by(self.hold, path)
+            return reader_by(self.hold, path)
         full = self._project.workspace.full(path)
         try:
             return io.FileIO(os.open(full, _READ))
