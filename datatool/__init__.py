@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import builtins
 from importlib import import_module
 
 TYPE_CHECKING = False  # type checkers read this name as true; importing `typing` for it would cost 8 ms at every start
 if TYPE_CHECKING:
+    from datatool.api.listing import Entry, list
+    from datatool.api.reading import get_url, open, path, read
     from datatool.errors import (
         ChangedWhileRead,
         DamageFound,
         DatatoolError,
         FormatError,
         GitError,
+        IsDirectory,
         LocalError,
         Locked,
         MergeConflict,
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
         RevisionNotFound,
         UnsafeInput,
         Unsaved,
+        UrlNotFound,
         UsageError,
     )
 
@@ -41,8 +46,10 @@ __all__ = [
     "ChangedWhileRead",
     "DamageFound",
     "DatatoolError",
+    "Entry",
     "FormatError",
     "GitError",
+    "IsDirectory",
     "LocalError",
     "Locked",
     "MergeConflict",
@@ -63,13 +70,27 @@ __all__ = [
     "RevisionNotFound",
     "UnsafeInput",
     "Unsaved",
+    "UrlNotFound",
     "UsageError",
     "__version__",
+    "get_url",
+    "list",
+    "open",
+    "path",
+    "read",
 ]
 
 # Door 1 of 3 for imports at first use: public name → module. `import datatool` itself loads none of them, so that a
 # script or `datatool --version` pays only for what it names.
-_DOOR = {name: "datatool.errors" for name in __all__ if name != "__version__"}
+_DOOR = {
+    **{name: "datatool.errors" for name in __all__ if name != "__version__"},
+    "Entry": "datatool.api.listing",
+    "get_url": "datatool.api.reading",
+    "list": "datatool.api.listing",
+    "open": "datatool.api.reading",
+    "path": "datatool.api.reading",
+    "read": "datatool.api.reading",
+}
 
 
 def __getattr__(name: str) -> object:
@@ -81,5 +102,5 @@ def __getattr__(name: str) -> object:
     return value
 
 
-def __dir__() -> list[str]:
+def __dir__() -> builtins.list[str]:
     return sorted({*globals(), *__all__})

@@ -1,12 +1,14 @@
 """Everything that can go wrong, as one tree of exceptions.
 
     DatatoolError                       anything below; carries message, hint, path
-    ├── UsageError                      the call itself is wrong
+    ├── UsageError                      the call itself is wrong (ValueError)
+    │   └── IsDirectory                 a directory, where a file is needed (IsADirectoryError)
     ├── NotFoundError                   something named does not exist (FileNotFoundError)
     │   ├── ProjectNotFound             no project around the directory
     │   ├── PathNotFound                no such artifact, file or directory
     │   ├── RevisionNotFound            git does not know the revision
-    │   └── RemoteNotFound              no remote of that name, or none at all
+    │   ├── RemoteNotFound              no remote of that name, or none at all
+    │   └── UrlNotFound                 the bytes lie nowhere as a file of their own
     ├── FormatError                     a file does not read as what it should be (ValueError)
     │   ├── NewerFormat                 written by a newer datatool
     │   └── MergeConflict               conflict markers left by a merge
@@ -54,6 +56,10 @@ class UsageError(DatatoolError, ValueError):
     """The call itself is wrong: an option, an argument, a combination."""
 
 
+class IsDirectory(UsageError, IsADirectoryError):
+    """A directory was named where only a file will do."""
+
+
 class NotFoundError(DatatoolError, FileNotFoundError):
     """Something that was named does not exist."""
 
@@ -72,6 +78,10 @@ class RevisionNotFound(NotFoundError):
 
 class RemoteNotFound(NotFoundError):
     """No remote of that name is configured, or none at all."""
+
+
+class UrlNotFound(NotFoundError):
+    """The bytes lie nowhere as a file of their own that a URL could name."""
 
 
 class FormatError(DatatoolError, ValueError):

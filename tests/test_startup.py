@@ -85,3 +85,25 @@ def test_importing_the_package_loads_none_of_its_modules(tmp_path: Path) -> None
     code = "import sys; before = set(sys.modules); import datatool; print(*sorted(set(sys.modules) - before))"
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
     assert [name for name in done.stdout.split() if name.startswith("datatool")] == ["datatool"]
+    assert len(done.stdout.split()) < 8
+
+
+def test_importing_the_package_is_a_matter_of_milliseconds() -> None:
+    code = "import time; start = time.process_time(); import datatool; print(time.process_time() - start)"
+    best = min(
+        float(subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True).stdout)
+        for _ in range(5)
+    )
+    assert best < 0.03
+
+
+def test_reading_what_is_here_loads_no_network_library(world: World) -> None:
+    world.write("a.csv", b"1")
+    world.ok("add", "a.csv")
+    world.commit()
+    code = "import datatool, sys; datatool.read('a.csv'); datatool.path('a.csv'); print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], cwd=world.root, env=world.env, capture_output=True, text=True, check=True
+    )
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert not loaded & (NETWORK | SCIENCE | {"asyncio", "aiohttp", "typer", "rich", "ruamel"})

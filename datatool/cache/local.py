@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -103,6 +104,14 @@ class Cache:
         """Where an object lies, or would lie, as a file of its own."""
         return self.top / object_path(oid)
 
+    def refresh(self) -> None:
+        """Look again what other commands have added or taken away, for one who keeps a cache open."""
+        self.packs.refresh()
+
+    def settle(self) -> None:
+        """Let other commands see what was learnt, and keep nobody waiting, for one who keeps a cache open."""
+        self.trust.settle()
+
     # Reading
 
     def load(self, oid: ObjectId) -> bytes:
@@ -116,6 +125,17 @@ class Cache:
                 assert item.path is not None
                 return item.path.read_bytes()
         raise KeyError(oid)
+
+    def reader(self, oid: ObjectId) -> io.FileIO | io.BytesIO:
+        """An object to be read piece by piece, checked by the trust rule: its own file, or its bytes if it lies in a
+        pack. KeyError if it isn't there, or was damaged and is now set aside."""
+        path = self.linkable(oid)
+        if path is None:
+            return io.BytesIO(self.load(oid))
+        try:
+            return io.FileIO(os.open(path, os.O_RDONLY | _BINARY))
+        except OSError as error:
+            raise KeyError(oid) from error
 
     def read(self, wanted: Sequence[Wanted]) -> Iterator[Small | Large | Absent]:
         """The objects as they lie here, unchecked: for those who hash what they move."""

@@ -23,6 +23,9 @@ class Memory(Protocol):
     def set_verified(self, rows: Iterable[tuple[str, int, int, int]]) -> None:
         """Remember (name, size, mtime_ns, ino)."""
 
+    def commit(self) -> None:
+        """Let other commands see what was remembered."""
+
 
 class Trust:
     """The verified files of one cache, by their name inside it."""
@@ -40,6 +43,10 @@ class Trust:
         except OSError:
             return False
         return known == _key(stat)
+
+    def settle(self) -> None:
+        """Let other commands see what was learnt."""
+        self._memory.commit()
 
     def learn(self, name: str, stat: os.stat_result) -> None:
         """The bytes of a file are right; `stat` is its lstat from before they were read, or after they were written."""

@@ -88,6 +88,12 @@ def has_commit(repository: Repository, commit: str) -> bool:
     return ask_foreign(repository, ["cat-file", "-e", f"{commit}^{{tree}}"], check=False).code == 0
 
 
+def commit_time(repository: Repository, commit: str) -> float:
+    """When a commit that is here was made, in seconds since 1970, by the clock of who made it."""
+    words = ["-c", "log.showSignature=false", "show", "--no-patch", "--format=%ct", commit]
+    return float(ask_foreign(repository, words).out)
+
+
 def no_such_revision(repository: Repository, rev: str) -> RevisionNotFound:
     """The error for a revision that a repository does not have, with the nearest names."""
     found = ask_foreign(repository, ["for-each-ref", "--format=%(refname:short)", "refs/heads", "refs/tags"])

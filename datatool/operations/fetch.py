@@ -142,14 +142,16 @@ def fetch(
     )
 
 
-def fetch_lists(project: Project, wanted: Sequence[Version], *, offline: bool = False) -> None:
+def fetch_lists(
+    project: Project, wanted: Sequence[Version], *, remote: str | None = None, offline: bool = False
+) -> None:
     """Get only what lists the content of directories, for those who want to look before they download.
 
-    What can't be had is left out. Raises RemoteNotFound, RemoteError.
+    What `remote`, or the first that would be read from, does not have is left out. Raises RemoteNotFound, RemoteError.
     """
     groups: dict[str, list[_Wish]] = {}
     for version in wanted:
-        groups.setdefault(read_order(project, None, version.pointer)[0], []).append(_Wish(version))
+        groups.setdefault(read_order(project, remote, version.pointer)[0], []).append(_Wish(version))
     for name, wishes in groups.items():
         connection = connect_to(project, name, offline=offline)
         _Fetch(project, connection, wishes, Totals(), SILENT, force=False, dry_run=False).run_lists()

@@ -62,15 +62,22 @@ def registry_place(
     )
 
 
+def user_home(environ: Mapping[str, str]) -> Path:
+    """This user's directory for what can be made again, which is there now. Raises LocalError."""
+    home = user_cache_dir(environ)
+    make_dirs(home)
+    if not (home / "CACHEDIR.TAG").exists():
+        write_file(home / "CACHEDIR.TAG", CACHEDIR_TAG, durability=Durability.NONE)
+    return home
+
+
 @contextmanager
 def user_cache(environ: Mapping[str, str], *, otherwise: Path) -> Iterator[Cache]:
     """This user's own cache, for what is read outside a project; where it can't be written, one that lies below
     `otherwise` for as long as it is used."""
     home = user_cache_dir(environ)
     try:
-        make_dirs(home)
-        if not (home / "CACHEDIR.TAG").exists():
-            write_file(home / "CACHEDIR.TAG", CACHEDIR_TAG, durability=Durability.NONE)
+        user_home(environ)
         writable = os.access(home, os.W_OK)
     except OSError:
         writable = False

@@ -43,17 +43,22 @@ def list_registry(
     top = registry_path(path) if path is not None else b""
     with user_cache(environ, otherwise=cwd) as cache:
         catalog = open_registry(place, rev, cache)
-        found: dict[str, ListEntry] = {}
-        for root in catalog.roots(top):
-            if root.path == top or not top or root.path.startswith(top + b"/"):
-                found[os.fsdecode(root.path)] = _of_root(root)
-        for entry in _entries(catalog, top, recursive=recursive, data_only=data_only):
-            if entry.path not in found or found[entry.path].problem is None:
-                found[entry.path] = _better(found.get(entry.path), entry)
+        return ListResult(entries=catalog_entries(catalog, top, recursive=recursive, data_only=data_only))
+
+
+def catalog_entries(catalog: Catalog, top: bytes, *, recursive: bool, data_only: bool = False) -> tuple[ListEntry, ...]:
+    """The entries of a commit at or below a path, by path. Raises PathNotFound."""
+    found: dict[str, ListEntry] = {}
+    for root in catalog.roots(top):
+        if root.path == top or not top or root.path.startswith(top + b"/"):
+            found[os.fsdecode(root.path)] = _of_root(root)
+    for entry in _entries(catalog, top, recursive=recursive, data_only=data_only):
+        if entry.path not in found or found[entry.path].problem is None:
+            found[entry.path] = _better(found.get(entry.path), entry)
     if top and not found:
         raise catalog.not_found(top)
     shown = found.values() if recursive else one_level(found, os.fsdecode(top))
-    return ListResult(entries=tuple(sorted(shown, key=lambda entry: entry.path)))
+    return tuple(sorted(shown, key=lambda entry: entry.path))
 
 
 def _entries(catalog: Catalog, top: bytes, *, recursive: bool, data_only: bool) -> Iterator[ListEntry]:
@@ -62,10 +67,10 @@ def _entries(catalog: Catalog, top: bytes, *, recursive: bool, data_only: bool) 
         around = [root for root in catalog.roots(top) if root.path == top or top.startswith(root.path + b"/")]
         if not around:
             for offer in () if data_only else catalog.tracked(top):
-                yield _of_offer(offer)
+                yield entry_of(offer)
             return
     for _, offer in catalog.offers(top, data_only=data_only):
-        yield _of_offer(offer)
+        yield entry_of(offer)
 
 
 def _better(root: ListEntry | None, entry: ListEntry) -> ListEntry:
@@ -85,7 +90,8 @@ def _of_root(root: Root) -> ListEntry:
     )
 
 
-def _of_offer(offer: Offer) -> ListEntry:
+def entry_of(offer: Offer) -> ListEntry:
+    """What a list tells of an offer."""
     kind = _KINDS.get(offer.kind, "file")
     oid = offer.oid if offer.origin is not Origin.GIT else None
     return ListEntry(

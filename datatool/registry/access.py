@@ -41,6 +41,8 @@ class Access:
     scratch: Path
     given: Mapping[str, str] | None = None
     trusted: bool = False
+    whole: bool = False
+    """Whether the settings are this user's own, so that all of them are used: credentials and key files too."""
     offline: bool = False
     jobs: int = 8
     bandwidth: int | None = None
@@ -56,8 +58,15 @@ class Access:
         """What to use of the settings that a registry gives its remote `name` (or what the user typed instead)."""
         if self.given is not None:
             return dict(self.given)
+        if self.whole:
+            return dict(settings)
         self.ignored.extend(f"remotes.{name}.{key}" for key in sorted(settings.keys() - _PLAIN))
         return {key: value for key, value in settings.items() if key in _PLAIN}
+
+    def address(self, settings: Mapping[str, str], *, root: Path) -> str:
+        """The URL, or the path, that a registry's remote has for others: without secrets."""
+        used = settings if self.given is None else self.given
+        return parse_url(used.get("url", ""), root=root).shown
 
     def store(
         self, name: str, settings: Mapping[str, str], *, root: Path, mine: Mapping[str, str] | None = None

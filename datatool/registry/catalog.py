@@ -10,13 +10,13 @@ from difflib import get_close_matches
 from typing import Final
 
 from datatool.cache.local import Cache
-from datatool.errors import PathNotFound, UnsafeInput, UsageError
+from datatool.errors import PathNotFound, UnsafeInput, UrlNotFound, UsageError
 from datatool.git.repository import TREE_MODE
 from datatool.model.entry import DIRECTORY
 from datatool.model.paths import PathRefused, check_escape, named
 from datatool.progress import Task
 from datatool.registry.native import SUFFIX
-from datatool.registry.offer import Brought, Offer, Origin, Reader, Root
+from datatool.registry.offer import Brought, Locates, Offer, Origin, Reader, Root
 from datatool.registry.plain_git import GitReader
 from datatool.registry.view import View
 
@@ -67,6 +67,23 @@ class Catalog:
             for offer in reader.offers(within):
                 found.setdefault(offer.path, (reader, offer))
         return [found[path] for path in sorted(found)]
+
+    def first(self, path: bytes) -> tuple[Reader, Offer] | None:
+        """What is at a path, or the first that lies below it, with its reader; None where there is nothing."""
+        for reader in self._readers:
+            for offer in reader.offers(path):
+                return reader, offer
+        return None
+
+    def url(self, reader: Reader, offer: Offer) -> str:
+        """Where the bytes of an offer lie as a file of their own. Raises UrlNotFound."""
+        if isinstance(reader, Locates):
+            return reader.url(offer)
+        raise UrlNotFound(
+            f"{named(offer.path)}: is kept by {offer.origin.value}: its bytes have no URL of their own",
+            hint="datatool.open and datatool.path read it",
+            path=os.fsdecode(offer.path),
+        )
 
     def tracked(self, within: bytes = b"") -> Iterator[Offer]:
         """What git itself tracks at or below a path; files that stand for data kept elsewhere are among them."""

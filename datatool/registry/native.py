@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -38,6 +38,7 @@ from datatool.progress import NOBODY, Task
 from datatool.registry.access import Access
 from datatool.registry.offer import Brought, Offer, Origin, Root
 from datatool.registry.view import View
+from datatool.remote.locate import object_url
 from datatool.remote.session import Remote
 from datatool.remote.source import RemoteSource
 from datatool.store.objects import Absent, Large, ObjectSource, Small, Wanted
@@ -71,16 +72,29 @@ class _Artifact:
 class NativeReader:
     """Reads the pointers of one commit; `cache` is where lists of directories, and what is brought, are kept."""
 
-    def __init__(self, view: View, access: Access, cache: Cache, *, memory_dir: Path, follow: Follow) -> None:
-        """`memory_dir` keeps what is known of remotes; `follow` opens the registry that an import came from."""
+    def __init__(
+        self,
+        view: View,
+        access: Access,
+        cache: Cache,
+        *,
+        memory_dir: Path,
+        follow: Follow,
+        config: Mapping[str, str] | None = None,
+    ) -> None:
+        """`memory_dir` keeps what is known of remotes; `follow` opens the registry that an import came from; `config`
+        are settings by flat key to use instead of what the commit says: remotes move, and for this user's own project
+        it is known where they are now."""
         self._view = view
         self._access = access
         self._cache = cache
         self._memory_dir = memory_dir
         self._follow = follow
         self._found: dict[bytes, list[_Artifact | Root]] = {}
-        self._configs: dict[bytes, dict[str, str]] = {}
+        self._configs: dict[bytes, Mapping[str, str]] = {}
+        self._now = config
         self._sources: dict[tuple[bytes, str], RemoteSource] = {}
+        self._opened: dict[tuple[bytes, str], tuple[Remote, str]] = {}
         self._own = _own_cache(view)
 
     # What there is
@@ -155,6 +169,8 @@ class NativeReader:
         return parts[-1].endswith(SUFFIX) or parts[-1] in _SERVES or FOLDER in parts
 
     def _artifacts(self, within: bytes) -> list[_Artifact | Root]:
+        if within not in self._found and b"" in self._found:
+            self._found[within] = [item for item in self._found[b""] if _touches(item.path, within)]
         if within not in self._found:
             files = self._pointer_files(within)
             texts = self._view.read([*files, *self._configs_above(within)], limit=LIMIT)
@@ -221,6 +237,20 @@ class NativeReader:
             for offer in group:
                 if offer.oid is not None:
                     yield offer, errors.get(offer.oid, offer.oid)
+
+    def url(self, offer: Offer) -> str:
+        """Where the bytes of an offer lie as a file of their own, on the first remote that has them so."""
+        item = offer.handle
+        assert isinstance(item, _Artifact) and offer.oid is not None
+        failed: DatatoolError | None = None
+        for name in self._remotes(item):
+            try:
+                remote, address = self._remote(item, name)
+                return object_url(remote, address, offer.oid, label=offer.path)
+            except DatatoolError as error:
+                failed = failed or error
+        assert failed is not None
+        raise failed
 
     def _bring_lists(self, artifacts: Sequence[_Artifact]) -> dict[bytes, DatatoolError]:
         """Have the lists of directories; why some can't be had, by artifact."""
@@ -323,33 +353,49 @@ class NativeReader:
         return list(dict.fromkeys(order))
 
     def _source(self, item: _Artifact, name: str) -> RemoteSource:
-        root = self._project_of(item.path)
-        key = (root, name)
+        key = (self._project_of(item.path), name)
         if key not in self._sources:
+            remote, _ = self._remote(item, name)
+            self._sources[key] = RemoteSource(remote, jobs=self._access.jobs)
+        return self._sources[key]
+
+    def _remote(self, item: _Artifact, name: str) -> tuple[Remote, str]:
+        """One of the remotes, open, and the address that others may know it by."""
+        top = self._project_of(item.path)
+        key = (top, name)
+        if key not in self._opened:
             config = self._config(item.path)
             settings = {
-                split_key(flat)[2]: value for flat, value in config.items() if flat.startswith(f"remotes.{name}.")
+                split_key(flat)[2]: value
+                for flat, value in config.items()
+                if flat.startswith("remotes.") and split_key(flat)[1:2] == (name,)
             }
             if self._access.given is None and "url" not in settings:
                 raise RemoteNotFound(f"{self._view.repository.shown}: its configuration has no remote {name}")
             local = self._view.repository.local
-            top = local / os.fsdecode(root) if local is not None else self._memory_dir
-            store = self._access.store(name, settings, root=Path.cwd() if self._access.given is not None else top)
+            root = local / os.fsdecode(top) if local is not None else self._memory_dir
+            if self._access.given is not None:
+                root = Path.cwd()
+            store = self._access.store(name, settings, root=root)
             remote = Remote(store, memory_dir=self._memory_dir, project=config.get("project", ""), name=name)
             remote.open()
             if remote.format is None:
                 raise PartlyDone(f"{remote.label}: no datatool remote, or nothing was ever pushed there")
-            self._sources[key] = RemoteSource(remote, jobs=self._access.jobs)
-        return self._sources[key]
+            self._opened[key] = remote, self._access.address(settings, root=root)
+        return self._opened[key]
 
     def _project_of(self, path: bytes) -> bytes:
         """The directory of the project that an artifact belongs to: the nearest one with a configuration."""
+        if self._now is not None:
+            return b""
         parts = path.split(b"/")[:-1]
         tops = [b"/".join(parts[:depth]) for depth in range(len(parts), -1, -1)]
         found = self._view.find([_below(top, CONFIG) for top in tops])
         return next((top for top in tops if _below(top, CONFIG) in found), b"")
 
-    def _config(self, path: bytes) -> dict[str, str]:
+    def _config(self, path: bytes) -> Mapping[str, str]:
+        if self._now is not None:
+            return self._now
         top = self._project_of(path)
         if top not in self._configs:
             text = self._view.text(_below(top, CONFIG))
@@ -456,6 +502,11 @@ def _untold(item: _Artifact, why: str) -> Offer:
     return Offer(
         item.path, kind, Origin.DATATOOL, size=item.pointer.size, oid=item.pointer.oid, problem=why, handle=item
     )
+
+
+def _touches(path: bytes, within: bytes) -> bool:
+    """Whether a path is at, below or around another."""
+    return path == within or path.startswith(within + b"/") or within.startswith(path + b"/")
 
 
 def _broken(path: bytes, why: str) -> Root:

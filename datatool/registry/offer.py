@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from datatool.cache.local import Cache
 from datatool.errors import DatatoolError
@@ -85,3 +85,11 @@ class Reader(Protocol):
     def bring(self, offers: Sequence[Offer], cache: Cache, task: Task) -> Iterator[Brought]:
         """Have the bytes of offers, which are this reader's, in a cache: each checked against what the registry says
         of it, and given once, with its object id or the error that costs it alone. Raises what costs all of them."""
+
+
+@runtime_checkable
+class Locates(Protocol):
+    """A reader that can tell where the bytes of an offer lie as a file of their own."""
+
+    def url(self, offer: Offer) -> str:
+        """The URL, or the path, of an offer's bytes. Raises UrlNotFound."""

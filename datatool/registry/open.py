@@ -33,13 +33,15 @@ DEPTH: Final = 8
 class Place:
     """Where a registry is and how it may be read: `where` is a path (from `base`) or a URL. `given` are the settings of
     a remote that the user typed for it; `trusted` that the user trusts it by name. `home` is this user's own directory
-    for clones and for what is known of remotes."""
+    for clones and for what is known of remotes. `config` is for this user's own project: its settings by flat key,
+    which hold instead of what the commit says, credentials included."""
 
     where: str
     base: Path
     home: Path
     given: Mapping[str, str] | None = None
     trusted: bool = False
+    config: Mapping[str, str] | None = None
     offline: bool = False
     jobs: int = 8
     bandwidth: int | None = None
@@ -67,6 +69,7 @@ def open_registry(place: Place, rev: str | None, cache: Cache) -> Catalog:
         scratch=place.home / "uploads",
         given=place.given,
         trusted=place.trusted,
+        whole=place.config is not None,
         offline=place.offline,
         jobs=place.jobs,
         bandwidth=place.bandwidth,
@@ -87,7 +90,7 @@ def open_registry(place: Place, rev: str | None, cache: Cache) -> Catalog:
         )
 
     readers: list[Reader] = [
-        NativeReader(view, access, cache, memory_dir=place.home / "remotes", follow=follow),
+        NativeReader(view, access, cache, memory_dir=place.home / "remotes", follow=follow, config=place.config),
         DvcProjects(view, open_dvc),
         LfsReader(view, access),
     ]
@@ -119,7 +122,14 @@ def _opened(
 ) -> _Opened:
     """Open the repository that an import of DVC's names; whether that may be was decided by its reader."""
     other = replace(
-        place, where=url, base=base or place.base, given=None, trusted=False, depth=place.depth + 1, chain=chain
+        place,
+        where=url,
+        base=base or place.base,
+        given=None,
+        trusted=False,
+        config=None,
+        depth=place.depth + 1,
+        chain=chain,
     )
     return _Opened(catalog=open_registry(other, rev, cache))
 
@@ -155,5 +165,5 @@ def _followed(
             path=where,
         )
     base = repository.local / os.fsdecode(directory) if repository.local is not None else place.base
-    other = replace(place, where=where, base=base, given=None, trusted=False, depth=place.depth + 1)
+    other = replace(place, where=where, base=base, given=None, trusted=False, config=None, depth=place.depth + 1)
     return _Other(catalog=open_registry(other, commit, cache))

@@ -65,6 +65,8 @@ class Checkout:
     relink: bool = False
     had_links: bool = False
     """Whether links into a cache may lie here: then a path that seems free is looked at before it is written."""
+    read_only: bool = False
+    """Whether nobody is to write to the files, whichever way they get there."""
 
     # Deciding
 
@@ -266,7 +268,7 @@ class Checkout:
             if isinstance(item, Absent):
                 (outcome.damaged if item.damaged else outcome.missing).append(entry.path)
                 continue
-            place(batch, item, self._whole(entry.path), entry, replace, task)
+            place(batch, item, self._whole(entry.path), entry, replace, task, read_only=self.read_only)
             outcome.written += 1
             if entry.size >= 1 << 20:
                 outcome.bytes_copied += entry.size

@@ -28,6 +28,8 @@ class FileCheckout:
     links: tuple[LinkMethod, ...]
     durability: Durability
     relink: bool = False
+    read_only: bool = False
+    """Whether nobody is to write to it, whichever way it gets there."""
 
     def current(self) -> tuple[bool, bool]:
         """Whether it is already the target, and whether what lies there is unsaved."""
@@ -71,7 +73,7 @@ class FileCheckout:
                 if isinstance(item, Absent):
                     (outcome.damaged if item.damaged else outcome.missing).append(self.path)
                 else:
-                    place(batch, item, self.path, entry, replace, task)
+                    place(batch, item, self.path, entry, replace, task, read_only=self.read_only)
                     outcome.written += 1
                     outcome.bytes_copied += entry.size if entry.size >= 1 << 20 else 0
         return outcome

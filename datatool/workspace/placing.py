@@ -49,10 +49,12 @@ def link(
     return False
 
 
-def place(batch: Batch, item: Small | Large, path: bytes, entry: Entry, replace: bool, task: Task) -> None:
+def place(
+    batch: Batch, item: Small | Large, path: bytes, entry: Entry, replace: bool, task: Task, *, read_only: bool = False
+) -> None:
     """Write one checked object to its place in the workspace; `task` hears of it."""
     assert entry.oid is not None
-    mode = file_mode(executable=entry.kind == EXECUTABLE)
+    mode = file_mode(executable=entry.kind == EXECUTABLE) & (0o555 if read_only else 0o777)
     if isinstance(item, Small):
         batch.write(path, item.data, mode=mode, replace=replace, tag=(path, entry.oid))
         task.advance(bytes=entry.size, files=1)

@@ -1,0 +1,52 @@
+"""What every function of the interface is told: which project or registry, which revision, which path."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import TypeAlias
+
+from datatool.operations.open_content import Asked, Opened, open_content
+from datatool.progress import Silent
+
+Where: TypeAlias = str | os.PathLike[str]
+"""A path, or the name or URL of a registry."""
+
+logger = logging.getLogger("datatool")
+logger.addHandler(logging.NullHandler())
+
+
+class Logged(Silent):
+    """Tells the logger `datatool` what the terminal would show."""
+
+    def warn(self, message: str, *, hint: str | None = None) -> None:
+        """A warning."""
+        logger.warning("%s%s", message, f" ({hint})" if hint else "")
+
+    def hint(self, message: str) -> None:
+        """Useful, and no problem."""
+        logger.info("%s", message)
+
+
+@contextmanager
+def opened(path: str, repo: Where | None, rev: str | None, remote: str | None) -> Iterator[Opened]:
+    """Open what holds a path: a registry, or the project around it."""
+    place = _existing(Path(path)) if repo is None and os.path.isabs(path) else Path.cwd()
+    with opening(repo, rev, remote, cwd=place) as found:
+        yield found
+
+
+def opening(repo: Where | None, rev: str | None, remote: str | None, *, cwd: Path) -> AbstractContextManager[Opened]:
+    """Open a registry, or the project around a directory."""
+    where = None if repo is None else os.fspath(repo)
+    return open_content(Asked(repo=where, rev=rev, remote=remote, cwd=cwd, environ=os.environ), progress=Logged())
+
+
+def _existing(path: Path) -> Path:
+    """The nearest directory at or around a path."""
+    while not path.is_dir() and path != path.parent:
+        path = path.parent
+    return path

@@ -1,0 +1,64 @@
+"""A project, a program that runs in it, and a registry beside it."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from world import World
+
+TABLE = b"id,value\n1,one\n2,two\n"
+BIG = random.Random(7).randbytes(5 << 20)
+"""Large enough to lie in a remote as a file of its own."""
+
+
+@pytest.fixture
+def study(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A pushed project that the test's own process stands in: `table.csv`, `big.bin`, and the directory `data`."""
+    enter(world, monkeypatch)
+    world.write("table.csv", TABLE)
+    world.write("big.bin", BIG)
+    world.write("data/a.txt", b"alpha\n")
+    world.write("data/deep/b.txt", b"beta\n")
+    world.write("data/run.sh", b"#!/bin/sh\n", executable=True)
+    (world.root / "data/empty").mkdir()
+    (world.root / "data/link").symlink_to("deep/b.txt")
+    world.write("README.md", b"about\n")
+    world.settle()
+    world.ok("add", "table.csv", "big.bin", "data")
+    world.commit("first")
+    world.git("tag", "v1")
+    world.ok("push")
+    return world
+
+
+@pytest.fixture
+def elsewhere(study: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A directory of no project, from which the project `study` is a registry that has lost its own cache."""
+    outside = World(study.top, name="outside", init=False)
+    outside.root.mkdir()
+    monkeypatch.chdir(outside.root)
+    study.cache.rename(study.top / "cache-that-was")
+    return outside
+
+
+def enter(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stand in a project, in its environment."""
+    monkeypatch.chdir(world.root)
+    for name, value in world.env.items():
+        monkeypatch.setenv(name, value)
+
+
+def clone(study: World) -> World:
+    """A clone of the project with its tags, in which nothing was fetched."""
+    copy = study.clone()
+    study.git("push", "-q", "--tags", str(study.origin))
+    copy.git("fetch", "-q", "--tags")
+    return copy
+
+
+def user_cache(world: World) -> Path:
+    """The user's own cache."""
+    return world.home / ".cache/datatool"
