@@ -15,9 +15,9 @@ from datatool.model.pointer import ArtifactKind
 from datatool.operations.cached import has_list
 from datatool.operations.content import borrow
 from datatool.operations.fetch import fetch, fetch_lists
-from datatool.operations.imports import can_be_restored
 from datatool.operations.remote_access import connect_to
 from datatool.operations.remote_names import read_order
+from datatool.operations.restore import can_be_restored
 from datatool.operations.versions import Version
 from datatool.progress import Progress
 from datatool.project.project import Project
