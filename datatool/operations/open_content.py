@@ -148,7 +148,8 @@ def _own(asked: Asked, rev: str, project: Project, stack: ExitStack, progress: P
     place = Place(
         where=os.fspath(project.root),
         base=project.root,
-        home=project.cache.top,
+        home=user_cache_dir(asked.environ),
+        environ=asked.environ,
         given=None if asked.remote is None else _given(project, asked.remote),
         trusted=True,
         config={key: setting.value for key, setting in config.settings.items()},

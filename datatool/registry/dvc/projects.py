@@ -50,6 +50,10 @@ class DvcProjects:
         """Whether an offer came from one of the projects."""
         return any(reader.owns(offer) for reader in self._readers.values())
 
+    def url(self, offer: Offer) -> str:
+        """Where the bytes of an offer lie as a file of their own."""
+        return next(reader for reader in self._readers.values() if reader.owns(offer)).url(offer)
+
     def bring(self, offers: Sequence[Offer], cache: Cache, task: Task) -> Iterator[Brought]:
         """Have the bytes of their offers in a cache."""
         for reader in self._readers.values():

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from datatool.cache.local import Cache
-from datatool.errors import DatatoolError, FormatError
+from datatool.errors import DatatoolError, FormatError, UrlNotFound
 from datatool.formats.dvc_file import DvcOut, Md5
 from datatool.formats.dvc_listing import LISTING_LIMIT, Listed, check_paths, parse_listing
 from datatool.localfs.atomic import make_dirs
@@ -119,6 +119,16 @@ class DvcReader:
     def owns(self, offer: Offer) -> bool:
         """Whether an offer came from here: a repository may have several projects of DVC's."""
         return isinstance(offer.handle, Stored | Followed) and offer.handle.owner is self
+
+    def url(self, offer: Offer) -> str:
+        """Where the bytes of an offer lie as a file of their own."""
+        if isinstance(offer.handle, Stored):
+            return self._store().url(offer.handle.place)
+        raise UrlNotFound(
+            f"{named(offer.path)}: was imported from another repository, which has its data",
+            hint="datatool.open and datatool.path read it",
+            path=os.fsdecode(offer.path),
+        )
 
     def bring(self, offers: Sequence[Offer], cache: Cache, task: Task) -> Iterator[Brought]:
         """Have the bytes of this reader's offers in a cache, each checked by its md5."""

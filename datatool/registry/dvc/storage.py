@@ -14,7 +14,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from datatool.errors import DamageFound, DatatoolError, PartlyDone, RemoteDenied, RemoteError, RemoteNotFound
+from datatool.errors import (
+    DamageFound,
+    DatatoolError,
+    PartlyDone,
+    RemoteDenied,
+    RemoteError,
+    RemoteNotFound,
+    UrlNotFound,
+)
 from datatool.formats.dvc_file import Md5
 from datatool.hashing import digest
 from datatool.localfs.atomic import local_error, new_temp, remove_file, write_all
@@ -196,6 +204,35 @@ class Storage:
         """What to call a remote in messages."""
         return remote or self.settings.default or "(none)"
 
+    def url(self, place: Place) -> str:
+        """Where a remote has an object as a file of its own. Raises UrlNotFound for one that it does not have, or has
+        under a name that other versions have too; RemoteNotFound, RemoteError."""
+        path = os.fsdecode(place.label)
+        if place.versioned is not None:
+            raise UrlNotFound(
+                f"{named(place.label)}: remote {self.label(place.remote)} keeps all its versions under one name",
+                hint="datatool.open and datatool.path read the right one",
+                path=path,
+            )
+        store = self._store(place.remote)
+        try:
+            store.get(place.md5.name, 0, 1)
+        except NameMissing as error:
+            raise UrlNotFound(
+                f"{named(place.label)}: md5 {place.md5} is not in remote {self.label(place.remote)}",
+                hint="whoever has the data: dvc push; then ask again",
+                path=path,
+            ) from error
+        settings: dict[str, str] = {}
+        if self.access.given is None:
+            remote = self.settings.remote(place.remote or self.settings.default or "")
+            settings = {**remote.theirs, **remote.mine}
+        return f"{self.access.address(settings, root=self._root).rstrip('/')}/{place.md5.name}"
+
+    @property
+    def _root(self) -> Path:
+        return self.access.repository.local or Path(os.path.abspath(os.sep))
+
     def _store(self, remote: str | None) -> Store:
         """The store of a remote, connected once; one that failed for good fails at once from then on."""
         name = remote or self.settings.default
@@ -214,9 +251,8 @@ class Storage:
         return known
 
     def _connect(self, name: str | None) -> Store:
-        root = self.access.repository.local or Path(os.path.abspath(os.sep))
         if self.access.given is not None:
-            return self.access.store(name or "given", {}, root=root)
+            return self.access.store(name or "given", {}, root=self._root)
         if name is None:
             raise RemoteNotFound(
                 f"{self.settings.shown}: DVC has no default remote there"
@@ -225,7 +261,7 @@ class Storage:
             )
         remote = self.settings.remote(name)
         access = replace(self.access, trusted=True) if remote.typed else self.access
-        return access.store(name, remote.theirs, root=root, mine=remote.mine)
+        return access.store(name, remote.theirs, root=self._root, mine=remote.mine)
 
     def _reading(self, store: Store, place: Place) -> _Reading:
         """How to read a place; of a version that the store can't go back to, what lies under its name now."""
