@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Sequence
 
-from datatool.errors import PathNotFound, Refused, UsageError
+from datatool.errors import LocalError, PathNotFound, Refused, UsageError
 from datatool.git.ignore import IgnoreRule, ignored_by, tracked_under
 from datatool.git.staging import rm_cached
 from datatool.git.worktree import Worktree
@@ -22,8 +22,14 @@ def refuse_untrackable(project: Project, targets: Sequence[Target], *, force: bo
     """Raise for the first target that can't be tracked, with what would make it possible; nothing is changed, but with
     `force` files are taken out of git. `new` targets need not be there yet.
 
-    Raises PathNotFound, UsageError, Refused, UnsafeInput.
+    Raises PathNotFound, UsageError, Refused, UnsafeInput, and LocalError where git refuses the repository: it could
+    not be told to leave the data alone.
     """
+    if project.unsafe is not None:
+        raise LocalError(
+            f"{project.root}: nothing can be tracked while git refuses this repository: {project.unsafe}",
+            hint=f"git config --global --add safe.directory {project.root}",
+        )
     for target in targets:
         check_parents(os.fsencode(project.root), target.path)
         if not new or os.path.lexists(project.workspace.full(target.path)):

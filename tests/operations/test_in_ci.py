@@ -103,6 +103,18 @@ def test_a_checkout_of_another_owner_is_pulled_without_git(world: World) -> None
     assert copy.json("status", env=other)["clean"]
 
 
+def test_nothing_is_tracked_where_git_refuses_and_would_take_the_data_itself(world: World) -> None:
+    publish(world)
+    copy = job(world)
+    other = {"GIT_TEST_ASSUME_DIFFERENT_OWNER": "1"}
+    copy.write("new.bin", b"new")
+    ran = copy.fails(1, "add", "new.bin", env=other)
+    assert "safe.directory" in ran.err
+    assert not copy.exists("new.bin.dt")
+    copy.fails(1, "import", str(world.root), "model.bin", "-o", "again.bin", env=other)
+    assert not copy.exists("again.bin")
+
+
 def test_safe_directory_makes_a_checkout_of_another_owner_an_ordinary_one(world: World) -> None:
     publish(world)
     copy = job(world)
