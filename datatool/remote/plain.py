@@ -91,6 +91,9 @@ class PlainFiles(Protocol):
         Raises Changed where it is not that file any more, RemoteBusy for what may work at the next try.
         """
 
+    def stop(self) -> None:
+        """Nobody waits for what is being read any more: end it, as far as that can be done."""
+
 
 def stat_mark(size: int | None, time: float | int | None) -> str | None:
     """The mark of a file of which only size and date are told.

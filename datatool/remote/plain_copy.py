@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Final, NamedTuple
@@ -119,7 +121,8 @@ class _Parts:
         self.label = files.label
         self._files = files
         self._allowance = allowance
-        self._retries = retries
+        self._over = threading.Event()
+        self._retries = replace(retries, sleep=self._rest)
         self._todo = deque(file for file in wanted if file.size != 0)
         self._start = 0
         """Where the next part of the first of them begins."""
@@ -133,7 +136,10 @@ class _Parts:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._over.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
+        if kind is not None:  # else nothing is under way; threads that are would hold up the end of the process
+            self._files.stop()
 
     def next(self, file: PlainFile) -> bytes:
         """The next part of a file, which is the one whose turn it is."""
@@ -149,6 +155,14 @@ class _Parts:
         if self._allowance is not None:
             self._allowance.take(len(data))
         return data
+
+    def _read(self, file: PlainFile, start: int, length: int) -> bytes:
+        if self._over.is_set():
+            raise CancelledError
+        return self._files.read(file, start, length)
+
+    def _rest(self, seconds: float) -> None:
+        self._over.wait(seconds)
 
     def drop(self, file: PlainFile) -> None:
         """What is left of a file is not wanted."""
@@ -166,7 +180,7 @@ class _Parts:
             length = PART if file.size is None else min(PART, file.size - start)
             if self._under_way and (file.size is None or self._held + length > IN_FLIGHT):
                 return  # of a file that ends nobody knows where, one part after the other
-            read = partial(self._files.read, file, start, length)
+            read = partial(self._read, file, start, length)
             self._under_way.append(_Part(file, length, self._pool.submit(self._retries.call, read)))
             self._held += length
             self._start += length

@@ -33,7 +33,8 @@ def parse_plain_url(text: str, *, cwd: Path) -> RemoteUrl:
         raise UsageError("an empty URL", hint="a path, s3://BUCKET/KEY, ssh://HOST/PATH, https://HOST/FILE, …")
     scheme = _SCHEME.match(text)
     if scheme is not None and scheme[1].lower() in _S3:
-        return RemoteUrl(protocol=scheme[1].lower(), path=text, shown=show(text))
+        shown = show(re.sub(r"(?<=://)[^/@]*@", "…@", text))  # a password has no place there: it is refused, unseen
+        return RemoteUrl(protocol=scheme[1].lower(), path=text, shown=shown)
     if scheme is None and (os.path.lexists(cwd / text) or os.path.isabs(text)):
         path = os.path.normpath(cwd / text)
         return RemoteUrl(protocol=DIRECTORY, path=path, shown=show(path))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import stat
-from contextlib import chdir
+import subprocess
+import time
+from contextlib import ExitStack, chdir
 from pathlib import Path
 
 import pytest
@@ -16,8 +19,8 @@ from datatool.remote.url import parse_url
 from servers.fixtures import S3Server, SshServer
 from servers.ports import free_port
 from servers.tcp_proxy import TcpProxy
-from urls.sources import NAMES, Source, directory_source, s3_source, ssh_source
-from world import World, executables, tree
+from urls.sources import NAMES, Source, directory_source, s3_source, ssh_source, web_source
+from world import DATATOOL, World, executables, tree
 
 
 @pytest.fixture
@@ -201,6 +204,30 @@ def test_an_import_that_broke_off_goes_on_with_what_is_here(world: World, s3_ser
     s3_server.reset()
     world.ok("import-url", source.url, "data", *source.options, "-j", "1")
     assert s3_server.proxy.counts()["GET"] <= 7
+
+
+@pytest.mark.parametrize("kind", ["s3", "http", "sftp"])
+def test_ctrl_c_is_heard_at_once_though_nothing_moves(request: pytest.FixtureRequest, world: World, kind: str) -> None:
+    big = os.urandom(1 << 20)
+    with ExitStack() as stack:
+        if kind == "sftp":
+            sshd: SshServer = request.getfixturevalue("sshd")
+            wire = stack.enter_context(TcpProxy(sshd.port))
+            source, fault = ssh_source(sshd, proxy=wire), wire.fault("stall", at=100_000)
+        else:
+            server = request.getfixturevalue("s3_server" if kind == "s3" else "web_server")
+            source = s3_source(server) if kind == "s3" else web_source(server)
+            fault = server.proxy.fault("stall", method="GET", path="big", at=1000, times=None)
+        source.greet(world)
+        source.write("big", big)
+        command = [*DATATOOL, "get-url", source.at("big"), "out", *source.options, "--set", "timeout=60"]
+        with subprocess.Popen(command, cwd=world.root, env=world.env, stderr=subprocess.PIPE) as process:
+            fault.happening.wait()
+            began = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=50)
+            assert process.returncode == 130 and time.monotonic() - began < 20
+    assert not world.exists("out")
 
 
 def test_an_unknown_host_key_is_refused(world: World, sshd: SshServer) -> None:

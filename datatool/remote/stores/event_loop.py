@@ -36,6 +36,28 @@ class EventLoop:
         return result(self.start(work))
 
 
+class Underway:
+    """What several threads have under way on a loop, so that another one can end all of it."""
+
+    def __init__(self, loop: EventLoop) -> None:
+        self._loop = loop
+        self._running: set[Future[Any]] = set()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """What the coroutine returns. Raises CancelledError if it was ended."""
+        future = self._loop.start(work)
+        self._running.add(future)
+        try:
+            return result(future)
+        finally:
+            self._running.discard(future)
+
+    def stop(self) -> None:
+        """End what is under way now."""
+        for future in tuple(self._running):
+            future.cancel()
+
+
 def result(future: Future[T]) -> T:
     """Wait for what was started; whatever interrupts the wait ends the work too."""
     try:

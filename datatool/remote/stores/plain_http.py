@@ -13,7 +13,7 @@ from yarl import URL
 from datatool.errors import PathNotFound, RemoteError, UsageError
 from datatool.model.entry import FILE
 from datatool.remote.plain import Found, PlainFile, changed
-from datatool.remote.stores.event_loop import EventLoop
+from datatool.remote.stores.event_loop import EventLoop, Underway
 from datatool.remote.stores.http_answer import Answer
 from datatool.remote.stores.http_errors import refusal
 from datatool.remote.stores.http_requests import BehindEnd, Requests
@@ -45,6 +45,7 @@ class HttpFile:
             raise UsageError(f"{url.shown}: what stands behind # is never asked for", hint="write %23 in a name")
         directory, self._name = _split(url)
         self._loop = EventLoop()
+        self._underway = Underway(self._loop)
         self._requests = Requests(directory, settings, options, self._loop)
         self._label = url.shown
         self._retries = retries or Retries()
@@ -88,7 +89,11 @@ class HttpFile:
 
     def read(self, file: PlainFile, start: int, length: int) -> bytes:
         """The next range of the file; any but the next costs a request."""
-        return self._loop.run(self._read(file, start, length))
+        return self._underway.run(self._read(file, start, length))
+
+    def stop(self) -> None:
+        """End the request."""
+        self._underway.stop()
 
     async def _read(self, file: PlainFile, start: int, length: int) -> bytes:
         try:

@@ -102,6 +102,9 @@ class OtherFiles:
         except NameMissing:
             raise changed(self._label, file.path) from None
 
+    def stop(self) -> None:
+        """Nothing can be done: a request ends when its library gives it up."""
+
     @translating
     def _read(self, file: PlainFile, start: int, length: int) -> bytes:
         filesystem = self._place().filesystem

@@ -12,6 +12,7 @@ import datatool.remote.stores.late_certificates  # noqa: F401 - before anything 
 from datatool.errors import NotARemote, PathNotFound, RemoteError
 from datatool.model.entry import FILE
 from datatool.remote.plain import Found, PlainFile, changed, sorted_files, stat_mark
+from datatool.remote.stores.event_loop import Underway
 from datatool.remote.stores.options import StoreOptions
 from datatool.remote.stores.s3_client import S3Client
 from datatool.remote.stores.s3_login import read_login
@@ -35,6 +36,7 @@ class S3Files:
     def __init__(self, client: S3Client, key: str, *, retries: Retries | None = None) -> None:
         self._client = client
         self._key = key
+        self._underway = Underway(client)
         self._retries = retries or Retries()
 
     @property
@@ -99,12 +101,16 @@ class S3Files:
     def read(self, file: PlainFile, start: int, length: int) -> bytes:
         """A range of an object, while it is the one that was looked at."""
         try:
-            data, total = self._client.run(self._read(file, start, length))
+            data, total = self._underway.run(self._read(file, start, length))
         except (NameMissing, Changed):
             raise changed(self.label, file.path) from None
         if total is not None and file.size is not None and total != file.size:
             raise changed(self.label, file.path)
         return data
+
+    def stop(self) -> None:
+        """End the requests."""
+        self._underway.stop()
 
     async def _read(self, file: PlainFile, start: int, length: int) -> tuple[bytes, int | None]:
         everything = start == 0 and file.size is not None and file.size <= length

@@ -124,6 +124,10 @@ class SftpFiles:
             except NameMissing:
                 raise changed(self._label, file.path) from None
 
+    def stop(self) -> None:
+        """End the connection."""
+        self._link.close()
+
     def _full(self, path: bytes) -> bytes:
         return self._top.rstrip(b"/") + b"/" + path if path else self._top
 
