@@ -86,6 +86,12 @@ def restore_from(worktree: Worktree, rev: str, paths: Collection[bytes], *, pati
         raise
 
 
+def not_as_seen(worktree: Worktree) -> set[bytes]:
+    """The files of the index that are not known, by size and times, to be as git last saw them, those that are gone
+    included: only they can have been edited. Hardly any is read, and Git LFS's filters are not run."""
+    return set(ask(worktree, [*_AS_IT_IS, "diff-files", "--name-only", "-z", "--ignore-submodules=all"]).fields())
+
+
 def has_unstaged_edits(worktree: Worktree, path: bytes) -> bool:
     """Whether staging this file would stage more than the index has already: the user's own edits, or a new file."""
     return path in unstaged_edits(worktree, [path])
