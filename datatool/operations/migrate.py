@@ -129,7 +129,9 @@ def _worktree(directory: Path) -> Worktree:
     if isinstance(found, Unsafe):
         raise LocalError(found.reason, hint=f"git config --global --add safe.directory {found.top}")
     if found is None:
-        raise NotFoundError(f"{directory}: no git repository here", hint="run this where the DVC project is")
+        raise NotFoundError(
+            f"{directory}: no git repository here", hint="run this where the project of DVC or Git LFS is"
+        )
     return found
 
 

@@ -23,17 +23,17 @@ from datatool.git.worktree import Worktree
 from datatool.hashing import digest
 from datatool.index.state import Base
 from datatool.localfs.atomic import make_dirs, remove_file, write_file
+from datatool.localfs.batch import Batch
 from datatool.localfs.safe_paths import check_parents
+from datatool.model.entry import EXECUTABLE, FILE, Entry
 from datatool.model.oid import ObjectId, prefixed
 from datatool.model.paths import PathRefused, check_escape, named, show
 from datatool.model.pointer import ArtifactKind, Pointer
-from datatool.operations.checkout import checkout_selected
 from datatool.operations.migrate_lfs_plan import LfsOrigin, LfsPlan
 from datatool.operations.migrated import Migrated
 from datatool.operations.publish import GITIGNORE, locked, publish, stage_paths
 from datatool.operations.record import Target
 from datatool.operations.space import room_for
-from datatool.operations.targets import Selection
 from datatool.operations.trackable import refuse_untrackable
 from datatool.progress import Progress, Task
 from datatool.project.project import Project
@@ -42,7 +42,9 @@ from datatool.registry.lfs_source import LfsDirectory
 from datatool.registry.offer import Origin
 from datatool.store.objects import Absent, Wanted
 from datatool.store.transfer import transfer
-from datatool.workspace.pointers import SUFFIX, Artifact, find_artifact, owner
+from datatool.workspace.checkout_file import FileCheckout
+from datatool.workspace.placing import Outcome
+from datatool.workspace.pointers import SUFFIX, Artifact, owner
 from datatool.workspace.save import save_file
 
 _CHUNK: Final = 16_384
@@ -307,20 +309,45 @@ def _record(project: Project, plan: LfsPlan, ready: Sequence[_Ready], done: LfsD
 def _replace_texts(project: Project, plan: LfsPlan, files: Sequence[LfsFile], progress: Progress) -> None:
     """Where a pointer of LFS's lies in place of its data: the data, or nothing where that is not here."""
     missing = project.cache.missing([file.pointer.oid for file in files])
-    selections: list[Selection] = []
-    for file in files:
-        artifact = find_artifact(project.root, file.path)
-        if file.pointer.oid not in missing and artifact is not None:
-            selections.append(Selection(artifact=artifact))
-            continue
-        full = Path(os.fsdecode(project.workspace.full(file.path)))
-        if full.read_bytes() == plan.texts[file.path]:
-            remove_file(full)
-    if not selections:
-        return
-    for result in checkout_selected(project, selections, force=False, progress=progress):
-        if result.error is not None:
-            progress.warn(result.error.message, hint=result.error.hint)
+    todo = [file for file in files if file.pointer.oid not in missing]
+    size = sum(file.pointer.size for file in todo)
+    outcome = Outcome()
+    written: list[LfsFile] = []
+    with (
+        room_for("Git LFS's files", size, "the workspace", project.root),
+        progress.task("checking out", bytes=size, files=len(todo)) as task,
+        Batch(
+            project.root, durability=project.config.durability, on_published=project.workspace.remember_published
+        ) as batch,
+    ):
+        for file in files:
+            full = Path(os.fsdecode(project.workspace.full(file.path)))
+            if full.is_symlink() or full.read_bytes() != plan.texts[file.path]:
+                continue  # somebody changed it meanwhile
+            if file.pointer.oid in missing:
+                remove_file(full)
+            else:
+                _checkout(project, file).put(batch, outcome, task)
+                written.append(file)
+    bad = {*outcome.missing, *outcome.damaged}
+    for file in written:
+        if file.path not in bad:
+            oid = file.pointer.oid
+            project.state.set_base(file.path, Base(version=oid, here=oid, executable=file.executable))
+    project.state.commit()
+
+
+def _checkout(project: Project, file: LfsFile) -> FileCheckout:
+    kind = EXECUTABLE if file.executable else FILE
+    return FileCheckout(
+        workspace=project.workspace,
+        cache=project.cache,
+        path=file.path,
+        target=Entry(kind, file.path, file.pointer.oid, file.pointer.size),
+        here=None,
+        links=project.config.link_methods,
+        durability=project.config.durability,
+    )
 
 
 def _clean_attributes(
