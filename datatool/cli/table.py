@@ -70,7 +70,7 @@ HELP_FLAGS = ("-h", "--help")
 COMMANDS: Mapping[str, Row | Family] = {
     "init": Row("init", "init", "Make the git repository around a directory a project", START),
     "clone": Row("clone", "clone", "Clone a project with git and pull its data", START),
-    "migrate": Row("migrate", "migrate", "Turn a DVC project into one of ours", START),
+    "migrate": Row("migrate", "migrate", "Turn a project of DVC or Git LFS into one of ours", START),
     "remote": Family(
         "Add, list, change, check and copy remotes",
         START,

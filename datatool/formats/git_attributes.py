@@ -111,18 +111,36 @@ def _rules(lines: Iterable[tuple[bytes, _States]], known: set[bytes]) -> list[_R
 
 def _lines(text: bytes) -> Iterable[tuple[bytes, _States]]:
     for line in text.removeprefix(b"\xef\xbb\xbf").split(b"\n"):
-        line = line.strip(b" \t\r")
-        if not line or line.startswith(b"#") or len(line) >= _LINE:
+        found = split_line(line)
+        if found is None:
             continue
-        quoted = _QUOTED.match(line)
-        if quoted is not None:
-            pattern, rest = _unquoted(quoted[1]), line[quoted.end() :]
-        else:
-            pattern, *others = re.split(rb"[ \t\r]+", line, maxsplit=1)
-            rest = others[0] if others else b""
-        states = [_state(word) for word in rest.split()]
+        states = [_state(word) for word in found.words]
         if None not in states:
-            yield pattern, tuple(state for state in states if state is not None)
+            yield found.pattern, tuple(state for state in states if state is not None)
+
+
+class Line(NamedTuple):
+    """One line: its pattern (`[attr]NAME` where it makes a macro), the pattern as it is written, the words behind."""
+
+    pattern: bytes
+    written: bytes
+    words: list[bytes]
+
+
+def split_line(line: bytes) -> Line | None:
+    """The parts of a line; None for one that says nothing, or that git leaves out.
+
+    >>> split_line(b"*.bin filter=lfs -text").words
+    [b'filter=lfs', b'-text']
+    """
+    line = line.strip(b" \t\r")
+    if not line or line.startswith(b"#") or len(line) >= _LINE:
+        return None
+    quoted = _QUOTED.match(line)
+    if quoted is not None:
+        return Line(_unquoted(quoted[1]), quoted[0], line[quoted.end() :].split())
+    pattern, *rest = re.split(rb"[ \t\r]+", line, maxsplit=1)
+    return Line(pattern, pattern, rest[0].split() if rest else [])
 
 
 def _state(word: bytes) -> tuple[bytes, _Value] | None:

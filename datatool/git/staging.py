@@ -18,6 +18,11 @@ PATIENCE = 5.0
 
 _PAUSE = 0.05
 _SHOWN = 20
+_AS_IT_IS = (
+    *("-c", "filter.lfs.clean=", "-c", "filter.lfs.smudge=", "-c", "filter.lfs.process="),
+    *("-c", "filter.lfs.required=false"),
+)
+"""What is staged here are pointers and settings: `data/** filter=lfs` must not make Git LFS keep those."""
 _LITERAL_STDIN = ("--pathspec-from-file=-", "--pathspec-file-nul")
 
 
@@ -41,6 +46,13 @@ def unstage(worktree: Worktree, paths: Collection[bytes], *, patience: float = P
         names = sorted(set(paths))
         arguments = ["--literal-pathspecs", "reset", "--quiet", *_LITERAL_STDIN]
         _write(worktree, arguments, names, "reset --quiet", patience)
+
+
+def forget(worktree: Worktree, paths: Collection[bytes], *, patience: float = PATIENCE) -> None:
+    """Take files out of the index, whatever it holds of them; the work tree is not looked at."""
+    if paths:
+        names = sorted(set(paths))
+        _write(worktree, ["update-index", "--force-remove", "-z", "--stdin"], names, "rm --cached", patience)
 
 
 def rm_cached(worktree: Worktree, paths: Collection[bytes], recursive: bool, *, patience: float = PATIENCE) -> None:
@@ -74,6 +86,12 @@ def restore_from(worktree: Worktree, rev: str, paths: Collection[bytes], *, pati
         raise
 
 
+def not_as_seen(worktree: Worktree) -> set[bytes]:
+    """The files of the index that are not known, by size and times, to be as git last saw them, those that are gone
+    included: only they can have been edited. Hardly any is read, and Git LFS's filters are not run."""
+    return set(ask(worktree, [*_AS_IT_IS, "diff-files", "--name-only", "-z", "--ignore-submodules=all"]).fields())
+
+
 def has_unstaged_edits(worktree: Worktree, path: bytes) -> bool:
     """Whether staging this file would stage more than the index has already: the user's own edits, or a new file."""
     return path in unstaged_edits(worktree, [path])
@@ -84,7 +102,8 @@ def unstaged_edits(worktree: Worktree, paths: Sequence[bytes]) -> set[bytes]:
     if not paths:
         return set()
     options = ["--porcelain=v1", "-z", "--untracked-files=all", "--ignored=matching", "--no-renames"]
-    found = ask(worktree, ["status", *options, "--ignore-submodules=all", "--", *literal_patterns(paths)])
+    status = [*_AS_IT_IS, "status", *options, "--ignore-submodules=all"]
+    found = ask(worktree, [*status, "--", *literal_patterns(paths)])
     wanted = set(paths)
     edited: set[bytes] = set()
     for field in found.fields():
@@ -106,7 +125,7 @@ def _write(worktree: Worktree, arguments: Sequence[str], paths: list[bytes], sho
     given = b"".join(path + b"\0" for path in paths)
     until = time.monotonic() + patience
     while True:
-        result = ask(worktree, arguments, input=given, check=False, reads=False)
+        result = ask(worktree, [*_AS_IT_IS, *arguments], input=given, check=False, reads=False)
         if result.code == 0:
             return
         if not _is_locked(result):

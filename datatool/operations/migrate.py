@@ -1,4 +1,4 @@
-"""Turn a DVC project into ours: pointers, remotes and objects of its cache; one change in git to look at.
+"""Turn a project of DVC or Git LFS into ours: pointers, remotes and local objects; one change in git to look at.
 
 Each artifact is whole or left as it was: first its objects are in our cache, checked by md5, then its pointer is
 written, last DVC's goes. What is there already is not done again, so a run that broke off is simply repeated.
@@ -26,8 +26,11 @@ from datatool.model.paths import named
 from datatool.model.pointer import ArtifactKind, Pointer
 from datatool.operations.failures import Failure, failure_of
 from datatool.operations.init import init
+from datatool.operations.migrate_lfs import LfsDone, foresee_lfs, migrate_lfs
+from datatool.operations.migrate_lfs_plan import plan_lfs
 from datatool.operations.migrate_plan import Plan, Planned, plan_migration, what_stays
 from datatool.operations.migrate_remotes import RemoteSettings, remote_settings, write_remotes
+from datatool.operations.migrated import Migrated
 from datatool.operations.publish import locked, publish, stage_paths
 from datatool.operations.record import Target
 from datatool.operations.trackable import refuse_untrackable
@@ -41,27 +44,14 @@ from datatool.registry.dvc.memory import Md5Memory
 from datatool.registry.dvc.projects import DvcProjects
 from datatool.registry.dvc.reader import DvcReader
 from datatool.registry.dvc.roots import find_dvc_roots
-from datatool.registry.offer import Offer
+from datatool.registry.offer import Offer, Origin
 from datatool.registry.view import View
 from datatool.workspace.pointers import SUFFIX, Artifact, find_artifact
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Migrated:
-    """One artifact that is ours now, or would be: `oid` is None where that takes a real run to know."""
-
-    path: str
-    pointer: str
-    replaces: str
-    kind: ArtifactKind
-    oid: str | None
-    size: int | None
-    files: int | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class MigrateResult:
-    """What is ours now (or would be, with `dry_run`), what could not be and why, and what stays DVC's."""
+    """What is ours now (or would be, with `dry_run`), what could not be and why, and what stays as it was."""
 
     dry_run: bool
     artifacts: tuple[Migrated, ...] = ()
@@ -91,31 +81,32 @@ def migrate(
     jobs: int | None = None,
     progress: Progress = SILENT,
 ) -> MigrateResult:
-    """Make the DVC project around `directory` a project of ours, as far as its data is on this machine.
+    """Make the project of DVC or Git LFS around `directory` one of ours, as far as its data is on this machine.
 
-    With `dry_run` nothing is written. Raises NotFoundError where there is no DVC project, Refused for pointers that
-    git does not have as they are, LocalError where git can't be used.
+    With `dry_run` nothing is written. Raises NotFoundError where there is no such project, Refused for pointers and
+    LFS files that git does not have as they are, LocalError where git can't be used.
     """
     worktree = _worktree(directory)
     view = _index_of(worktree)
     roots = find_dvc_roots(view)
-    if not roots and not _is_project(worktree.top):
-        raise NotFoundError(
-            f"{worktree.top}: no DVC project here: git has no .dvc/config",
-            hint="datatool init makes the git repository here a project",
-        )
     plans = [plan_migration(view, root) for root in roots]
     _refuse_unsaved(worktree, plans)
+    lfs = plan_lfs(worktree, view, progress)
+    if not roots and not lfs and not _is_project(worktree.top):
+        raise NotFoundError(
+            f"{worktree.top}: neither a DVC project nor Git LFS here: git has no .dvc/config and no filter=lfs",
+            hint="datatool init makes the git repository here a project",
+        )
     settings = RemoteSettings()
     for plan in plans:
         more = remote_settings(read_levels(view, plan.root, {}), plan.root)
         settings.project = more.project | settings.project
         settings.local = more.local | settings.local
         settings.skipped += more.skipped
-    if dry_run or not plans:
-        return _result(
-            plans, settings, _Done(artifacts=[_foreseen(item) for p in plans for item in p.artifacts]), dry_run
-        )
+    if dry_run or not (plans or lfs):
+        foreseen = _Done(artifacts=[_foreseen(item) for p in plans for item in p.artifacts])
+        _merge(foreseen, foresee_lfs(lfs, worktree))
+        return _result(plans, settings, foreseen, dry_run)
     before = init(worktree.top, progress=progress)
     done = _Done(staged=set(before.written))
     with open_project(worktree.top, flags={}, environ=environ) as project:
@@ -125,6 +116,8 @@ def migrate(
         for plan in plans:
             if plan.whole and not any(path == item.path for path, _ in _failures(done) for item in plan.artifacts):
                 _remove_serving(project, view, plan, done, progress)
+        if lfs:
+            _merge(done, migrate_lfs(project, lfs, progress))
     return _result(plans, settings, done, dry_run)
 
 
@@ -136,7 +129,9 @@ def _worktree(directory: Path) -> Worktree:
     if isinstance(found, Unsafe):
         raise LocalError(found.reason, hint=f"git config --global --add safe.directory {found.top}")
     if found is None:
-        raise NotFoundError(f"{directory}: no git repository here", hint="run this where the DVC project is")
+        raise NotFoundError(
+            f"{directory}: no git repository here", hint="run this where the project of DVC or Git LFS is"
+        )
     return found
 
 
@@ -187,6 +182,7 @@ def _migrated(item: Planned, kind: ArtifactKind, oid: str | None, size: int | No
         path=os.fsdecode(item.path),
         pointer=os.fsdecode(item.path + SUFFIX),
         replaces=os.fsdecode(item.tracked.pointer),
+        origin=Origin.DVC,
         kind=kind,
         oid=oid,
         size=size,
@@ -197,7 +193,7 @@ def _migrated(item: Planned, kind: ArtifactKind, oid: str | None, size: int | No
 def _result(plans: Sequence[Plan], settings: RemoteSettings, done: _Done, dry_run: bool) -> MigrateResult:
     removed = done.removed
     if dry_run:
-        removed = [item.tracked.pointer for plan in plans for item in plan.artifacts]
+        removed = done.removed + [item.tracked.pointer for plan in plans for item in plan.artifacts]
         removed += [path for plan in plans if plan.whole for path in plan.serving]
     return MigrateResult(
         dry_run=dry_run,
@@ -209,6 +205,13 @@ def _result(plans: Sequence[Plan], settings: RemoteSettings, done: _Done, dry_ru
         removed=tuple(sorted({os.fsdecode(path) for path in removed})),
         staged=tuple(sorted(done.staged)),
     )
+
+
+def _merge(done: _Done, lfs: LfsDone) -> None:
+    done.artifacts += lfs.artifacts
+    done.failed += lfs.failed
+    done.removed += lfs.removed
+    done.staged |= lfs.staged
 
 
 def _failures(done: _Done) -> Iterator[tuple[bytes, DatatoolError]]:

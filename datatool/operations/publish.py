@@ -19,7 +19,7 @@ from datatool.localfs.locks import Lock
 from datatool.model.paths import named
 from datatool.progress import Progress
 from datatool.project.project import Project
-from datatool.workspace.ignore_lines import add_line, escape_name, has_line, remove_line
+from datatool.workspace.ignore_lines import add_lines, escape_name, has_line, remove_line
 from datatool.workspace.pointers import SUFFIX
 
 GITIGNORE = b".gitignore"
@@ -58,6 +58,8 @@ def publish(
     Unsaved is raised for a pointer that somebody else changed since it was read. Gives the paths that were staged.
     """
     to_stage = ignore(project, [path for path, _, _ in pointers])
+    for parent in {os.path.dirname(path) for path, _, _ in pointers}:
+        sweep_temps(Path(os.fsdecode(project.workspace.full(parent))))
     for path, text, old in pointers:
         pointer_path = path + SUFFIX
         full = Path(os.fsdecode(project.workspace.full(pointer_path)))
@@ -70,7 +72,6 @@ def publish(
                 hint=f"look at it, then run datatool add {named(path)} again",
                 path=os.fsdecode(pointer_path),
             )
-        sweep_temps(full.parent)
         write_file(full, text, durability=project.config.durability)
     return stage_paths(project, [path + SUFFIX for path, _, _ in pointers] + to_stage, progress)
 
@@ -98,10 +99,8 @@ def ignore(project: Project, artifacts: Sequence[bytes]) -> list[bytes]:
         full = Path(os.fsdecode(project.workspace.full(path)))
         sweep_temps(full.parent)
         with Lock(_lock_path(project, b"ignore " + path)):
-            old = text = _read(full) or b""
-            for name in names:
-                if not has_line(text, name):
-                    text = add_line(text, name)
+            old = _read(full) or b""
+            text = add_lines(old, names)
             if text != old:
                 write_file(full, text, durability=project.config.durability)
         changed[path] = (text, names)
@@ -163,9 +162,7 @@ def ignored_before_writing(project: Project, artifacts: Sequence[bytes]) -> list
         path = exclude_path(project.worktree)
         with Lock(_lock_path(project, b"exclude")):
             text = _read(path) or b""
-            for artifact in open_ones:
-                text = add_line(text, artifact)
-            write_file(path, text, durability=project.config.durability)
+            write_file(path, add_lines(text, open_ones), durability=project.config.durability)
     return open_ones
 
 

@@ -49,7 +49,7 @@ class LfsHome:
 def find_home(view: View, access: Access) -> LfsHome:
     """Where a commit's objects are; nothing is contacted. Raises UnsafeInput, UsageError."""
     repository = view.repository
-    own = _own_directories(view)
+    own = own_directories(view)
     typed = (access.given or {}).get("url", "")
     if typed:
         if urlsplit(typed).scheme in _WEB:
@@ -163,7 +163,7 @@ def _pairs(out: bytes) -> dict[str, str]:
 # Directories
 
 
-def _own_directories(view: View) -> tuple[Path, ...]:
+def own_directories(view: View) -> tuple[Path, ...]:
     """Where git-lfs keeps objects of a repository on this machine."""
     repository = view.repository
     if repository.local is None:

@@ -56,24 +56,27 @@ class FileCheckout:
     def apply(self, task: Task) -> Outcome:
         """Write it; the caller has asked `current`."""
         outcome = Outcome()
-        entry = self.target
-        assert entry.oid is not None
-        replace = self.workspace.kind(self.path) is not None
-
         with Batch(
             self.workspace.root, durability=self.durability, on_published=self.workspace.remember_published
         ) as batch:
-            methods = [method for method in self.links if method in (LinkMethod.HARDLINK, LinkMethod.SYMLINK)]
-            if methods and entry.kind != EXECUTABLE and entry.oid != EMPTY:
-                source = self.cache.linkable(entry.oid)
-                if source is not None and link(batch, source, self.path, entry.oid, methods, replace=replace):
-                    outcome.written += 1
-                    return outcome
-            for item in self.cache.checked([Wanted(entry.oid, entry.size, self.path)]):
-                if isinstance(item, Absent):
-                    (outcome.damaged if item.damaged else outcome.missing).append(self.path)
-                else:
-                    place(batch, item, self.path, entry, replace, task, read_only=self.read_only)
-                    outcome.written += 1
-                    outcome.bytes_copied += entry.size if entry.size >= 1 << 20 else 0
+            self.put(batch, outcome, task)
         return outcome
+
+    def put(self, batch: Batch, outcome: Outcome, task: Task) -> None:
+        """Write it together with others, as a batch of many costs hardly more than one of a single file."""
+        entry = self.target
+        assert entry.oid is not None
+        replace = self.workspace.kind(self.path) is not None
+        methods = [method for method in self.links if method in (LinkMethod.HARDLINK, LinkMethod.SYMLINK)]
+        if methods and entry.kind != EXECUTABLE and entry.oid != EMPTY:
+            source = self.cache.linkable(entry.oid)
+            if source is not None and link(batch, source, self.path, entry.oid, methods, replace=replace):
+                outcome.written += 1
+                return
+        for item in self.cache.checked([Wanted(entry.oid, entry.size, self.path)]):
+            if isinstance(item, Absent):
+                (outcome.damaged if item.damaged else outcome.missing).append(self.path)
+            else:
+                place(batch, item, self.path, entry, replace, task, read_only=self.read_only)
+                outcome.written += 1
+                outcome.bytes_copied += entry.size if entry.size >= 1 << 20 else 0

@@ -6,6 +6,9 @@ Pure text: everything else in the file, the user's own lines and their order, st
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
+from collections.abc import Iterable
+from itertools import pairwise
 
 _SPECIAL = re.compile(rb"[\\*?\[]")
 _TRAILING = re.compile(rb" +\Z")
@@ -29,19 +32,34 @@ def has_line(text: bytes, name: bytes) -> bool:
 
 
 def add_line(text: bytes, name: bytes) -> bytes:
-    """Add the line for a name, unless it is there: sorted into the last block of such lines, else at the end.
+    """Add the line for a name: see `add_lines`."""
+    return add_lines(text, [name])
+
+
+def add_lines(text: bytes, names: Iterable[bytes]) -> bytes:
+    """Add the lines for names that have none yet: sorted into the last block of such lines, else at the end.
 
     Nothing goes above a line with `!`, which might bring the data back into git's sight.
     """
-    wanted = escape_name(name)
     lines = _lines(text)
-    if wanted in lines:
+    known = set(lines)
+    wanted = [line for line in dict.fromkeys(escape_name(name) for name in names) if line not in known]
+    if not wanted:
         return text
     ending = b"\r\n" if b"\r\n" in text else b"\n"
     kept = _split(text)
     if kept and not kept[-1].endswith(b"\n"):
         kept[-1] += ending
-    kept.insert(_place(lines, wanted), wanted + ending)
+    start, end = _block(lines)
+    in_order = all(one <= two for one, two in pairwise(lines[start:end]))
+    for line in wanted:
+        if in_order:
+            place = bisect_right(lines, line, start, end)
+        else:
+            place = next((at for at in range(start, end) if lines[at] > line), end)
+        lines.insert(place, line)
+        kept.insert(place, line + ending)
+        end += 1
     return b"".join(kept)
 
 
@@ -62,13 +80,13 @@ def _lines(text: bytes) -> list[bytes]:
     return [line.removesuffix(b"\n").removesuffix(b"\r") for line in _split(text)]
 
 
-def _place(lines: list[bytes], wanted: bytes) -> int:
+def _block(lines: list[bytes]) -> tuple[int, int]:
+    """Where the last block of lines for names begins and ends; an empty one at the end where there is none, or a `!`
+    below it."""
     end = len(lines)
     while end and not lines[end - 1].startswith((b"/", b"!")):
         end -= 1
     start = end
     while start and lines[start - 1].startswith(b"/"):
         start -= 1
-    if start == end:  # no block of such lines, or a `!` below it
-        return len(lines)
-    return next((at for at in range(start, end) if lines[at] > wanted), end)
+    return (start, end) if start < end else (len(lines), len(lines))

@@ -12,6 +12,7 @@ from datatool.errors import GitError, NotFoundError, UsageError
 from datatool.git import staging
 from datatool.git.staging import (
     GitBusy,
+    forget,
     has_unstaged_edits,
     restore_from,
     rm_cached,
@@ -49,6 +50,30 @@ def test_files_of_any_name_are_staged_and_unstaged(top: Path) -> None:
     assert status(top) == {b"A  " + path for path in paths} | {b"?? globX.dt"}
     unstage(at(top), paths)
     assert status(top) == {b"?? " + path for path in [*paths, b"globX.dt"]}
+
+
+def test_filters_of_git_lfs_do_not_run_on_what_is_staged(top: Path) -> None:
+    write(top, ".gitattributes", b"data/** filter=lfs\n")
+    for name in ("clean", "smudge", "process"):
+        git(top, "config", f"filter.lfs.{name}", "false")
+    git(top, "config", "filter.lfs.required", "true")
+    write(top, "data/a.dt", b"a pointer\n")
+    stage(at(top), [b"data/a.dt"])
+    assert git(top, "cat-file", "blob", ":data/a.dt") == b"a pointer\n"
+    write(top, "data/a.dt", b"another one\n")
+    assert unstaged_edits(at(top), [b"data/a.dt"]) == {b"data/a.dt"}
+
+
+@posix_names
+def test_files_are_forgotten_whatever_the_index_has_of_them(top: Path) -> None:
+    paths = [write(top, name) for name in HARD_NAMES]
+    commit(top)
+    write(top, "new", b"staged")
+    git(top, "add", "new")
+    write(top, "new", b"edited")
+    forget(at(top), [*paths, b"new", b"never-was"])
+    assert git(top, "ls-files") == b""
+    assert (top / "new").read_bytes() == b"edited"
 
 
 def test_a_file_that_is_gone_is_staged_as_deleted(top: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datatool.workspace.ignore_lines import add_line, escape_name, has_line, remove_line
+from datatool.workspace.ignore_lines import add_line, add_lines, escape_name, has_line, remove_line
 from needs import tool
 from patience import patient
 
@@ -57,6 +57,15 @@ def test_the_users_own_lines_and_their_order_stay() -> None:
 def test_a_line_never_lands_above_one_that_takes_it_back() -> None:
     assert add_line(b"/b\n!/d*\n*.log\n", b"data") == b"/b\n!/d*\n*.log\n/data\n"
     assert add_line(b"!/d*\n/b\n", b"data") == b"!/d*\n/b\n/data\n"
+
+
+@pytest.mark.parametrize("text", [b"", b"*.tmp\n", b"/z\n/b\n", b"/a\n/c\n", b"/a\n!/a\n", b"/a\n*.x\n", b"/a"])
+def test_many_lines_at_once_are_as_one_after_the_other(text: bytes) -> None:
+    names = [b"m", b"a", b"zz", b"0", b"m"]
+    expected = text
+    for name in names:
+        expected = add_line(expected, name)
+    assert add_lines(text, names) == expected
 
 
 def test_adding_twice_changes_nothing_and_windows_line_ends_stay() -> None:

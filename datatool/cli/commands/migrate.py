@@ -1,4 +1,4 @@
-"""`datatool migrate`: turn a DVC project into one of ours."""
+"""`datatool migrate`: turn a project of DVC or Git LFS into one of ours."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from datatool.cli.screen import counted, human_size
 from datatool.cli.session import Session, failure_fields
 from datatool.model.paths import show
 from datatool.operations import migrate as operation
+from datatool.operations.migrated import Migrated
 
 
 @command("datatool migrate --dry-run", "datatool migrate")
@@ -19,11 +20,11 @@ def migrate(
     dry_run: DryRun = False,
     jobs: Jobs = None,
 ) -> int:
-    """Turn a DVC project into one of ours.
+    """Turn a project of DVC or Git LFS into one of ours.
 
-    Data comes from DVC's cache on this machine, nothing is downloaded; it is checked on the way. Pointers, remotes and
-    ignore lines become ours as one staged change: look with `git diff --staged`, then commit. Pipelines are listed and
-    stay DVC's. What can't be taken over is left as it was; running it again goes on.
+    Data comes from DVC's cache and Git LFS's objects on this machine, nothing is downloaded; it is checked on the way.
+    Pointers, remotes and ignore lines become ours as one staged change: look with `git diff --staged`, then commit.
+    Pipelines are listed and stay DVC's. What can't be taken over is left as it was; running it again goes on.
     """
     result = operation.migrate(Path(), dry_run=dry_run, environ=session.environ, jobs=jobs, progress=session.progress)
     document = {
@@ -45,11 +46,12 @@ def migrate(
     )
 
 
-def _fields(item: operation.Migrated) -> dict[str, object]:
+def _fields(item: Migrated) -> dict[str, object]:
     return {
         "path": item.path,
         "pointer": item.pointer,
         "replaces": item.replaces,
+        "from": item.origin.value,
         "kind": item.kind.value,
         "oid": item.oid,
         "size": item.size,

@@ -1,0 +1,25 @@
+"""What became ours of somebody else's project, as `migrate` tells it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from datatool.model.pointer import ArtifactKind
+from datatool.registry.offer import Origin
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Migrated:
+    """One artifact that is ours now, or would be: `oid` is None where that takes a real run to know.
+
+    `origin` is who kept it, `replaces` the file of git's that said so.
+    """
+
+    path: str
+    pointer: str
+    replaces: str
+    origin: Origin
+    kind: ArtifactKind
+    oid: str | None
+    size: int | None
+    files: int | None
