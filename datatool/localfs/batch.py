@@ -346,7 +346,7 @@ class Batch:
     def _error(self, error: OSError, path: bytes, needed: int | None = None) -> Exception:
         if isinstance(error, DatatoolError):
             return error
-        return local_error(error, os.fsdecode(path), needed)
+        return local_error(error, os.fsdecode(path) or self._top, needed)
 
 
 def _give_name(item: _Pending, temp: bytes, target: bytes, fd: int | None, to_fd: int | None) -> bool:

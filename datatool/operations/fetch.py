@@ -126,8 +126,9 @@ def fetch(
     reach = Reach(offline=offline, jobs=jobs)
     for version in from_source:
         source = version.pointer.source
-        asked.append(without_secrets((source.repo or source.url or "") if source is not None else ""))
         results.append(_from_source(project, version, reach, totals, dry_run=dry_run, progress=progress))
+        if results[-1].ok:
+            asked.append(without_secrets((source.repo or source.url or "") if source is not None else ""))
     for item in results:
         if item.stays:
             progress.hint(f"{item.path}: stays on the machine that has it (push: false)")
@@ -223,6 +224,8 @@ def _from_source(
     try:
         restore_import(project, version.path, version.pointer, environ=os.environ, reach=reach, progress=progress)
     except DatatoolError as error:
+        if not error.message.startswith(named(version.path)):
+            error.message = f"{named(version.path)}: {error.message}"
         return Transferred(path=version.name, ok=False, error=failure_of(error))
     totals.objects += version.pointer.files or 1
     totals.bytes += version.pointer.size or 0

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datatool.config.load import Config
-from datatool.errors import UsageError
+from datatool.errors import DatatoolError, UsageError
 from datatool.git.clone import default_directory
 from datatool.localfs.atomic import make_dirs
-from datatool.model.paths import named
+from datatool.model.paths import show_bytes
+from datatool.operations.failures import failure_of
 from datatool.operations.landing import Got, land, nearest_existing, receives
 from datatool.operations.reach import Reach
 from datatool.operations.registries import registry_place, user_cache
@@ -51,7 +52,7 @@ def get(
 
     An existing directory `out` receives them; else it is the new name. Several paths need a directory, which is made.
     Raises PathNotFound, RevisionNotFound, Unsaved (unless `force`), UnsafeInput, RemoteError and its kin; what costs
-    single files only is in `errors`.
+    single files, or one of several paths, is in `errors`.
     """
     if not paths:
         raise UsageError("nothing to get", hint="name files or directories of the registry, or . for everything")
@@ -77,13 +78,18 @@ def get(
         got: list[Got] = []
         with progress.task("getting", bytes=size or None, files=files) as task:
             for item, to in zip(chosen, outs, strict=True):
-                names = named(item.path) or "."
-                with room_for(names, size, "the cache", cache.top):
-                    copied = copy_selection(catalog, item, cache, task)
-                make_dirs(to.parent)
-                with room_for(names, size, "the directory", to.parent):
-                    path = os.fsdecode(item.path) or "."
-                    got.append(land(copied, cache, to, path=path, force=force, environ=environ))
+                path = os.fsdecode(item.path) or "."
+                names = show_bytes(item.path) or "."
+                try:
+                    with room_for(names, size, "the cache", cache.top):
+                        copied = copy_selection(catalog, item, cache, task)
+                    make_dirs(to.parent)
+                    with room_for(names, size, "the directory", to.parent):
+                        got.append(land(copied, cache, to, path=path, force=force, environ=environ))
+                except DatatoolError as error:
+                    if len(chosen) == 1:
+                        raise
+                    got.append(Got(path=path, out=os.fspath(to), errors=(failure_of(error),)))
     return GetResult(
         repo=catalog.view.repository.shown,
         rev=rev,

@@ -11,7 +11,7 @@ from datatool.errors import DatatoolError, Refused, UsageError
 from datatool.git.clone import default_directory
 from datatool.git.clones import is_repository_url
 from datatool.git.transport import refuse_password
-from datatool.model.paths import named
+from datatool.model.paths import named, show_bytes
 from datatool.model.pointer import Pointer
 from datatool.operations.checkout import checkout_selected
 from datatool.operations.imports import (
@@ -82,7 +82,7 @@ def import_(
     pointer = with_source(found, None, source)
     staged = record(project, target, pointer, old, download=download, force=force, progress=progress)
     if chosen.hidden:
-        progress.hint("left out, as they only serve git or datatool: " + ", ".join(map(named, chosen.hidden[:5])))
+        progress.hint("left out, as they only serve git or datatool: " + ", ".join(map(show_bytes, chosen.hidden[:5])))
     added, modified, deleted = counts(project.cache, old.pointer if old is not None else None, pointer)
     return ImportResult(
         artifacts=(

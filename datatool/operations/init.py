@@ -16,7 +16,7 @@ from datatool.localfs.atomic import make_dirs, write_file
 from datatool.model.settings import Durability
 from datatool.progress import SILENT, Progress
 from datatool.project.project import CONFIG, FOLDER, IGNORE, open_project
-from datatool.remote.url import parse_url
+from datatool.remote.url import DIRECTORY, parse_url
 from datatool.workspace.ignore_rules import DEFAULT_IGNORE
 
 README = """\
@@ -59,7 +59,7 @@ def init(directory: Path, *, remote: str | None = None, roles: bool = False, pro
     worktree = git_init(directory) if found is None else found
     root = worktree.top
     if remote is not None:
-        parse_url(remote, root=root)
+        remote = _from_root(remote, root=root, cwd=Path.cwd())
     written: list[str] = []
     config = root / FOLDER / CONFIG
     created = not config.exists()
@@ -82,7 +82,9 @@ def init(directory: Path, *, remote: str | None = None, roles: bool = False, pro
         if project.config.project is None:
             set_value(config, "project", str(uuid.uuid4()))
             written.append(f"{FOLDER}/{CONFIG}")
-        added = remote is not None and _add_remote(project.config.remotes(), config, remote)
+        added = remote is not None and _add_remote(
+            project.config.remotes(), config, remote, has_default=project.config.default_remote is not None
+        )
         if added and f"{FOLDER}/{CONFIG}" not in written:
             written.append(f"{FOLDER}/{CONFIG}")
         staging = project.config.flag("git.stage")
@@ -125,7 +127,7 @@ def _roles(root: Path) -> list[str]:
     return made
 
 
-def _add_remote(remotes: dict[str, dict[str, str]], config: Path, url: str) -> bool:
+def _add_remote(remotes: dict[str, dict[str, str]], config: Path, url: str, *, has_default: bool) -> bool:
     if any(settings.get("url") == url for settings in remotes.values()):
         return False
     name = "default"
@@ -133,8 +135,21 @@ def _add_remote(remotes: dict[str, dict[str, str]], config: Path, url: str) -> b
     while name in remotes:
         name, number = f"default{number}", number + 1
     set_value(config, f"remotes.{name}.url", url)
-    set_value(config, "remote", name)
+    if not has_default:
+        set_value(config, "remote", name)
     return True
+
+
+def _from_root(url: str, *, root: Path, cwd: Path) -> str:
+    """A relative directory as it was typed here, from the project's root, which settings are relative to.
+
+    Raises UsageError for what is no URL.
+    """
+    place = parse_url(url, root=cwd)
+    typed = Path(os.path.expanduser(url))
+    if place.protocol != DIRECTORY or "://" in url or typed.is_absolute():
+        return url
+    return Path(os.path.relpath(place.path, root)).as_posix()
 
 
 def _stage(worktree: Worktree, written: list[str], progress: Progress) -> None:

@@ -57,7 +57,12 @@ def catalog_entries(catalog: Catalog, top: bytes, *, recursive: bool, data_only:
             found[entry.path] = _better(found.get(entry.path), entry)
     if top and not found:
         raise catalog.not_found(top)
-    shown = found.values() if recursive else one_level(found, os.fsdecode(top))
+    if recursive:
+        return tuple(sorted(found.values(), key=lambda entry: entry.path))
+    shown = list(one_level(found, os.fsdecode(top)))
+    itself = found.get(os.fsdecode(top))
+    if itself is not None and itself.problem is not None and itself not in shown:
+        shown.append(itself)  # what is in it can't be told
     return tuple(sorted(shown, key=lambda entry: entry.path))
 
 

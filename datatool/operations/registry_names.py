@@ -30,15 +30,27 @@ class NamedRegistry:
 def add_registry(
     project: Project | None, name: str, url: str, *, cwd: Path, trust: bool = False, user: bool = False
 ) -> NamedRegistry:
-    """Let a name stand for a registry; a relative path is kept as an absolute one. `trust` goes to the user's own
-    configuration, as what a project commits can't speak for its users. Raises UsageError."""
+    """Let a name stand for a registry. A path is of this machine, so it is kept in the user's own configuration, as an
+    absolute one; so is `trust`, as what a project commits can't speak for its users.
+
+    Raises UsageError, also for a name that stands for another registry already; NotFoundError for a path to nothing.
+    """
     if not is_name(name):
         raise UsageError(f"{show(name)}: a name has only ASCII letters, digits, '_', '-' and '.'")
     if not url:
         raise UsageError("the URL is empty", hint="name a directory, or a URL that git understands")
     refuse_password(url)
-    kept = url if is_repository_url(url) else os.path.normpath(cwd / os.path.expanduser(url))
-    own = user or project is None
+    is_path = not is_repository_url(url)
+    kept = os.path.normpath(cwd / os.path.expanduser(url)) if is_path else url
+    if is_path and not os.path.isdir(kept):
+        raise NotFoundError(f"{show(url)}: no such directory", hint="check the path", path=url)
+    for one in list_registries(project, environ=os.environ):
+        if one.name == name and one.url != kept:
+            raise UsageError(
+                f"{show(name)}: stands for {show(one.url)} already",
+                hint=f"datatool registry remove {show(name)}, or choose another name",
+            )
+    own = user or project is None or is_path
     set_value(_path(None if own else project, own), f"registries.{name}.url", kept)
     if trust:
         set_value(_path(None, True), f"registries.{name}.trust", "true")

@@ -98,6 +98,8 @@ def update(
             done.append(one)
             staged += more
         except DatatoolError as error:
+            shown = f"{named(path)}: "
+            error.message = error.message if error.message.startswith(named(path)) else shown + error.message
             failed.append((os.fsdecode(path), failure_of(error)))
     if not check and not dry_run:
         still = [imports[os.fsencode(item.path)] for item in done if not item.changed]
@@ -175,7 +177,8 @@ def _update_one(
     tip = tips[key]
     wanted = replace(source, rev=follow)
     same = tip is not None and artifact.pointer.oid is not None and _is_same(place, source, tip)
-    if same and wanted == source:
+    absent = not look and not dry and project.workspace.kind(artifact.path) is None
+    if same and wanted == source and not absent:
         return _as_it_is(artifact, source), ()
     if look:
         return _as_it_is(artifact, source, available=tip), ()
@@ -187,6 +190,8 @@ def _update_one(
     noted = replace(noted, origin=chosen.origin.value)
     pointer = with_source(found, artifact.pointer, noted)
     if found.oid == artifact.pointer.oid and wanted == source and found.executable == artifact.pointer.executable:
+        if absent:  # it was imported without its data, or that is gone
+            record(project, artifact.path, artifact.pointer, artifact, download=True, force=force, progress=progress)
         return _as_it_is(artifact, source), ()  # the commit is another, and has the same: nothing is new
     text = text_of(pointer, artifact)
     added, modified, deleted = counts(project.cache, artifact.pointer, pointer)

@@ -6,13 +6,14 @@ else takes a word of the user's: `--remote`, `registry add --trust`, or the same
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from datatool.errors import UnsafeInput
+from datatool.errors import RemoteNotFound, UnsafeInput
 from datatool.git.repository import Repository
 from datatool.model.paths import show
 from datatool.model.settings import Durability
@@ -80,6 +81,12 @@ class Access:
         url = parse_url(used.get("url", ""), root=root)
         if self.given is None and not self.own:
             self._require_public(name, used, url)
+        if self.given is None and self.repository.local is None and _is_relative(used.get("url", "")):
+            raise RemoteNotFound(
+                f"{self.repository.shown}: its remote {name} is at {show(used['url'])}, relative to where that "
+                "repository lies, which is not here",
+                hint="--remote PATH or URL says where its data is",
+            )
         return connect(
             used,
             root=root,
@@ -124,9 +131,16 @@ class Access:
         shown = self.repository.shown
         raise UnsafeInput(
             f"{shown}: its remote {name} is at {place}, {why}, which another's repository may not name",
-            hint=f"if you trust it: --remote {place}{more}, or datatool registry add --trust NAME {shown}",
+            hint="--remote PATH or URL says where its data is"
+            if _is_relative(settings["url"])
+            else f"if you trust it: --remote {place}{more}, or datatool registry add --trust NAME {shown}",
             path=url.shown,
         )
+
+
+def _is_relative(url: str) -> bool:
+    """Whether a remote's URL is a relative directory."""
+    return not os.path.isabs(url) and not url.startswith("~") and "://" not in url
 
 
 def host_of(url: str) -> str | None:

@@ -13,7 +13,7 @@ from datatool.cache.local import Cache
 from datatool.errors import PathNotFound, UnsafeInput, UrlNotFound, UsageError
 from datatool.git.repository import TREE_MODE
 from datatool.model.entry import DIRECTORY
-from datatool.model.paths import PathRefused, check_escape, named
+from datatool.model.paths import PathRefused, check_escape, show_bytes
 from datatool.progress import Task
 from datatool.registry.native import SUFFIX
 from datatool.registry.offer import Brought, Locates, Offer, Origin, Reader, Root
@@ -80,7 +80,7 @@ class Catalog:
         if isinstance(reader, Locates):
             return reader.url(offer)
         raise UrlNotFound(
-            f"{named(offer.path)}: is kept by {offer.origin.value}: its bytes have no URL of their own",
+            f"{show_bytes(offer.path)}: is kept by {offer.origin.value}: its bytes have no URL of their own",
             hint="datatool.open and datatool.path read it",
             path=os.fsdecode(offer.path),
         )
@@ -151,13 +151,13 @@ class Catalog:
         shown = self.view.repository.shown
         there = self.view.find([path]).get(path)
         if there is not None and there.mode == TREE_MODE:
-            return PathNotFound(f"{shown}: nothing in {named(path)} can be copied", path=os.fsdecode(path))
-        names = {named(file.path) for file in self.view.files() if not self.hidden(_of(file.path))}
-        names |= {named(root.path) for root in self.roots()}
+            return PathNotFound(f"{shown}: nothing in {show_bytes(path)} can be copied", path=os.fsdecode(path))
+        names = {show_bytes(file.path) for file in self.view.files() if not self.hidden(_of(file.path))}
+        names |= {show_bytes(root.path) for root in self.roots()}
         names |= {name.rpartition("/")[0] for name in names}
-        near = get_close_matches(named(path), sorted(names - {""}), n=1)
+        near = get_close_matches(show_bytes(path), sorted(names - {""}), n=1)
         return PathNotFound(
-            f"{shown}: no file or directory {named(path)} at {self.view.commit[:10]}",
+            f"{shown}: no file or directory {show_bytes(path)} at {self.view.commit[:10]}",
             hint=f"did you mean {near[0]}?" if near else f"datatool list -R {shown} shows what there is",
             path=os.fsdecode(path),
         )
@@ -183,10 +183,10 @@ def _check(path: bytes) -> None:
     try:
         check_escape(path)
     except PathRefused as error:
-        raise UnsafeInput(f"{named(path)}: {error.reason}", path=os.fsdecode(path)) from error
+        raise UnsafeInput(f"{show_bytes(path)}: {error.reason}", path=os.fsdecode(path)) from error
     if len(path) > LENGTH or path.count(b"/") > DEPTH:
         raise UnsafeInput(
-            f"{named(path)[:100]}…: deeper or longer than is taken from another repository", path=os.fsdecode(path)
+            f"{show_bytes(path)[:100]}…: deeper or longer than is taken from another repository", path=os.fsdecode(path)
         )
 
 

@@ -10,7 +10,7 @@ from datatool.cache.local import Cache
 from datatool.errors import DatatoolError, PartlyDone, UnsafeInput
 from datatool.model.entry import DIRECTORY, SYMLINK, Entry
 from datatool.model.oid import ObjectId
-from datatool.model.paths import named
+from datatool.model.paths import show_bytes
 from datatool.progress import Task
 from datatool.registry.catalog import Catalog, Selection
 from datatool.registry.offer import Offer
@@ -53,7 +53,9 @@ def copy_selection(catalog: Catalog, chosen: Selection, cache: Cache, task: Task
 
 
 def _problem(offer: Offer) -> DatatoolError:
-    text = f"{named(offer.path)}: {offer.problem}"
+    shown = f"{show_bytes(offer.path)}: "
+    problem = offer.problem or ""
+    text = problem if problem.startswith(shown) else shown + problem
     if offer.error is None:
         return PartlyDone(text, path=os.fsdecode(offer.path))
     offer.error.message = text
@@ -86,7 +88,7 @@ def _made(
         if failed:
             raise failed[0][1]
         if offer.path not in here:
-            raise UnsafeInput(f"{named(offer.path)}: is a link, not a file", path=os.fsdecode(offer.path))
+            raise UnsafeInput(f"{show_bytes(offer.path)}: is a link, not a file", path=os.fsdecode(offer.path))
         size = sizes.get(offer.path, offer.size or 0)
         return Copied(directory=False, oid=here[offer.path], size=size, files=1, executable=offer.kind == "x")
     return _tree(catalog, chosen, cache, sound, here, sizes, failed)

@@ -24,7 +24,7 @@ from datatool.errors import (
 from datatool.git.credentials import Credentials
 from datatool.model.entry import EXECUTABLE, FILE
 from datatool.model.oid import ObjectId
-from datatool.model.paths import named, show
+from datatool.model.paths import show, show_bytes
 from datatool.progress import Task
 from datatool.registry.access import Access
 from datatool.registry.lfs_files import LfsFile, LfsFiles
@@ -103,7 +103,7 @@ class LfsReader:
         sizes = cache.sizes([oid for oid in wanted if oid not in errors])
         for offer in offers:
             if offer.oid is None:
-                yield offer, PartlyDone(f"{named(offer.path)}: {offer.problem}", path=os.fsdecode(offer.path))
+                yield offer, PartlyDone(f"{show_bytes(offer.path)}: {offer.problem}", path=os.fsdecode(offer.path))
             elif offer.oid in errors:
                 yield offer, errors[offer.oid]
             elif sizes.get(offer.oid, offer.size) != offer.size:
@@ -193,7 +193,7 @@ def _problem(file: LfsFile) -> str | None:
 
 def _absence(want: Wanted, view: View, where: str, *, damaged: bool) -> DatatoolError:
     path = os.fsdecode(want.label)
-    what = f"{named(want.label)}: object {want.oid[:12]}…"
+    what = f"{show_bytes(want.label)}: object {want.oid[:12]}…"
     if damaged:
         return DamageFound(f"{what} is damaged at {where}; nothing wrong was kept", path=path)
     return PartlyDone(
@@ -205,6 +205,7 @@ def _absence(want: Wanted, view: View, where: str, *, damaged: bool) -> Datatool
 
 def _wrong_size(offer: Offer, size: int) -> FormatError:
     return FormatError(
-        f"{named(offer.path)}: its Git LFS pointer says {offer.size} bytes, but the object that it names has {size}",
+        f"{show_bytes(offer.path)}: its Git LFS pointer says {offer.size} bytes, but the object that it names has "
+        f"{size}",
         path=os.fsdecode(offer.path),
     )

@@ -12,7 +12,7 @@ from datatool.cache.local import SMALL
 from datatool.errors import DatatoolError, PartlyDone, RemoteDenied, RemoteError
 from datatool.formats.lfs_batch import OBJECTS_PER_BATCH, LfsRefusal
 from datatool.model.oid import ObjectId
-from datatool.model.paths import named
+from datatool.model.paths import show_bytes
 from datatool.store.objects import Absent, Large, Small, Wanted, Withheld
 from datatool.store.protocol import Advance, NameMissing, WrongBytes
 
@@ -128,7 +128,7 @@ class _Copier:
 
 
 def _what(item: Wanted) -> str:
-    return f"{named(item.label)}: object {item.oid[:12]}…"
+    return f"{show_bytes(item.label)}: object {item.oid[:12]}…"
 
 
 def _refusal(item: Wanted, refusal: LfsRefusal, label: str) -> DatatoolError:

@@ -32,7 +32,7 @@ from datatool.hashing import digest
 from datatool.index.state import State
 from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE
 from datatool.model.oid import ObjectId
-from datatool.model.paths import PathRefused, check_escape, named
+from datatool.model.paths import PathRefused, check_escape, show_bytes
 from datatool.model.pointer import ArtifactKind, Pointer
 from datatool.progress import NOBODY, Task
 from datatool.registry.access import Access
@@ -306,7 +306,7 @@ class NativeReader:
         for name in names_to_ask:
             try:
                 source = self._source(item, name)
-                label = f"its remote {name}"
+                label = f"its remote {name}" if name else "the remote that was named"
                 absent = _absent_after(source, cache, left, task)
             except DatatoolError as error:
                 failed = error
@@ -346,7 +346,7 @@ class NativeReader:
         if not order:
             shown = self._view.repository.shown
             raise RemoteNotFound(
-                f"{shown}: names no remote for {named(item.path)}",
+                f"{shown}: names no remote for {show_bytes(item.path)}",
                 hint="--remote URL says where its data is",
                 path=os.fsdecode(item.path),
             )
@@ -380,7 +380,11 @@ class NativeReader:
             remote = Remote(store, memory_dir=self._memory_dir, project=config.get("project", ""), name=name)
             remote.open()
             if remote.format is None:
-                raise PartlyDone(f"{remote.label}: no datatool remote, or nothing was ever pushed there")
+                raise PartlyDone(
+                    f"{show_bytes(item.path)}: {remote.label} is no datatool remote, or nothing was ever pushed there",
+                    hint="whoever has the data runs datatool push; --remote URL reads it from elsewhere",
+                    path=os.fsdecode(item.path),
+                )
             self._opened[key] = remote, self._access.address(settings, root=root)
         return self._opened[key]
 
@@ -479,7 +483,7 @@ def _absent_after(source: ObjectSource, cache: Cache, wanted: Sequence[Wanted], 
 def _absence(absent: Absent, view: View, where: str) -> DatatoolError:
     want = absent.wanted
     path = os.fsdecode(want.label)
-    what = f"{named(want.label)}: object {want.oid[:12]}…"
+    what = f"{show_bytes(want.label)}: object {want.oid[:12]}…"
     place = where or "any place that is known"
     if absent.refused is not None and not absent.damaged:
         kind = RemoteDenied if isinstance(absent.refused, RemoteDenied) else RemoteError

@@ -13,7 +13,7 @@ from datatool.git.revision import TreeFile
 from datatool.hashing import digest
 from datatool.localfs.temps import scratch_file
 from datatool.model.entry import EXECUTABLE, FILE, SYMLINK
-from datatool.model.paths import named
+from datatool.model.paths import show_bytes
 from datatool.progress import Task
 from datatool.registry.offer import Brought, Offer, Origin, Root
 from datatool.registry.view import View
@@ -106,4 +106,4 @@ def _groups(files: Sequence[tuple[Offer, TreeFile]], sizes: dict[str, int]) -> I
 
 
 def _failed(offer: Offer, error: GitError) -> DatatoolError:
-    return GitError(f"{named(offer.path)}: {error.message}", hint=error.hint, path=os.fsdecode(offer.path))
+    return GitError(f"{show_bytes(offer.path)}: {error.message}", hint=error.hint, path=os.fsdecode(offer.path))

@@ -10,7 +10,7 @@ from datatool.errors import FormatError, UnsafeInput
 from datatool.formats.tree_object import TreeWriter
 from datatool.model.entry import Entry, sort_key
 from datatool.model.oid import ObjectId
-from datatool.model.paths import PathRefused, named
+from datatool.model.paths import PathRefused, show_bytes
 from datatool.model.tree import TreeSummary
 
 
@@ -27,9 +27,9 @@ def save_tree(entries: Iterable[Entry], cache: Cache, *, where: str, path: bytes
         summary = tree.finish()
     except PathRefused as error:
         whole = (path + b"/" if path else b"") + error.path
-        raise UnsafeInput(f"{named(whole)}: {error.reason}", path=os.fsdecode(whole)) from error
+        raise UnsafeInput(f"{show_bytes(whole)}: {error.reason}", path=os.fsdecode(whole)) from error
     except ValueError as error:
-        inside = f" {named(path)}" if path else ""
+        inside = f" {show_bytes(path)}" if path else ""
         raise FormatError(f"{where}:{inside} holds a file that is also a directory: {error}") from error
     cache.keep(pages)
     return summary

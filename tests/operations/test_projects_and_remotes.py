@@ -55,6 +55,17 @@ def test_init_in_a_subdirectory_makes_the_repository_around_it_a_project(tmp_pat
     assert (fresh / ".datatool/config.yaml").exists()
 
 
+def test_init_takes_a_relative_remote_from_where_it_was_typed(tmp_path: Path) -> None:
+    world = World(tmp_path, init=False)
+    (world.root / "sub").mkdir(parents=True)
+    world.git("init", "-q")
+    world.ok("init", "--remote", "../../shelf", cwd=world.root / "sub")
+    assert world.json("config", "get", "remotes.default.url")["value"] == "../shelf"
+    world.ok("init", "--remote", "../other")
+    assert world.json("config", "get", "remotes.default2.url")["value"] == "../other"
+    assert world.json("config", "get", "remote")["value"] == "default", "what is there stays"
+
+
 def test_init_with_roles_makes_a_folder_for_each(tmp_path: Path) -> None:
     world = bare(tmp_path)
     world.ok("init", "--roles")

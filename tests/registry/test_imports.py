@@ -156,7 +156,7 @@ def test_a_failing_update_changes_nothing(registry: World, project: World) -> No
     assert project.run("update").code in (4, 6)
     assert (project.read("songs.dt"), tree(project.root / "songs")) == before
     shutil.rmtree(registry.root)
-    project.fails(3, "update")
+    assert "songs: " in project.fails(3, "update").err, "which import it was"
     assert (project.read("songs.dt"), tree(project.root / "songs")) == before
 
 
@@ -192,6 +192,9 @@ def test_an_import_without_its_data_is_absent_until_it_is_pulled(registry: World
     assert "datatool update src" in project.run("pull", "src").err
     project.ok("update", "src")
     assert project.read("src/train.py") == b"print('train')\n"
+    project.ok("import", registry.root, "model.bin", "--no-download")
+    project.ok("update", "model.bin")
+    assert project.read("model.bin") == b"model one", "an update brings what never came"
 
 
 def test_an_import_never_overwrites_what_differs(registry: World, project: World) -> None:

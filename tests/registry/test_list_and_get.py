@@ -342,3 +342,52 @@ def test_hooks_and_settings_of_a_registry_run_nothing(registry: World, project: 
     project.ok("list", registry.root, "-R")
     project.ok("get", registry.root, ".", "-o", "all")
     assert not mark.exists()
+
+
+def test_get_of_several_paths_goes_on_and_tells_of_each(registry: World, project: World) -> None:
+    registry.write("lost.bin", b"lost everywhere")
+    registry.ok("add", "lost.bin")
+    registry.commit()
+    oid = next(line for line in registry.read("lost.bin.dt").decode().splitlines() if line.startswith("oid"))[-64:]
+    (registry.cache / "objects" / oid[:2] / oid[2:]).unlink()
+    ran = project.fails(4, "get", registry.root, "lost.bin", "model.bin", "src", "-o", "out", "--json")
+    found = {item["path"]: item for item in ran.json["artifacts"]}
+    assert [found[path]["ok"] for path in ("lost.bin", "model.bin", "src")] == [False, True, True]
+    assert tree(project.root / "out").keys() == {"model.bin", "src/train.py"}
+    assert "lost.bin" in project.fails(4, "get", registry.root, "lost.bin", "src", "-o", "out").err
+
+
+def test_a_directory_whose_list_can_not_be_had_is_marked(registry: World, project: World) -> None:
+    shutil.rmtree(registry.cache)
+    shutil.rmtree(registry.remote)
+    for words in (("music/songs",), ("music/songs", "-R"), ("music",), ()):
+        entries = listed(project, registry.root, *words)
+        if "music/songs" in entries and words:
+            assert words[0] == "music" or entries["music/songs"]["problem"]
+    assert listed(project, registry.root, "music/songs")["music/songs"]["problem"]
+
+
+def test_paths_of_a_registry_are_told_from_its_top_wherever_the_user_is(registry: World, project: World) -> None:
+    (project.root / "deep/er").mkdir(parents=True)
+    ran = project.fails(3, "get", registry.root, "music/sogns", cwd=project.root / "deep/er")
+    assert "did you mean music/songs?" in ran.err
+
+
+def test_a_name_is_kept_for_one_registry_and_a_path_stays_on_this_machine(registry: World, project: World) -> None:
+    project.ok("registry", "add", "songs", "../../r/registry")
+    assert str(registry.root) not in (project.root / ".datatool/config.yaml").read_text()
+    assert project.json("registry", "list")["registries"][0]["url"] == str(registry.root)
+    project.ok("registry", "add", "songs", str(registry.root))
+    assert "registry remove songs" in project.fails(2, "registry", "add", "songs", "https://example.org/x").err
+    project.fails(3, "registry", "add", "other", "../nowhere")
+
+
+def test_a_relative_remote_of_a_registry_elsewhere_is_not_looked_for_here(
+    registry: World, project: World, daemon: GitDaemon
+) -> None:
+    registry.ok("remote", "set", "default", "url=../../remote")
+    registry.commit()
+    project.ok("registry", "add", "songs", daemon.url("registry"), "--trust")
+    ran = project.fails(3, "get", "songs", "model.bin")
+    assert "relative to where that repository lies" in ran.err and "--remote" in ran.err
+    project.ok("get", "songs", "model.bin", "--remote", registry.remote)

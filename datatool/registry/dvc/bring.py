@@ -18,7 +18,7 @@ from datatool.cache.writer import CacheWriter
 from datatool.errors import ChangedWhileRead, DamageFound, DatatoolError, NotFoundError, RemoteError, UnsafeInput
 from datatool.formats.dvc_file import Md5
 from datatool.model.oid import ObjectId
-from datatool.model.paths import named
+from datatool.model.paths import show_bytes
 from datatool.progress import Task
 from datatool.registry.dvc.imports import Imports, Other
 from datatool.registry.dvc.md5 import CHUNK, Md5Check, is_content_of
@@ -235,7 +235,7 @@ def _save(writer: CacheWriter, result: Small | Large, offer: Offer) -> None:
         return
     os.lseek(result.fd, 0, os.SEEK_SET)
     if writer.save(result.fd, result.size) != result.oid:
-        raise ChangedWhileRead(f"{named(offer.path)}: changed while it was copied", path=os.fsdecode(offer.path))
+        raise ChangedWhileRead(f"{show_bytes(offer.path)}: changed while it was copied", path=os.fsdecode(offer.path))
 
 
 def _brought_elsewhere(todo: Sequence[tuple[Offer, Other, Offer]], cache: Cache, task: Task) -> list[Brought]:
@@ -276,7 +276,7 @@ def _size_if_right(cache: Cache, oid: ObjectId, md5: Md5) -> int | None:
 
 def _other_content(offer: Offer, md5: Md5) -> DamageFound:
     return DamageFound(
-        f"{named(offer.path)}: the repository it was imported from has other bytes than md5 {md5}",
+        f"{show_bytes(offer.path)}: the repository it was imported from has other bytes than md5 {md5}",
         hint="whoever keeps the project: dvc update, then dvc push",
         path=os.fsdecode(offer.path),
     )

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from datatool.cache.local import Cache
 from datatool.errors import PathNotFound, UnsafeInput
 from datatool.git.clones import local_directory
-from datatool.model.paths import PathRefused, check_escape, named, show
+from datatool.model.paths import PathRefused, check_escape, show, show_bytes
 from datatool.model.urls import without_secrets
 from datatool.progress import Task
 from datatool.registry.access import Access, host_of
@@ -78,7 +78,7 @@ class Imports:
                 check_escape(path)
         except PathRefused as error:
             raise UnsafeInput(
-                f"{named(tracked.pointer)}: it imports {show(source.path)}: {error.reason}",
+                f"{show_bytes(tracked.pointer)}: it imports {show(source.path)}: {error.reason}",
                 path=os.fsdecode(tracked.pointer),
             ) from None
         other = self._other(tracked, path)
@@ -89,7 +89,8 @@ class Imports:
             found[here] = other, offer
         if not found:
             raise PathNotFound(
-                f"{named(tracked.pointer)}: nothing lies at {show(source.path)} in {show(without_secrets(source.url))}",
+                f"{show_bytes(tracked.pointer)}: nothing lies at {show(source.path)} in "
+                f"{show(without_secrets(source.url))}",
                 path=os.fsdecode(tracked.pointer),
             )
         return found
@@ -101,10 +102,10 @@ class Imports:
         link = f"{source.url}@{rev or ''}:{os.fsdecode(path)}"
         shown = show(without_secrets(source.url))
         if link in self._chain:
-            raise UnsafeInput(f"{named(tracked.pointer)}: imports of {shown} go in a circle", path=source.url)
+            raise UnsafeInput(f"{show_bytes(tracked.pointer)}: imports of {shown} go in a circle", path=source.url)
         if len(self._chain) >= DEEPEST:
             raise UnsafeInput(
-                f"{named(tracked.pointer)}: more than {DEEPEST} imports, one from another", path=source.url
+                f"{show_bytes(tracked.pointer)}: more than {DEEPEST} imports, one from another", path=source.url
             )
         base = self._base(tracked, source.url)
         self._require_allowed(tracked, source.url, base)
@@ -141,7 +142,7 @@ class Imports:
         if why is not None:
             shown = self._access.repository.shown
             raise UnsafeInput(
-                f"{named(tracked.pointer)}: imported from {show(without_secrets(url))}, {why}, "
+                f"{show_bytes(tracked.pointer)}: imported from {show(without_secrets(url))}, {why}, "
                 "which another's repository may not name",
                 hint=f"if you trust it: datatool registry add --trust NAME {shown}",
                 path=url,

@@ -17,7 +17,7 @@ from datatool.formats.dvc_listing import LISTING_LIMIT, Listed, check_paths, par
 from datatool.localfs.atomic import make_dirs
 from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE
 from datatool.model.oid import ObjectId
-from datatool.model.paths import named
+from datatool.model.paths import show_bytes
 from datatool.progress import Task
 from datatool.registry.access import Access
 from datatool.registry.dvc.bring import Bringing, Followed, Stored
@@ -125,7 +125,7 @@ class DvcReader:
         if isinstance(offer.handle, Stored):
             return self._store().url(offer.handle.place)
         raise UrlNotFound(
-            f"{named(offer.path)}: was imported from another repository, which has its data",
+            f"{show_bytes(offer.path)}: was imported from another repository, which has its data",
             hint="datatool.open and datatool.path read it",
             path=os.fsdecode(offer.path),
         )
@@ -307,7 +307,7 @@ def _fetched_list(storage: Storage, place: Place) -> tuple[ObjectId, bytes] | Da
         return error
     try:
         if found.size > LISTING_LIMIT:
-            return FormatError(f"{named(place.label)}: the list of the directory is too large")
+            return FormatError(f"{show_bytes(place.label)}: the list of the directory is too large")
         return found.oid, found.read() if isinstance(found, Large) else found.data
     finally:
         found.discard()

@@ -27,7 +27,7 @@ from datatool.formats.dvc_file import Md5
 from datatool.hashing import digest
 from datatool.localfs.atomic import local_error, new_temp, remove_file, write_all
 from datatool.model.oid import ObjectId
-from datatool.model.paths import named, show
+from datatool.model.paths import show, show_bytes
 from datatool.registry.access import Access
 from datatool.registry.dvc.md5 import CHUNK, Md5Check, is_content_of
 from datatool.registry.dvc.settings import DvcSettings
@@ -210,7 +210,7 @@ class Storage:
         path = os.fsdecode(place.label)
         if place.versioned is not None:
             raise UrlNotFound(
-                f"{named(place.label)}: remote {self.label(place.remote)} keeps all its versions under one name",
+                f"{show_bytes(place.label)}: remote {self.label(place.remote)} keeps all its versions under one name",
                 hint="datatool.open and datatool.path read the right one",
                 path=path,
             )
@@ -219,7 +219,7 @@ class Storage:
             store.get(place.md5.name, 0, 1)
         except NameMissing as error:
             raise UrlNotFound(
-                f"{named(place.label)}: md5 {place.md5} is not in remote {self.label(place.remote)}",
+                f"{show_bytes(place.label)}: md5 {place.md5} is not in remote {self.label(place.remote)}",
                 hint="whoever has the data: dvc push; then ask again",
                 path=path,
             ) from error
@@ -272,7 +272,8 @@ class Storage:
         if is_name(place.versioned):
             return _Reading(store, place.versioned)
         raise PartlyDone(
-            f"{named(place.label)}: lies in remote {self.label(place.remote)} under a name that can't be asked for",
+            f"{show_bytes(place.label)}: lies in remote {self.label(place.remote)} under a name that can't be asked "
+            "for",
             path=os.fsdecode(place.label),
         )
 
@@ -286,7 +287,7 @@ class Storage:
 
     def _not_there(self, place: Place, label: str, damaged: list[str]) -> DatatoolError:
         path = os.fsdecode(place.label)
-        what = f"{named(place.label)}: md5 {place.md5}"
+        what = f"{show_bytes(place.label)}: md5 {place.md5}"
         if damaged:
             version = "" if place.versioned is None else " (perhaps another version is there now)"
             return DamageFound(
