@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from archives import unpack
 from datatool.registry.lfs import LfsReader
 from registry.lfs_world import LfsWorld
 from repositories import git
@@ -18,7 +19,7 @@ GOLDEN = Path(__file__).parent / "golden"
 def songs(tmp_path: Path) -> LfsWorld:
     git(tmp_path, "clone", "-q", "--bare", str(GOLDEN / "lfs.bundle"), "songs.git")
     with tarfile.open(GOLDEN / "lfs_objects.tar") as archive:
-        archive.extractall(tmp_path / "songs.git" / "lfs", filter="data")
+        unpack(archive, tmp_path / "songs.git" / "lfs")
     return LfsWorld(top=tmp_path)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from archives import unpack
 from datatool.operations import migrate_lfs
 from registry.lfs_world import oid_of, pointer
 from world import World
@@ -62,7 +63,7 @@ def golden(tmp_path: Path) -> World:
     world = World(tmp_path, name="songs", init=False)
     world.git("clone", "-q", "-b", "main", str(GOLDEN / "lfs.bundle"), str(world.root), cwd=tmp_path)
     with tarfile.open(GOLDEN / "lfs_objects.tar") as archive:
-        archive.extractall(world.git_dir / "lfs", filter="data")
+        unpack(archive, world.git_dir / "lfs")
     return world
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from archives import unpack as unpack_archive
 from datatool.cache.local import Cache
 from datatool.errors import DatatoolError
 from datatool.git.clones import find_repository
@@ -36,7 +37,7 @@ ALL = [(name, rev) for name, revs in EXPECTED.items() for rev in revs]
 def unpack(top: Path) -> Path:
     """All fixtures below `top`: a clone of every project, and the storage of all of them beside."""
     with tarfile.open(FIXTURES / "stores.tar.xz") as archive:
-        archive.extractall(top, filter="data")
+        unpack_archive(archive, top)
     for bundle in sorted(FIXTURES.glob("*.bundle")):
         git(top, "clone", "-q", "-b", "main", str(bundle), bundle.stem)
     return top
