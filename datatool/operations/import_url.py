@@ -12,7 +12,7 @@ from datatool.operations.import_ import ImportResult, record, refuse_place, targ
 from datatool.operations.imports import Imported, counts, text_of, with_source
 from datatool.operations.reach import Reach
 from datatool.operations.storage import name_of
-from datatool.operations.url_imports import bring_whole, noted_url, spot_at, without_data
+from datatool.operations.url_imports import bring_whole, noted_url, refuse_secrets, spot_at, without_data
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
 from datatool.workspace.pointers import SUFFIX
@@ -37,6 +37,7 @@ def import_url(
     recorded.
     """
     spot = spot_at(project, url, cwd=cwd, reach=reach or Reach())
+    refuse_secrets(url, spot)
     found = spot.look()
     target = target_of(project, out, name_of(found, spot.url.shown), cwd)
     old = refuse_place(project, target, out, force=force)

@@ -44,6 +44,8 @@ class ListEntry:
     oid: str | None
     executable: bool
     problem: str | None = None
+    id: str | None = None
+    """What another keeper calls it: `git:` and a blob id, `md5:` and DVC's hash."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -244,6 +246,7 @@ def _tracked(project: Project, commit: str, top: bytes) -> Iterator[ListEntry]:
             size=file.size,
             oid=None,
             executable=bool(file.mode & 0o111) and file.mode != _LINK,
+            id=f"git:{file.blob}",
         )
 
 

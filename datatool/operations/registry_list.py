@@ -92,6 +92,7 @@ def _of_root(root: Root) -> ListEntry:
         oid=prefixed(root.oid) if root.oid is not None else None,
         executable=root.executable,
         problem=root.problem,
+        id=root.ident,
     )
 
 
@@ -107,4 +108,5 @@ def entry_of(offer: Offer) -> ListEntry:
         oid=prefixed(oid) if oid is not None else None,
         executable=offer.kind == EXECUTABLE,
         problem=offer.problem,
+        id=offer.ident,
     )

@@ -50,11 +50,8 @@ def without_data(found: Found) -> Pointer:
     return Pointer(kind=ArtifactKind.DIRECTORY if found.directory else ArtifactKind.FILE, oid=None)
 
 
-def noted_url(project: Project, url: str, spot: Spot, target: bytes, cwd: Path) -> str:
-    """What a pointer says of a URL: as it was typed; a relative path from the pointer's directory.
-
-    Raises UsageError for what must not be written down, Refused for a path that leads to the artifact itself.
-    """
+def refuse_secrets(url: str, spot: Spot) -> None:
+    """Raise UsageError for a URL with what must not be written down; nothing is contacted."""
     secret = secret_in(url)
     if secret is not None:
         raise UsageError(
@@ -62,6 +59,13 @@ def noted_url(project: Project, url: str, spot: Spot, target: bytes, cwd: Path) 
             hint="user, password and token are settings: --set user=… --set password=…; a signed URL is for "
             "datatool get-url, and datatool add keeps what that brings",
         )
+
+
+def noted_url(project: Project, url: str, spot: Spot, target: bytes, cwd: Path) -> str:
+    """What a pointer says of a URL: as it was typed; a relative path from the pointer's directory.
+
+    Raises Refused for a path that leads to the artifact itself.
+    """
     if spot.url.protocol != DIRECTORY:
         return _text(url)
     full = os.path.realpath(os.fsdecode(project.workspace.full(target)))

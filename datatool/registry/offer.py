@@ -41,6 +41,8 @@ class Offer(NamedTuple):
     target: bytes | None = None
     problem: str | None = None
     handle: object = None
+    ident: str | None = None
+    """What its keeper calls the bytes: `git:` and a blob id, `md5:` and a hash."""
     error: DatatoolError | None = None
     """What `problem` says, where it is more than that it is not here."""
 
@@ -58,6 +60,7 @@ class Root:
     oid: ObjectId | None = None
     executable: bool = False
     problem: str | None = None
+    ident: str | None = None
 
 
 Brought = tuple[Offer, ObjectId | DatatoolError]

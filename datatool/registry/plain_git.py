@@ -43,7 +43,7 @@ class GitReader:
         """Every file and link at or below a path; submodules are other repositories."""
         for file in self._view.files(within):
             if file.mode != _SUBMODULE:
-                yield Offer(file.path, _kind(file), Origin.GIT, size=file.size, handle=file)
+                yield Offer(file.path, _kind(file), Origin.GIT, size=file.size, handle=file, ident=f"git:{file.blob}")
 
     def owns(self, offer: Offer) -> bool:
         """Whether an offer came from here."""

@@ -43,6 +43,7 @@ def test_a_list_shows_git_tracked_and_data_files_together(registry: World, proje
     assert everything["music/songs/link"]["kind"] == "symlink"
     assert everything["music/songs/empty"]["kind"] == "directory"
     assert (everything["src/train.py"]["origin"], everything["src/train.py"]["size"]) == ("git", 15)
+    assert everything["src/train.py"]["id"] == "git:" + registry.git("rev-parse", "HEAD:src/train.py")
 
 
 def test_a_list_of_a_directory_is_one_level_deep(registry: World, project: World) -> None:

@@ -102,6 +102,7 @@ def _fields(entry: operation.ListEntry) -> dict[str, object]:
         "oid": entry.oid,
         "executable": entry.executable,
         "problem": entry.problem,
+        "id": entry.id,
     }
 
 
@@ -111,7 +112,7 @@ def _long(entries: Sequence[operation.ListEntry], names: Sequence[str]) -> list[
             "-" if entry.size is None else human_size(entry.size),
             entry.origin,
             "x" if entry.executable else "-",
-            entry.oid.removeprefix("sha256:")[:12] if entry.oid else "-",
+            entry.oid.removeprefix("sha256:")[:12] if entry.oid else (entry.id or "-")[:16],
             name,
         )
         for entry, name in zip(entries, names, strict=True)

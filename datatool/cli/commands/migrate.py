@@ -73,5 +73,5 @@ def _lines(result: operation.MigrateResult) -> Iterator[str]:
         yield f"not taken over: {show(what)}"
     if not result.artifacts and not result.failed:
         yield "nothing to migrate"
-    elif not result.dry_run:
+    elif not result.dry_run and result.artifacts:
         yield "git diff --staged shows the change; git commit makes it, then datatool push sends the data"

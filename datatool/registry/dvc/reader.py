@@ -208,6 +208,7 @@ class DvcReader:
                 size=size if object_ is None else object_.size,
                 oid=None if object_ is None else object_.oid,
                 handle=Stored(owner=self, place=self._place(tracked, path, md5, size), tracked=tracked),
+                ident=f"md5:{md5.digits}",
             )
 
     def _place(self, tracked: Tracked, path: bytes, md5: Md5, size: int | None) -> Place:
