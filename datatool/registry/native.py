@@ -28,8 +28,6 @@ from datatool.formats.config_file import LIMIT, parse_config, split_key
 from datatool.formats.pointer_file import is_pointer, parse_pointer
 from datatool.formats.tree_object import is_root, parse_root, read_tree
 from datatool.git.revision import POINTER_LIMIT, TreeFile
-from datatool.hashing import digest
-from datatool.index.state import State
 from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE
 from datatool.model.oid import ObjectId
 from datatool.model.paths import PathRefused, check_escape, show_bytes
@@ -37,11 +35,12 @@ from datatool.model.pointer import ArtifactKind, Pointer
 from datatool.progress import NOBODY, Task
 from datatool.registry.access import Access
 from datatool.registry.offer import Brought, Offer, Origin, Root
+from datatool.registry.own_cache import open_own_cache
 from datatool.registry.view import View
 from datatool.remote.locate import object_url
 from datatool.remote.session import Remote
 from datatool.remote.source import RemoteSource
-from datatool.store.objects import Absent, Large, ObjectSource, Small, Wanted
+from datatool.store.objects import Absent, ObjectSource, Wanted
 from datatool.store.transfer import transfer
 
 SUFFIX: Final = b".dt"
@@ -95,7 +94,7 @@ class NativeReader:
         self._now = config
         self._sources: dict[tuple[bytes, str], RemoteSource] = {}
         self._opened: dict[tuple[bytes, str], tuple[Remote, str]] = {}
-        self._own = _own_cache(view)
+        self._own = open_own_cache(view)
 
     # What there is
 
@@ -405,66 +404,6 @@ class NativeReader:
             text = self._view.text(_below(top, CONFIG))
             self._configs[top] = {} if text is None else parse_config(text, name=os.fsdecode(_below(top, CONFIG)))
         return self._configs[top]
-
-
-class _OwnCache:
-    """The registry's own cache, on this machine: only read."""
-
-    def __init__(self, cache: Cache) -> None:
-        self._cache = cache
-        self._wrong: set[ObjectId] = set()
-        self._lists: dict[ObjectId, bytes] = {}
-
-    def has_list(self, oid: ObjectId) -> bool:
-        """Whether a list is there, and right."""
-        try:
-            self.load(oid)
-        except KeyError:
-            return False
-        return True
-
-    def load(self, oid: ObjectId) -> bytes:
-        """A list. Raises KeyError."""
-        if oid not in self._lists:
-            for item in self._cache.read([Wanted(oid, 0, b"", True)]) if oid not in self._wrong else ():
-                if isinstance(item, Small) and digest(item.data) == oid:
-                    self._lists[oid] = bytes(item.data)
-                    break
-            else:
-                self._wrong.add(oid)
-                raise KeyError(oid)
-        return self._lists[oid]
-
-    def read(self, wanted: Sequence[Wanted]) -> Iterator[Small | Large | Absent]:
-        wrong = [want for want in wanted if want.oid in self._wrong]
-        yield from (Absent(want) for want in wrong)
-        yield from self._cache.read([want for want in wanted if want.oid not in self._wrong])
-
-    def reject(self, wanted: Wanted) -> None:
-        self._wrong.add(wanted.oid)
-
-
-def _own_cache(view: View) -> _OwnCache | None:
-    if view.repository.local is None:
-        return None
-    common = view.repository.git_dir
-    pointer = common / "commondir"  # a linked work tree's
-    if pointer.is_file():
-        common = (common / pointer.read_text(encoding="utf-8").strip()).resolve()
-    local = common / "datatool"
-    top = local / "cache"
-    try:
-        config = parse_config((local / "config.yaml").read_bytes(), name="config.yaml")
-    except (OSError, FormatError):
-        config = {}
-    if "cache.dir" in config:
-        top = view.repository.local / os.path.expanduser(config["cache.dir"])
-    if not (top / "FORMAT").is_file():
-        return None
-    try:
-        return _OwnCache(Cache(top, State(None)))
-    except FormatError:
-        return None
 
 
 def _moved(source: ObjectSource, cache: Cache, wanted: Sequence[Wanted], task: Task) -> list[Wanted]:
