@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import compileall
+import gc
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -65,6 +66,15 @@ def world(tmp_path: Path) -> World:
     from world import World  # here, because most tests need no command line
 
     return World(tmp_path)
+
+
+@pytest.fixture
+def without_collection() -> Iterator[None]:
+    """No garbage of other tests is finalized in the depth of a recursion, where finalizers fail."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -6,11 +6,9 @@ import contextlib
 import difflib
 import json
 import os
-import signal
 import sys
-import threading
 import traceback
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from datatool.cli.screen import several_lines
 from datatool.cli.table import GLOBAL_OPTIONS
@@ -42,10 +40,6 @@ EXIT_CODES: Mapping[type[BaseException], int] = {
 
 INTERRUPTED = 130
 TERMINATED = 143
-
-
-class Terminated(BaseException):
-    """SIGTERM arrived. Not an `Exception`, like KeyboardInterrupt, so that only clean-up code sees it pass."""
 
 
 def exit_code(error: BaseException) -> int:
@@ -135,21 +129,3 @@ def print_error(error: DatatoolError, code: str | None, *, as_json: bool) -> Non
     with contextlib.suppress(OSError):  # nobody reads stderr: the exit code still tells
         sys.stderr.write(text)
         sys.stderr.flush()
-
-
-@contextlib.contextmanager
-def sigterm_raises() -> Iterator[None]:
-    """Let SIGTERM unwind like Ctrl-C, so that temporary files go; a second one ends the process at once."""
-
-    def terminated(number: int, frame: object) -> None:
-        signal.signal(number, signal.SIG_DFL)
-        raise Terminated
-
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may set handlers; a program that runs us in another has its own
-        return
-    before = signal.signal(signal.SIGTERM, terminated)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

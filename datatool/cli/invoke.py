@@ -11,11 +11,9 @@ from datatool.cli.command import Command
 from datatool.cli.failures import (
     INTERRUPTED,
     TERMINATED,
-    Terminated,
     exit_code,
     nearest,
     print_error,
-    sigterm_raises,
     trace,
     translate,
     wants_json,
@@ -24,6 +22,7 @@ from datatool.cli.parser import Parser, build
 from datatool.cli.session import Session
 from datatool.cli.table import Row
 from datatool.errors import DatatoolError, UsageError
+from datatool.interruption import Terminated, check, noted, raised_by_signals
 
 # typer ≤ 0.25 imports click, later ones carry a copy: the class of parse errors is reached through the one public name
 # that both have.
@@ -44,15 +43,17 @@ def invoke(name: str, row: Row, words: list[str]) -> int:
     sessions: list[Session] = []
     spec: Command | None = None
     try:
-        with sigterm_raises():
+        with raised_by_signals():
             spec = load(row)
-            return _run(name, spec, words, sessions)
-    except KeyboardInterrupt as error:
-        return _stopped(error, "interrupted", INTERRUPTED, words, sessions)
-    except Terminated as error:
-        return _stopped(error, "terminated", TERMINATED, words, sessions)
+            code = _run(name, spec, words, sessions)
+            if code:
+                check()  # what failed may have failed for the interruption
+            return code
+    except (KeyboardInterrupt, Terminated) as error:
+        return _stopped(error, words, sessions)
     except Exception as error:  # noqa: BLE001 — the last stop before the user: beyond it there are only exit codes
-        return _failed(error, spec, words, sessions)
+        signalled = noted()  # an error of the clean-up may have taken the place of the signal's exception
+        return _stopped(signalled, words, sessions) if signalled else _failed(error, spec, words, sessions)
     finally:
         for session in sessions:
             session.close()
@@ -107,7 +108,8 @@ def _failed(error: Exception, spec: Command | None, words: list[str], sessions: 
     return code
 
 
-def _stopped(error: BaseException, how: str, code: int, words: list[str], sessions: list[Session]) -> int:
+def _stopped(error: BaseException, words: list[str], sessions: list[Session]) -> int:
+    how, code = ("terminated", TERMINATED) if isinstance(error, Terminated) else ("interrupted", INTERRUPTED)
     for session in sessions:
         session.close()
     if any(session.verbose > 1 for session in sessions):

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from datatool import errors
-from datatool.cli import failures
 from datatool.cli import main as program
 from datatool.cli.failures import exit_code, nearest, translate
 from datatool.cli.main import main
+from datatool.interruption import Terminated
 from datatool.operations import init as operation
 
 Captured = pytest.CaptureFixture[str]
@@ -118,7 +118,7 @@ def test_what_the_disk_says_is_no_internal_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "name"), [(KeyboardInterrupt(), 130, "interrupted"), (failures.Terminated(), 143, "terminated")]
+    ("error", "code", "name"), [(KeyboardInterrupt(), 130, "interrupted"), (Terminated(), 143, "terminated")]
 )
 def test_interruptions_have_codes_of_their_own(
     error: BaseException, code: int, name: str, monkeypatch: pytest.MonkeyPatch, capsys: Captured
@@ -160,10 +160,52 @@ def test_a_signal_lets_the_command_clean_up(number: signal.Signals, code: int) -
     assert b"hint: run the same command again" in err
 
 
+SWALLOWING = """
+import os, signal, sys
+from datatool.errors import RemoteError
+from datatool.operations import init as operation
+
+class Finalized:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGNUMBER)  # the interpreter drops what a finalizer raises
+        for _ in range(1000):
+            pass
+
+def swallowed(*_, **__):
+    Finalized()
+    raise RemoteError("no answer")
+
+def replaced(*_, **__):
+    try:
+        os.kill(os.getpid(), signal.SIGNUMBER)
+        sum(range(1000))
+    finally:
+        raise RemoteError("no answer")
+
+operation.init = swallowed if sys.argv[1] == "swallowed" else replaced
+from datatool.cli.main import main
+sys.exit(main(["init"]))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize("how", ["swallowed", "replaced"])
+def test_a_signal_that_is_lost_on_its_way_up_still_decides_the_exit_code(
+    number: signal.Signals, code: int, how: str
+) -> None:
+    program = SWALLOWING.replace("SIGNUMBER", number.name)
+    done = subprocess.run([sys.executable, "-c", program, how], capture_output=True, timeout=60)
+    assert done.returncode == code
+    assert b"no answer" not in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 def test_handlers_are_put_back(tmp_path: Path) -> None:
-    before = signal.getsignal(signal.SIGTERM)
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.getsignal(number) for number in numbers]
     assert main(["init", "-q", str(tmp_path)]) == 0
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert [signal.getsignal(number) for number in numbers] == before
 
 
 def test_a_command_may_run_in_any_thread(tmp_path: Path) -> None:

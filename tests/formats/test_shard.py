@@ -224,6 +224,7 @@ def test_the_helper_of_these_tests_spells_shards_right() -> None:
     ],
     ids=lambda change: repr(change[:30]),
 )
+@pytest.mark.usefixtures("without_collection")
 def test_a_header_that_is_not_right_is_refused(change: bytes) -> None:
     with pytest.raises(FormatError):
         Shard(with_header(b'{"v":1,"n":0,"nonce":"%s",%s}' % (NONCE.hex().encode(), change)))

@@ -107,6 +107,7 @@ def test_a_version_that_is_none_is_refused(case: str, version: object) -> None:
 @pytest.mark.parametrize(
     "data", [b"", b"{", b"[]", b"null", b'"x"', b"\xff", b"{}", b"[" * 100_000, b"\xff\xfe{\x00}\x00"]
 )
+@pytest.mark.usefixtures("without_collection")
 def test_what_is_no_json_object_is_refused(case: str, data: bytes) -> None:
     _, decode, _ = CASES[case]
     with pytest.raises(FormatError):

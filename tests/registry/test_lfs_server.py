@@ -235,6 +235,7 @@ def test_no_server_there_is_told_for_every_path(songs: LfsWorld, server: LfsServ
      b'{"objects": [{"oid": "' + b"a" * 64 + b'", "actions": {"download": {"header": {"a": "b\\r\\nc"}}}}]}',
      b"[" * 100_000],
 )  # fmt: skip
+@pytest.mark.usefixtures("without_collection")
 def test_an_answer_that_is_none_is_an_error(songs: LfsWorld, server: LfsServer, answer: bytes) -> None:
     songs.make({"a.bin": b"one"})
     server.plan = lambda asked: (200, {}, answer) if "/info/lfs/" in asked.path else None

@@ -96,9 +96,10 @@ def test_a_killed_upload_goes_on_where_it_was(server: S3Server, source: Path, tm
     heard: list[int] = []
     counting = CountingStore(store)
     counting.put_file(NAME, source, oid_of(source), advance=heard.append)
-    assert sent(server) == counting.bytes_out == SIZE - left.size
+    # A part that was on its way when the process died may be there by now.
+    assert sent(server) == counting.bytes_out <= SIZE - left.size
     assert sum(heard) == SIZE
-    assert sum(count for count in heard if isinstance(count, Spared)) == left.size
+    assert sum(count for count in heard if isinstance(count, Spared)) == SIZE - counting.bytes_out
     assert is_there(store, source, tmp_path / "target")
     assert list(store.leftovers()) == []
 

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 from fsspec.asyn import get_loop
 
+from datatool.interruption import check
+
 T = TypeVar("T")
 
 _LOOK = 1.0
@@ -63,6 +65,7 @@ def result(future: Future[T]) -> T:
     try:
         while not future.done():
             wait((future,), timeout=_LOOK)
+            check()
     except BaseException:
         future.cancel()
         raise

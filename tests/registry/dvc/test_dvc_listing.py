@@ -92,6 +92,7 @@ def test_names_that_mean_nothing_stay_what_they_are(path: str) -> None:
     ],
     ids=lambda data: repr(data[:16]),
 )
+@pytest.mark.usefixtures("without_collection")
 def test_what_is_no_list_is_refused(data: bytes) -> None:
     with pytest.raises(FormatError):
         parse_listing(data, name="songs")
