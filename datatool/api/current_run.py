@@ -1,0 +1,80 @@
+"""The run that this process is in: what `track()` noted as read and as to be written."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from datatool.model.run import RunFile
+
+
+@dataclass(kw_only=True, slots=True)
+class Noted:
+    """What happened in one project during a run. `outputs` are paths from the project's top, recorded when it ends."""
+
+    root: Path
+    inputs: dict[bytes, RunFile] = field(default_factory=dict)
+    outputs: dict[bytes, None] = field(default_factory=dict)
+
+
+class CurrentRun:
+    """Collects, for each project, what a run reads and writes. Any thread may tell it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._noted: dict[Path, Noted] = {}
+
+    def note_input(self, root: Path, file: RunFile) -> None:
+        """A file was read; what was noted of it first holds, as that is what the run saw."""
+        with self._lock:
+            self._of(root).inputs.setdefault(file.path, file)
+
+    def note_output(self, root: Path, path: bytes) -> None:
+        """A file will be there when the run ends."""
+        with self._lock:
+            self._of(root).outputs[path] = None
+
+    def take(self) -> list[Noted]:
+        """All that was noted since the last time."""
+        with self._lock:
+            noted, self._noted = self._noted, {}
+        return list(noted.values())
+
+    def _of(self, root: Path) -> Noted:
+        return self._noted.setdefault(root, Noted(root=root))
+
+
+_entered: ContextVar[CurrentRun | None] = ContextVar("datatool_run", default=None)
+_open: list[CurrentRun] = []
+"""The runs that some thread entered: a worker thread, which no context follows, is in the newest."""
+_process: dict[int, CurrentRun] = {}
+
+
+def process_run() -> CurrentRun:
+    """The run that is this process; a forked child has its own."""
+    return _process.setdefault(os.getpid(), CurrentRun())
+
+
+def current_run() -> CurrentRun:
+    """The run to tell: the innermost block around the caller, else the newest open one, else the process."""
+    entered = _entered.get()
+    if entered is not None:
+        return entered
+    return _open[-1] if _open else process_run()
+
+
+@contextmanager
+def entered(run: CurrentRun) -> Iterator[None]:
+    """Make a run the current one for a block."""
+    token = _entered.set(run)
+    _open.append(run)
+    try:
+        yield
+    finally:
+        _open.remove(run)
+        _entered.reset(token)

@@ -1,0 +1,82 @@
+"""A run: one execution, what it saw and what it made. Written once, never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from datatool.model.oid import ObjectId
+from datatool.model.pointer import ArtifactKind
+
+
+class RunKind(StrEnum):
+    """What was executed."""
+
+    SCRIPT = "script"
+    """A Python program that called `track()`."""
+    NOTEBOOK = "notebook"
+    BLOCK = "block"
+    """The block of a `with datatool.run(...)`."""
+    COMMAND = "command"
+    """`datatool run -- command`."""
+    STAGE = "stage"
+    """A function marked `@stage`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunFile:
+    """An artifact, or a file inside one, as a run read or wrote it. Its path is from the project's top; size in bytes."""
+
+    path: bytes
+    kind: ArtifactKind
+    oid: ObjectId
+    size: int
+    files: int | None = None
+    executable: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunCode:
+    """The code that ran: the commit of the project, a hash of what differed from it (None if nothing did), the script
+    or notebook (from the project's top), and the project's functions and classes that it reaches, each with a hash of
+    its syntax tree."""
+
+    commit: str | None = None
+    diff: str | None = None
+    entry: str | None = None
+    functions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunEnvironment:
+    """Where it ran: the version of Python and those of the packages that were imported."""
+
+    python: str
+    platform: str
+    packages: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunRecord:
+    """One execution. `fingerprint` is the hash of all that determines the outputs; `started` is UTC (ISO 8601, whole
+    seconds), `duration` in seconds; `command` and `directory` (from the project's top) are those of a command.
+    `parameters` and `metrics` are JSON values. `more` keeps what a later version wrote."""
+
+    fingerprint: str
+    project: str
+    kind: RunKind
+    name: str
+    code: RunCode
+    inputs: tuple[RunFile, ...]
+    outputs: tuple[RunFile, ...]
+    parameters: Mapping[str, object]
+    metrics: Mapping[str, object]
+    started: str
+    duration: float
+    host: str
+    user: str
+    environment: RunEnvironment
+    command: tuple[str, ...] | None = None
+    directory: str | None = None
+    more: Mapping[str, object] = field(default_factory=dict)
