@@ -26,7 +26,7 @@ class RunKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunFile:
-    """An artifact, or a file inside one, as a run read or wrote it. The path is from the project's top; size in bytes."""
+    """An artifact, or a file inside one, as a run read or wrote it: path from the project's top, size in bytes."""
 
     path: bytes
     kind: ArtifactKind
