@@ -7,22 +7,9 @@ from pathlib import Path
 
 from datatool.cli.screen import counted
 from datatool.cli.session import Session
-from datatool.cli.summary import artifact_fields, up_to_date
+from datatool.cli.summary import up_to_date
 from datatool.model.paths import show
-from datatool.operations.checkout import CheckedOut, CheckoutResult
-
-
-def checked_out_fields(item: CheckedOut) -> dict[str, object]:
-    """What checkout did to one artifact."""
-    return {
-        **artifact_fields(item.path, item.error),
-        "changed": item.changed,
-        "written": item.written,
-        "deleted": item.deleted,
-        "kept": list(item.kept),
-        "missing": list(item.missing),
-        "saved_to": item.saved_to,
-    }
+from datatool.operations.checkout import CheckoutResult
 
 
 def checkout_lines(session: Session, root: Path, result: CheckoutResult) -> Iterator[str]:

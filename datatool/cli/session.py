@@ -8,12 +8,13 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from datatool.cli.failures import error_fields, exit_code, print_error
+from datatool.cli.failures import exit_code, print_error
 from datatool.cli.output import write_result
 from datatool.cli.reporter import Mode, Reporter
 from datatool.cli.screen import at_terminal, coloured, seen_from, wants_colour
 from datatool.errors import DatatoolError
 from datatool.operations.failures import Failure, worst
+from datatool.operations.result import Result
 
 SCHEMA = 1
 """The version of every JSON document's shape."""
@@ -72,23 +73,24 @@ class Session:
 
     def finish(
         self,
-        document: Mapping[str, object],
+        result: Result | Mapping[str, object],
         lines: Callable[[], Iterable[str]],
         *,
-        failures: Sequence[Failure] = (),
-        finished: bool = False,
         chatter: bool = False,
     ) -> int:
-        """Print the result in the form asked for, then what failed; return the exit code.
+        """Print the result (or a document) in the form asked for, then what failed; return the exit code.
 
         `lines` is only called where text is wanted; `chatter` marks text that `-q` drops, because it only confirms.
-        `finished` says whether anything was done in spite of the failures.
         """
-        error = worst(failures, finished=finished)
+        failures = result.problems if isinstance(result, Result) else ()
+        error = worst(failures, finished=isinstance(result, Result) and result.finished)
         self.progress.close()
         if error and not self.as_json:
             self._explain(failures)
-        code = self.emit(document) if self.as_json else self._print(lines, chatter=chatter and not failures)
+        if self.as_json:
+            code = self.emit(result.to_dict() if isinstance(result, Result) else result)
+        else:
+            code = self._print(lines, chatter=chatter and not failures)
         if not error:
             return code
         if self.as_json:
@@ -123,8 +125,3 @@ class Session:
         if chatter and self.quiet:
             return 0
         return write_result("".join(f"{line}\n" for line in lines()))
-
-
-def failure_fields(failure: Failure | None) -> dict[str, object]:
-    """`{"error": {…}}` for an artifact that failed, `{}` for one that did not."""
-    return {"error": error_fields(failure.error, failure.code)} if failure else {}

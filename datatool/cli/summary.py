@@ -5,14 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from datatool.cli.screen import counted
-from datatool.cli.session import failure_fields
 from datatool.errors import PartlyDone, Refused
 from datatool.operations.failures import Failure
-
-
-def artifact_fields(path: str, error: Failure | None) -> dict[str, object]:
-    """`{"path", "ok", "error"?}`."""
-    return {"path": path, "ok": error is None, **failure_fields(error)}
 
 
 def up_to_date(errors: Sequence[Failure | None]) -> str:

@@ -10,18 +10,6 @@ from datatool.model.paths import show
 from datatool.operations.transfer_result import TransferResult
 
 
-def transfer_fields(result: TransferResult) -> dict[str, object]:
-    """A push's or fetch's figures, without its artifacts."""
-    return {
-        "remote": result.remote,
-        "objects": result.objects,
-        "bytes": result.bytes,
-        "skipped_objects": result.skipped_objects,
-        "requests": result.requests,
-        "dry_run": result.dry_run,
-    }
-
-
 def transfer_lines(result: TransferResult, done: str, would: str) -> Iterator[str]:
     """What was sent or received, and a summary; `done` and `would` are the verb's forms, as `pushed`, `would push`."""
     verb = would if result.dry_run else done

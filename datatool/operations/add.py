@@ -18,6 +18,7 @@ from datatool.operations.publish import locked, publish
 from datatool.operations.record import Labels, Recorded, RecordOptions, Target, record_all
 from datatool.operations.relink import relink
 from datatool.operations.remote_names import no_such_remote
+from datatool.operations.result import Part, Result
 from datatool.operations.targets import nearest, project_path, require_inside
 from datatool.operations.trackable import refuse_untrackable
 from datatool.progress import SILENT, Progress
@@ -26,7 +27,7 @@ from datatool.workspace.pointers import SUFFIX, find_artifact, owner
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Added:
+class Added(Part):
     """One artifact as recorded now; `changed` says whether that is news. Sizes in bytes."""
 
     path: str
@@ -39,7 +40,7 @@ class Added:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AddResult:
+class AddResult(Result):
     """What was added, and the files staged in git."""
 
     artifacts: tuple[Added, ...]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datatool.localfs.atomic import remove_file, sweep_temps
+from datatool.operations.result import Result
 from datatool.project.project import Project
 
 REMADE = ("tmp", "remotes")
@@ -15,7 +16,7 @@ REMADE = ("tmp", "remotes")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class CacheInfo:
+class CacheInfo(Result):
     """Counts, and sizes in bytes; `corrupt` objects were set aside, `temporary` files are left from kills."""
 
     path: str
@@ -28,7 +29,7 @@ class CacheInfo:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class CacheCleaned:
+class CacheCleaned(Result):
     """How many files went, of how many bytes."""
 
     removed: int

@@ -10,6 +10,7 @@ from typing import Final
 
 from datatool.hashing import digest
 from datatool.model.pointer import Pointer
+from datatool.operations.result import Result
 from datatool.operations.targets import select
 from datatool.project.project import Project
 
@@ -18,7 +19,7 @@ _HEAD: Final = b"datatool cache key 1"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class CacheKey:
+class CacheKey(Result):
     """64 hex digits that are equal where the data is, and how many artifacts are in them."""
 
     key: str

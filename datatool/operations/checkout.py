@@ -31,6 +31,7 @@ from datatool.model.settings import LinkMethod
 from datatool.operations.cached import has_list
 from datatool.operations.failures import Failure, failure_of
 from datatool.operations.publish import ignored_before_writing, locked
+from datatool.operations.result import Part, Result, fields_of
 from datatool.operations.space import room_for
 from datatool.operations.targets import Selection, name_of, not_found, project_path, select
 from datatool.progress import SILENT, Progress, Task
@@ -46,7 +47,7 @@ HINT_FROM = 1 << 30
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class CheckedOut:
+class CheckedOut(Part):
     """One artifact. `kept` are paths datatool doesn't know and left; `missing` those whose object the cache lacks;
     `saved_to` where `force` moved unsaved files. Paths are relative to the project's root."""
 
@@ -59,13 +60,27 @@ class CheckedOut:
     saved_to: str | None = None
     error: Failure | None = None
 
+    def to_dict(self) -> dict[str, object]:
+        """As `--json` prints it."""
+        return {"path": self.path, "ok": self.error is None, **fields_of(self, "path")}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class CheckoutResult:
+class CheckoutResult(Result):
     """All artifacts, and the pointers staged in git (with a revision)."""
 
     artifacts: tuple[CheckedOut, ...]
     staged: tuple[str, ...] = ()
+
+    @property
+    def problems(self) -> tuple[Failure, ...]:
+        """What failed while the rest went on."""
+        return tuple(item.error for item in self.artifacts if item.error)
+
+    @property
+    def finished(self) -> bool:
+        """Whether anything was done in spite of the problems."""
+        return any(item.changed and not item.error for item in self.artifacts)
 
 
 def checkout(

@@ -10,18 +10,30 @@ from pathlib import Path
 from datatool.errors import DatatoolError, ProjectNotFound, RemoteNotFound, UsageError
 from datatool.git.clone import clone as git_clone
 from datatool.git.clone import default_directory
+from datatool.operations.failures import Failure
 from datatool.operations.pull import PullResult
 from datatool.operations.pull import pull as pull_data
+from datatool.operations.result import Result
 from datatool.progress import SILENT, Progress
 from datatool.project.project import open_project
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class CloneResult:
+class CloneResult(Result):
     """Where the clone is, and what was pulled (None without a project in it, without a remote, or if not wanted)."""
 
     root: str
     pull: PullResult | None
+
+    @property
+    def problems(self) -> tuple[Failure, ...]:
+        """What failed while the rest went on."""
+        return self.pull.problems if self.pull is not None else ()
+
+    @property
+    def finished(self) -> bool:
+        """Whether anything was done in spite of the problems."""
+        return self.pull is not None and self.pull.finished
 
 
 def clone(

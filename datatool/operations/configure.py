@@ -11,13 +11,14 @@ from datatool.config.keys import Scope, names
 from datatool.config.load import Config, load_config
 from datatool.model.urls import without_secrets
 from datatool.operations.remote_names import no_such_remote
+from datatool.operations.result import Part, Result, fields_of
 from datatool.project.project import Project
 
 _HIDDEN = "…"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ConfigChange:
+class ConfigChange(Result):
     """A setting that was changed (removed: `value` is None; `…` stands for a secret), in which scope and file;
     `changed`: false for one that was not set there."""
 
@@ -27,9 +28,13 @@ class ConfigChange:
     path: str
     changed: bool = True
 
+    def to_dict(self) -> dict[str, object]:
+        """As `--json` prints it."""
+        return fields_of(self, "changed")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ConfigItem:
+class ConfigItem(Part):
     """A setting in force, and where it comes from."""
 
     key: str
@@ -38,7 +43,7 @@ class ConfigItem:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ConfigValue:
+class ConfigValue(Result):
     """The value of a setting, as it may be shown; `hidden` where that is not all of it."""
 
     value: str

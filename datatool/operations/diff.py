@@ -17,6 +17,7 @@ from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, Entry
 from datatool.model.oid import ObjectId, prefixed
 from datatool.model.paths import named
 from datatool.model.pointer import ArtifactKind, Pointer
+from datatool.operations.result import Part, Result
 from datatool.operations.targets import all_artifacts, name_of, nearest, not_found, project_path, require_inside
 from datatool.project.project import Project
 from datatool.workspace.compare import against
@@ -38,7 +39,7 @@ class ChangeKind(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Change:
+class Change(Part):
     """One file that differs. Paths are relative to the project's root, sizes in bytes, ids `sha256:…`; `new_oid` is
     None for a file in the workspace that was not hashed, because its size alone shows that it changed."""
 
@@ -52,7 +53,7 @@ class Change:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class DiffResult:
+class DiffResult(Result):
     """`old` and `new` name the two sides: full commit ids, `""` before the first commit, or `workspace`."""
 
     old: str

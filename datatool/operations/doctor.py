@@ -12,11 +12,13 @@ from importlib import metadata
 from pathlib import Path
 
 from datatool import __version__
-from datatool.errors import DatatoolError, FormatError, ProjectNotFound
+from datatool.errors import DatatoolError, FormatError, LocalError, ProjectNotFound
 from datatool.git.command import run_git
 from datatool.localfs.links import hardlinks_safe, reflinks_work, symlinks_work
 from datatool.localfs.mounts import on_own_disk
+from datatool.operations.failures import Failure, failure_of
 from datatool.operations.remote_access import connect_to
+from datatool.operations.result import Part, Result
 from datatool.operations.targets import all_artifacts
 from datatool.project.project import Project, open_project
 
@@ -27,7 +29,7 @@ _PACKAGES = ("typer", "rich", "pygit2", "fsspec", "s3fs", "sshfs", "ruamel.yaml"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Check:
+class Check(Part):
     """One thing looked at: `status` is `ok`, `warning` or `failed`."""
 
     name: str
@@ -37,12 +39,21 @@ class Check:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class DoctorReport:
+class DoctorReport(Result):
     """All checks; `ok` unless one failed."""
 
     checks: tuple[Check, ...]
     ok: bool
     versions: dict[str, str]
+
+    @property
+    def problems(self) -> tuple[Failure, ...]:
+        """The checks that failed."""
+        return tuple(
+            failure_of(LocalError(f"{check.name}: {check.detail}", hint=check.hint))
+            for check in self.checks
+            if check.status == FAILED
+        )
 
 
 def doctor(directory: Path, environ: Mapping[str, str], *, offline: bool = False) -> DoctorReport:

@@ -17,13 +17,14 @@ from datatool.model.oid import ObjectId
 from datatool.model.paths import named
 from datatool.model.settings import LinkMethod
 from datatool.operations.publish import locked
+from datatool.operations.result import Part, Result
 from datatool.operations.targets import Selection, select
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Edited:
+class Edited(Part):
     """One artifact, or path inside it; `unlinked` files are copies of their own now."""
 
     path: str
@@ -31,7 +32,7 @@ class Edited:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class EditResult:
+class EditResult(Result):
     """What was made writable."""
 
     artifacts: tuple[Edited, ...]

@@ -12,10 +12,11 @@ from datatool.errors import DatatoolError, UsageError
 from datatool.git.clone import default_directory
 from datatool.localfs.atomic import make_dirs
 from datatool.model.paths import show_bytes
-from datatool.operations.failures import failure_of
+from datatool.operations.failures import Failure, failure_of
 from datatool.operations.landing import Got, land, nearest_existing, receives
 from datatool.operations.reach import Reach
 from datatool.operations.registries import registry_place, user_cache
+from datatool.operations.result import Result
 from datatool.operations.space import room_for
 from datatool.progress import SILENT, Progress
 from datatool.registry.catalog import Selection, registry_path
@@ -24,7 +25,7 @@ from datatool.registry.open import open_registry
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class GetResult:
+class GetResult(Result):
     """What was downloaded, from which commit of which repository; `left_out` are git-tracked files that only serve
     datatool or git."""
 
@@ -33,6 +34,16 @@ class GetResult:
     commit: str
     artifacts: tuple[Got, ...]
     left_out: tuple[str, ...]
+
+    @property
+    def problems(self) -> tuple[Failure, ...]:
+        """What failed while the rest went on."""
+        return tuple(failure for item in self.artifacts for failure in item.errors)
+
+    @property
+    def finished(self) -> bool:
+        """Whether anything was done in spite of the problems."""
+        return any(item.written or not item.errors for item in self.artifacts)
 
 
 def get(

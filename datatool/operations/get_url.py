@@ -10,22 +10,38 @@ from pathlib import Path
 from datatool.config.load import Config
 from datatool.config.places import user_cache_dir
 from datatool.localfs.atomic import make_dirs
+from datatool.operations.failures import Failure
 from datatool.operations.landing import Got, land, nearest_existing, receives
 from datatool.operations.reach import Reach
 from datatool.operations.registries import user_cache
+from datatool.operations.result import Result
 from datatool.operations.space import room_for
 from datatool.operations.storage import bring_found, name_of, open_spot
 from datatool.progress import SILENT, Progress
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class GetUrlResult:
+class GetUrlResult(Result):
     """What was downloaded. `url` is without secrets; `skipped` is what is neither file, link nor directory."""
 
     url: str
     etag: str | None
     got: Got
     skipped: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, object]:
+        """As `--json` prints it."""
+        return {"url": self.url, "etag": self.etag, "artifacts": [self.got.to_dict()], "skipped": list(self.skipped)}
+
+    @property
+    def problems(self) -> tuple[Failure, ...]:
+        """What failed while the rest went on."""
+        return self.got.errors
+
+    @property
+    def finished(self) -> bool:
+        """Whether anything was done in spite of the problems."""
+        return bool(self.got.written) or not self.got.errors
 
 
 def get_url(

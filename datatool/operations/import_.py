@@ -27,6 +27,7 @@ from datatool.operations.publish import ignore, locked, publish, unignore
 from datatool.operations.reach import Reach
 from datatool.operations.record import Target
 from datatool.operations.registries import registry_place
+from datatool.operations.result import Result
 from datatool.operations.targets import Selection, project_path
 from datatool.operations.trackable import refuse_untrackable
 from datatool.progress import SILENT, Progress
@@ -37,7 +38,7 @@ from datatool.workspace.pointers import SUFFIX, Artifact, find_artifact, owner
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ImportResult:
+class ImportResult(Result):
     """What was imported or updated, and the files staged in git."""
 
     artifacts: tuple[Imported, ...]

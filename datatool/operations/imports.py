@@ -15,6 +15,7 @@ from datatool.model.entry import Entry
 from datatool.model.pointer import ArtifactKind, Pointer, Source
 from datatool.operations.reach import Reach
 from datatool.operations.registries import registry_place
+from datatool.operations.result import Part, fields_of
 from datatool.operations.space import room_for
 from datatool.progress import Progress
 from datatool.project.project import Project
@@ -24,9 +25,12 @@ from datatool.registry.offer import Origin
 from datatool.registry.open import Place
 from datatool.workspace.pointers import Artifact
 
+_SOURCE = ("repo", "path", "rev", "commit", "origin", "url", "etag")
+"""What is told of a pointer's source."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Imported:
+class Imported(Part):
     """One import as it stands now. The counts are of files that came, changed or went with this; `available` is the
     commit that an update would go to, where one was only looked for."""
 
@@ -38,6 +42,16 @@ class Imported:
     modified: int = 0
     deleted: int = 0
     available: str | None = None
+
+    def to_dict(self) -> dict[str, object]:
+        """As `--json` prints it."""
+        source = {name: getattr(self.source, name) for name in _SOURCE}
+        return {
+            "path": self.path,
+            "pointer": self.pointer,
+            "source": source,
+            **fields_of(self, "path", "pointer", "source"),
+        }
 
 
 def place_of(project: Project, artifact: bytes, source: Source, *, environ: Mapping[str, str], reach: Reach) -> Place:

@@ -14,6 +14,7 @@ from datatool.git.worktree import Unsafe, Worktree, discover
 from datatool.git.worktree import init as git_init
 from datatool.localfs.atomic import make_dirs, write_file
 from datatool.model.settings import Durability
+from datatool.operations.result import Result
 from datatool.progress import SILENT, Progress
 from datatool.project.project import CONFIG, FOLDER, IGNORE, open_project
 from datatool.remote.url import DIRECTORY, parse_url
@@ -32,7 +33,7 @@ _DURABILITY = Durability.BATCH
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class InitResult:
+class InitResult(Result):
     """`created` is false when it was a project already; `written` are the files made or changed."""
 
     root: str

@@ -17,6 +17,7 @@ from datatool.localfs.links import modes_bind
 from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, Entry
 from datatool.model.paths import named
 from datatool.operations.failures import Failure, failure_of
+from datatool.operations.result import Part, fields_of, plain
 from datatool.progress import NOBODY
 from datatool.registry.copying import Copied
 from datatool.workspace.checkout import Checkout
@@ -26,7 +27,7 @@ from datatool.workspace.present import Workspace
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Got:
+class Got(Part):
     """One thing that was brought, by its own path or URL, and where it lies now (absolute). `written` files were new or
     different; sizes in bytes; `saved_to` is where `force` moved what was in the way."""
 
@@ -38,6 +39,19 @@ class Got:
     written: int = 0
     saved_to: str | None = None
     errors: tuple[Failure, ...] = ()
+
+    def to_dict(self) -> dict[str, object]:
+        """As `--json` prints it."""
+        first = {"error": plain(self.errors[0])} if self.errors else {}
+        failed = [{"path": failure.path, "error": plain(failure)} for failure in self.errors]
+        return {
+            "path": self.path,
+            "ok": not self.errors,
+            **first,
+            "kind": "directory" if self.directory else "file",
+            **fields_of(self, "path", "directory", "errors"),
+            "failed": failed,
+        }
 
 
 def receives(out: str | None, cwd: Path) -> bool:

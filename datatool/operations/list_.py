@@ -21,6 +21,7 @@ from datatool.model.oid import prefixed
 from datatool.model.pointer import ArtifactKind, Pointer
 from datatool.operations.cached import has_list
 from datatool.operations.fetch import fetch_lists
+from datatool.operations.result import Part, Result
 from datatool.operations.targets import all_artifacts, not_found, project_path
 from datatool.operations.versions import Version
 from datatool.project.project import Project
@@ -33,7 +34,7 @@ _SUBMODULE = 0o160000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ListEntry:
+class ListEntry(Part):
     """One path, relative to the repository. `size` is in bytes; `oid` is `sha256:…`, for data only; `problem` says why
     a directory's content can't be told."""
 
@@ -49,7 +50,7 @@ class ListEntry:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ListResult:
+class ListResult(Result):
     """The entries, by path."""
 
     entries: tuple[ListEntry, ...]

@@ -33,6 +33,7 @@ from datatool.operations.migrate_remotes import RemoteSettings, remote_settings,
 from datatool.operations.migrated import Migrated
 from datatool.operations.publish import locked, publish, stage_paths
 from datatool.operations.record import Target
+from datatool.operations.result import Result, fields_of, plain
 from datatool.operations.trackable import refuse_untrackable
 from datatool.progress import SILENT, Progress
 from datatool.project.project import IGNORE, Project, find_root, open_project
@@ -50,7 +51,7 @@ from datatool.workspace.pointers import SUFFIX, Artifact, find_artifact
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class MigrateResult:
+class MigrateResult(Result):
     """What is ours now (or would be, with `dry_run`), what could not be and why, and what stays as it was."""
 
     dry_run: bool
@@ -61,6 +62,24 @@ class MigrateResult:
     skipped: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     staged: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, object]:
+        """As `--json` prints it."""
+        return {
+            **fields_of(self),
+            "failed": [{"path": path, "error": plain(failure)} for path, failure in self.failed],
+            "stays": [{"path": path, "reason": reason} for path, reason in self.stays],
+        }
+
+    @property
+    def problems(self) -> tuple[Failure, ...]:
+        """What failed while the rest went on."""
+        return tuple(failure for _, failure in self.failed)
+
+    @property
+    def finished(self) -> bool:
+        """Whether anything was done in spite of the problems."""
+        return bool(self.artifacts)
 
 
 @dataclass(slots=True)

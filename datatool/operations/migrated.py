@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from datatool.model.pointer import ArtifactKind
+from datatool.operations.result import Part, fields_of
 from datatool.registry.offer import Origin
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Migrated:
+class Migrated(Part):
     """One artifact that is ours now, or would be: `oid` is None where that takes a real run to know.
 
     `origin` is who kept it, `replaces` the file of git's that said so.
@@ -23,3 +24,7 @@ class Migrated:
     oid: str | None
     size: int | None
     files: int | None
+
+    def to_dict(self) -> dict[str, object]:
+        """As `--json` prints it."""
+        return {"from": str(self.origin), **fields_of(self, "origin")}

@@ -13,6 +13,7 @@ from datatool.localfs.atomic import move as move_file
 from datatool.localfs.safe_paths import check_parents
 from datatool.model.paths import PathRefused, check_escape, named, show_bytes
 from datatool.operations.publish import ignore, locked, stage_paths, unignore
+from datatool.operations.result import Result
 from datatool.operations.targets import not_found, pointer_paths, project_path
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
@@ -20,7 +21,7 @@ from datatool.workspace.pointers import SUFFIX, find_artifact, owner, read_point
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class MoveResult:
+class MoveResult(Result):
     """Where an artifact was and is, with its pointer, and what was staged in git."""
 
     source: str

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from datatool.errors import LocalError, PartlyDone
 from datatool.operations.checkout import CheckoutResult, checkout
+from datatool.operations.failures import Failure
 from datatool.operations.fetch import fetch
+from datatool.operations.result import Result, fields_of
 from datatool.operations.scope import Scope
 from datatool.operations.transfer_result import Transferred, TransferResult
 from datatool.progress import SILENT, Progress
@@ -17,7 +20,7 @@ __all__ = ["PullResult", "pull"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PullResult:
+class PullResult(Result):
     """What was fetched, and what was checked out (None for a dry run)."""
 
     transfer: TransferResult
@@ -34,6 +37,36 @@ class PullResult:
             elif before is None:
                 merged[item.path] = Transferred(path=item.path, ok=True)
         return tuple(merged[path] for path in sorted(merged))
+
+    def to_dict(self) -> dict[str, object]:
+        """As `--json` prints it."""
+        checkout = self.checkout
+        return {
+            **fields_of(self.transfer),
+            "artifacts": [item.to_dict() for item in self.artifacts],
+            "checkout": [item.to_dict() for item in checkout.artifacts] if checkout is not None else None,
+        }
+
+    @property
+    def problems(self) -> tuple[Failure, ...]:
+        """What failed while the rest went on."""
+        return tuple(item.error for item in self.artifacts if item.error)
+
+    @property
+    def finished(self) -> bool:
+        """Whether an artifact is finished that was not before: what was only fetched still waits for its checkout."""
+        if self.checkout is None:
+            return self.transfer.objects > 0 and any(item.ok for item in self.artifacts)
+        # Files of a directory that lacks others are here, and stay.
+        if any(
+            item.changed and (not item.error or isinstance(item.error.error, PartlyDone))
+            for item in self.checkout.artifacts
+        ):
+            return True
+        # Refused, or not there at all: then what was fetched on the way is no progress that anybody asked for.
+        return self.transfer.objects > 0 and any(
+            item.error is not None and isinstance(item.error.error, LocalError) for item in self.artifacts
+        )
 
 
 def pull(

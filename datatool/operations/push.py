@@ -18,7 +18,7 @@ from datatool.operations.remote_access import Connection, connect_to, named_in_h
 from datatool.operations.remote_names import remote_name, write_names
 from datatool.operations.scope import Scope
 from datatool.operations.targets import name_of
-from datatool.operations.transfer_result import Totals, Transferred, TransferResult
+from datatool.operations.transfer_result import Sent, Totals, Transferred
 from datatool.operations.versions import Version, versions
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
@@ -27,7 +27,7 @@ from datatool.remote.push import PushResult, PushRoot
 from datatool.remote.push import push as push_to
 from datatool.store.objects import Absent, Wanted
 
-__all__ = ["TransferResult", "Transferred", "push"]
+__all__ = ["Sent", "Transferred", "push"]
 
 
 def push(
@@ -43,7 +43,7 @@ def push(
     jobs: int | None = None,
     offline: bool = False,
     progress: Progress = SILENT,
-) -> TransferResult:
+) -> Sent:
     """Send what the remote lacks of the work tree's versions, and of commits that the branch's upstream lacks.
 
     `verify` looks at what is really there and restores what is gone, `force` compares every object although the
@@ -84,7 +84,7 @@ def push(
         if connection is not None:
             totals.requests += connection.store.requests
             totals.bytes += connection.store.bytes_out
-    return TransferResult(
+    return Sent(
         remote=", ".join(sorted(reached or groups)) or default or project.config.default_remote or "",
         artifacts=one_per_path(results),
         objects=totals.objects,

@@ -15,11 +15,12 @@ from datatool.git.clones import is_repository_url
 from datatool.git.transport import refuse_password
 from datatool.model.paths import show
 from datatool.operations.reach import settings_here
+from datatool.operations.result import Result
 from datatool.project.project import Project
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class NamedRegistry:
+class NamedRegistry(Result):
     """A name, the URL or path that it stands for, and whether the user trusts what is there."""
 
     name: str

@@ -14,6 +14,7 @@ from datatool.operations.failures import Failure, failure_of
 from datatool.operations.push import wanted_by
 from datatool.operations.remote_access import Connection, connect_to, named_in_hints, not_readable
 from datatool.operations.remote_names import remote_name
+from datatool.operations.result import Result, fields_of
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
 from datatool.remote.damage import report_damage
@@ -31,7 +32,7 @@ _KINDS = ("tree", "file", "run")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RemoteCopy:
+class RemoteCopy(Result):
     """What was copied: `versions` are roots (files, directories, run records) that `target` now lists; `failures` name
     those that could not be copied whole. Figures as for a push, requests of both remotes together."""
 
@@ -44,6 +45,20 @@ class RemoteCopy:
     requests: int
     failures: tuple[Failure, ...]
     dry_run: bool = False
+
+    def to_dict(self) -> dict[str, object]:
+        """As `--json` prints it."""
+        return {"from": self.source, "to": self.target, **fields_of(self, "source", "target", "failures")}
+
+    @property
+    def problems(self) -> tuple[Failure, ...]:
+        """What failed while the rest went on."""
+        return self.failures
+
+    @property
+    def finished(self) -> bool:
+        """Whether anything was done in spite of the problems."""
+        return self.objects > 0
 
 
 def copy_remote(

@@ -10,10 +10,12 @@ from pathlib import Path
 
 from datatool.config.edit import scope_path, set_values
 from datatool.config.keys import KEYS, Scope, is_name, lookup, names
-from datatool.errors import Refused, RemoteNotFound, UsageError
+from datatool.errors import Refused, RemoteError, RemoteNotFound, UsageError
 from datatool.model.urls import without_secrets
+from datatool.operations.failures import Failure, failure_of
 from datatool.operations.remote_access import connect_to, named_in_hints
 from datatool.operations.remote_names import remote_name
+from datatool.operations.result import Part, Result, fields_of
 from datatool.operations.targets import select
 from datatool.project.project import Project
 from datatool.remote.check import CheckStep, check
@@ -29,7 +31,7 @@ _DAY = 86_400.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RemoteResult:
+class RemoteResult(Result):
     """A remote after a change, and the configuration files that were written."""
 
     name: str
@@ -41,9 +43,13 @@ class RemoteResult:
     others: tuple[str, ...] = ()
     """After a removal, the remotes that are left."""
 
+    def to_dict(self) -> dict[str, object]:
+        """As `--json` prints it."""
+        return fields_of(self, "pointers", "others")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RemoteInfo:
+class RemoteInfo(Part):
     """A configured remote; a secret among its settings is shown as `…`."""
 
     name: str
@@ -53,7 +59,7 @@ class RemoteInfo:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RemoteCheck:
+class RemoteCheck(Result):
     """What a remote was seen to do, and what its kind of store can do."""
 
     name: str
@@ -64,6 +70,24 @@ class RemoteCheck:
     """Uploads that were begun and not finished."""
     discarded: int = 0
     """How many of them, a day old or more, were deleted."""
+
+    def to_dict(self) -> dict[str, object]:
+        """As `--json` prints it."""
+        return {
+            **fields_of(self, "steps", "leftovers"),
+            "ok": not self.problems,
+            "steps": [{"name": step.name, "ok": step.ok, "detail": step.detail} for step in self.steps],
+            "leftovers": [{"name": item.name, "bytes": item.size, "time": item.time} for item in self.leftovers],
+        }
+
+    @property
+    def problems(self) -> tuple[Failure, ...]:
+        """What the remote can't do."""
+        return tuple(
+            failure_of(RemoteError(f"{self.name}: {step.name} failed: {step.detail}", path=self.url))
+            for step in self.steps
+            if not step.ok
+        )
 
 
 def add_remote(

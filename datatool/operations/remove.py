@@ -14,6 +14,7 @@ from datatool.localfs.safe_paths import check_parents
 from datatool.model.entry import DIRECTORY
 from datatool.model.paths import named
 from datatool.operations.publish import locked, stage_paths, unignore
+from datatool.operations.result import Part, Result
 from datatool.operations.targets import Selection, not_found, project_path, select
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
@@ -21,7 +22,7 @@ from datatool.workspace.compare import State, compare
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Removed:
+class Removed(Part):
     """One artifact that is tracked no longer."""
 
     path: str
@@ -30,7 +31,7 @@ class Removed:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RemoveResult:
+class RemoveResult(Result):
     """What was removed, and what was staged in git."""
 
     artifacts: tuple[Removed, ...]

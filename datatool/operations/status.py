@@ -16,6 +16,7 @@ from datatool.operations.cached import is_cached
 from datatool.operations.failures import Failure, failure_of
 from datatool.operations.publish import not_ignored_by_project
 from datatool.operations.remote_names import no_such_remote
+from datatool.operations.result import Part, Result, fields_of
 from datatool.operations.targets import Selection, chosen_from, name_of, select
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
@@ -28,7 +29,7 @@ __all__ = ["ArtifactStatus", "Changes", "State", "StatusResult", "status"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Changes:
+class Changes(Part):
     """Paths that differ from what datatool last wrote, relative to the project's root; always complete."""
 
     added: tuple[str, ...] = ()
@@ -40,7 +41,7 @@ class Changes:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ArtifactStatus:
+class ArtifactStatus(Part):
     """One artifact. `remote` is None unless the remote was asked; `pushed` is when this version was last known to be
     there (ISO 8601), from memory; `error` says why its state can't be told."""
 
@@ -61,14 +62,23 @@ class ArtifactStatus:
     available: str | None = None
     """The commit that an update of this import would go to, where its source was asked and has news."""
 
+    def to_dict(self) -> dict[str, object]:
+        """As `--json` prints it."""
+        return fields_of(self, "moved")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class StatusResult:
+class StatusResult(Result):
     """All of them; `clean` when every one is. `notes` are things the user may want to mend."""
 
     artifacts: tuple[ArtifactStatus, ...]
     clean: bool
     notes: tuple[str, ...]
+
+    @property
+    def problems(self) -> tuple[Failure, ...]:
+        """What failed while the rest went on."""
+        return tuple(item.error for item in self.artifacts if item.error)
 
 
 def status(

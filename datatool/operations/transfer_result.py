@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from datatool.operations.failures import Failure
+from datatool.operations.result import Part, Result, fields_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Transferred:
+class Transferred(Part):
     """One artifact; `error` says why it is not (wholly) there. It may also stay on the machine that has it
     (`push: false`), which is no error."""
 
@@ -17,9 +18,13 @@ class Transferred:
     error: Failure | None = None
     stays: bool = False
 
+    def to_dict(self) -> dict[str, object]:
+        """As `--json` prints it."""
+        return fields_of(self, "stays")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TransferResult:
+class TransferResult(Result):
     """`objects` were sent or received, in `bytes` over the store interface; `skipped_objects` were there already;
     `requests` counts store operations of either direction."""
 
@@ -30,6 +35,26 @@ class TransferResult:
     skipped_objects: int
     requests: int
     dry_run: bool = False
+
+    @property
+    def problems(self) -> tuple[Failure, ...]:
+        """What failed while the rest went on."""
+        return tuple(item.error for item in self.artifacts if item.error)
+
+    @property
+    def finished(self) -> bool:
+        """Whether an artifact came that was not here."""
+        return self.objects > 0 and any(item.ok for item in self.artifacts)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sent(TransferResult):
+    """What push did: each object that was sent stays there."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether anything was sent."""
+        return self.objects > 0
 
 
 @dataclass(slots=True)

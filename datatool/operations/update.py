@@ -19,6 +19,7 @@ from datatool.operations.import_ import record
 from datatool.operations.imports import Imported, bring_version, counts, place_of, text_of, with_source
 from datatool.operations.publish import stage_paths
 from datatool.operations.reach import Reach
+from datatool.operations.result import Result, fields_of, plain
 from datatool.operations.targets import name_of, select
 from datatool.operations.update_url import update_from_url
 from datatool.progress import SILENT, Progress
@@ -33,12 +34,27 @@ _SIMPLE = (Origin.DATATOOL, Origin.GIT, Origin.LFS)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class UpdateResult:
+class UpdateResult(Result):
     """Every import that was meant, those that failed by path, and the files staged in git."""
 
     artifacts: tuple[Imported, ...]
     failed: tuple[tuple[str, Failure], ...]
     staged: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, object]:
+        """As `--json` prints it."""
+        failed = [{"path": path, "error": plain(failure)} for path, failure in self.failed]
+        return {**fields_of(self), "failed": failed}
+
+    @property
+    def problems(self) -> tuple[Failure, ...]:
+        """What failed while the rest went on."""
+        return tuple(failure for _, failure in self.failed)
+
+    @property
+    def finished(self) -> bool:
+        """Whether anything was done in spite of the problems."""
+        return any(item.changed for item in self.artifacts)
 
 
 def update(

@@ -59,21 +59,6 @@ def add(
             progress=session.progress,
         )
         root = project.root
-    document = {
-        "artifacts": [
-            {
-                "path": item.path,
-                "pointer": item.pointer,
-                "kind": item.kind,
-                "oid": item.oid,
-                "size": item.size,
-                "files": item.files,
-                "changed": item.changed,
-            }
-            for item in result.artifacts
-        ],
-        "staged": list(result.staged),
-    }
 
     def lines() -> list[str]:
         said = []
@@ -87,4 +72,4 @@ def add(
             said.append(f"staged in git: {', '.join(session.see(root, path) for path in result.staged)}")
         return said
 
-    return session.finish(document, lines, chatter=True)
+    return session.finish(result, lines, chatter=True)

@@ -17,15 +17,6 @@ def info(session: Session) -> int:
     """Show what the cache holds."""
     with open_project(None, flags=session.flags, environ=session.environ) as project:
         result = operation.cache_info(project)
-    document = {
-        "path": result.path,
-        "objects": result.objects,
-        "packs": result.packs,
-        "bytes": result.bytes,
-        "loose_bytes": result.loose_bytes,
-        "corrupt": result.corrupt,
-        "temporary": result.temporary,
-    }
 
     def lines() -> list[str]:
         rows = [
@@ -40,7 +31,7 @@ def info(session: Session) -> int:
             rows.append(("temporary", f"{counted(result.temporary, 'file')} (datatool cache clean removes them)"))
         return aligned(rows)
 
-    return session.finish(document, lines)
+    return session.finish(result, lines)
 
 
 @command("datatool cache dir", 'du -sh "$(datatool cache dir)"')
@@ -60,7 +51,7 @@ def key(session: Session, paths: OptionalTargets = None) -> int:
     """
     with open_project(None, flags=session.flags, environ=session.environ) as project:
         result = cache_key(project, paths or (), cwd=session.cwd)
-    return session.finish({"key": result.key, "artifacts": result.artifacts}, lambda: [result.key])
+    return session.finish(result, lambda: [result.key])
 
 
 @command("datatool cache clean")
@@ -69,7 +60,5 @@ def clean(session: Session) -> int:
     with open_project(None, flags=session.flags, environ=session.environ) as project:
         result = operation.cache_clean(project)
     return session.finish(
-        {"removed": result.removed, "bytes": result.bytes},
-        lambda: [f"removed {counted(result.removed, 'file')}, {human_size(result.bytes)}"],
-        chatter=True,
+        result, lambda: [f"removed {counted(result.removed, 'file')}, {human_size(result.bytes)}"], chatter=True
     )

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from datatool.cli.checkouts import checked_out_fields, checkout_lines
+from datatool.cli.checkouts import checkout_lines
 from datatool.cli.command import command
 from datatool.cli.options import OptionalTargets, Revision
 from datatool.cli.session import Session
@@ -37,12 +37,4 @@ def checkout(
             project, paths or (), cwd=session.cwd, rev=rev, force=force, relink=relink, progress=session.progress
         )
         root = project.root
-    failures = [item.error for item in result.artifacts if item.error]
-
-    return session.finish(
-        {"artifacts": [checked_out_fields(item) for item in result.artifacts], "staged": list(result.staged)},
-        lambda: checkout_lines(session, root, result),
-        failures=failures,
-        finished=any(item.changed and not item.error for item in result.artifacts),
-        chatter=True,
-    )
+    return session.finish(result, lambda: checkout_lines(session, root, result), chatter=True)

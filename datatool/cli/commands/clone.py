@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from datatool.cli.command import command
-from datatool.cli.commands.pull import made_progress, pull_fields, pull_lines
+from datatool.cli.commands.pull import pull_lines
 from datatool.cli.options import Jobs
 from datatool.cli.session import Session
 from datatool.model.paths import show
@@ -44,10 +44,4 @@ def clone(
         if result.pull:
             yield from pull_lines(session, Path(result.root), result.pull)
 
-    return session.finish(
-        {"root": result.root, "pull": pull_fields(result.pull) if result.pull else None},
-        lines,
-        failures=[item.error for item in result.pull.artifacts if item.error] if result.pull else [],
-        finished=result.pull is not None and made_progress(result.pull),
-        chatter=True,
-    )
+    return session.finish(result, lines, chatter=True)

@@ -115,7 +115,5 @@ def _scope(project: bool, local: bool, user: bool) -> str | None:
 def _finish(session: Session, change: operation.ConfigChange) -> int:
     done = "set in" if change.value is not None else "removed from" if change.changed else "is not set in"
     return session.finish(
-        {"key": change.key, "value": change.value, "scope": change.scope, "path": change.path},
-        lambda: [f"{show(change.key)} {done} {show(change.path)} ({change.scope})"],
-        chatter=True,
+        change, lambda: [f"{show(change.key)} {done} {show(change.path)} ({change.scope})"], chatter=True
     )

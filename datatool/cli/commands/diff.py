@@ -40,23 +40,7 @@ def diff(
     with open_project(None, flags=session.flags, environ=session.environ) as project:
         result = operation.diff(project, words or (), session.words_after_dashes, session.cwd)
         root = project.root
-    document = {
-        "old": result.old,
-        "new": result.new,
-        "changes": [
-            {
-                "path": item.path,
-                "kind": item.kind,
-                "old_path": item.old_path,
-                "old_size": item.old_size,
-                "new_size": item.new_size,
-                "old_oid": item.old_oid,
-                "new_oid": item.new_oid,
-            }
-            for item in result.changes
-        ],
-    }
-    code = session.finish(document, lambda: _lines(session, root, result))
+    code = session.finish(result, lambda: _lines(session, root, result))
     return code or (DIFFERENT if exit_code and result.changes else 0)
 
 

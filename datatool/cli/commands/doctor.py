@@ -7,10 +7,8 @@ from collections.abc import Iterator
 from datatool.cli.command import command
 from datatool.cli.screen import aligned
 from datatool.cli.session import Session
-from datatool.errors import LocalError
 from datatool.model.paths import show
 from datatool.operations import doctor as operation
-from datatool.operations.failures import failure_of
 
 _COLOURS = {"ok": "green", "warning": "yellow", "failed": "red"}
 
@@ -22,7 +20,6 @@ def doctor(session: Session) -> int:
     Exits with 0 unless a check fails; warnings do not count. What it prints holds no credentials.
     """
     result = operation.doctor(session.cwd, session.environ, offline=session.offline)
-    failed = [check for check in result.checks if check.status == "failed"]
 
     def lines() -> Iterator[str]:
         rows = [(str(check.status), check.name, show(check.detail)) for check in result.checks]
@@ -34,15 +31,4 @@ def doctor(session: Session) -> int:
         yield ""
         yield from aligned((name, show(version)) for name, version in result.versions.items())
 
-    return session.finish(
-        {
-            "ok": result.ok,
-            "checks": [
-                {"name": check.name, "status": check.status, "detail": check.detail, "hint": check.hint}
-                for check in result.checks
-            ],
-            "versions": dict(result.versions),
-        },
-        lines,
-        failures=[failure_of(LocalError(f"{check.name}: {check.detail}", hint=check.hint)) for check in failed],
-    )
+    return session.finish(result, lines)

@@ -21,7 +21,7 @@ def edit(session: Session, paths: Targets) -> int:
         result = operation.edit(project, paths, cwd=session.cwd, progress=session.progress)
         root = project.root
     return session.finish(
-        {"artifacts": [{"path": item.path, "unlinked": item.unlinked} for item in result.artifacts]},
+        result,
         lambda: (
             f"{session.see(root, item.path)}: {counted(item.unlinked, 'file')} made writable"
             for item in result.artifacts

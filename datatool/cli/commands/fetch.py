@@ -19,8 +19,7 @@ from datatool.cli.options import (
     scope_of,
 )
 from datatool.cli.session import Session
-from datatool.cli.summary import artifact_fields
-from datatool.cli.transfers import transfer_fields, transfer_lines
+from datatool.cli.transfers import transfer_lines
 from datatool.operations import fetch as operation
 from datatool.operations.open_project import open_project
 
@@ -57,10 +56,4 @@ def fetch(
             offline=session.offline,
             progress=session.progress,
         )
-    return session.finish(
-        {**transfer_fields(result), "artifacts": [artifact_fields(item.path, item.error) for item in result.artifacts]},
-        lambda: transfer_lines(result, "fetched", "would fetch"),
-        failures=[item.error for item in result.artifacts if item.error],
-        finished=result.objects > 0 and any(item.ok for item in result.artifacts),
-        chatter=True,
-    )
+    return session.finish(result, lambda: transfer_lines(result, "fetched", "would fetch"), chatter=True)

@@ -11,8 +11,7 @@ import typer
 from datatool.cli.command import command
 from datatool.cli.options import Jobs, RemoteSettings, RemoteUrl, SourceRevision
 from datatool.cli.screen import counted, human_size
-from datatool.cli.session import Session, failure_fields
-from datatool.cli.summary import artifact_fields
+from datatool.cli.session import Session
 from datatool.model.paths import show
 from datatool.operations import get as operation
 from datatool.operations.landing import Got
@@ -70,37 +69,9 @@ def get(
     def lines() -> Iterator[str]:
         yield from map(got_line, result.artifacts)
 
-    failures = [failure for item in result.artifacts for failure in item.errors]
-    document = {
-        "repo": result.repo,
-        "rev": result.rev,
-        "commit": result.commit,
-        "artifacts": [got_fields(item) for item in result.artifacts],
-        "left_out": list(result.left_out),
-    }
-    return session.finish(
-        document,
-        lines,
-        failures=failures,
-        finished=any(item.written or not item.errors for item in result.artifacts),
-        chatter=True,
-    )
+    return session.finish(result, lines, chatter=True)
 
 
 def got_line(item: Got) -> str:
     """What was brought, for a person."""
     return f"{show(item.path)} → {show(item.out)}  {counted(item.files, 'file')}, {human_size(item.size)}"
-
-
-def got_fields(item: Got) -> dict[str, object]:
-    """What was brought, as JSON."""
-    return {
-        **artifact_fields(item.path, item.errors[0] if item.errors else None),
-        "out": item.out,
-        "kind": "directory" if item.directory else "file",
-        "size": item.size,
-        "files": item.files,
-        "written": item.written,
-        "saved_to": item.saved_to,
-        "failed": [{"path": failure.path, **failure_fields(failure)} for failure in item.errors],
-    }

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from datatool.cli.command import command
-from datatool.cli.commands.get import got_fields, got_line
+from datatool.cli.commands.get import got_line
 from datatool.cli.options import Jobs, Url, UrlSettings
 from datatool.cli.session import Session
 from datatool.model.paths import show
@@ -59,10 +59,4 @@ def get_url(
     if result.skipped:
         some = ", ".join(map(show, result.skipped[:5])) + (", …" if len(result.skipped) > 5 else "")
         session.progress.warn(f"left out, as they are neither files, links nor directories: {some}")
-    return session.finish(
-        {"url": result.url, "etag": result.etag, "artifacts": [got_fields(got)], "skipped": list(result.skipped)},
-        lambda: [got_line(got)],
-        failures=got.errors,
-        finished=bool(got.written) or not got.errors,
-        chatter=True,
-    )
+    return session.finish(result, lambda: [got_line(got)], chatter=True)

@@ -13,7 +13,6 @@ from datatool.cli.options import Jobs, RemoteSettings, RemoteUrl, SourceRevision
 from datatool.cli.session import Session
 from datatool.model.paths import show
 from datatool.operations import import_ as operation
-from datatool.operations.imports import Imported
 from datatool.operations.open_project import open_project
 from datatool.operations.reach import Reach
 
@@ -64,31 +63,4 @@ def import_(
             what = "without its data" if no_download else f"{item.added:,} new"
             yield f"imported {session.see(root, item.path)} from {where}  {what}"
 
-    return session.finish(
-        {"artifacts": [imported_fields(item) for item in result.artifacts], "staged": list(result.staged)},
-        lines,
-        chatter=True,
-    )
-
-
-def imported_fields(item: Imported) -> dict[str, object]:
-    """An import as JSON."""
-    source = item.source
-    return {
-        "path": item.path,
-        "pointer": item.pointer,
-        "source": {
-            "repo": source.repo,
-            "path": source.path,
-            "rev": source.rev,
-            "commit": source.commit,
-            "origin": source.origin,
-            "url": source.url,
-            "etag": source.etag,
-        },
-        "changed": item.changed,
-        "added": item.added,
-        "modified": item.modified,
-        "deleted": item.deleted,
-        "available": item.available,
-    }
+    return session.finish(result, lines, chatter=True)

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from datatool.cli.command import command
-from datatool.cli.commands.import_ import imported_fields
 from datatool.cli.options import Jobs, Url, UrlSettings
 from datatool.cli.session import Session
 from datatool.model.paths import show
@@ -58,8 +57,4 @@ def import_url(
             what = "without its data" if no_download else f"{item.added:,} new"
             yield f"imported {session.see(root, item.path)} from {show(item.source.url or '')}  {what}"
 
-    return session.finish(
-        {"artifacts": [imported_fields(item) for item in result.artifacts], "staged": list(result.staged)},
-        lines,
-        chatter=True,
-    )
+    return session.finish(result, lines, chatter=True)

@@ -31,14 +31,6 @@ def init(
     again is safe. Nothing is committed: look with `git status`, then commit.
     """
     result = operation.init(Path(directory), remote=remote, roles=roles, progress=session.progress)
-    document = {
-        "root": result.root,
-        "created": result.created,
-        "git_initialised": result.git_initialised,
-        "project": result.project,
-        "written": list(result.written),
-        "remote": result.remote,
-    }
 
     def lines() -> list[str]:
         said = [f"made a git repository in {show(result.root)}"] if result.git_initialised else []
@@ -46,4 +38,4 @@ def init(
         said.append(f"{show(result.root)} is a datatool project" + ("" if result.created else " already"))
         return said
 
-    return session.finish(document, lines, chatter=True)
+    return session.finish(result, lines, chatter=True)

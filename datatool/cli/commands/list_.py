@@ -89,21 +89,7 @@ def list_(
             return _tree(names)
         return iter(_long(result.entries, names)) if long else iter(names)
 
-    entries = [_fields(entry) for entry in result.entries] if session.as_json else []
-    return session.finish({"entries": entries}, lines)
-
-
-def _fields(entry: operation.ListEntry) -> dict[str, object]:
-    return {
-        "path": entry.path,
-        "kind": entry.kind,
-        "origin": entry.origin,
-        "size": entry.size,
-        "oid": entry.oid,
-        "executable": entry.executable,
-        "problem": entry.problem,
-        "id": entry.id,
-    }
+    return session.finish(result, lines)
 
 
 def _long(entries: Sequence[operation.ListEntry], names: Sequence[str]) -> list[str]:

@@ -8,10 +8,9 @@ from pathlib import Path
 from datatool.cli.command import command
 from datatool.cli.options import DryRun, Jobs
 from datatool.cli.screen import counted, human_size
-from datatool.cli.session import Session, failure_fields
+from datatool.cli.session import Session
 from datatool.model.paths import show
 from datatool.operations import migrate as operation
-from datatool.operations.migrated import Migrated
 
 
 @command("datatool migrate --dry-run", "datatool migrate")
@@ -27,36 +26,7 @@ def migrate(
     Pipelines are listed and stay DVC's. What can't be taken over is left as it was; running it again goes on.
     """
     result = operation.migrate(Path(), dry_run=dry_run, environ=session.environ, jobs=jobs, progress=session.progress)
-    document = {
-        "dry_run": result.dry_run,
-        "artifacts": [_fields(item) for item in result.artifacts],
-        "failed": [{"path": path, **failure_fields(error)} for path, error in result.failed],
-        "stays": [{"path": path, "reason": reason} for path, reason in result.stays],
-        "remotes": list(result.remotes),
-        "skipped": list(result.skipped),
-        "removed": list(result.removed),
-        "staged": list(result.staged),
-    }
-    return session.finish(
-        document,
-        lambda: _lines(result),
-        failures=[error for _, error in result.failed],
-        finished=bool(result.artifacts),
-        chatter=True,
-    )
-
-
-def _fields(item: Migrated) -> dict[str, object]:
-    return {
-        "path": item.path,
-        "pointer": item.pointer,
-        "replaces": item.replaces,
-        "from": item.origin.value,
-        "kind": item.kind.value,
-        "oid": item.oid,
-        "size": item.size,
-        "files": item.files,
-    }
+    return session.finish(result, lambda: _lines(result), chatter=True)
 
 
 def _lines(result: operation.MigrateResult) -> Iterator[str]:

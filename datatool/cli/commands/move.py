@@ -26,12 +26,7 @@ def move(
         result = operation.move(project, source, target, cwd=session.cwd)
         root = project.root
     return session.finish(
-        {
-            "source": result.source,
-            "target": result.target,
-            "pointer": result.pointer,
-            "staged": list(result.staged),
-        },
+        result,
         lambda: [f"moved  {session.see(root, result.source)} → {session.see(root, result.target)}"],
         chatter=True,
     )

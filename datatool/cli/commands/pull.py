@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from datatool.cli.checkouts import checked_out_fields, checkout_lines
+from datatool.cli.checkouts import checkout_lines
 from datatool.cli.command import command
 from datatool.cli.options import (
     AllBranches,
@@ -22,9 +22,8 @@ from datatool.cli.options import (
     scope_of,
 )
 from datatool.cli.session import Session
-from datatool.cli.summary import artifact_fields, up_to_date
-from datatool.cli.transfers import transfer_fields, transfer_lines
-from datatool.errors import LocalError, PartlyDone
+from datatool.cli.summary import up_to_date
+from datatool.cli.transfers import transfer_lines
 from datatool.operations import pull as operation
 from datatool.operations.open_project import open_project
 
@@ -61,23 +60,7 @@ def pull(
             progress=session.progress,
         )
         root = project.root
-    return session.finish(
-        pull_fields(result),
-        lambda: pull_lines(session, root, result),
-        failures=[item.error for item in result.artifacts if item.error],
-        finished=made_progress(result),
-        chatter=True,
-    )
-
-
-def pull_fields(result: operation.PullResult) -> dict[str, object]:
-    """A pull as JSON: the transfer, the artifacts of both halves, and what checkout did (null for a dry run)."""
-    checkout = result.checkout
-    return {
-        **transfer_fields(result.transfer),
-        "artifacts": [artifact_fields(item.path, item.error) for item in result.artifacts],
-        "checkout": [checked_out_fields(item) for item in checkout.artifacts] if checkout else None,
-    }
+    return session.finish(result, lambda: pull_lines(session, root, result), chatter=True)
 
 
 def pull_lines(session: Session, root: Path, result: operation.PullResult) -> Iterator[str]:
@@ -90,17 +73,3 @@ def pull_lines(session: Session, root: Path, result: operation.PullResult) -> It
     if result.checkout:
         yield from list(checkout_lines(session, root, result.checkout))[:-1]
     yield up_to_date([item.error for item in result.artifacts])
-
-
-def made_progress(result: operation.PullResult) -> bool:
-    """Whether an artifact is finished that was not before: what was only fetched still waits for its checkout."""
-    checkout = result.checkout.artifacts if result.checkout else ()
-    if result.checkout is None:
-        return result.transfer.objects > 0 and any(item.ok for item in result.artifacts)
-    # Files of a directory that lacks others are here, and stay.
-    if any(item.changed and (not item.error or isinstance(item.error.error, PartlyDone)) for item in checkout):
-        return True
-    # Refused, or not there at all: then what was fetched on the way is no progress that anybody asked for.
-    return result.transfer.objects > 0 and any(
-        item.error is not None and isinstance(item.error.error, LocalError) for item in result.artifacts
-    )

@@ -19,8 +19,7 @@ from datatool.cli.options import (
     scope_of,
 )
 from datatool.cli.session import Session
-from datatool.cli.summary import artifact_fields
-from datatool.cli.transfers import transfer_fields, transfer_lines
+from datatool.cli.transfers import transfer_lines
 from datatool.operations import push as operation
 from datatool.operations.open_project import open_project
 
@@ -63,10 +62,4 @@ def push(
             offline=session.offline,
             progress=session.progress,
         )
-    return session.finish(
-        {**transfer_fields(result), "artifacts": [artifact_fields(item.path, item.error) for item in result.artifacts]},
-        lambda: transfer_lines(result, "pushed", "would push"),
-        failures=[item.error for item in result.artifacts if item.error],
-        finished=result.objects > 0,
-        chatter=True,
-    )
+    return session.finish(result, lambda: transfer_lines(result, "pushed", "would push"), chatter=True)

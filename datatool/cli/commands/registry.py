@@ -38,11 +38,7 @@ def add(
     project = project_if_any(flags=session.flags, environ=session.environ)
     with project or nullcontext():
         result = operation.add_registry(project, name, url, cwd=session.cwd, trust=trust, user=user)
-    return session.finish(
-        {"name": result.name, "url": result.url, "trust": result.trust},
-        lambda: [f"{show(result.name)} stands for {show(result.url)}"],
-        chatter=True,
-    )
+    return session.finish(result, lambda: [f"{show(result.name)} stands for {show(result.url)}"], chatter=True)
 
 
 @command("datatool registry list")
@@ -67,7 +63,5 @@ def remove(session: Session, name: Name) -> int:
     with project or nullcontext():
         result = operation.remove_registry(project, name, environ=session.environ)
     return session.finish(
-        {"name": result.name, "url": result.url, "trust": result.trust},
-        lambda: [f"{show(result.name)} no longer stands for {show(result.url)}"],
-        chatter=True,
+        result, lambda: [f"{show(result.name)} no longer stands for {show(result.url)}"], chatter=True
     )

@@ -12,10 +12,8 @@ from datatool.cli.command import command
 from datatool.cli.options import settings_of
 from datatool.cli.screen import aligned, counted, human_size
 from datatool.cli.session import Session
-from datatool.errors import RemoteError
 from datatool.model.paths import show
 from datatool.operations import remotes as operation
-from datatool.operations.failures import failure_of
 from datatool.operations.open_project import open_project
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The remote's name")]
@@ -134,7 +132,6 @@ def check(
     """
     with open_project(None, flags=session.flags, environ=session.environ) as project:
         result = operation.check_remote(project, remote, clean=clean, offline=session.offline)
-    failed = [step for step in result.steps if not step.ok]
 
     def lines() -> Iterator[str]:
         yield f"{show(result.name)}  {show(result.url)}"
@@ -150,32 +147,12 @@ def check(
         if clean:
             yield f"{counted(result.discarded, 'unfinished upload')} deleted"
 
-    return session.finish(
-        {
-            "name": result.name,
-            "url": result.url,
-            "ok": not failed,
-            "steps": [{"name": step.name, "ok": step.ok, "detail": step.detail} for step in result.steps],
-            "capabilities": dict(result.capabilities),
-            "leftovers": [{"name": item.name, "bytes": item.size, "time": item.time} for item in result.leftovers],
-            "discarded": result.discarded,
-        },
-        lines,
-        failures=[
-            failure_of(RemoteError(f"{result.name}: {step.name} failed: {step.detail}", path=result.url))
-            for step in failed
-        ],
-    )
+    return session.finish(result, lines)
 
 
 def _finish(session: Session, result: operation.RemoteResult, done: str) -> int:
     return session.finish(
-        {
-            "name": result.name,
-            "url": result.url,
-            "default": result.default,
-            "written": list(result.written),
-        },
+        result,
         lambda: [
             f"{done} {show(result.name)}"
             + (f"  {show(result.url)}" if result.url else "")

@@ -47,19 +47,4 @@ def copy(
         if not dry_run:
             yield f"{counted(result.versions, 'version')} complete on {show(result.target)}"
 
-    return session.finish(
-        {
-            "from": result.source,
-            "to": result.target,
-            "versions": result.versions,
-            "objects": result.objects,
-            "bytes": result.bytes,
-            "skipped_objects": result.skipped_objects,
-            "requests": result.requests,
-            "dry_run": result.dry_run,
-        },
-        lines,
-        failures=result.failures,
-        finished=result.objects > 0,
-        chatter=True,
-    )
+    return session.finish(result, lines, chatter=True)

@@ -31,13 +31,7 @@ def remove(
         if not item.data_deleted:
             session.progress.warn(f"{session.see(root, item.path)}: git sees this data again")
     return session.finish(
-        {
-            "artifacts": [
-                {"path": item.path, "pointer": item.pointer, "data_deleted": item.data_deleted}
-                for item in result.artifacts
-            ],
-            "staged": list(result.staged),
-        },
+        result,
         lambda: [f"no longer tracked  {session.see(root, item.path)}" for item in result.artifacts],
         chatter=True,
     )

@@ -11,7 +11,7 @@ import typer
 from datatool.cli.command import command
 from datatool.cli.options import OptionalTargets
 from datatool.cli.screen import aligned, counted, human_size
-from datatool.cli.session import Session, failure_fields
+from datatool.cli.session import Session
 from datatool.cli.table import REMOTE_STATUS, SOURCE_STATUS, part
 from datatool.model.paths import show
 from datatool.operations import status as operation
@@ -59,43 +59,12 @@ def status(
             project, paths or (), cwd=session.cwd, there=there, news=news, remote_name=remote, progress=session.progress
         )
         root = project.root
-    failures = [item.error for item in result.artifacts if item.error]
     for note in result.notes:
         session.progress.warn(note)
     if not result.artifacts:
         session.progress.hint("nothing is tracked yet: datatool add PATH…")
-    code = session.finish(
-        {
-            "artifacts": [_fields(item) for item in result.artifacts],
-            "clean": result.clean,
-            "notes": list(result.notes),
-        },
-        lambda: _lines(session, root, result),
-        failures=failures,
-    )
+    code = session.finish(result, lambda: _lines(session, root, result))
     return code or (DIFFERENT if exit_code and not result.clean else 0)
-
-
-def _fields(item: operation.ArtifactStatus) -> dict[str, object]:
-    return {
-        "path": item.path,
-        "kind": item.kind,
-        "state": item.state,
-        "pointer": item.pointer,
-        "pointer_state": item.pointer_state,
-        "cached": item.cached,
-        "remote": item.remote,
-        "pushed": item.pushed,
-        "available": item.available,
-        "size": item.size,
-        "files": item.files,
-        "changes": {
-            "added": list(item.changes.added),
-            "modified": list(item.changes.modified),
-            "deleted": list(item.changes.deleted),
-        },
-        **failure_fields(item.error),
-    }
 
 
 def _lines(session: Session, root: Path, result: operation.StatusResult) -> Iterator[str]:

@@ -8,9 +8,8 @@ from typing import Annotated
 import typer
 
 from datatool.cli.command import command
-from datatool.cli.commands.import_ import imported_fields
 from datatool.cli.options import DryRun, Jobs, OptionalTargets, RemoteUrl
-from datatool.cli.session import Session, failure_fields
+from datatool.cli.session import Session
 from datatool.operations import update as operation
 from datatool.operations.imports import Imported
 from datatool.operations.open_project import open_project
@@ -63,17 +62,7 @@ def update(
         if not result.artifacts and not result.failed:
             yield "nothing here was imported"
 
-    return session.finish(
-        {
-            "artifacts": [imported_fields(item) for item in result.artifacts],
-            "failed": [{"path": path, **failure_fields(failure)} for path, failure in result.failed],
-            "staged": list(result.staged),
-        },
-        lines,
-        failures=[failure for _, failure in result.failed],
-        finished=any(item.changed for item in result.artifacts),
-        chatter=not check and not dry_run,
-    )
+    return session.finish(result, lines, chatter=not check and not dry_run)
 
 
 def _news(item: Imported) -> str:
