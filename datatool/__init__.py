@@ -7,8 +7,12 @@ from importlib import import_module
 
 TYPE_CHECKING = False  # type checkers read this name as true; importing `typing` for it would cost 8 ms at every start
 if TYPE_CHECKING:
+    from datatool.api.everyday import add, checkout, diff, edit, move, remove, status
     from datatool.api.listing import Entry, list
+    from datatool.api.projects import clone, doctor, init, migrate
     from datatool.api.reading import get_url, open, path, read
+    from datatool.api.registries import download, get, import_, import_url, update
+    from datatool.api.sharing import fetch, pull, push
     from datatool.errors import (
         ChangedWhileRead,
         DamageFound,
@@ -73,11 +77,30 @@ __all__ = [
     "UrlNotFound",
     "UsageError",
     "__version__",
+    "add",
+    "checkout",
+    "clone",
+    "diff",
+    "doctor",
+    "download",
+    "edit",
+    "fetch",
+    "get",
     "get_url",
+    "import_",
+    "import_url",
+    "init",
     "list",
+    "migrate",
+    "move",
     "open",
     "path",
+    "pull",
+    "push",
     "read",
+    "remove",
+    "status",
+    "update",
 ]
 
 # Door 1 of 3 for imports at first use: public name → module. `import datatool` itself loads none of them, so that a
@@ -85,11 +108,30 @@ __all__ = [
 _DOOR = {
     **{name: "datatool.errors" for name in __all__ if name != "__version__"},
     "Entry": "datatool.api.listing",
+    "add": "datatool.api.everyday",
+    "checkout": "datatool.api.everyday",
+    "clone": "datatool.api.projects",
+    "diff": "datatool.api.everyday",
+    "doctor": "datatool.api.projects",
+    "download": "datatool.api.registries",
+    "edit": "datatool.api.everyday",
+    "fetch": "datatool.api.sharing",
+    "get": "datatool.api.registries",
     "get_url": "datatool.api.reading",
+    "import_": "datatool.api.registries",
+    "import_url": "datatool.api.registries",
+    "init": "datatool.api.projects",
     "list": "datatool.api.listing",
+    "migrate": "datatool.api.projects",
+    "move": "datatool.api.everyday",
     "open": "datatool.api.reading",
     "path": "datatool.api.reading",
+    "pull": "datatool.api.sharing",
+    "push": "datatool.api.sharing",
     "read": "datatool.api.reading",
+    "remove": "datatool.api.everyday",
+    "status": "datatool.api.everyday",
+    "update": "datatool.api.registries",
 }
 
 

@@ -39,7 +39,8 @@ class DatatoolError(Exception):
     """Base of every error this library raises on purpose.
 
     `message` says what happened to which path; `hint` says what to do next; `path` is the path
-    concerned, relative to the project's root where there is one.
+    concerned, relative to the project's root where there is one. `result` is what was done all the
+    same, where a function of `datatool` could do a part of its work.
     """
 
     def __init__(self, message: str, *, hint: str | None = None, path: str | None = None) -> None:
@@ -47,6 +48,7 @@ class DatatoolError(Exception):
         self.message = message
         self.hint = hint
         self.path = path
+        self.result: object = None
 
     def __str__(self) -> str:
         return self.message

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from datatool.api.words import Where, opened
 from datatool.errors import PathNotFound
 from datatool.operations.list_ import ListEntry
+from datatool.operations.result import Part
+from datatool.views.parts import show_table
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Entry:
+class Entry(Part):
     """One path, relative to the repository's top, with `/` between names.
 
     `kind` is `file`, `directory` or `symlink`; `origin` who keeps it: `datatool`, `git`, `dvc` or `lfs`. `size` is in
@@ -33,6 +35,13 @@ class Entry:
         return self.path
 
 
+class Entries(builtins.list[Entry]):
+    """A list of entries, which a notebook shows as a table."""
+
+    def _repr_html_(self) -> str:
+        return show_table(self)
+
+
 def list(
     path: Where = "", repo: Where | None = None, rev: str | None = None, *, recursive: bool = False
 ) -> builtins.list[Entry]:
@@ -49,7 +58,7 @@ def list(
         first: PathNotFound | None = None
         for at in found.paths(name):
             try:
-                return [_entry(entry) for entry in found.content.entries(at, recursive=recursive)]
+                return Entries(_entry(entry) for entry in found.content.entries(at, recursive=recursive))
             except PathNotFound as error:
                 first = first or error
         assert first is not None

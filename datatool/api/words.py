@@ -34,7 +34,7 @@ class Logged(Silent):
 @contextmanager
 def opened(path: str, repo: Where | None, rev: str | None, remote: str | None) -> Iterator[Opened]:
     """Open what holds a path: a registry, or the project around it."""
-    place = _existing(Path(path)) if repo is None and os.path.isabs(path) else Path.cwd()
+    place = nearest_directory(Path(path)) if repo is None and os.path.isabs(path) else Path.cwd()
     with opening(repo, rev, remote, cwd=place) as found:
         yield found
 
@@ -45,7 +45,7 @@ def opening(repo: Where | None, rev: str | None, remote: str | None, *, cwd: Pat
     return open_content(Asked(repo=where, rev=rev, remote=remote, cwd=cwd, environ=os.environ), progress=Logged())
 
 
-def _existing(path: Path) -> Path:
+def nearest_directory(path: Path) -> Path:
     """The nearest directory at or around a path."""
     while not path.is_dir() and path != path.parent:
         path = path.parent

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from datatool.cli.screen import counted
 from datatool.cli.session import Session
 from datatool.cli.summary import up_to_date
+from datatool.model.figures import counted
 from datatool.model.paths import show
 from datatool.operations.checkout import CheckoutResult
 

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from datatool.errors import UsageError
-from datatool.operations.scope import Scope
 
 
 def _not_empty(value: str | None) -> str | None:
@@ -72,13 +71,6 @@ SourceRevision = Annotated[
     str | None,
     typer.Option("--rev", metavar="REV", help="A branch, tag or commit; the default branch otherwise"),
 ]
-
-
-def scope_of(rev: str | None, all_branches: bool, all_tags: bool, all_commits: bool) -> Scope:
-    """The versions meant; UsageError where `--rev` meets one of the others."""
-    if rev is not None and (all_branches or all_tags or all_commits):
-        raise UsageError("--rev can't be combined with --all-branches, --all-tags or --all-commits", hint="choose one")
-    return Scope(rev=rev, branches=all_branches, tags=all_tags, commits=all_commits)
 
 
 def settings_of(pairs: list[str] | None) -> dict[str, str]:

@@ -10,7 +10,8 @@ from enum import Enum
 from importlib import import_module
 from typing import Protocol, TextIO
 
-from datatool.cli.screen import coloured, human_size, several_lines
+from datatool.cli.screen import coloured, several_lines
+from datatool.model.figures import human_size
 from datatool.model.paths import show
 from datatool.progress import Spared
 

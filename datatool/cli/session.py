@@ -14,12 +14,11 @@ from datatool.cli.reporter import Mode, Reporter
 from datatool.cli.screen import at_terminal, coloured, seen_from, wants_colour
 from datatool.errors import DatatoolError
 from datatool.operations.failures import Failure, worst
+from datatool.operations.reach import offline_by
 from datatool.operations.result import Result
 
 SCHEMA = 1
 """The version of every JSON document's shape."""
-
-_NO = frozenset({"", "0", "false", "no", "off"})
 
 
 class Session:
@@ -43,7 +42,7 @@ class Session:
         self.verbose = verbose
         self.as_json = as_json
         self.environ = os.environ if environ is None else environ
-        self.offline = offline or self.environ.get("DATATOOL_OFFLINE", "").lower() not in _NO
+        self.offline = offline or offline_by(self.environ)
         self.colour = not as_json and wants_colour(sys.stdout, self.environ)
         self._error_colour = not as_json and wants_colour(sys.stderr, self.environ)
         self._emitted = False

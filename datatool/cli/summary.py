@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from datatool.cli.screen import counted
 from datatool.errors import PartlyDone, Refused
+from datatool.model.figures import counted
 from datatool.operations.failures import Failure
 
 

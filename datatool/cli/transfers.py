@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from datatool.cli.screen import counted, human_size
 from datatool.cli.summary import up_to_date
+from datatool.model.figures import counted, human_size
 from datatool.model.paths import show
 from datatool.operations.transfer_result import TransferResult
 

@@ -10,6 +10,7 @@ import posixpath
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import islice
 from typing import Final
@@ -259,6 +260,16 @@ def see_from(directory: bytes) -> None:
     """Say from which directory of the project (raw bytes, `b""` for its root) the user looks at it: a shell's names, in
     messages and in the commands that they suggest, are relative to where the shell stands. Holds for this thread."""
     _VIEWPOINT.set(directory)
+
+
+@contextmanager
+def viewpoint_kept() -> Iterator[None]:
+    """Forget after the block what `see_from` said in it, for programs that work with several projects."""
+    before = _VIEWPOINT.get()
+    try:
+        yield
+    finally:
+        _VIEWPOINT.set(before)
 
 
 def named(path: bytes) -> str:

@@ -62,14 +62,18 @@ class DiffResult(Result):
 
 
 def diff(project: Project, words: Sequence[str], paths_after_dashes: Sequence[str], cwd: Path) -> DiffResult:
+    """Compare as `between` does; `words` are up to two revisions and then paths, as git reads them, and
+    `paths_after_dashes` are paths for certain."""
+    revisions, targets = _split(project, words, cwd)
+    return between(project, revisions, [*targets, *paths_after_dashes], cwd)
+
+
+def between(project: Project, revisions: Sequence[str], targets: Sequence[str], cwd: Path) -> DiffResult:
     """Compare HEAD with the workspace, one revision with the workspace, or two revisions with each other.
 
-    `words` are up to two revisions and then paths, as git reads them; `paths_after_dashes` are paths for certain.
     What was never fetched is no difference. Raises PathNotFound, RevisionNotFound, PartlyDone where the cache lacks
     the list of a version.
     """
-    revisions, targets = _split(project, words, cwd)
-    targets = [*targets, *paths_after_dashes]
     wanted = [_target(project, target, cwd) for target in targets]
     if project.worktree is None:
         raise LocalError("diff needs git, and there is no usable git repository here", hint="run this in a clone")

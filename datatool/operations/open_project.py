@@ -11,17 +11,25 @@ from datatool.model.paths import see_from
 from datatool.project.project import Project
 from datatool.project.project import open_project as open_at
 
+__all__ = ["Project", "open_project", "project_if_any"]
+
 
 def open_project(
-    directory: str | None, *, flags: Mapping[str, str], environ: Mapping[str, str], git_required: bool = False
+    directory: str | None,
+    *,
+    flags: Mapping[str, str],
+    environ: Mapping[str, str],
+    git_required: bool = False,
+    seen_from: str | None = None,
 ) -> Project:
     """Open the project around `directory` (the current one by default); use it with `with`.
 
-    `flags` are settings given for this one call, `environ` the environment. Raises ProjectNotFound, FormatError, and
+    `flags` are settings given for this one call, `environ` the environment; `seen_from` is where the user stands, if
+    that is another directory. Raises ProjectNotFound, FormatError, and
     LocalError where `git_required` and git can't be used here.
     """
     project = open_at(Path(directory or os.curdir), flags=flags, environ=environ)
-    place = os.path.relpath(os.path.realpath(directory or os.curdir), project.root)
+    place = os.path.relpath(os.path.realpath(seen_from or directory or os.curdir), project.root)
     see_from(b"" if place == os.curdir or place.startswith(os.pardir) else os.fsencode(place))
     if git_required and project.worktree is None:
         reason = project.unsafe or "there is no git repository here"
@@ -32,9 +40,12 @@ def open_project(
     return project
 
 
-def project_if_any(*, flags: Mapping[str, str], environ: Mapping[str, str]) -> Project | None:
-    """The project around the current directory, for commands that work without one too; use it with `with`."""
+def project_if_any(
+    directory: str | None = None, *, flags: Mapping[str, str], environ: Mapping[str, str]
+) -> Project | None:
+    """The project around a directory (the current one by default), for commands that work without one too; use it with
+    `with`."""
     try:
-        return open_project(None, flags=flags, environ=environ)
+        return open_project(directory, flags=flags, environ=environ)
     except ProjectNotFound:
         return None

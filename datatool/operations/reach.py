@@ -35,6 +35,14 @@ class Reach:
         return found
 
 
+_NO = frozenset({"", "0", "false", "no", "off"})
+
+
+def offline_by(environ: Mapping[str, str]) -> bool:
+    """Whether the environment forbids the network."""
+    return environ.get("DATATOOL_OFFLINE", "").lower() not in _NO
+
+
 def settings_here(project: Project | None, *, flags: Mapping[str, str], environ: Mapping[str, str]) -> Config:
     """The configuration that holds: the project's, or the user's alone where there is none."""
     if project is not None:

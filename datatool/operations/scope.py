@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from datatool.errors import UsageError
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scope:
@@ -18,3 +20,10 @@ class Scope:
     def many(self) -> bool:
         """Whether more than one commit is meant."""
         return self.branches or self.tags or self.commits
+
+
+def one_scope(*, rev: str | None, branches: bool, tags: bool, commits: bool) -> Scope:
+    """The versions meant; UsageError where one revision meets one of the others."""
+    if rev is not None and (branches or tags or commits):
+        raise UsageError("--rev can't be combined with --all-branches, --all-tags or --all-commits", hint="choose one")
+    return Scope(rev=rev, branches=branches, tags=tags, commits=commits)

@@ -11,12 +11,11 @@ from datatool.cli.screen import (
     aligned,
     at_terminal,
     coloured,
-    counted,
-    human_size,
     seen_from,
     several_lines,
     wants_colour,
 )
+from datatool.model.figures import counted, human_size
 
 
 class Terminal(io.StringIO):

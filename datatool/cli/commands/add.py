@@ -8,8 +8,8 @@ import typer
 
 from datatool.cli.command import command
 from datatool.cli.options import Jobs
-from datatool.cli.screen import counted, human_size
 from datatool.cli.session import Session
+from datatool.model.figures import counted, human_size
 from datatool.model.pointer import Role
 from datatool.operations import add as operation
 from datatool.operations.open_project import open_project

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datatool.cli.command import command
 from datatool.cli.options import OptionalTargets
-from datatool.cli.screen import aligned, counted, human_size
+from datatool.cli.screen import aligned
 from datatool.cli.session import Session
+from datatool.model.figures import counted, human_size
 from datatool.model.paths import show
 from datatool.operations import cache_info as operation
 from datatool.operations.cache_key import cache_key

@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from datatool.cli.command import command
-from datatool.cli.screen import aligned, counted, human_size
+from datatool.cli.screen import aligned
 from datatool.cli.session import Session
+from datatool.model.figures import counted, human_size
 from datatool.operations import diff as operation
 from datatool.operations.open_project import open_project
 

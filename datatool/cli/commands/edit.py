@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datatool.cli.command import command
 from datatool.cli.options import Targets
-from datatool.cli.screen import counted
 from datatool.cli.session import Session
+from datatool.model.figures import counted
 from datatool.operations import edit as operation
 from datatool.operations.open_project import open_project
 

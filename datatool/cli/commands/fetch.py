@@ -16,12 +16,12 @@ from datatool.cli.options import (
     OptionalTargets,
     Remote,
     Revision,
-    scope_of,
 )
 from datatool.cli.session import Session
 from datatool.cli.transfers import transfer_lines
 from datatool.operations import fetch as operation
 from datatool.operations.open_project import open_project
+from datatool.operations.scope import one_scope
 
 
 @command("datatool fetch", "datatool fetch data/raw/2024", "datatool fetch --all-branches")
@@ -42,7 +42,7 @@ def fetch(
     The workspace stays as it is: `datatool checkout` then works without the remote. One failing artifact does not
     stop the others.
     """
-    scope = scope_of(rev, all_branches, all_tags, all_commits)
+    scope = one_scope(rev=rev, branches=all_branches, tags=all_tags, commits=all_commits)
     with open_project(None, flags=session.flags, environ=session.environ) as project:
         result = operation.fetch(
             project,

@@ -10,8 +10,8 @@ import typer
 
 from datatool.cli.command import command
 from datatool.cli.options import Jobs, RemoteSettings, RemoteUrl, SourceRevision
-from datatool.cli.screen import counted, human_size
 from datatool.cli.session import Session
+from datatool.model.figures import counted, human_size
 from datatool.model.paths import show
 from datatool.operations import get as operation
 from datatool.operations.landing import Got

@@ -11,10 +11,11 @@ import typer
 
 from datatool.cli.command import command
 from datatool.cli.options import RemoteSettings, RemoteUrl
-from datatool.cli.screen import aligned, human_size
+from datatool.cli.screen import aligned
 from datatool.cli.session import Session
 from datatool.cli.table import REGISTRY_LIST, part
 from datatool.errors import ProjectNotFound
+from datatool.model.figures import human_size
 from datatool.model.paths import show
 from datatool.operations import list_ as operation
 from datatool.operations.open_project import project_if_any

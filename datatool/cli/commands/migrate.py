@@ -7,8 +7,8 @@ from pathlib import Path
 
 from datatool.cli.command import command
 from datatool.cli.options import DryRun, Jobs
-from datatool.cli.screen import counted, human_size
 from datatool.cli.session import Session
+from datatool.model.figures import counted, human_size
 from datatool.model.paths import show
 from datatool.operations import migrate as operation
 

@@ -19,13 +19,13 @@ from datatool.cli.options import (
     OptionalTargets,
     Remote,
     Revision,
-    scope_of,
 )
 from datatool.cli.session import Session
 from datatool.cli.summary import up_to_date
 from datatool.cli.transfers import transfer_lines
 from datatool.operations import pull as operation
 from datatool.operations.open_project import open_project
+from datatool.operations.scope import one_scope
 
 
 @command("datatool pull", "datatool pull data/raw/2024", "datatool pull --force")
@@ -45,7 +45,7 @@ def pull(
 
     Unsaved files are not touched without --force. One failing artifact does not stop the others.
     """
-    scope = scope_of(rev, all_branches, all_tags, all_commits)
+    scope = one_scope(rev=rev, branches=all_branches, tags=all_tags, commits=all_commits)
     with open_project(None, flags=session.flags, environ=session.environ) as project:
         result = operation.pull(
             project,

@@ -16,12 +16,12 @@ from datatool.cli.options import (
     OptionalTargets,
     Remote,
     Revision,
-    scope_of,
 )
 from datatool.cli.session import Session
 from datatool.cli.transfers import transfer_lines
 from datatool.operations import push as operation
 from datatool.operations.open_project import open_project
+from datatool.operations.scope import one_scope
 
 
 @command("datatool push", "datatool push data/raw -r backup", "datatool push --all-tags --dry-run")
@@ -47,7 +47,7 @@ def push(
     Sends what the pointers of the work tree name, committed or not, and those of commits that the branch's upstream
     lacks. One failing artifact does not stop the others.
     """
-    scope = scope_of(rev, all_branches, all_tags, all_commits)
+    scope = one_scope(rev=rev, branches=all_branches, tags=all_tags, commits=all_commits)
     with open_project(None, flags=session.flags, environ=session.environ) as project:
         result = operation.push(
             project,

@@ -10,8 +10,9 @@ import typer
 
 from datatool.cli.command import command
 from datatool.cli.options import settings_of
-from datatool.cli.screen import aligned, counted, human_size
+from datatool.cli.screen import aligned
 from datatool.cli.session import Session
+from datatool.model.figures import counted, human_size
 from datatool.model.paths import show
 from datatool.operations import remotes as operation
 from datatool.operations.open_project import open_project

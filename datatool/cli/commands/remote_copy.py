@@ -9,8 +9,8 @@ import typer
 
 from datatool.cli.command import command
 from datatool.cli.options import DryRun, Jobs
-from datatool.cli.screen import counted, human_size
 from datatool.cli.session import Session
+from datatool.model.figures import counted, human_size
 from datatool.model.paths import show
 from datatool.operations.open_project import open_project
 from datatool.operations.remote_copy import copy_remote

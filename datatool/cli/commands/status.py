@@ -10,9 +10,10 @@ import typer
 
 from datatool.cli.command import command
 from datatool.cli.options import OptionalTargets
-from datatool.cli.screen import aligned, counted, human_size
+from datatool.cli.screen import aligned
 from datatool.cli.session import Session
 from datatool.cli.table import REMOTE_STATUS, SOURCE_STATUS, part
+from datatool.model.figures import counted, human_size
 from datatool.model.paths import show
 from datatool.operations import status as operation
 from datatool.operations.open_project import open_project

@@ -1,0 +1,1 @@
+"""Results as HTML: how things look, no decisions."""
