@@ -5,6 +5,7 @@ from __future__ import annotations
 import compileall
 import gc
 import os
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 
 @pytest.hookimpl(tryfirst=True)  # before pytest chooses where temporary directories lie
 def pytest_configure(config: pytest.Config) -> None:
-    """What makes the whole suite twice as fast, once for all workers."""
+    """Ctrl-C is heard, here and in every command; and once for all workers, what makes the suite twice as fast."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started by `nohup`, or behind `&` in a script
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(config, "workerinput"):
         return
     if memory.has_room():  # half of the time of a test on a disk is waiting for fsync

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from registry.lfs_world import LfsWorld
 from servers.git_daemon import GitDaemon, git_daemon
+from servers.lfs import LfsServer, lfs_server
 from world import World
 
 
@@ -51,3 +53,16 @@ def daemon(registry: World) -> Iterator[GitDaemon]:
     """git's server before the registry."""
     with git_daemon(registry.top) as found:
         yield found
+
+
+@pytest.fixture
+def songs(tmp_path: Path) -> LfsWorld:
+    """A repository with Git LFS, yet to be made."""
+    return LfsWorld(top=tmp_path)
+
+
+@pytest.fixture
+def server(songs: LfsWorld) -> Iterator[LfsServer]:
+    """The server of its objects."""
+    with lfs_server(songs.served) as server:
+        yield server

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pytest
 
@@ -14,11 +13,6 @@ from registry.lfs_world import LfsWorld, oid_of, pointer
 from repositories import git, repository
 
 SMALL = {"a.bin": b"one", "data/b.bin": b"two" * 1000}
-
-
-@pytest.fixture
-def songs(tmp_path: Path) -> LfsWorld:
-    return LfsWorld(top=tmp_path)
 
 
 def lfs_offers(songs: LfsWorld, within: bytes = b"") -> dict[str, Offer]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,20 +11,9 @@ from datatool.errors import DatatoolError, RemoteError
 from datatool.git.lfs_ssh import SshPlace, parse_ssh
 from registry.lfs_world import LfsWorld
 from repositories import git
-from servers.lfs import LfsServer, lfs_server
+from servers.lfs import LfsServer
 
 SMALL = {"a.bin": b"one", "data/b.bin": b"two" * 1000}
-
-
-@pytest.fixture
-def songs(tmp_path: Path) -> LfsWorld:
-    return LfsWorld(top=tmp_path)
-
-
-@pytest.fixture
-def server(songs: LfsWorld) -> Iterator[LfsServer]:
-    with lfs_server(songs.served) as server:
-        yield server
 
 
 def fake_ssh(songs: LfsWorld, monkeypatch: pytest.MonkeyPatch, answer: str, *, code: int = 0) -> Path:

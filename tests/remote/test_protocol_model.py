@@ -6,7 +6,8 @@ import os
 from collections import Counter
 
 import pytest
-from protocol_model import ODD, USUAL, DataLost, Habits, Mutant, run
+from protocol_model import run
+from protocol_world import ODD, USUAL, DataLost, Habits, Mutant
 
 _ENOUGH = 150
 _HABITS = pytest.mark.parametrize(
