@@ -140,6 +140,7 @@ def test_old_commits_stay_readable(tmp_path: Path) -> None:
     world.commit("migrated")
     world.ok("get", ".", "a.bin", "--rev", "HEAD~2", "--out", "old.bin")
     assert world.read("old.bin") == b"one"
+    assert [(i["origin"], i["size"]) for i in world.json("list", "a.bin", "--rev", "HEAD~2")["entries"]] == [("lfs", 3)]
     world.ok("get", ".", "raw data", "--rev", "HEAD~1", "--out", "before")
     assert world.read("before/deep/table.csv") == b"id,value\n1,42\n"
     world.ok("get", ".", "a.bin", "--out", "new.bin")

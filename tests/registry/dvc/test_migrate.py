@@ -235,6 +235,21 @@ def test_a_link_into_dvcs_cache_is_left(made_by_dvc: Path, tmp_path: Path) -> No
     assert world.exists("one.bin.dvc")
 
 
+def test_old_commits_are_listed_as_dvc_had_them(made_by_dvc: Path, tmp_path: Path) -> None:
+    world = project(made_by_dvc, tmp_path, "old")
+    world.ok("migrate")
+    world.commit("migrated")
+    now = {item["path"]: item["origin"] for item in world.json("list", "-R", "--rev", "HEAD")["entries"]}
+    then = {item["path"]: item["origin"] for item in world.json("list", "-R", "--rev", "HEAD~1")["entries"]}
+    data = {path for path, sha256 in files_of("old").items() if sha256 is not None}
+    ours = {path for path in data if now[path] == "datatool"}
+    assert ours and {then[path] for path in ours} == {"dvc"}
+    inside = next(path for path in sorted(ours) if "/" in path)
+    directory = inside.rpartition("/")[0]
+    shown = world.json("list", directory, "--rev", "HEAD~1")["entries"]
+    assert inside in {item["path"] for item in shown}
+
+
 def test_elsewhere_it_says_that_there_is_nothing(tmp_path: Path) -> None:
     world = World(tmp_path, name="plain", init=False)
     world.root.mkdir()
