@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from datatool.errors import DatatoolError
 from datatool.model.pointer import ArtifactKind
 from datatool.registry.offer import Origin
 
@@ -23,3 +24,20 @@ class Migrated:
     oid: str | None
     size: int | None
     files: int | None
+
+
+@dataclass(slots=True)
+class Done:
+    """What a run has come to so far: `removed` are files that git's index no longer has."""
+
+    artifacts: list[Migrated] = field(default_factory=list)
+    failed: list[tuple[str, DatatoolError]] = field(default_factory=list)
+    removed: list[bytes] = field(default_factory=list)
+    staged: set[str] = field(default_factory=set)
+
+    def add(self, other: Done) -> None:
+        """Count what another part has come to."""
+        self.artifacts += other.artifacts
+        self.failed += other.failed
+        self.removed += other.removed
+        self.staged |= other.staged
