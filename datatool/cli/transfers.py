@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from datatool.cli.screen import counted, human_size
 from datatool.cli.summary import up_to_date
 from datatool.model.paths import show
-from datatool.operations.transfer_result import TransferResult
+from datatool.operations.transfer_result import Transferred, TransferResult
 
 
 def transfer_fields(result: TransferResult) -> dict[str, object]:
@@ -31,3 +31,9 @@ def transfer_lines(result: TransferResult, done: str, would: str) -> Iterator[st
         yield up_to_date([item.error for item in result.artifacts])
     elif not result.objects:
         yield f"{verb} nothing"
+
+
+def only_sources_failed(artifacts: Sequence[Transferred]) -> bool:
+    """Whether some artifacts are there, and those that are not failed where they were imported from: this is partly
+    done, the first time as well as when it is run again."""
+    return any(item.ok for item in artifacts) and all(item.at_source for item in artifacts if item.error)

@@ -9,13 +9,14 @@ from datatool.operations.failures import Failure
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Transferred:
-    """One artifact; `error` says why it is not (wholly) there. It may also stay on the machine that has it
-    (`push: false`), which is no error."""
+    """One artifact; `error` says why it is not (wholly) there, and `at_source` that it failed at the place that it was
+    imported from. It may also stay on the machine that has it (`push: false`), which is no error."""
 
     path: str
     ok: bool
     error: Failure | None = None
     stays: bool = False
+    at_source: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

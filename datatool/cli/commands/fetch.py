@@ -20,7 +20,7 @@ from datatool.cli.options import (
 )
 from datatool.cli.session import Session
 from datatool.cli.summary import artifact_fields
-from datatool.cli.transfers import transfer_fields, transfer_lines
+from datatool.cli.transfers import only_sources_failed, transfer_fields, transfer_lines
 from datatool.operations import fetch as operation
 from datatool.operations.open_project import open_project
 
@@ -61,6 +61,7 @@ def fetch(
         {**transfer_fields(result), "artifacts": [artifact_fields(item.path, item.error) for item in result.artifacts]},
         lambda: transfer_lines(result, "fetched", "would fetch"),
         failures=[item.error for item in result.artifacts if item.error],
-        finished=result.objects > 0 and any(item.ok for item in result.artifacts),
+        finished=only_sources_failed(result.artifacts)
+        or (result.objects > 0 and any(item.ok for item in result.artifacts)),
         chatter=True,
     )

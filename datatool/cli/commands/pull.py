@@ -23,7 +23,7 @@ from datatool.cli.options import (
 )
 from datatool.cli.session import Session
 from datatool.cli.summary import artifact_fields, up_to_date
-from datatool.cli.transfers import transfer_fields, transfer_lines
+from datatool.cli.transfers import only_sources_failed, transfer_fields, transfer_lines
 from datatool.errors import LocalError, PartlyDone
 from datatool.operations import pull as operation
 from datatool.operations.open_project import open_project
@@ -93,7 +93,10 @@ def pull_lines(session: Session, root: Path, result: operation.PullResult) -> It
 
 
 def made_progress(result: operation.PullResult) -> bool:
-    """Whether an artifact is finished that was not before: what was only fetched still waits for its checkout."""
+    """Whether an artifact is finished that was not before: what was only fetched still waits for its checkout. Where
+    only sources of imports failed, what is there already counts too."""
+    if only_sources_failed(result.artifacts):
+        return True
     checkout = result.checkout.artifacts if result.checkout else ()
     if result.checkout is None:
         return result.transfer.objects > 0 and any(item.ok for item in result.artifacts)

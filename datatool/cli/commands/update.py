@@ -49,6 +49,7 @@ def update(
             rev=rev,
             latest=latest,
             check=check,
+            thorough=check,
             dry_run=dry_run,
             force=force,
             environ=session.environ,
@@ -71,7 +72,7 @@ def update(
         },
         lines,
         failures=[failure for _, failure in result.failed],
-        finished=any(item.changed for item in result.artifacts),
+        finished=bool(result.artifacts),
         chatter=not check and not dry_run,
     )
 
