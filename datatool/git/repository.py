@@ -114,6 +114,21 @@ def promisor_of(repository: Repository) -> str | None:
     return names[0].removeprefix("remote.").removesuffix(".promisor") if names else None
 
 
+def submodule_urls(repository: Repository, commit: str) -> dict[bytes, str]:
+    """Where the submodules of a commit come from, by path, as its `.gitmodules`, which is here, says."""
+    words = ["config", "-z", f"--blob={commit}:.gitmodules", "--get-regexp", r"^submodule\..*\.(path|url)$"]
+    paths: dict[bytes, bytes] = {}
+    urls: dict[bytes, str] = {}
+    for field in ask_foreign(repository, words, check=False).fields():
+        key, _, value = field.partition(b"\n")
+        name, _, word = key.rpartition(b".")
+        if word == b"path":
+            paths[name] = value
+        else:
+            urls[name] = os.fsdecode(value)
+    return {path: urls[name] for name, path in paths.items() if name in urls}
+
+
 def tree_entries(repository: Repository, commit: str, paths: Sequence[bytes]) -> dict[bytes, TreeFile]:
     """What lies at exactly these paths of a commit, directories too; paths where nothing lies are left out."""
     if not paths:
