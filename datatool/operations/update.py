@@ -15,7 +15,7 @@ from datatool.git.staging import staged_text, unstaged_edits
 from datatool.model.paths import named
 from datatool.model.pointer import Source
 from datatool.operations.failures import Failure, failure_of
-from datatool.operations.import_ import record
+from datatool.operations.importing import record
 from datatool.operations.imports import Imported, bring_version, counts, place_of, text_of, with_source
 from datatool.operations.publish import stage_paths
 from datatool.operations.reach import Reach

@@ -12,11 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from datatool.cache.local import Cache
-from datatool.errors import (
-    DatatoolError,
-    FormatError,
-    PartlyDone,
-)
+from datatool.errors import DatatoolError, FormatError, PartlyDone
 from datatool.formats.config_file import LIMIT
 from datatool.formats.pointer_file import is_pointer, parse_pointer
 from datatool.formats.tree_object import is_root, parse_root, read_tree
