@@ -35,8 +35,15 @@ class Address:
 
     @classmethod
     def parse(cls, text: str) -> Address:
-        """Read a URL, with or without its protocol. Raises UsageError for an empty revision."""
+        """Read a URL, with or without its protocol. Raises UsageError for an empty revision, and for a registry's URL
+        that is not encoded: where it ends can't be told."""
         host, _, path = text.removeprefix(f"{PROTOCOL}://").partition("/")
+        if host.endswith(":"):
+            raise UsageError(
+                f"{PROTOCOL}://{host}/…: the URL of a registry stands here percent-encoded, from its first letter on",
+                hint=f"{PROTOCOL}://{quote(host + '//', safe='')}…/PATH, as urllib.parse.quote(URL, safe='') makes it; "
+                "or give it a name: datatool registry add NAME URL",
+            )
         repo, at, rev = host.partition("@")
         if at and not rev:
             raise UsageError(f"{text}: an empty revision after @", hint="leave @ out for what is current")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import builtins
-import os
 from dataclasses import dataclass
 
-from datatool.api.words import Where, opened
+from datatool.api.words import Named, Where
 from datatool.errors import PathNotFound
 from datatool.operations.list_ import ListEntry
 from datatool.operations.result import Part
@@ -53,10 +52,10 @@ def list(
     One level deep, or everything below with `recursive`. Of data nothing is downloaded but the lists of directories.
     `path`, `repo` and `rev` are those of `open`, and so are the errors; `""` is the top.
     """
-    name = os.fspath(path)
-    with opened(name, repo, rev, None) as found:
+    named = Named(path, repo, rev)
+    with named.opened() as found:
         first: PathNotFound | None = None
-        for at in found.paths(name):
+        for at in found.paths(named.name):
             try:
                 return Entries(_entry(entry) for entry in found.content.entries(at, recursive=recursive))
             except PathNotFound as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, Literal, overload
 
 from datatool.api.files import DataFile
-from datatool.api.words import Where, opened
+from datatool.api.words import Named, Where
 from datatool.errors import IsDirectory, Refused, UsageError
 from datatool.operations.content import resolve_first
 from datatool.operations.open_content import Opened
@@ -76,7 +76,7 @@ def open(
     Raises PathNotFound (a FileNotFoundError), ProjectNotFound, RevisionNotFound, IsDirectory (an IsADirectoryError),
     Refused (a PermissionError) for a mode that writes, RemoteError (a ConnectionError), DamageFound.
     """
-    return _opened(path, repo, rev, remote, mode, _encoding(mode, encoding))
+    return _opened(Named(path, repo, rev, remote), mode, encoding)
 
 
 @overload
@@ -120,7 +120,7 @@ def read(
     >>> datatool.read("labels.txt", encoding="utf-8").splitlines()
     >>> datatool.read("model.bin", repo="models", rev="v2", mode="rb")
     """
-    with _opened(path, repo, rev, remote, mode, _encoding(mode, encoding)) as file:
+    with _opened(Named(path, repo, rev, remote), mode, encoding) as file:
         return file.read()
 
 
@@ -134,9 +134,9 @@ def path(path: Where = "", repo: Where | None = None, rev: str | None = None, re
     version for ever: another version has another path. It shares its bytes with the cache where the disk can do that.
     A directory comes whole, without git's and datatool's own files. Where from, and errors, as for `open`.
     """
-    name = os.fspath(path)
-    with opened(name, repo, rev, remote) as found:
-        at, _ = resolve_first(found.content, found.paths(name))
+    named = Named(path, repo, rev, remote)
+    with named.opened() as found:
+        at, _ = resolve_first(found.content, found.paths(named.name))
         return view(found.content.hold(at), at, environ=os.environ)
 
 
@@ -152,18 +152,16 @@ def get_url(path: Where, repo: Where | None = None, rev: str | None = None, remo
     Raises UrlNotFound (a FileNotFoundError) for what has no URL of its own: small files, which share a pack with
     others; files that git itself keeps; what was never pushed. Else as `open`.
     """
-    name = os.fspath(path)
-    with opened(name, repo, rev, remote) as found:
-        return found.content.url(_file(found, name))
+    named = Named(path, repo, rev, remote)
+    with named.opened() as found:
+        return found.content.url(_file(found, named.name))
 
 
-def _opened(
-    path: Where, repo: Where | None, rev: str | None, remote: str | None, mode: str, encoding: str | None
-) -> IO[str] | IO[bytes]:
+def _opened(named: Named, mode: str, encoding: str | None) -> IO[str] | IO[bytes]:
+    encoding = _encoding(mode, encoding)
     binary = _is_binary(mode)
-    name = os.fspath(path)
-    with opened(name, repo, rev, remote) as found:
-        at = _file(found, name)
+    with named.opened() as found:
+        at = _file(found, named.name)
         file = DataFile(found.content.reader(at), os.fsdecode(at))
     return file if binary else io.TextIOWrapper(file, encoding)
 
@@ -194,4 +192,4 @@ def _encoding(mode: str, encoding: str | None) -> str | None:
     """What the builtin would use."""
     if "b" in mode and encoding is not None:
         raise UsageError(f"mode {mode!r}: bytes have no encoding")
-    return None if "b" in mode else io.text_encoding(encoding, 3)
+    return None if "b" in mode else io.text_encoding(encoding, 4)

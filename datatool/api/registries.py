@@ -11,6 +11,7 @@ from datatool.operations import get_url as downloading
 from datatool.operations import import_ as importing
 from datatool.operations import import_url as importing_url
 from datatool.operations import update as updating
+from datatool.operations.importing import ImportResult
 from datatool.operations.reach import settings_here
 from datatool.progress import Progress
 
@@ -103,7 +104,7 @@ def import_(
     offline: bool = False,
     project: Where | None = None,
     progress: Progress | None = None,
-) -> importing.ImportResult:
+) -> ImportResult:
     """Get from a registry, and write a pointer that remembers the source, so that `update` can follow it.
 
     >>> imported = datatool.import_("https://example.org/registry.git", "model.bin", rev="v1.0").artifacts[0]
@@ -139,7 +140,7 @@ def import_url(
     offline: bool = False,
     project: Where | None = None,
     progress: Progress | None = None,
-) -> importing.ImportResult:
+) -> ImportResult:
     """Download from a URL, and write a pointer that remembers it.
 
     >>> datatool.import_url("https://example.org/model.bin", "models/base.bin").artifacts[0].changed

@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
@@ -31,12 +32,27 @@ class Logged(Silent):
         logger.info("%s", message)
 
 
-@contextmanager
-def opened(path: str, repo: Where | None, rev: str | None, remote: str | None) -> Iterator[Opened]:
-    """Open what holds a path: a registry, or the project around it."""
-    place = nearest_directory(Path(path)) if repo is None and os.path.isabs(path) else Path.cwd()
-    with opening(repo, rev, remote, cwd=place) as found:
-        yield found
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a program names, in the words that the functions of the interface share (`datatool.open` explains them)."""
+
+    path: Where
+    repo: Where | None = None
+    rev: str | None = None
+    remote: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The path as text."""
+        return os.fspath(self.path)
+
+    @contextmanager
+    def opened(self) -> Iterator[Opened]:
+        """What holds it: a registry, or the project around it."""
+        inside = self.repo is None and os.path.isabs(self.name)
+        place = nearest_directory(Path(self.name)) if inside else Path.cwd()
+        with opening(self.repo, self.rev, self.remote, cwd=place) as found:
+            yield found
 
 
 def opening(repo: Where | None, rev: str | None, remote: str | None, *, cwd: Path) -> AbstractContextManager[Opened]:

@@ -154,7 +154,8 @@ REMOTE_STATUS = ("datatool.operations.remote_status", "what_remotes_have")
 SOURCE_STATUS = ("datatool.operations.remote_status", "what_sources_have")
 """The parts of `status` that `--remote` needs: without it, no command that stays here loads what talks to remotes."""
 REGISTRY_LIST = ("datatool.operations.registry_list", "list_registry")
-"""The part of `list` that reads another repository."""
+OWN_COMMIT_LIST = ("datatool.operations.registry_list", "list_own_commit")
+"""The parts of `list` that read another repository, and this one at a revision."""
 
 
 def part(place: tuple[str, str]) -> Callable[..., object]:

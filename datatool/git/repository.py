@@ -31,13 +31,15 @@ _QUIET: Final = ("-c", "gc.auto=0", "-c", "maintenance.auto=false")
 class Repository:
     """Where a repository can be read. `url` is what the user named; `git_dir` where git reads it; `local` is its
     directory if it lies on this machine and is read there; `protocols` are what git may speak to bring blobs, in the
-    words of GIT_ALLOW_PROTOCOL; `offline` forbids it to bring any."""
+    words of GIT_ALLOW_PROTOCOL; `offline` forbids it to bring any. `promisor` is for this user's own project where that
+    is a partial clone: the remote of git's that has what it lacks."""
 
     url: str
     git_dir: Path
     local: Path | None
     protocols: str = ""
     offline: bool = False
+    promisor: str | None = None
 
     @property
     def shown(self) -> str:
@@ -105,6 +107,28 @@ def no_such_revision(repository: Repository, rev: str) -> RevisionNotFound:
     return RevisionNotFound(f"{repository.shown}: no revision {show(rev)}", hint=hint)
 
 
+def promisor_of(repository: Repository) -> str | None:
+    """The remote that a partial clone gets from what it lacks; None for a clone that is whole."""
+    found = ask_foreign(repository, ["config", "--name-only", "--get-regexp", r"^remote\..*\.promisor$"], check=False)
+    names = os.fsdecode(found.out).splitlines()
+    return names[0].removeprefix("remote.").removesuffix(".promisor") if names else None
+
+
+def submodule_urls(repository: Repository, commit: str) -> dict[bytes, str]:
+    """Where the submodules of a commit come from, by path, as its `.gitmodules`, which is here, says."""
+    words = ["config", "-z", f"--blob={commit}:.gitmodules", "--get-regexp", r"^submodule\..*\.(path|url)$"]
+    paths: dict[bytes, bytes] = {}
+    urls: dict[bytes, str] = {}
+    for field in ask_foreign(repository, words, check=False).fields():
+        key, _, value = field.partition(b"\n")
+        name, _, word = key.rpartition(b".")
+        if word == b"path":
+            paths[name] = value
+        else:
+            urls[name] = os.fsdecode(value)
+    return {path: urls[name] for name, path in paths.items() if name in urls}
+
+
 def tree_entries(repository: Repository, commit: str, paths: Sequence[bytes]) -> dict[bytes, TreeFile]:
     """What lies at exactly these paths of a commit, directories too; paths where nothing lies are left out."""
     if not paths:
@@ -115,7 +139,7 @@ def tree_entries(repository: Repository, commit: str, paths: Sequence[bytes]) ->
 
 def tree_files(repository: Repository, commit: str, within: bytes = b"") -> list[TreeFile]:
     """Every file, link and submodule of a commit at or below a path, sorted; sizes only where they cost nothing."""
-    sizes = ["--long"] if repository.local is not None else []
+    sizes = ["--long"] if repository.local is not None and repository.promisor is None else []
     some = [within] if within else []
     words: list[str | bytes] = ["--literal-pathspecs", "ls-tree", "-r", "-z", "--full-tree", *sizes, commit, "--"]
     return list(_parsed(ask_foreign(repository, [*words, *some])))
@@ -135,25 +159,25 @@ def bring_blobs(repository: Repository, blobs: Iterable[str]) -> None:
     Raises RemoteUnreachable, RemoteDenied, GitError.
     """
     wanted = sorted(set(blobs))
-    if repository.local is not None or not wanted:
+    own = repository.promisor is not None
+    if not wanted or (repository.local is not None and not own):
         return
-    protocols = "none" if repository.offline else repository.protocols
     words = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--recurse-submodules=no"]
     found = run_git(
         [
             f"--git-dir={repository.git_dir}",
             *_QUIET,
-            *origin_of(repository),
+            *([] if own else origin_of(repository)),
             *words,
             "--filter=blob:none",
             "--stdin",
-            "origin",
+            repository.promisor or "origin",
         ],
         cwd=repository.git_dir,
         input="".join(f"{blob}\n" for blob in wanted).encode("ascii"),
         check=False,
-        environ=silent_environment(protocols),
-        foreign=True,
+        environ=_fetching(repository),
+        foreign=not own,
         reads=False,
     )
     if found.code == 0:
@@ -166,6 +190,13 @@ def bring_blobs(repository: Repository, blobs: Iterable[str]) -> None:
             hint="leave out --offline, unset DATATOOL_OFFLINE",
         )
     raise transport_failure(repository.url, found)
+
+
+def _fetching(repository: Repository) -> Mapping[str, str]:
+    """The environment for bringing blobs: the user's own for the own project, else with the protocols of the URL."""
+    if repository.offline:
+        return silent_environment()
+    return os.environ if repository.promisor is not None else silent_environment(repository.protocols)
 
 
 def _are_here(repository: Repository, blobs: Sequence[str]) -> bool:

@@ -86,30 +86,6 @@ def pointers_at(worktree: Worktree, commit: str, within: Sequence[bytes] = ()) -
         yield path, data
 
 
-def tree_files_at(worktree: Worktree, commit: str, within: bytes = b"") -> Iterator[TreeFile]:
-    """Every path of a commit at or below `within`, sorted, as `git ls-tree -r` gives them; nothing for one it lacks."""
-    partial = _is_partial(worktree)
-    sizes = [] if partial else ["--long"]
-    path = within.rstrip(b"/")
-    some = [path] if path else []
-    arguments: list[str | bytes] = [
-        "--literal-pathspecs",
-        "ls-tree",
-        "-r",
-        "-z",
-        "--full-tree",
-        *sizes,
-        _checked(commit),
-        "--",
-        *some,
-    ]
-    for field in ask(worktree, arguments).fields():
-        facts, _, name = field.partition(b"\t")
-        words = facts.split()
-        size = None if partial or words[3] == b"-" else int(words[3])
-        yield TreeFile(path=name, mode=int(words[0], 8), size=size, blob=words[2].decode("ascii"))
-
-
 def blob_at(worktree: Worktree, commit: str, path: bytes) -> bytes | None:
     """The bytes of one file (or the text of one symlink) of a commit; None when the commit has no such file."""
     arguments: list[str | bytes] = ["--literal-pathspecs", "ls-tree", "-z", "--full-tree", _checked(commit), "--", path]
@@ -153,12 +129,6 @@ def _checked(commit: str) -> str:
     if not _COMMIT.fullmatch(commit):
         raise UsageError(f"not a full commit id: {show(commit)}")
     return commit
-
-
-def _is_partial(worktree: Worktree) -> bool:
-    """Whether git may have to download an object it is asked about."""
-    found = ask(worktree, ["config", "--get-regexp", r"^(remote\..*\.promisor|extensions\.partialclone)$"], check=False)
-    return found.code == 0
 
 
 def _history(worktree: Worktree, commits: Sequence[str]) -> Iterator[_Seen]:

@@ -40,11 +40,13 @@ def stage(worktree: Worktree, paths: Collection[bytes], *, patience: float = PAT
         _write(worktree, ["update-index", "--add", "--remove", "--replace", "-z", "--stdin"], names, "add", patience)
 
 
-def unstage(worktree: Worktree, paths: Collection[bytes], *, patience: float = PATIENCE) -> None:
-    """Put the index back to the last commit for these files; the work tree is not touched."""
+def unstage(
+    worktree: Worktree, paths: Collection[bytes], *, tree: str | None = None, patience: float = PATIENCE
+) -> None:
+    """Put the index back to the last commit, or to a tree by its id, for these files; the work tree is not touched."""
     if paths:
         names = sorted(set(paths))
-        arguments = ["--literal-pathspecs", "reset", "--quiet", *_LITERAL_STDIN]
+        arguments = ["--literal-pathspecs", "reset", "--quiet", *_LITERAL_STDIN, *([] if tree is None else [tree])]
         _write(worktree, arguments, names, "reset --quiet", patience)
 
 

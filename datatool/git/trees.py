@@ -1,7 +1,7 @@
 """What a commit holds, read through libgit2: no process is started, however many files are asked for.
 
 Where libgit2 refuses a repository (sha256 or reftable, another owner) or lacks an object (a partial clone), git itself
-is asked (`datatool.git.revision`). Importing this costs 70 ms, so only commands that list or compare revisions do.
+is asked (`datatool.git.revision`). Importing this costs 70 ms, so only commands that compare revisions do.
 """
 
 from __future__ import annotations
@@ -13,18 +13,7 @@ import pygit2
 from datatool.git.pointers import SUFFIX
 from datatool.git.revision import POINTER_LIMIT, TreeFile
 from datatool.git.revision import pointers_at as pointers_by_git
-from datatool.git.revision import tree_files_at as files_by_git
 from datatool.git.worktree import Worktree
-
-
-def tree_files_at(worktree: Worktree, commit: str, within: bytes = b"") -> Iterator[TreeFile]:
-    """Every file of a commit at or below a path, sorted, with its mode, size and blob id (see TreeFile)."""
-    try:
-        found = list(_files(_open(worktree), commit, within))
-    except _Unreadable:
-        yield from files_by_git(worktree, commit, within)
-        return
-    yield from found
 
 
 def pointers_at(worktree: Worktree, commit: str, within: Sequence[bytes] = ()) -> Iterator[tuple[bytes, bytes]]:

@@ -6,7 +6,8 @@ import os
 import stat
 from pathlib import Path
 
-from datatool.localfs.atomic import local_error
+from datatool.localfs.atomic import local_error, replace
+from datatool.localfs.temps import left_over, temp_name
 
 
 def remove_tree(path: Path) -> None:
@@ -31,6 +32,29 @@ def remove_tree(path: Path) -> None:
             _unlink(os.fspath(path))
     except OSError as error:
         raise local_error(error, path) from error
+
+
+def remove_at_once(path: Path) -> None:
+    """Delete a directory so that nobody ever sees a part of it: it gets another name first, which `sweep_removed`
+    knows. Where it is a link, what it leads to is emptied. Raises LocalError."""
+    try:
+        if path.is_symlink():
+            for name in os.listdir(path):
+                remove_tree(path / name)
+            return
+        aside = path.with_name(os.fsdecode(temp_name()))
+        replace(path, aside)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise local_error(error, path) from error
+    remove_tree(aside)
+
+
+def sweep_removed(directory: Path) -> None:
+    """Delete what `remove_at_once` had begun to delete in a directory when its process was killed."""
+    for path in left_over(directory):
+        remove_tree(path)
 
 
 def _unlink(path: str) -> None:

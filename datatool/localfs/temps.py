@@ -76,15 +76,14 @@ def is_left_over(name: bytes, mtime_ns: int, now_ns: int) -> bool:
     return not _alive(int(digits[4:10], 16))
 
 
-def sweep_temps(directory: Path) -> int:
-    """Delete the temporary files in `directory` (not below it) whose makers have gone; how many there were."""
-    swept = 0
+def left_over(directory: Path) -> list[Path]:
+    """The temporary files, and directories, in `directory` (not below it) whose makers have gone."""
     try:
         names = [name for name in os.listdir(os.fsencode(directory)) if is_temp_name(name)]
     except OSError:
-        return 0
+        return []
     if not names:
-        return 0
+        return []
     try:
         fd, scratch = new_temp(directory)
         try:
@@ -93,13 +92,25 @@ def sweep_temps(directory: Path) -> int:
             os.close(fd)
             os.unlink(scratch)
     except OSError:
-        return 0  # what can't be written to can't be swept
+        return []  # what can't be written to can't be swept
+    found: list[Path] = []
     for name in names:
-        path = os.path.join(os.fsencode(directory), name)
+        path = directory / os.fsdecode(name)
         try:
             if is_left_over(name, os.lstat(path).st_mtime_ns, now):
-                os.unlink(path)
-                swept += 1
+                found.append(path)
+        except OSError:
+            continue  # gone meanwhile
+    return found
+
+
+def sweep_temps(directory: Path) -> int:
+    """Delete the temporary files in `directory` (not below it) whose makers have gone; how many there were."""
+    swept = 0
+    for path in left_over(directory):
+        try:
+            os.unlink(path)
+            swept += 1
         except OSError:
             continue  # gone meanwhile, or somebody else's: the next sweep tries again
     return swept

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from datatool.localfs.atomic import remove_file, sweep_temps
+from datatool.localfs.atomic import remove_file
+from datatool.localfs.temps import left_over
 from datatool.operations.result import Result
 from datatool.project.project import Project
 
-REMADE = ("tmp", "remotes")
-"""Parts of the cache that can be made again: unfinished files, and what was downloaded of remotes' indexes."""
+_INDEXES = (".dti", ".condemn", ".drop")
+"""Files that were downloaded of remotes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,10 +31,15 @@ class CacheInfo(Result):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CacheCleaned(Result):
-    """How many files went, of how many bytes."""
+    """How many files went, or would, of how many bytes; whether the user's downloads were among them."""
 
     removed: int
     bytes: int
+    downloads: bool = False
+    dry_run: bool = False
+
+    def __add__(self, other: CacheCleaned) -> CacheCleaned:
+        return replace(self, removed=self.removed + other.removed, bytes=self.bytes + other.bytes)
 
 
 def cache_dir(project: Project) -> str:
@@ -58,21 +64,20 @@ def cache_info(project: Project) -> CacheInfo:
     )
 
 
-def cache_clean(project: Project) -> CacheCleaned:
+def cache_clean(project: Project, *, dry_run: bool = False) -> CacheCleaned:
     """Remove what can be made again: unfinished files of processes that are gone, and downloaded indexes of remotes.
+    With `dry_run` they are only counted.
 
     Objects, and what was set aside as damaged, stay.
     """
     top = project.cache.top
-    before = _files(top / "tmp")
-    sweep_temps(top / "tmp")
-    after = _files(top / "tmp")
-    removed = {path: size for path, size in before.items() if path not in after}
-    for path, size in _files(top / "remotes").items():
-        if path.suffix in (".dti", ".condemn", ".drop"):
+    found = {path: size for path, size in _files(top / "remotes").items() if path.suffix in _INDEXES}
+    unfinished = _files(top / "tmp")
+    found |= {path: unfinished[path] for path in left_over(top / "tmp") if path in unfinished}
+    if not dry_run:
+        for path in found:
             remove_file(path)
-            removed[path] = size
-    return CacheCleaned(removed=len(removed), bytes=sum(removed.values()))
+    return CacheCleaned(removed=len(found), bytes=sum(found.values()))
 
 
 def _files(top: Path) -> dict[Path, int]:

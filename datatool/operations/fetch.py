@@ -226,7 +226,7 @@ def _from_source(
     except DatatoolError as error:
         if not error.message.startswith(named(version.path)):
             error.message = f"{named(version.path)}: {error.message}"
-        return Transferred(path=version.name, ok=False, error=failure_of(error))
+        return Transferred(path=version.name, ok=False, error=failure_of(error), at_source=True)
     totals.objects += version.pointer.files or 1
     totals.bytes += version.pointer.size or 0
     return Transferred(path=version.name, ok=True)

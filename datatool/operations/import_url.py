@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from datatool.model.paths import named
 from datatool.model.pointer import Source
-from datatool.operations.import_ import ImportResult, record, refuse_place, target_of
-from datatool.operations.imports import Imported, counts, text_of, with_source
+from datatool.operations.importing import ImportResult, find_place, record_import
 from datatool.operations.reach import Reach
 from datatool.operations.storage import name_of
 from datatool.operations.url_imports import bring_whole, noted_url, refuse_secrets, spot_at, without_data
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
-from datatool.workspace.pointers import SUFFIX
 
 
 def import_url(
@@ -39,31 +36,15 @@ def import_url(
     spot = spot_at(project, url, cwd=cwd, reach=reach or Reach())
     refuse_secrets(url, spot)
     found = spot.look()
-    target = target_of(project, out, name_of(found, spot.url.shown), cwd)
-    old = refuse_place(project, target, out, force=force)
-    noted = noted_url(project, url, spot, target, cwd)
+    target = find_place(project, out, name_of(found, spot.url.shown), cwd, force=force)
+    name = named(target.path)
+    noted = noted_url(project, url, spot, target.path, cwd)
     if found.skipped:
         some = ", ".join(map(named, found.skipped[:5])) + (", …" if len(found.skipped) > 5 else "")
-        progress.warn(f"{named(target)}: left out, as they are neither files, links nor directories: {some}")
+        progress.warn(f"{name}: left out, as they are neither files, links nor directories: {some}")
     if download:
-        brought, found = bring_whole(project, spot, found, label=named(target), progress=progress)
+        brought, found = bring_whole(project, spot, found, label=name, progress=progress)
     else:
         brought = without_data(found)
     source = Source(url=noted, etag=found.etag)
-    pointer = with_source(brought, None, source)
-    staged = record(project, target, pointer, old, download=download, force=force, progress=progress)
-    added, modified, deleted = counts(project.cache, old.pointer if old is not None else None, pointer)
-    return ImportResult(
-        artifacts=(
-            Imported(
-                path=os.fsdecode(target),
-                pointer=os.fsdecode(target + SUFFIX),
-                source=source,
-                changed=old is None or text_of(pointer, old) != old.text,
-                added=added if download else 0,
-                modified=modified,
-                deleted=deleted,
-            ),
-        ),
-        staged=staged,
-    )
+    return record_import(project, target, brought, source, download=download, force=force, progress=progress)

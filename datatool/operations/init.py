@@ -28,6 +28,8 @@ newer), then run `datatool pull` here; `datatool pull PATH` gets only a part of 
 The settings in this directory are shared with everybody who clones the repository.
 """
 ATTRIBUTES = ("*.dt text eol=lf", ".gitignore merge=union")
+FILES = (f"{FOLDER}/{CONFIG}", f"{FOLDER}/.gitignore", f"{FOLDER}/README.md", IGNORE, ".gitattributes")
+"""What every project has; those that are not there are made."""
 ROLES = ("source", "intermediate", "result", "code")
 _DURABILITY = Durability.BATCH
 

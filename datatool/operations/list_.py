@@ -1,4 +1,4 @@
-"""What the project offers: git-tracked and data files together, at any revision."""
+"""What the project offers in its work tree: git-tracked and data files together."""
 
 from __future__ import annotations
 
@@ -9,13 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from datatool.errors import DatatoolError, FormatError, LocalError, UsageError
-from datatool.formats.pointer_file import is_pointer, parse_pointer
+from datatool.errors import DatatoolError, FormatError
 from datatool.formats.tree_object import read_tree
 from datatool.git.clones import is_repository_url
 from datatool.git.ignore import tracked_under
-from datatool.git.revision import resolve
-from datatool.git.trees import pointers_at, tree_files_at
 from datatool.model.entry import DIRECTORY, EXECUTABLE, SYMLINK
 from datatool.model.oid import prefixed
 from datatool.model.pointer import ArtifactKind, Pointer
@@ -29,8 +26,6 @@ from datatool.workspace.pointers import SUFFIX
 
 GIT = "git"
 DATATOOL = "datatool"
-_LINK = 0o120000
-_SUBMODULE = 0o160000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,29 +70,20 @@ def list_entries(
     *,
     cwd: Path,
     recursive: bool = False,
-    rev: str | None = None,
     data_only: bool = False,
     offline: bool = False,
 ) -> ListResult:
     """List what is at or below `path` (the whole project by default), one level deep unless `recursive`.
 
-    A directory's list that is not in the cache is fetched from the remote; its files are not. Without `rev`, what the
-    work tree's pointers and git's index name. Raises PathNotFound, RevisionNotFound,
-    UsageError for an empty revision.
+    It is what the work tree's pointers and git's index name. A directory's list that is not in the cache is fetched
+    from the remote; its files are not. Raises PathNotFound.
     """
-    if rev == "":
-        raise UsageError("an empty revision", hint="leave --rev out for the work tree")
-    if path is None:
-        top = b"" if project.root == cwd else _below_root(project, cwd)
-    else:
-        top = project_path(project, path, cwd)
-    commit = _commit(project, rev)
-    pointers = dict(_pointers(project, commit))
+    top = top_of(project, path, cwd)
+    pointers = dict(_pointers(project))
     _fetch_missing_lists(project, pointers, top, recursive=recursive, offline=offline)
     found = {entry.path: entry for entry in _data(project, pointers, top, recursive=recursive)}
     if not data_only:
-        listed = _tracked(project, commit, top) if commit is not None else _staged(project, top)
-        for entry in listed if project.worktree is not None else ():
+        for entry in _staged(project, top) if project.worktree is not None else ():
             found.setdefault(entry.path, entry)
     if top and not found and path is not None:
         raise not_found(project, path, top)
@@ -107,38 +93,24 @@ def list_entries(
     return ListResult(entries=tuple(sorted(shown, key=lambda entry: entry.path)))
 
 
-def _below_root(project: Project, cwd: Path) -> bytes:
+def top_of(project: Project, path: str | None, cwd: Path) -> bytes:
+    """What is to be listed: a path as it was typed, else the current directory. Raises PathNotFound, UsageError."""
+    if path is not None:
+        return project_path(project, path, cwd)
     try:
-        return project_path(project, os.curdir, cwd)
+        return b"" if project.root == cwd else project_path(project, os.curdir, cwd)
     except FileNotFoundError:
         return b""
 
 
-def _commit(project: Project, rev: str | None) -> str | None:
-    if rev is None:
-        return None
-    if project.worktree is None:
-        raise LocalError("a revision needs git, and there is no usable git repository here", hint="run this in a clone")
-    return resolve(project.worktree, rev)
-
-
-def _pointers(project: Project, commit: str | None) -> Iterator[tuple[bytes, Pointer | str]]:
+def _pointers(project: Project) -> Iterator[tuple[bytes, Pointer | str]]:
     """Each artifact's pointer, or why it doesn't read."""
-    if commit is None:
-        for item in all_artifacts(project):
-            if isinstance(item, FormatError):
-                name = os.fsencode(item.path or "")
-                yield name[: -len(SUFFIX)] if name.endswith(SUFFIX) else name, item.message
-            else:
-                yield item.path, item.pointer
-        return
-    assert project.worktree is not None
-    for path, text in pointers_at(project.worktree, commit):
-        if is_pointer(text):
-            try:
-                yield path[: -len(SUFFIX)], parse_pointer(text, name=os.fsdecode(path))
-            except FormatError as error:
-                yield path[: -len(SUFFIX)], error.message
+    for item in all_artifacts(project):
+        if isinstance(item, FormatError):
+            name = os.fsencode(item.path or "")
+            yield name[: -len(SUFFIX)] if name.endswith(SUFFIX) else name, item.message
+        else:
+            yield item.path, item.pointer
 
 
 def _fetch_missing_lists(
@@ -231,23 +203,6 @@ def _staged(project: Project, top: bytes) -> Iterator[ListEntry]:
             size=found.st_size if found is not None else None,
             oid=None,
             executable=found is not None and not link and bool(found.st_mode & 0o111),
-        )
-
-
-def _tracked(project: Project, commit: str, top: bytes) -> Iterator[ListEntry]:
-    if project.worktree is None:
-        return
-    for file in tree_files_at(project.worktree, commit, top):
-        if file.mode == _SUBMODULE:
-            continue
-        yield ListEntry(
-            path=os.fsdecode(file.path),
-            kind="symlink" if file.mode == _LINK else "file",
-            origin=GIT,
-            size=file.size,
-            oid=None,
-            executable=bool(file.mode & 0o111) and file.mode != _LINK,
-            id=f"git:{file.blob}",
         )
 
 

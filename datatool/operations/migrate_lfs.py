@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -30,7 +30,7 @@ from datatool.model.oid import ObjectId, prefixed
 from datatool.model.paths import PathRefused, check_escape, named, show
 from datatool.model.pointer import ArtifactKind, Pointer
 from datatool.operations.migrate_lfs_plan import LfsOrigin, LfsPlan
-from datatool.operations.migrated import Migrated
+from datatool.operations.migrated import Done, Migrated
 from datatool.operations.publish import GITIGNORE, locked, publish, stage_paths
 from datatool.operations.record import Target
 from datatool.operations.space import room_for
@@ -51,19 +51,9 @@ _CHUNK: Final = 16_384
 """Objects that are saved together."""
 
 
-@dataclass(slots=True)
-class LfsDone:
-    """What a run came to: `removed` are the files that git's index no longer has."""
-
-    artifacts: list[Migrated] = field(default_factory=list)
-    failed: list[tuple[str, DatatoolError]] = field(default_factory=list)
-    removed: list[bytes] = field(default_factory=list)
-    staged: set[str] = field(default_factory=set)
-
-
-def foresee_lfs(plan: LfsPlan, worktree: Worktree) -> LfsDone:
+def foresee_lfs(plan: LfsPlan, worktree: Worktree) -> Done:
     """What a run would come to, as far as that can be told without one."""
-    done = LfsDone()
+    done = Done()
     origin: LfsOrigin | None = None
     for file in plan.files:
         problem = _never(file)
@@ -78,9 +68,9 @@ def foresee_lfs(plan: LfsPlan, worktree: Worktree) -> LfsDone:
     return done
 
 
-def migrate_lfs(project: Project, plan: LfsPlan, progress: Progress) -> LfsDone:
+def migrate_lfs(project: Project, plan: LfsPlan, progress: Progress) -> Done:
     """Make what is planned ours, and stage it. Raises NoSpace, GitError."""
-    done = LfsDone()
+    done = Done()
     assert project.worktree is not None
     if not project.config.flag("git.stage"):
         error = Refused(
@@ -102,7 +92,7 @@ _Ready = tuple[LfsFile, Pointer, Artifact | None]
 """A file, its pointer, and the one that an earlier run wrote."""
 
 
-def _ready(project: Project, plan: LfsPlan, done: LfsDone, progress: Progress) -> list[_Ready]:
+def _ready(project: Project, plan: LfsPlan, done: Done, progress: Progress) -> list[_Ready]:
     """What can be ours: trackable, and with its data in the cache or to be had."""
     assert project.worktree is not None
     problems, before = _look(project, project.worktree, plan.files)
@@ -276,7 +266,7 @@ def _from_workspace(
 # Pointers and git
 
 
-def _record(project: Project, plan: LfsPlan, ready: Sequence[_Ready], done: LfsDone, progress: Progress) -> None:
+def _record(project: Project, plan: LfsPlan, ready: Sequence[_Ready], done: Done, progress: Progress) -> None:
     """Write our pointers, then let git forget the files."""
     if not ready:
         return
@@ -350,9 +340,7 @@ def _checkout(project: Project, file: LfsFile) -> FileCheckout:
     )
 
 
-def _clean_attributes(
-    project: Project, plan: LfsPlan, taken: Sequence[bytes], done: LfsDone, progress: Progress
-) -> None:
+def _clean_attributes(project: Project, plan: LfsPlan, taken: Sequence[bytes], done: Done, progress: Progress) -> None:
     """Take out of `.gitattributes` what no file of LFS's needs any more."""
     gone = set(taken)
     left = [file.path for file in plan.files if file.path not in gone]

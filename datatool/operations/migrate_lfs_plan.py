@@ -185,7 +185,9 @@ class LfsOrigin:
         if not is_repository_url(repo) and not os.path.isabs(repo) and not repo.startswith("~"):
             # git's is relative to the top, ours to the pointer's directory
             repo = posixpath.relpath(repo, os.fsdecode(posixpath.dirname(file.path)) or ".")
-        return Source(repo=repo, path=os.fsdecode(file.path), commit=self._commit, origin=Origin.LFS.value)
+        # Pinned: later commits have it as ours, and there is nothing to follow.
+        pinned = self._commit
+        return Source(repo=repo, path=os.fsdecode(file.path), rev=pinned, commit=pinned, origin=Origin.LFS.value)
 
 
 def _without_password(url: str) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from datatool.errors import DatatoolError
 from datatool.model.pointer import ArtifactKind
 from datatool.operations.result import Part, fields_of
 from datatool.registry.offer import Origin
@@ -28,3 +29,20 @@ class Migrated(Part):
     def to_dict(self) -> dict[str, object]:
         """As `--json` prints it."""
         return {"from": str(self.origin), **fields_of(self, "origin")}
+
+
+@dataclass(slots=True)
+class Done:
+    """What a run has come to so far: `removed` are files that git's index no longer has."""
+
+    artifacts: list[Migrated] = field(default_factory=list)
+    failed: list[tuple[str, DatatoolError]] = field(default_factory=list)
+    removed: list[bytes] = field(default_factory=list)
+    staged: set[str] = field(default_factory=set)
+
+    def add(self, other: Done) -> None:
+        """Count what another part has come to."""
+        self.artifacts += other.artifacts
+        self.failed += other.failed
+        self.removed += other.removed
+        self.staged |= other.staged

@@ -11,21 +11,21 @@ from pathlib import Path
 from datatool.cache.local import Cache
 from datatool.config.load import load_config
 from datatool.config.places import user_cache_dir
-from datatool.errors import LocalError, PathNotFound, ProjectNotFound, UsageError
+from datatool.errors import PathNotFound, ProjectNotFound, UsageError
 from datatool.git.repository import commit_of
 from datatool.git.revision import resolve
 from datatool.operations.content import Content
 from datatool.operations.content_at import CommitContent
 from datatool.operations.content_here import WorkTreeContent
+from datatool.operations.own_commit import open_own_commit, require_git
 from datatool.operations.reach import Reach
 from datatool.operations.registries import registry_place, user_cache
-from datatool.operations.remote_access import JOBS
 from datatool.operations.remote_names import remote_name
 from datatool.operations.targets import project_path
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project, open_project
 from datatool.registry.catalog import registry_path
-from datatool.registry.open import Place, open_registry
+from datatool.registry.open import open_registry
 from datatool.remote.url import DIRECTORY, parse_url
 
 
@@ -140,31 +140,14 @@ def _registry(asked: Asked, repo: str, project: Project | None, stack: ExitStack
 
 
 def _own(asked: Asked, rev: str, project: Project, stack: ExitStack, progress: Progress) -> Opened:
-    """This project at a revision: read as a registry is, with its own cache and the settings that hold now."""
-    worktree, config = project.worktree, project.config
-    if worktree is None:
-        raise LocalError("a revision needs git, and there is no usable git repository here", hint="run this in a clone")
-    commit = resolve(worktree, rev)
-    place = Place(
-        where=os.fspath(project.root),
-        base=project.root,
-        home=user_cache_dir(asked.environ),
-        environ=asked.environ,
-        given=None if asked.remote is None else _given(project, asked.remote),
-        trusted=True,
-        config={key: setting.value for key, setting in config.settings.items()},
-        offline=config.flag("offline"),
-        jobs=config.number("jobs") or JOBS,
-        bandwidth=config.number("bandwidth"),
-    )
+    """This project at a revision."""
+    worktree = require_git(project)
+    given = None if asked.remote is None else _given(project, asked.remote)
+    catalog = open_own_commit(project, rev, environ=asked.environ, given=given)
+    commit = catalog.view.commit
     caches = [project.cache]
     return Opened(
-        content=CommitContent(
-            open_registry(place, commit, project.cache),
-            project.cache,
-            near=_near_user(asked, stack, caches),
-            progress=progress,
-        ),
+        content=CommitContent(catalog, project.cache, near=_near_user(asked, stack, caches), progress=progress),
         project=project,
         cwd=asked.cwd,
         caches=caches,

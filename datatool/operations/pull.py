@@ -12,7 +12,7 @@ from datatool.operations.failures import Failure
 from datatool.operations.fetch import fetch
 from datatool.operations.result import Result, fields_of
 from datatool.operations.scope import Scope
-from datatool.operations.transfer_result import Transferred, TransferResult
+from datatool.operations.transfer_result import Transferred, TransferResult, only_sources_failed
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
 
@@ -54,7 +54,10 @@ class PullResult(Result):
 
     @property
     def finished(self) -> bool:
-        """Whether an artifact is finished that was not before: what was only fetched still waits for its checkout."""
+        """Whether an artifact is finished that was not before: what was only fetched still waits for its checkout.
+        Where only sources of imports failed, what is there already counts too."""
+        if only_sources_failed(self.artifacts):
+            return True
         if self.checkout is None:
             return self.transfer.objects > 0 and any(item.ok for item in self.artifacts)
         # Files of a directory that lacks others are here, and stay.

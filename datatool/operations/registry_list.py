@@ -1,4 +1,4 @@
-"""What another repository offers at a revision, without a checkout or a full clone."""
+"""What another repository, or this project, offers at a revision, without a checkout or a full clone."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from datatool.config.load import Config
-from datatool.errors import UsageError
+from datatool.errors import PathNotFound, UsageError
 from datatool.model.entry import DIRECTORY, EXECUTABLE, SYMLINK
 from datatool.model.oid import prefixed
-from datatool.operations.list_ import ListEntry, ListResult, one_level
+from datatool.operations.list_ import ListEntry, ListResult, one_level, top_of
+from datatool.operations.own_commit import open_own_commit
 from datatool.operations.reach import Reach
 from datatool.operations.registries import registry_place, user_cache
+from datatool.project.project import Project
 from datatool.registry.catalog import Catalog, registry_path
 from datatool.registry.offer import Offer, Origin, Root
 from datatool.registry.open import open_registry
@@ -44,6 +46,34 @@ def list_registry(
     with user_cache(environ, otherwise=cwd) as cache:
         catalog = open_registry(place, rev, cache)
         return ListResult(entries=catalog_entries(catalog, top, recursive=recursive, data_only=data_only))
+
+
+def list_own_commit(
+    project: Project,
+    rev: str,
+    path: str | None,
+    *,
+    cwd: Path,
+    environ: Mapping[str, str],
+    recursive: bool = False,
+    data_only: bool = False,
+    offline: bool = False,
+) -> ListResult:
+    """List what the project had at or below `path` (the current directory by default) at a revision, what DVC or Git
+    LFS kept then included.
+
+    Raises PathNotFound, RevisionNotFound, UsageError for an empty revision, LocalError without git.
+    """
+    if rev == "":
+        raise UsageError("an empty revision", hint="leave --rev out for the work tree")
+    top = top_of(project, path, cwd)
+    catalog = open_own_commit(project, rev, environ=environ, offline=offline)
+    try:
+        return ListResult(entries=catalog_entries(catalog, top, recursive=recursive, data_only=data_only))
+    except PathNotFound:
+        if path is not None:
+            raise
+        return ListResult(entries=())  # the current directory, which there was not yet
 
 
 def catalog_entries(catalog: Catalog, top: bytes, *, recursive: bool, data_only: bool = False) -> tuple[ListEntry, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from datatool.operations.failures import Failure
@@ -10,17 +11,24 @@ from datatool.operations.result import Part, Result, fields_of
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Transferred(Part):
-    """One artifact; `error` says why it is not (wholly) there. It may also stay on the machine that has it
-    (`push: false`), which is no error."""
+    """One artifact; `error` says why it is not (wholly) there, and `at_source` that it failed at the place that it was
+    imported from. It may also stay on the machine that has it (`push: false`), which is no error."""
 
     path: str
     ok: bool
     error: Failure | None = None
     stays: bool = False
+    at_source: bool = False
 
     def to_dict(self) -> dict[str, object]:
         """As `--json` prints it."""
-        return fields_of(self, "stays")
+        return fields_of(self, "stays", "at_source")
+
+
+def only_sources_failed(artifacts: Sequence[Transferred]) -> bool:
+    """Whether some artifacts are there, and those that are not failed where they were imported from: this is partly
+    done, the first time as well as when it is run again."""
+    return any(item.ok for item in artifacts) and all(item.at_source for item in artifacts if item.error)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,8 +51,9 @@ class TransferResult(Result):
 
     @property
     def finished(self) -> bool:
-        """Whether an artifact came that was not here."""
-        return self.objects > 0 and any(item.ok for item in self.artifacts)
+        """Whether an artifact came that was not here, or only sources of imports failed."""
+        came = self.objects > 0 and any(item.ok for item in self.artifacts)
+        return came or only_sources_failed(self.artifacts)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -15,7 +15,7 @@ from datatool.git.staging import staged_text, unstaged_edits
 from datatool.model.paths import named
 from datatool.model.pointer import Source
 from datatool.operations.failures import Failure, failure_of
-from datatool.operations.import_ import record
+from datatool.operations.importing import record
 from datatool.operations.imports import Imported, bring_version, counts, place_of, text_of, with_source
 from datatool.operations.publish import stage_paths
 from datatool.operations.reach import Reach
@@ -24,7 +24,7 @@ from datatool.operations.targets import name_of, select
 from datatool.operations.update_url import update_from_url
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
-from datatool.registry.catalog import registry_path
+from datatool.registry.catalog import Catalog, registry_path
 from datatool.registry.offer import Origin
 from datatool.registry.open import Place, open_registry
 from datatool.workspace.pointers import SUFFIX, Artifact
@@ -53,8 +53,8 @@ class UpdateResult(Result):
 
     @property
     def finished(self) -> bool:
-        """Whether anything was done in spite of the problems."""
-        return any(item.changed for item in self.artifacts)
+        """Whether some are up to date in spite of the problems of others."""
+        return bool(self.artifacts)
 
 
 def update(
@@ -65,6 +65,7 @@ def update(
     rev: str | None = None,
     latest: bool = False,
     check: bool = False,
+    thorough: bool = False,
     dry_run: bool = False,
     force: bool = False,
     environ: Mapping[str, str],
@@ -74,8 +75,9 @@ def update(
     """Move imports to what their source has now: of the revision that they follow, of `rev` (which they follow from
     then on), or of the default branch (`latest`).
 
-    `check` only asks which have news, one question a source; `dry_run` also says what would change. One failing
-    import does not stop the others, and is left as it was. Raises PathNotFound, UsageError.
+    `check` only asks which have news, one question a source; with `thorough` the new commit's trees are brought too, so
+    that one whose path is as it was has none, and one whose path is gone fails. `dry_run` also says what would change.
+    One failing import does not stop the others, and is left as it was. Raises PathNotFound, UsageError.
     """
     if rev == "":
         raise UsageError("an empty revision", hint="--latest follows the default branch again")
@@ -104,6 +106,7 @@ def update(
                 rev=rev,
                 latest=latest,
                 look=check,
+                thorough=thorough,
                 dry=dry_run,
                 force=force,
                 environ=environ,
@@ -173,6 +176,7 @@ def _update_one(
     rev: str | None,
     latest: bool,
     look: bool,
+    thorough: bool,
     dry: bool,
     force: bool,
     environ: Mapping[str, str],
@@ -196,9 +200,13 @@ def _update_one(
     absent = not look and not dry and project.workspace.kind(artifact.path) is None
     if same and wanted == source and not absent:
         return _as_it_is(artifact, source), ()
-    if look:
+    if look and not thorough:
         return _as_it_is(artifact, source, available=tip), ()
     catalog = open_registry(place, tip or follow, project.cache)
+    if look:
+        _require_there(catalog, source)
+        same = tip is not None and artifact.pointer.oid is not None and _is_same(place, source, tip)
+        return _as_it_is(artifact, source, available=None if same and wanted == source else tip), ()
     noted = replace(wanted, commit=catalog.view.commit)
     found, chosen = bring_version(
         project, catalog, registry_path(source.path or "."), label=named(artifact.path), progress=progress
@@ -242,6 +250,14 @@ def _is_same(place: Place, source: Source, tip: str) -> bool:
         return False
     wanted = [*paths, b"/".join(parts)]
     return tree_entries(repository, tip, wanted) == tree_entries(repository, source.commit, wanted)
+
+
+def _require_there(catalog: Catalog, source: Source) -> None:
+    """Raise PathNotFound where a commit has nothing any more at the path of an import. Lists of directories are not
+    opened: what lies in one may be gone all the same."""
+    path = registry_path(source.path or ".")
+    if path and not catalog.view.find([path]) and not catalog.roots(path):
+        raise catalog.not_found(path)
 
 
 def _as_it_is(artifact: Artifact, source: Source, *, available: str | None = None) -> Imported:

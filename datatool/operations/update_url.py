@@ -8,7 +8,7 @@ from datatool.formats.tree_object import read_tree
 from datatool.model.entry import DIRECTORY, Entry
 from datatool.model.paths import named
 from datatool.model.pointer import ArtifactKind, Pointer, Source
-from datatool.operations.import_ import record
+from datatool.operations.importing import record
 from datatool.operations.imports import Imported, counts, text_of, with_source
 from datatool.operations.reach import Reach
 from datatool.operations.storage import Spot

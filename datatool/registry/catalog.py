@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 from typing import Final
 
 from datatool.cache.local import Cache
-from datatool.errors import PathNotFound, UnsafeInput, UrlNotFound, UsageError
-from datatool.git.repository import TREE_MODE
+from datatool.errors import DatatoolError, PathNotFound, UnsafeInput, UrlNotFound, UsageError
 from datatool.model.entry import DIRECTORY
 from datatool.model.paths import PathRefused, check_escape, show_bytes
 from datatool.progress import Task
+from datatool.registry.missing import missing
 from datatool.registry.native import SUFFIX
 from datatool.registry.offer import Brought, Locates, Offer, Origin, Reader, Root
 from datatool.registry.plain_git import GitReader
@@ -24,6 +26,8 @@ DEPTH: Final = 64
 """Directories in each other, at most, in what comes from another repository."""
 LENGTH: Final = 4096
 """Bytes of a path, at most, in what comes from another repository."""
+_FEW: Final = 4
+"""Tracked directories whose lists are all worth bringing to find a path that was meant."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -148,19 +152,30 @@ class Catalog:
 
     def not_found(self, path: bytes) -> PathNotFound:
         """The error for a path that a registry does not have, with the nearest that it has."""
-        shown = self.view.repository.shown
-        there = self.view.find([path]).get(path)
-        if there is not None and there.mode == TREE_MODE:
-            return PathNotFound(f"{shown}: nothing in {show_bytes(path)} can be copied", path=os.fsdecode(path))
+        return missing(self.view, path, partial(self._names, path))
+
+    def _names(self, path: bytes) -> set[str]:
+        """What there is, for somebody who mistyped a path; of tracked directories, what is in the nearest."""
         names = {show_bytes(file.path) for file in self.view.files() if not self.hidden(_of(file.path))}
-        names |= {show_bytes(root.path) for root in self.roots()}
-        names |= {name.rpartition("/")[0] for name in names}
-        near = get_close_matches(show_bytes(path), sorted(names - {""}), n=1)
-        return PathNotFound(
-            f"{shown}: no file or directory {show_bytes(path)} at {self.view.commit[:10]}",
-            hint=f"did you mean {near[0]}?" if near else f"datatool list -R {shown} shows what there is",
-            path=os.fsdecode(path),
-        )
+        roots = self.roots()
+        names |= {show_bytes(root.path) for root in roots}
+        for directory in _likely([root.path for root in roots if root.directory], path):
+            with suppress(DatatoolError):  # the error is that the path is not there, not that a list is not either
+                names |= {show_bytes(offer.path) for _, offer in self.offers(directory, data_only=True)}
+        for name in list(names):
+            names.update(name[:end] for end, letter in enumerate(name) if letter == "/")
+        return names
+
+
+def _likely(directories: Sequence[bytes], path: bytes) -> list[bytes]:
+    """The directories to be looked into for a mistyped path: all of a few, else those whose names are near to its own,
+    as each may cost a download."""
+    if len(directories) <= _FEW:
+        return list(directories)
+    parts = path.split(b"/")
+    by_name = {show_bytes(one): one for one in directories}
+    above = [show_bytes(b"/".join(parts[:depth])) for depth in range(1, len(parts))]
+    return list({by_name[name]: None for prefix in above for name in get_close_matches(prefix, by_name, n=1)})
 
 
 def registry_path(text: str) -> bytes:

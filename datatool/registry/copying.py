@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from datatool.cache.local import Cache
-from datatool.errors import DatatoolError, PartlyDone, UnsafeInput
+from datatool.errors import DatatoolError, PartlyDone
 from datatool.model.entry import DIRECTORY, SYMLINK, Entry
 from datatool.model.oid import ObjectId
 from datatool.model.paths import show_bytes
 from datatool.progress import Task
 from datatool.registry.catalog import Catalog, Selection
+from datatool.registry.missing import is_link
 from datatool.registry.offer import Offer
 from datatool.registry.saving import save_tree
 
@@ -88,7 +89,8 @@ def _made(
         if failed:
             raise failed[0][1]
         if offer.path not in here:
-            raise UnsafeInput(f"{show_bytes(offer.path)}: is a link, not a file", path=os.fsdecode(offer.path))
+            target = offer.target if offer.target is not None else catalog.link_targets([offer])[offer.path]
+            raise is_link(offer.path, target)
         size = sizes.get(offer.path, offer.size or 0)
         return Copied(directory=False, oid=here[offer.path], size=size, files=1, executable=offer.kind == "x")
     return _tree(catalog, chosen, cache, sound, here, sizes, failed)

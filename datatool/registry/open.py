@@ -12,7 +12,7 @@ from typing import Final
 from datatool.cache.local import Cache
 from datatool.errors import UnsafeInput
 from datatool.git.clones import find_repository, is_repository_url, local_directory, resolve_commit
-from datatool.git.repository import Repository
+from datatool.git.repository import Repository, promisor_of
 from datatool.progress import Task
 from datatool.registry.access import Access
 from datatool.registry.catalog import Catalog, registry_path
@@ -54,7 +54,8 @@ class Place:
 
     def repository(self) -> Repository:
         """Its repository; nothing is asked yet. Raises UsageError, UnsafeInput, NotFoundError, GitError."""
-        return find_repository(self.where, base=self.base, clones=self.home / "git", offline=self.offline)
+        found = find_repository(self.where, base=self.base, clones=self.home / "git", offline=self.offline)
+        return found if self.config is None else replace(found, promisor=promisor_of(found))
 
 
 def open_registry(place: Place, rev: str | None, cache: Cache) -> Catalog:

@@ -59,6 +59,14 @@ def test_an_address_is_read_and_written(url: str, repo: str | None, rev: str | N
     assert Address.parse(address.name) == address
 
 
+@pytest.mark.parametrize("url", ["file:///srv/songs/a.txt", "https://example.org/songs.git/a.txt", "ssh:/host/x"])
+def test_a_registry_s_url_that_is_not_encoded_is_told(fs: Any, url: str) -> None:
+    for read in (fs.ls, fs.cat, fsspec.open(f"datatool://{url}").open):
+        with pytest.raises(datatool.UsageError, match="percent-encoded") as caught:
+            read() if read not in (fs.ls, fs.cat) else read(f"datatool://{url}")
+        assert f"datatool://{quote(url.split('/')[0] + '//', safe='')}" in (caught.value.hint or "")
+
+
 def test_names_from_listings_are_addresses(study: World, fs: Any) -> None:
     for host in hosts(study):
         for name in [*fs.ls(f"{host}/", detail=False), *fs.find(f"datatool://{host}/data"), *fs.glob(f"{host}/**")]:

@@ -107,6 +107,7 @@ def test_documents_of_upkeep_are_as_their_schemas_say(world: World) -> None:
     assert Path(check(world.ok("cache", "dir", "--json"))["path"]).is_absolute()
     assert check(world.ok("cache", "key", "--json"))["artifacts"] == 0
     check(world.ok("cache", "clean", "--json"))
+    check(world.ok("cache", "clean", "--downloads", "--dry-run", "--json"))
     check(world.ok("doctor", "--json"))
     check(world.ok("completion", "fish", "--json"))
     check(world.ok("clone", str(world.root), str(world.top / "cloned"), "--json"))

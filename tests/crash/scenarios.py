@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 from abc import ABC, abstractmethod
@@ -277,6 +278,31 @@ class Update(_Registry):
         self.second()
 
 
+class Clean(_Registry):
+    """Downloads removed: whenever that ends, what is left is right, or is brought again."""
+
+    words = ("cache", "clean", "--downloads")
+    stride = 8
+
+    def take(self) -> None:
+        self.world.git("checkout", "-q", "--", ".")
+        self.bring()
+
+    def bring(self) -> None:
+        self.copy.ok("get", self.world.root.as_uri(), "data", "model.bin", "-o", "got", "--force")
+
+    def check_killed(self) -> None:
+        super().check_killed()
+        self.bring()
+
+    def check_finished(self) -> None:
+        assert tree(self.home.root) == self.after
+        home = Path(self.home.env["XDG_CACHE_HOME"]) / "datatool"
+        assert not {"objects", "objects.db", "remotes"} & set(os.listdir(home))
+        assert not temps(home)
+        check_store(self.copy.cache)
+
+
 class ImportUrl(Import):
     """The same from a directory that belongs to nobody."""
 
@@ -308,6 +334,7 @@ SCENARIOS: dict[str, type[Scenario]] = {
     "pull": Pull,
     "remote copy": Copy,
     "get": Get,
+    "cache clean": Clean,
     "import": Import,
     "update": Update,
     "import-url": ImportUrl,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from datatool.errors import GitError, RevisionNotFound, UsageError
 from datatool.git import revision
+from datatool.git.repository import Repository, promisor_of, tree_files
 from datatool.git.revision import (
     TreeFile,
     all_pointer_blobs,
@@ -17,7 +19,6 @@ from datatool.git.revision import (
     pointers_at,
     resolve,
     suggest_refs,
-    tree_files_at,
     unpushed_pointer_blobs,
 )
 from datatool.git.worktree import Worktree, discover
@@ -36,6 +37,10 @@ def at(top: Path) -> Worktree:
     worktree = discover(top)
     assert isinstance(worktree, Worktree)
     return worktree
+
+
+def reading(top: Path) -> Repository:
+    return Repository(url=str(top), git_dir=top / ".git", local=top)
 
 
 def merge_with(top: Path, branch: str, path: str, data: bytes) -> str:
@@ -144,8 +149,6 @@ def test_only_a_full_commit_id_is_read(top: Path) -> None:
         with pytest.raises(UsageError):
             list(pointers_at(worktree, wrong))
         with pytest.raises(UsageError):
-            list(tree_files_at(worktree, wrong))
-        with pytest.raises(UsageError):
             blob_at(worktree, wrong, b"a")
 
 
@@ -158,8 +161,7 @@ def test_the_files_of_a_commit_come_with_mode_and_size(top: Path) -> None:
     (top / "d" / "link").symlink_to("run.sh")
     write(top, "dx/other", b"")
     head = commit(top)
-    worktree = at(top)
-    found = list(tree_files_at(worktree, head))
+    found = tree_files(reading(top), head)
     assert [file.path for file in found] == sorted(
         [b"d/" + name for name in HARD_NAMES] + [b"d/link", b"d/run.sh", b"dx/other"]
     )
@@ -167,11 +169,10 @@ def test_the_files_of_a_commit_come_with_mode_and_size(top: Path) -> None:
     assert (by_path[b"d/link"].mode, by_path[b"d/link"].size) == (0o120000, 6)
     assert by_path[b"d/run.sh"].mode == 0o100755
     assert {by_path[b"d/" + name][1:3] for name in HARD_NAMES} == {(0o100644, 5)}
-    for within in (b"d", b"d/"):
-        assert list(tree_files_at(worktree, head, within)) == [file for file in found if file.path.startswith(b"d/")]
+    assert tree_files(reading(top), head, b"d") == [file for file in found if file.path.startswith(b"d/")]
     magic = b"d/:(top)magic.dt"
-    assert list(tree_files_at(worktree, head, magic)) == [by_path[magic]]
-    assert list(tree_files_at(worktree, head, b"nowhere")) == []
+    assert tree_files(reading(top), head, magic) == [by_path[magic]]
+    assert tree_files(reading(top), head, b"nowhere") == []
 
 
 def test_a_submodule_is_listed_as_one(tmp_path: Path) -> None:
@@ -180,7 +181,7 @@ def test_a_submodule_is_listed_as_one(tmp_path: Path) -> None:
     top = repository(tmp_path / "r")
     git(top, "submodule", "--quiet", "add", str(inner), "sub")
     head = commit(top)
-    found = {file.path: file for file in tree_files_at(at(top), head)}
+    found = {file.path: file for file in tree_files(reading(top), head)}
     assert found[b"sub"] == TreeFile(path=b"sub", mode=0o160000, size=None, blob=there)
     assert blob_at(at(top), head, b"sub") is None
 
@@ -391,7 +392,9 @@ def test_in_a_partial_clone_pointers_are_read_and_sizes_are_not_downloaded(tmp_p
     git(tmp_path, "clone", "-q", "--no-checkout", "--filter=blob:none", f"file://{top}", "partial")
     clone = tmp_path / "partial"
     worktree = at(clone)
-    assert [(file.path, file.size) for file in tree_files_at(worktree, head)] == [(b"a.dt", None), (b"big.bin", None)]
+    read = replace(reading(clone), promisor="origin")
+    assert promisor_of(reading(clone)) == "origin" and promisor_of(reading(top)) is None
+    assert [(file.path, file.size) for file in tree_files(read, head)] == [(b"a.dt", None), (b"big.bin", None)]
     assert list(pointers_at(worktree, head)) == [(b"a.dt", b"a\n")]
     missing = git(clone, "rev-list", "--objects", "--missing=print", head).splitlines()
     assert [line for line in missing if line.startswith(b"?")] == [b"?" + git(top, "rev-parse", "HEAD:big.bin").strip()]

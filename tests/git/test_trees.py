@@ -26,14 +26,6 @@ def repository(world: World) -> Worktree:
     return found
 
 
-@pytest.mark.parametrize("within", [b"", b"a", b"a/b", b"a/b/c.dt", b"a.b", b"nothing", b"run/x"])
-def test_libgit2_and_git_list_the_same_files(repository: Worktree, within: bytes) -> None:
-    assert repository.head is not None
-    by_git = list(revision.tree_files_at(repository, repository.head, within))
-    assert list(trees.tree_files_at(repository, repository.head, within)) == by_git
-    assert by_git or within in (b"nothing", b"run/x")
-
-
 @pytest.mark.parametrize("within", [(), (b"a",), (b"a", b"a/b"), (b"nothing",)])
 def test_libgit2_and_git_read_the_same_pointers(repository: Worktree, within: tuple[bytes, ...]) -> None:
     assert repository.head is not None
@@ -49,5 +41,4 @@ def test_a_repository_that_libgit2_refuses_is_read_by_git(tmp_path: Path) -> Non
     world.commit()
     found = discover(world.root)
     assert isinstance(found, Worktree) and found.head is not None and len(found.head) == 64
-    assert [file.path for file in trees.tree_files_at(found, found.head)] == [b"a.dt"]
     assert list(trees.pointers_at(found, found.head)) == [(b"a.dt", b"datatool: 1\n")]

@@ -234,6 +234,28 @@ def test_list_at_a_revision(tracked: World) -> None:
     tracked.fails(3, "list", "--rev", "v9")
 
 
+def test_list_at_a_revision_of_a_directory_that_there_was_not_yet(tracked: World) -> None:
+    tracked.write("later/a.txt", b"x")
+    tracked.commit("two")
+    assert tracked.json("list", "--rev", "v1", cwd=tracked.root / "later")["entries"] == []
+    tracked.fails(3, "list", "later", "--rev", "v1")
+
+
+def test_list_at_a_revision_in_a_partial_clone(tracked: World) -> None:
+    tracked.write("data/later.txt", b"x")
+    tracked.ok("add", "data")
+    tracked.commit("two")
+    tracked.ok("push")
+    for setting in ("allowFilter", "allowAnySHA1InWant"):
+        tracked.git("config", f"uploadpack.{setting}", "true")
+    tracked.git("clone", "-q", "--filter=blob:none", tracked.root.as_uri(), str(tracked.top / "partial"))
+    copy = World(tracked.top, name="partial", init=False)
+    copy.fails(6, "--offline", "list", "--rev", "v1")
+    entries = {item["path"]: item for item in copy.json("list", "-R", "--rev", "v1")["entries"]}
+    assert entries["data/a.txt"]["origin"] == "datatool" and "data/later.txt" not in entries
+    assert entries["code.py"]["size"] is None
+
+
 def test_list_fetches_the_list_of_a_directory_but_none_of_its_files(tracked: World) -> None:
     tracked.ok("push")
     copy = tracked.clone()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from servers.git_daemon import GitDaemon
+from servers.git_daemon import GitDaemon, git_daemon
 from world import World, tree
 
 from .conftest import second_version
@@ -160,6 +160,57 @@ def test_a_failing_update_changes_nothing(registry: World, project: World) -> No
     assert (project.read("songs.dt"), tree(project.root / "songs")) == before
 
 
+def test_a_path_that_is_gone_is_told_before_an_update(registry: World, project: World, daemon: GitDaemon) -> None:
+    url = daemon.url("registry")
+    for path in ("model.bin", "src/train.py", "music/notes.md"):
+        project.ok("import", url, path, "--remote", registry.remote)
+    registry.ok("move", "model.bin", "models.bin")
+    registry.git("mv", "src/train.py", "src/training.py")
+    registry.write("music/notes.md", b"# other notes\n")
+    registry.commit("moved")
+    ran = project.fails(4, "update", "--check", "--json")
+    gone = {item["path"]: item["error"] for item in ran.json["failed"]}
+    assert {error["code"] for error in gone.values()} == {"path_not_found"}
+    assert "did you mean models.bin?" in gone["model.bin"]["hint"]
+    assert "did you mean src/training.py?" in gone["train.py"]["hint"]
+    assert [item["path"] for item in ran.json["artifacts"] if item["available"]] == ["notes.md"]
+    project.fails(3, "update", "--check", "model.bin")
+
+
+def test_a_source_that_is_gone_among_others_is_partly_done_each_time(registry: World, project: World) -> None:
+    project.ok("import", registry.root, "src")
+    shutil.copytree(registry.root, project.top / "other")
+    project.ok("import", project.top / "other", "music/notes.md")
+    project.write("own.bin", b"own")
+    project.ok("add", "own.bin")
+    project.ok("push", "own.bin")
+    project.commit("imports")
+    shutil.rmtree(project.top / "other")
+    copy = project.clone()
+    for words in (["pull"], ["pull"], ["fetch"], ["update"], ["update", "--check"]):
+        assert copy.run(*words).code == 4, words
+    assert copy.read("src/train.py") == b"print('train')\n" and copy.read("own.bin") == b"own"
+    shutil.rmtree(registry.root)
+    alone = project.clone("alone")
+    for words in (["pull", "src", "notes.md"], ["fetch", "src", "notes.md"], ["update"], ["update", "--check"]):
+        assert alone.run(*words).code == 3, words
+
+
+def test_an_unreachable_source_is_told_as_such_each_time(registry: World, project: World) -> None:
+    with git_daemon(registry.top) as daemon:
+        project.ok("import", daemon.url("registry"), "src")
+    project.write("own.bin", b"own")
+    project.ok("add", "own.bin")
+    project.ok("push", "own.bin")
+    project.commit("imports")
+    copy = project.clone()
+    copy.env["XDG_CACHE_HOME"] = str(project.top / "no clones here")
+    for words in (["pull"], ["pull"], ["fetch"]):
+        assert copy.run(*words).code == 4, words
+    for words in (["pull", "src"], ["pull", "src"], ["update"], ["update", "--check"]):
+        assert copy.run(*words).code == 6, words
+
+
 def test_a_clone_pulls_imports_from_their_source(registry: World, project: World) -> None:
     project.ok("import", registry.root, "music/songs")
     project.ok("import", registry.root, "src")
@@ -244,9 +295,10 @@ def test_checking_asks_each_source_once(registry: World, project: World, daemon:
     found = project.json("update", "--check")["artifacts"]
     assert [item["available"] for item in found] == [None] * 3
     assert daemon.requests - before <= 2, "one question for each revision that is followed"
-    second_version(registry)
-    found = project.json("update", "--check")["artifacts"]
-    assert sum(item["available"] is not None for item in found) == 2
+    registry.write("src/train.py", b"print('train again')\n")
+    commit = registry.commit("two")
+    news = {item["path"]: item["available"] for item in project.json("update", "--check")["artifacts"]}
+    assert news == {"src": commit, "notes.md": None, "pinned": None}
 
 
 def test_only_new_objects_travel(registry: World, project: World, daemon: GitDaemon) -> None:

@@ -30,6 +30,42 @@ def listed(world: World, *words: str | Path) -> dict[str, dict[str, object]]:
     return {entry["path"]: entry for entry in world.json("list", *words)["entries"]}
 
 
+def test_the_nearest_path_is_looked_for_everywhere(registry: World, project: World) -> None:
+    for typed, meant in {
+        "musik/songs/s1.txt": "music/songs/s1.txt",
+        "s2.txt": "music/songs/s2.txt",
+        "train.py": "src/train.py",
+        "musik": "music",
+        "music/song/s1.txt": "music/songs/s1.txt",
+    }.items():
+        assert f"did you mean {meant}?" in project.fails(3, "get", registry.root, typed).err
+
+
+def test_a_submodule_is_told_with_where_it_is(registry: World, project: World) -> None:
+    registry.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(registry.root), "sub")
+    registry.commit("a submodule")
+    inner = registry.git("-C", "sub", "rev-parse", "HEAD")[:10]
+    for path, inside in (("sub", "."), ("sub/model.bin", "model.bin")):
+        for command in ("get", "import", "list"):
+            ran = project.fails(3, command, registry.root, path)
+            assert "a submodule: another repository" in ran.err
+            assert f"datatool get {registry.root} {inside} --rev {inner}" in ran.err
+
+
+def test_a_single_symlink_is_told_with_where_it_leads(registry: World, project: World) -> None:
+    (registry.root / "link").symlink_to("src/train.py")
+    (registry.root / "code").symlink_to("src")
+    (registry.root / "out").symlink_to("/etc/passwd")
+    registry.commit("links")
+    for command in ("get", "import"):
+        assert "name what it leads to: src/train.py" in project.fails(7, command, registry.root, "link").err
+        assert "leads out of the repository" in project.fails(7, command, registry.root, "out").err
+    for command in ("get", "import", "list"):
+        ran = project.fails(3, command, registry.root, "code/train.py")
+        assert "behind code, a symlink to src" in ran.err and "what it leads to is src/train.py" in ran.err
+    assert [item["kind"] for item in project.json("list", registry.root, "link")["entries"]] == ["symlink"]
+
+
 def test_a_list_shows_git_tracked_and_data_files_together(registry: World, project: World) -> None:
     top = listed(project, registry.root)
     assert {"model.bin", "model.bin.dt", "music", "src", ".gitignore", ".datatool"} <= top.keys()

@@ -140,6 +140,7 @@ def test_old_commits_stay_readable(tmp_path: Path) -> None:
     world.commit("migrated")
     world.ok("get", ".", "a.bin", "--rev", "HEAD~2", "--out", "old.bin")
     assert world.read("old.bin") == b"one"
+    assert [(i["origin"], i["size"]) for i in world.json("list", "a.bin", "--rev", "HEAD~2")["entries"]] == [("lfs", 3)]
     world.ok("get", ".", "raw data", "--rev", "HEAD~1", "--out", "before")
     assert world.read("before/deep/table.csv") == b"id,value\n1,42\n"
     world.ok("get", ".", "a.bin", "--out", "new.bin")
@@ -261,9 +262,16 @@ def test_a_missing_object_is_had_from_the_origin_later(tmp_path: Path) -> None:
     world.commit("migrated")
     world.ok("pull")
     assert world.read("data/b.bin") == data
+    world.git("push", "-q", "origin", "main")
+    before = world.read("data/b.bin.dt")
+    for words in (["update", "--check"], ["update"]):
+        (shown,) = world.json(*words)["artifacts"]
+        assert shown["available"] is None and not shown["changed"], "the data is the project's own"
+    assert world.read("data/b.bin.dt") == before
     world.ok("remote", "add", "r", str(world.remote))
     world.ok("push")
     assert set(states(world).values()) == {"clean"}
+    assert not any(item["available"] for item in world.json("status", "--remote")["artifacts"])
 
 
 def test_a_password_of_the_origin_s_url_is_not_written_down(tmp_path: Path) -> None:

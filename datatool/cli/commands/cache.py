@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from typing import Annotated
+
+import typer
+
 from datatool.cli.command import command
-from datatool.cli.options import OptionalTargets
+from datatool.cli.options import DryRun, OptionalTargets
 from datatool.cli.screen import aligned
 from datatool.cli.session import Session
 from datatool.model.figures import counted, human_size
 from datatool.model.paths import show
 from datatool.operations import cache_info as operation
 from datatool.operations.cache_key import cache_key
-from datatool.operations.open_project import open_project
+from datatool.operations.downloads import clean_downloads
+from datatool.operations.open_project import open_project, project_if_any
 
 
 @command("datatool cache info")
@@ -55,11 +61,31 @@ def key(session: Session, paths: OptionalTargets = None) -> int:
     return session.finish(result, lambda: [result.key])
 
 
-@command("datatool cache clean")
-def clean(session: Session) -> int:
-    """Remove what can be made again, never an object."""
-    with open_project(None, flags=session.flags, environ=session.environ) as project:
-        result = operation.cache_clean(project)
+@command("datatool cache clean", "datatool cache clean --downloads --dry-run")
+def clean(
+    session: Session,
+    downloads: Annotated[
+        bool, typer.Option("--downloads", help="Also what was downloaded of registries and URLs, for all projects")
+    ] = False,
+    dry_run: DryRun = False,
+) -> int:
+    """Remove what can be made again, never an object of the project.
+
+    With --downloads also what this user's own cache has of registries: clones, objects, and the files that
+    datatool.path gave out. It works outside of projects too.
+    """
+    opened = project_if_any(flags=session.flags, environ=session.environ) if downloads else None
+    if not downloads:
+        opened = open_project(None, flags=session.flags, environ=session.environ)
+    result = operation.CacheCleaned(removed=0, bytes=0, downloads=downloads, dry_run=dry_run)
+    with opened or nullcontext() as project:
+        if downloads:
+            result += clean_downloads(project, environ=session.environ, dry_run=dry_run)
+        if project is not None:
+            result += operation.cache_clean(project, dry_run=dry_run)
+    verb = "would remove" if dry_run else "removed"
     return session.finish(
-        result, lambda: [f"removed {counted(result.removed, 'file')}, {human_size(result.bytes)}"], chatter=True
+        result,
+        lambda: [f"{verb} {counted(result.removed, 'file')}, {human_size(result.bytes)}"],
+        chatter=not dry_run,
     )

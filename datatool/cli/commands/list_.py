@@ -13,7 +13,7 @@ from datatool.cli.command import command
 from datatool.cli.options import RemoteSettings, RemoteUrl
 from datatool.cli.screen import aligned
 from datatool.cli.session import Session
-from datatool.cli.table import REGISTRY_LIST, part
+from datatool.cli.table import OWN_COMMIT_LIST, REGISTRY_LIST, part
 from datatool.errors import ProjectNotFound
 from datatool.model.figures import human_size
 from datatool.model.paths import show
@@ -49,15 +49,26 @@ def list_(
     with project or nullcontext():
         if project is not None and path is None and not operation.is_registry(project, repo, cwd=session.cwd):
             root = project.root
-            result = operation.list_entries(
-                project,
-                repo,
-                cwd=session.cwd,
-                recursive=recursive or tree,
-                rev=rev,
-                data_only=data_only,
-                offline=session.offline,
-            )
+            if rev is None:
+                result = operation.list_entries(
+                    project,
+                    repo,
+                    cwd=session.cwd,
+                    recursive=recursive or tree,
+                    data_only=data_only,
+                    offline=session.offline,
+                )
+            else:
+                result = part(OWN_COMMIT_LIST)(  # type: ignore[assignment]
+                    project,
+                    rev,
+                    repo,
+                    cwd=session.cwd,
+                    environ=session.environ,
+                    recursive=recursive or tree,
+                    data_only=data_only,
+                    offline=session.offline,
+                )
         elif repo is None:
             raise ProjectNotFound(
                 "not inside a datatool project",

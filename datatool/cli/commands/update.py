@@ -48,6 +48,7 @@ def update(
             rev=rev,
             latest=latest,
             check=check,
+            thorough=check,
             dry_run=dry_run,
             force=force,
             environ=session.environ,

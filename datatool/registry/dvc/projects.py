@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from datatool.cache.local import Cache
+from datatool.errors import DatatoolError
 from datatool.progress import Task
 from datatool.registry.dvc.reader import SERVING, DvcReader
 from datatool.registry.dvc.roots import find_dvc_roots, is_within
@@ -60,6 +61,13 @@ class DvcProjects:
             mine = [offer for offer in offers if reader.owns(offer)]
             if mine:
                 yield from reader.bring(mine, cache, task)
+
+    def lacking(self, offers: Sequence[Offer], cache: Cache) -> dict[bytes, DatatoolError]:
+        """Why some of their offers could not be brought into a cache, by path; no bytes are read."""
+        found: dict[bytes, DatatoolError] = {}
+        for reader in self._readers.values():
+            found |= reader.lacking([offer for offer in offers if reader.owns(offer)], cache)
+        return found
 
     def _around(self, within: bytes) -> list[DvcReader]:
         return [self._reader(top) for top in find_dvc_roots(self._view, within)]

@@ -134,6 +134,19 @@ class DvcReader:
         """Have the bytes of this reader's offers in a cache, each checked by its md5."""
         return self._bringing().bring(offers, cache, task)
 
+    def lacking(self, offers: Sequence[Offer], cache: Cache) -> dict[bytes, DatatoolError]:
+        """Why some of this reader's offers could not be brought into a cache from the project's storage, by path; no
+        bytes are read, so that damage is not seen."""
+        found: dict[bytes, DatatoolError] = {}
+        missing = cache.missing([offer.oid for offer in offers if offer.oid is not None])
+        for offer in offers:
+            if isinstance(offer.handle, Stored) and (offer.oid is None or offer.oid in missing):
+                try:
+                    self._store().require(offer.handle.place)
+                except DatatoolError as error:
+                    found[offer.path] = error
+        return found
+
     # One tracked thing
 
     def _offered(self, tracked: Tracked, within: bytes) -> Iterator[Offer]:

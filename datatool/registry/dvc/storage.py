@@ -131,6 +131,22 @@ class Storage:
             raise
         raise self._not_there(place, store.label, damaged)
 
+    def require(self, place: Place) -> None:
+        """Raise what `fetch` would for an object that is nowhere; whether its bytes are right is not looked at."""
+        fd = _open_regular(self.cache / place.md5.name) if self.cache is not None else None
+        if fd is not None:
+            os.close(fd)
+            return
+        store = self._store(place.remote)
+        try:
+            self._reading(store, place).first(1)
+            self._heard(store)
+        except NameMissing:
+            raise self._not_there(place, store.label, []) from None
+        except RemoteError as error:
+            self._failed(store, error)
+            raise
+
     # One place after the other
 
     def _try_cache(self, place: Place, damaged: list[str]) -> Small | Large | None:
@@ -342,9 +358,9 @@ class _Reading:
     name: str
     version: str | None = None
 
-    def first(self) -> bytes:
-        """The first step; shorter only where the object is."""
-        return self._version(0) if self.version is not None else self.store.get(self.name, 0, STEP)
+    def first(self, count: int = STEP) -> bytes:
+        """The first bytes; fewer only where the object has no more."""
+        return self._version(0, count) if self.version is not None else self.store.get(self.name, 0, count)
 
     def rest(self) -> Iterator[bytes]:
         """What follows it, in order; a few ranges are asked for at a time."""
@@ -370,9 +386,9 @@ class _Reading:
             if len(data) < STEP:
                 return
 
-    def _version(self, start: int) -> bytes:
+    def _version(self, start: int, count: int = STEP) -> bytes:
         assert isinstance(self.store, Versions) and self.version is not None
-        return self.store.get_version(self.name, self.version, start, STEP)
+        return self.store.get_version(self.name, self.version, start, count)
 
 
 def _is_key(name: str) -> bool:

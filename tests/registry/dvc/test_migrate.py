@@ -124,6 +124,49 @@ def test_remotes_and_ignore_rules_come_along(made_by_dvc: Path, tmp_path: Path) 
     assert (store / "datatool-remote.json").exists()
 
 
+def lose(world: World, data: bytes) -> None:
+    """Take an object out of DVC's cache."""
+    gone = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    kept = world.root / ".dvc/cache/files/md5" / gone[:2] / gone[2:]
+    kept.chmod(0o644)
+    kept.unlink()
+
+
+@pytest.mark.parametrize("data", [b"c\n", bytes(range(256)) * 16], ids=["in a directory", "a file"])
+def test_a_dry_run_foresees_what_is_missing(made_by_dvc: Path, tmp_path: Path, data: bytes) -> None:
+    world = project(made_by_dvc, tmp_path, "songs")
+    lose(world, data)
+    before = world.tree()
+    said = world.fails(4, "migrate", "--dry-run", "--json").json
+    assert world.tree() == before and status(world) == []
+    done = world.fails(4, "migrate", "--json").json
+    assert said["failed"] == done["failed"] != []
+    assert [item["path"] for item in said["artifacts"]] == [item["path"] for item in done["artifacts"]] != []
+    assert said["removed"] == done["removed"]
+    again = world.fails(4, "migrate", "--dry-run", "--json").json
+    assert again["failed"] == done["failed"] and again["artifacts"] == []
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_where_nothing_is_taken_over_nothing_is_changed(made_by_dvc: Path, tmp_path: Path, damaged: bool) -> None:
+    world = project(made_by_dvc, tmp_path, "songs")
+    world.write(".gitattributes", b"*.txt text\n")
+    world.git("add", ".gitattributes")
+    world.write(".dvc/config.local", b"['remote \"storage\"']\n    user = me\n")
+    files = [path for path in (world.root / ".dvc/cache").rglob("*") if path.is_file()]
+    for path in files:
+        path.chmod(0o644)
+        path.write_bytes(b"damaged") if damaged else path.unlink()
+    before, staged = world.tree(), status(world)
+    found = world.fails(5 if damaged else 4, "migrate", "--json").json
+    assert found["failed"] and found["artifacts"] == found["remotes"] == found["staged"] == []
+    after = world.tree()
+    assert {path: after[path] for path in after if not path.startswith(".git/")} == {
+        path: data for path, data in before.items() if not path.startswith(".git/")
+    }
+    assert status(world) == staged
+
+
 def test_a_missing_object_leaves_its_artifact_as_it_was(made_by_dvc: Path, tmp_path: Path) -> None:
     world = project(made_by_dvc, tmp_path, "songs")
     gone = hashlib.md5(b"c\n", usedforsecurity=False).hexdigest()
@@ -159,12 +202,9 @@ def test_pipelines_are_listed_and_left(made_by_dvc: Path, tmp_path: Path) -> Non
     world = project(made_by_dvc, tmp_path, "pipeline")
     before = world.tree()
     found = world.json("migrate")
-    assert found["artifacts"] == []
+    assert found["artifacts"] == found["remotes"] == found["staged"] == []
     assert {"dvc.yaml", "model"} <= {item["path"] for item in found["stays"]}
-    after = world.tree()
-    assert {path: after[path] for path in before if not path.startswith(".git")} == {
-        path: data for path, data in before.items() if not path.startswith(".git")
-    }
+    assert world.tree() == before and status(world) == []
 
 
 def test_imports_keep_their_source(made_by_dvc: Path, tmp_path: Path) -> None:
@@ -233,6 +273,21 @@ def test_a_link_into_dvcs_cache_is_left(made_by_dvc: Path, tmp_path: Path) -> No
     assert "cache.type copy" in ran.err
     assert (world.root / "one.bin").is_symlink()
     assert world.exists("one.bin.dvc")
+
+
+def test_old_commits_are_listed_as_dvc_had_them(made_by_dvc: Path, tmp_path: Path) -> None:
+    world = project(made_by_dvc, tmp_path, "old")
+    world.ok("migrate")
+    world.commit("migrated")
+    now = {item["path"]: item["origin"] for item in world.json("list", "-R", "--rev", "HEAD")["entries"]}
+    then = {item["path"]: item["origin"] for item in world.json("list", "-R", "--rev", "HEAD~1")["entries"]}
+    data = {path for path, sha256 in files_of("old").items() if sha256 is not None}
+    ours = {path for path in data if now[path] == "datatool"}
+    assert ours and {then[path] for path in ours} == {"dvc"}
+    inside = next(path for path in sorted(ours) if "/" in path)
+    directory = inside.rpartition("/")[0]
+    shown = world.json("list", directory, "--rev", "HEAD~1")["entries"]
+    assert inside in {item["path"] for item in shown}
 
 
 def test_elsewhere_it_says_that_there_is_nothing(tmp_path: Path) -> None:
