@@ -106,6 +106,7 @@ class Modules:
         self.root = root
         self._start = start
         self._known: dict[Path, Module] = {}
+        self._places: dict[tuple[str, int, Path], Module | None] = {}
 
     def at(self, path: Path, *, script: bool = False) -> Module:
         """The module in a file, or the namespace that a directory without `__init__.py` is."""
@@ -119,6 +120,16 @@ class Modules:
 
     def find(self, imported: Imported, importer: Module) -> Module | None:
         """The project's module that is meant by `import …` or by what stands behind `from`."""
+        key = (imported.module, imported.level, importer.directory)
+        if key not in self._places:
+            self._places[key] = self._look(imported, importer)
+        return self._places[key]
+
+    def child(self, package: Module, name: str) -> Module | None:
+        """The module of a name inside a package."""
+        return self.find(Imported(name, 1), package) if package.is_package else None
+
+    def _look(self, imported: Imported, importer: Module) -> Module | None:
         parts = [part for part in imported.module.split(".") if part]
         if imported.level:
             base = importer.directory
@@ -133,10 +144,6 @@ class Modules:
             if found is not None:
                 return found
         return None
-
-    def child(self, package: Module, name: str) -> Module | None:
-        """The module of a name inside a package."""
-        return self._below(package.directory, [name]) if package.is_package else None
 
     def _bases(self, importer: Module) -> Iterator[Path]:
         """Where top modules are looked for: beside the script, in the project's root, in its `src`, and around the

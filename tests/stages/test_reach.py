@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-
 from code_files import notebook, written
+
 from datatool.stages.reach import Reached, reached, reached_by_function, reached_by_script
 
 LIBRARY = {
@@ -435,5 +435,5 @@ def test_an_edited_file_is_read_again(tmp_path: Path) -> None:
 
 
 def test_a_function_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(KeyError, match="train.py: has no nothing"):
+    with pytest.raises(KeyError, match="has no nothing"):
         of_function(tmp_path, {"train.py": "x = 1"}, "nothing")
