@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from datatool.stages.scopes import Import, Imported, imports_of, names_of
+from datatool.stages.scopes import Import, Imported, Names, imports_of, names_of
 from datatool.stages.source import Source, read_source
 from datatool.stages.syntax import FunctionNode
 
@@ -69,6 +69,11 @@ class Module:
                 if name not in here:
                     found.setdefault(name, Bound()).statements.append(statement)
         return found
+
+    @cached_property
+    def names(self) -> Names:
+        """What is given to the names at its top."""
+        return names_of(self.source.tree.body)
 
     @cached_property
     def stars(self) -> tuple[Imported, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -28,13 +29,14 @@ class Reference:
     """A name that is read, and the attributes behind it: `a.b.c` is `("a", "b", "c")`.
 
     `imported` is what the first name stands for where the code itself imports it; `call` is the call that it is the
-    function of.
+    function of; `scopes` are those around it.
     """
 
     chain: tuple[str, ...]
     node: ast.expr
     imported: Imported | None = None
     call: ast.Call | None = None
+    scopes: Scopes = ()
 
 
 @dataclass(slots=True)
@@ -44,9 +46,17 @@ class Names:
     bound: dict[str, Imported | None] = field(default_factory=dict)
     outer: set[str] = field(default_factory=set)
     """Declared `global` here."""
+    values: dict[str, list[ast.expr]] = field(default_factory=dict)
+    """What is assigned to a name."""
+    items: dict[str, list[ast.expr]] = field(default_factory=dict)
+    """What a name goes through in a loop."""
+    defaults: dict[str, ast.expr] = field(default_factory=dict)
+    """Those of a function's arguments, which are evaluated outside."""
+    stores: Counter[str] = field(default_factory=Counter)
+    """How often a name is bound, in ways told above or others."""
 
 
-_Chain = tuple[Names, ...]
+Scopes = tuple[Names, ...]
 """The scopes around a place, innermost last; those of classes only where they are seen from."""
 
 
@@ -54,7 +64,7 @@ def references(nodes: Sequence[ast.AST], *, without: frozenset[int] = frozenset(
     """What statements or expressions at the top of a module read from it, in no order that matters; and every import
     statement in them. Nodes whose `id` is in `without` are left out."""
     # Each item: a node, and the scopes that it sees.
-    pending: list[tuple[ast.AST, _Chain, ast.Call | None]] = [(node, (), None) for node in reversed(nodes)]
+    pending: list[tuple[ast.AST, Scopes, ast.Call | None]] = [(node, (), None) for node in reversed(nodes)]
     while pending:
         node, scopes, call = pending.pop()
         if id(node) in without:
@@ -97,19 +107,19 @@ def imports_of(statement: Import) -> Iterator[tuple[str, Imported]]:
             yield top, Imported(top)
 
 
-def _read(node: ast.expr, chain: tuple[str, ...], scopes: _Chain, call: ast.Call | None) -> Iterator[Reference]:
+def _read(node: ast.expr, chain: tuple[str, ...], scopes: Scopes, call: ast.Call | None) -> Iterator[Reference]:
     for scope in reversed(scopes):
         if chain[0] in scope.outer:
             break
         if chain[0] in scope.bound:
             imported = scope.bound[chain[0]]
             if imported is not None:
-                yield Reference(chain, node, imported, call)
+                yield Reference(chain, node, imported, call, scopes)
             return
-    yield Reference(chain, node, None, call)
+    yield Reference(chain, node, None, call, scopes)
 
 
-def _inside(node: ast.AST, scopes: _Chain) -> Iterator[tuple[ast.AST, _Chain]]:
+def _inside(node: ast.AST, scopes: Scopes) -> Iterator[tuple[ast.AST, Scopes]]:
     """The parts of a node that opens a scope, with the scopes that each sees."""
     if isinstance(node, ast.ClassDef):
         # What a class binds does not hide the module's names: `path = path` in its body reads the outer one.
@@ -128,10 +138,12 @@ def _inside(node: ast.AST, scopes: _Chain) -> Iterator[tuple[ast.AST, _Chain]]:
         inner = names_of(body)
         for argument in _arguments(node.args):
             inner.bound.setdefault(argument.arg, None)
+            inner.stores[argument.arg] += 1
+        inner.defaults.update(_defaults(node.args))
         yield from ((part, scopes) for part in outside)
         yield from ((part, (*scopes, inner)) for part in body)
     elif isinstance(node, _COMPREHENSIONS):
-        inner = names_of([generator.target for generator in node.generators])
+        inner = names_of(node.generators)
         first = node.generators[0].iter
         yield first, scopes
         for part in ast.iter_child_nodes(node):
@@ -152,6 +164,15 @@ def _outside(node: FunctionNode | ast.Lambda) -> list[ast.AST]:
     return [part for part in parts if part is not None]
 
 
+def _defaults(arguments: ast.arguments) -> Iterator[tuple[str, ast.expr]]:
+    positional = [*arguments.posonlyargs, *arguments.args]
+    for argument, value in zip(reversed(positional), reversed(arguments.defaults), strict=False):
+        yield argument.arg, value
+    for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+        if default is not None:
+            yield argument.arg, default
+
+
 def _arguments(arguments: ast.arguments) -> list[ast.arg]:
     single = [item for item in (arguments.vararg, arguments.kwarg) if item is not None]
     return [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, *single]
@@ -169,17 +190,36 @@ def names_of(body: Sequence[ast.AST]) -> Names:
         elif isinstance(node, ast.Name):
             if isinstance(node.ctx, ast.Store | ast.Del):
                 names.bound.setdefault(node.id, None)
+                names.stores[node.id] += 1
         elif isinstance(node, ast.Global):
             names.outer.update(node.names)
         elif isinstance(node, FunctionNode | ast.ClassDef):
             names.bound[node.name] = None
+            names.stores[node.name] += 1
             pending += node.decorator_list
         elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
             names.bound.setdefault(node.name, None)
+            names.stores[node.name] += 1
         elif isinstance(node, ast.MatchMapping) and node.rest:
             names.bound.setdefault(node.rest, None)
+            names.stores[node.rest] += 1
+        else:
+            _note_values(names, node)
         if isinstance(node, _COMPREHENSIONS):
             pending += [part for part in ast.walk(node) if isinstance(part, ast.NamedExpr)]
         elif not isinstance(node, _SCOPES):
             pending += ast.iter_child_nodes(node)
     return names
+
+
+def _note_values(names: Names, node: ast.AST) -> None:
+    """What a statement, or a part of one, gives to names."""
+    if isinstance(node, ast.Assign):
+        for target in node.targets:
+            if isinstance(target, ast.Name):
+                names.values.setdefault(target.id, []).append(node.value)
+    elif isinstance(node, ast.AnnAssign | ast.NamedExpr):
+        if isinstance(node.target, ast.Name) and node.value is not None:
+            names.values.setdefault(node.target.id, []).append(node.value)
+    elif isinstance(node, ast.For | ast.AsyncFor | ast.comprehension) and isinstance(node.target, ast.Name):
+        names.items.setdefault(node.target.id, []).append(node.iter)
