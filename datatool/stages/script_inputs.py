@@ -107,7 +107,7 @@ def _call(modules: Modules, module: Module, item: Reference, call: ast.Call) -> 
     keywords = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg is not None}
     path = call.args[0] if call.args else keywords.get("path")
     if path is None or isinstance(path, ast.Starred):
-        yield _place(module, item)
+        yield module.place(item.node)
         return
     output = keywords.get("output")
     source = keywords.get("source")
@@ -130,13 +130,9 @@ def _paths(
             yield Tracked(
                 path=text,
                 beside=module.directory,
-                place=_place(module, item),
+                place=module.place(item.node),
                 output=output,
                 sure=sure and literals.certain,
             )
     if not literals.complete and not isinstance(path, ast.Constant):
-        yield _place(module, item)
-
-
-def _place(module: Module, item: Reference) -> str:
-    return f"{module.place(item.node)}: {'.'.join(item.chain)}"
+        yield module.place(item.node)

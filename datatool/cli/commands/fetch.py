@@ -11,15 +11,16 @@ from datatool.cli.options import (
     AllBranches,
     AllCommits,
     AllTags,
+    DataTargets,
     DryRun,
     Jobs,
-    OptionalTargets,
     Remote,
     Revision,
     scope_of,
 )
 from datatool.cli.session import Session
 from datatool.cli.summary import artifact_fields
+from datatool.cli.targets import meant_by
 from datatool.cli.transfers import transfer_fields, transfer_lines
 from datatool.operations import fetch as operation
 from datatool.operations.open_project import open_project
@@ -28,7 +29,7 @@ from datatool.operations.open_project import open_project
 @command("datatool fetch", "datatool fetch data/raw/2024", "datatool fetch --all-branches")
 def fetch(
     session: Session,
-    paths: OptionalTargets = None,
+    paths: DataTargets = None,
     remote: Remote = None,
     rev: Revision = None,
     all_branches: AllBranches = False,
@@ -45,9 +46,10 @@ def fetch(
     """
     scope = scope_of(rev, all_branches, all_tags, all_commits)
     with open_project(None, flags=session.flags, environ=session.environ) as project:
+        meant = meant_by(session, project, paths)
         result = operation.fetch(
             project,
-            paths or (),
+            meant.targets,
             cwd=session.cwd,
             remote=remote,
             scope=scope,
@@ -55,6 +57,7 @@ def fetch(
             dry_run=dry_run,
             jobs=jobs,
             offline=session.offline,
+            lacking=meant.lacking,
             progress=session.progress,
         )
     return session.finish(

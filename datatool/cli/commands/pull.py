@@ -14,25 +14,26 @@ from datatool.cli.options import (
     AllBranches,
     AllCommits,
     AllTags,
+    DataTargets,
     DryRun,
     Jobs,
-    OptionalTargets,
     Remote,
     Revision,
     scope_of,
 )
 from datatool.cli.session import Session
 from datatool.cli.summary import artifact_fields, up_to_date
+from datatool.cli.targets import meant_by
 from datatool.cli.transfers import transfer_fields, transfer_lines
 from datatool.errors import LocalError, PartlyDone
 from datatool.operations import pull as operation
 from datatool.operations.open_project import open_project
 
 
-@command("datatool pull", "datatool pull data/raw/2024", "datatool pull --force")
+@command("datatool pull", "datatool pull data/raw/2024", "datatool pull train.py", "datatool pull --force")
 def pull(
     session: Session,
-    paths: OptionalTargets = None,
+    paths: DataTargets = None,
     remote: Remote = None,
     rev: Revision = None,
     all_branches: AllBranches = False,
@@ -48,9 +49,10 @@ def pull(
     """
     scope = scope_of(rev, all_branches, all_tags, all_commits)
     with open_project(None, flags=session.flags, environ=session.environ) as project:
+        meant = meant_by(session, project, paths)
         result = operation.pull(
             project,
-            paths or (),
+            meant.targets,
             cwd=session.cwd,
             remote=remote,
             scope=scope,
@@ -58,6 +60,7 @@ def pull(
             dry_run=dry_run,
             jobs=jobs,
             offline=session.offline,
+            lacking=meant.lacking,
             progress=session.progress,
         )
         root = project.root
