@@ -32,6 +32,14 @@ OptionalTargets = Annotated[
         help="Artifacts, pointers, paths inside artifacts, or directories around them; everything by default",
     ),
 ]
+DataTargets = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[PATH…]",
+        help="Artifacts, pointers, paths inside artifacts, directories around them, or scripts and notebooks, for what "
+        "they track; everything by default",
+    ),
+]
 Remote = Annotated[
     str | None,
     typer.Option(

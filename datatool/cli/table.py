@@ -153,6 +153,8 @@ def every_row() -> Iterator[tuple[str, Row]]:
 REMOTE_STATUS = ("datatool.operations.remote_status", "what_remotes_have")
 SOURCE_STATUS = ("datatool.operations.remote_status", "what_sources_have")
 """The parts of `status` that `--remote` needs: without it, no command that stays here loads what talks to remotes."""
+SCRIPT_TARGETS = ("datatool.operations.scripts", "meant_by")
+"""What scripts and notebooks among paths stand for: only where one is named, code is read."""
 REGISTRY_LIST = ("datatool.operations.registry_list", "list_registry")
 OWN_COMMIT_LIST = ("datatool.operations.registry_list", "list_own_commit")
 """The parts of `list` that read another repository, and this one at a revision."""

@@ -91,13 +91,14 @@ def checkout(
     rev: str | None = None,
     force: bool = False,
     relink: bool = False,
+    lacking: Sequence[DatatoolError] = (),
     progress: Progress = SILENT,
 ) -> CheckoutResult:
     """Write what the pointers name into the workspace; with `rev`, first take the pointers of that revision.
 
     One failing artifact does not stop the others: see each one's `error`. `force` moves unsaved files to
-    `lost+found` first; `relink` makes links or copies anew, as `cache.link` says. Raises PathNotFound,
-    RevisionNotFound.
+    `lost+found` first; `relink` makes links or copies anew, as `cache.link` says; `lacking` are errors to tell among
+    the results. Raises PathNotFound, RevisionNotFound.
 
     >>> checkout(project, ["data/songs"], cwd=Path.cwd(), rev="v1").artifacts[0].written  # doctest: +SKIP
     3
@@ -107,7 +108,9 @@ def checkout(
         staged = _take_pointers(project, targets, cwd, rev)
     selections, broken = select(project, targets, cwd)
     results = checkout_selected(project, selections, force=force, relink=relink, progress=progress)
-    results += [CheckedOut(path=name_of(error), changed=False, error=failure_of(error)) for error in broken]
+    results += [
+        CheckedOut(path=name_of(error), changed=False, error=failure_of(error)) for error in (*broken, *lacking)
+    ]
     return CheckoutResult(artifacts=tuple(sorted(results, key=lambda item: item.path)), staged=staged)
 
 

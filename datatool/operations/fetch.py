@@ -71,12 +71,14 @@ def fetch(
     dry_run: bool = False,
     jobs: int | None = None,
     offline: bool = False,
+    lacking: Sequence[DatatoolError] = (),
     progress: Progress = SILENT,
 ) -> TransferResult:
     """Get what the cache lacks of the versions meant; the remote isn't asked when it lacks nothing.
 
-    One failing artifact does not stop the others: see each one's `error`. `force` looks for every object in the
-    cache instead of trusting the memory that all were there. Raises PathNotFound, RemoteNotFound, RemoteError.
+    One failing artifact does not stop the others: see each one's `error`; `lacking` are errors to tell among them.
+    `force` looks for every object in the cache instead of trusting the memory that all were there. Raises PathNotFound,
+    RemoteNotFound, RemoteError.
 
     >>> fetch(project, ["data/songs"], cwd=Path.cwd()).objects  # doctest: +SKIP
     10001
@@ -85,7 +87,7 @@ def fetch(
         remote_name(project, remote)
     chosen, broken = versions(project, targets, cwd, scope or Scope())
     results: list[Transferred] = [
-        Transferred(path=name_of(error), ok=False, error=failure_of(error)) for error in broken
+        Transferred(path=name_of(error), ok=False, error=failure_of(error)) for error in (*broken, *lacking)
     ]
     totals = Totals()
     from_source: list[Version] = []

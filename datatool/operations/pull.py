@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from datatool.errors import LocalError, PartlyDone
+from datatool.errors import DatatoolError, LocalError, PartlyDone
 from datatool.operations.checkout import CheckoutResult, checkout
 from datatool.operations.failures import Failure
 from datatool.operations.fetch import fetch
@@ -83,11 +83,13 @@ def pull(
     dry_run: bool = False,
     jobs: int | None = None,
     offline: bool = False,
+    lacking: Sequence[DatatoolError] = (),
     progress: Progress = SILENT,
 ) -> PullResult:
     """Get what is lacking and write it into the workspace; with a revision, go to that revision's versions.
 
-    Unsaved files stop their artifact (Unsaved), unless `force` moves them to `lost+found`. Raises what fetch does.
+    Unsaved files stop their artifact (Unsaved), unless `force` moves them to `lost+found`; `lacking` are errors to tell
+    among the results. Raises what fetch does.
 
     >>> pull(project, ["data/songs/rock"], cwd=Path.cwd()).transfer.objects  # doctest: +SKIP
     120
@@ -102,6 +104,7 @@ def pull(
         dry_run=dry_run,
         jobs=jobs,
         offline=offline,
+        lacking=lacking,
         progress=progress,
     )
     if dry_run:

@@ -89,13 +89,15 @@ def status(
     there: Mapping[bytes, bool] | None = None,
     news: Mapping[bytes, str] | None = None,
     remote_name: str | None = None,
+    lacking: Sequence[DatatoolError] = (),
     progress: Progress = SILENT,
 ) -> StatusResult:
     """Look at artifacts; nothing is changed, and files are hashed only where size and times can't tell.
 
     `there` is what `remote_status.what_remotes_have` found, where the remotes were asked, and `news` the newer commits
     of imports' sources that `remote_status.what_sources_have` found; `remote_name` is the remote whose memory tells
-    what is pushed, instead of the default one. Raises PathNotFound, RemoteNotFound.
+    what is pushed, instead of the default one; `lacking` are errors to tell among the results. Raises
+    PathNotFound, RemoteNotFound.
 
     >>> status(project, cwd=Path.cwd()).clean  # doctest: +SKIP
     True
@@ -120,7 +122,7 @@ def status(
             one = _one(project, item, states, there or {}, pushed, stamp)
             found.append(replace(one, available=news.get(item.artifact.path)) if news else one)
             task.advance(files=1)
-    found += [_broken(error) for error in broken]
+    found += [_broken(error) for error in (*broken, *lacking)]
     notes = [f"git refuses this repository, so its part is left out: {project.unsafe}"] if project.unsafe else []
     notes += project.config.ignored
     notes += not_ignored_by_project(project, [item.artifact.path for item in selections])
@@ -194,14 +196,14 @@ def _changes(artifact: Artifact, comparison: Comparison) -> Changes:
     )
 
 
-def _broken(error: FormatError) -> ArtifactStatus:
+def _broken(error: DatatoolError) -> ArtifactStatus:
     name = name_of(error)
     return ArtifactStatus(
         path=name,
         kind=ArtifactKind.FILE,
-        state=State.MODIFIED,
+        state=State.MODIFIED if isinstance(error, FormatError) else State.ABSENT,
         pointer=name + SUFFIX.decode(),
-        pointer_state="changed",
+        pointer_state="changed" if isinstance(error, FormatError) else "new",
         cached=False,
         remote=None,
         pushed=None,

@@ -33,6 +33,14 @@ class Selection:
     within: bytes = b""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Meant:
+    """What a command is to work on: `targets`, and errors about what was meant as well and can't be had."""
+
+    targets: tuple[str, ...] = ()
+    lacking: tuple[DatatoolError, ...] = ()
+
+
 def project_path(project: Project, target: str, cwd: Path) -> bytes:
     """A typed path as raw bytes from the project's root, `b""` for the root itself.
 

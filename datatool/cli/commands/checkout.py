@@ -8,8 +8,9 @@ import typer
 
 from datatool.cli.checkouts import checkout_lines
 from datatool.cli.command import command
-from datatool.cli.options import OptionalTargets, Revision
+from datatool.cli.options import DataTargets, Revision
 from datatool.cli.session import Session
+from datatool.cli.targets import meant_by
 from datatool.operations import checkout as operation
 from datatool.operations.open_project import open_project
 
@@ -22,7 +23,7 @@ from datatool.operations.open_project import open_project
 )
 def checkout(
     session: Session,
-    paths: OptionalTargets = None,
+    paths: DataTargets = None,
     rev: Revision = None,
     force: Annotated[bool, typer.Option("--force", help="Move unsaved files to lost+found first")] = False,
     relink: Annotated[bool, typer.Option("--relink", help="Apply the configured link type to files in place")] = False,
@@ -33,8 +34,16 @@ def checkout(
     the old pointer is staged and the old data comes back, as `git checkout REV -- PATH` does for code.
     """
     with open_project(None, flags=session.flags, environ=session.environ) as project:
+        meant = meant_by(session, project, paths)
         result = operation.checkout(
-            project, paths or (), cwd=session.cwd, rev=rev, force=force, relink=relink, progress=session.progress
+            project,
+            meant.targets,
+            cwd=session.cwd,
+            rev=rev,
+            force=force,
+            relink=relink,
+            lacking=meant.lacking,
+            progress=session.progress,
         )
         root = project.root
     return session.finish(result, lambda: checkout_lines(session, root, result), chatter=True)

@@ -11,13 +11,14 @@ from datatool.cli.options import (
     AllBranches,
     AllCommits,
     AllTags,
+    DataTargets,
     DryRun,
     Jobs,
-    OptionalTargets,
     Remote,
     Revision,
 )
 from datatool.cli.session import Session
+from datatool.cli.targets import meant_by
 from datatool.cli.transfers import transfer_lines
 from datatool.operations import fetch as operation
 from datatool.operations.open_project import open_project
@@ -27,7 +28,7 @@ from datatool.operations.scope import one_scope
 @command("datatool fetch", "datatool fetch data/raw/2024", "datatool fetch --all-branches")
 def fetch(
     session: Session,
-    paths: OptionalTargets = None,
+    paths: DataTargets = None,
     remote: Remote = None,
     rev: Revision = None,
     all_branches: AllBranches = False,
@@ -44,9 +45,10 @@ def fetch(
     """
     scope = one_scope(rev=rev, branches=all_branches, tags=all_tags, commits=all_commits)
     with open_project(None, flags=session.flags, environ=session.environ) as project:
+        meant = meant_by(session, project, paths)
         result = operation.fetch(
             project,
-            paths or (),
+            meant.targets,
             cwd=session.cwd,
             remote=remote,
             scope=scope,
@@ -54,6 +56,7 @@ def fetch(
             dry_run=dry_run,
             jobs=jobs,
             offline=session.offline,
+            lacking=meant.lacking,
             progress=session.progress,
         )
     return session.finish(result, lambda: transfer_lines(result, "fetched", "would fetch"), chatter=True)

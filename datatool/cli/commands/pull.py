@@ -14,24 +14,25 @@ from datatool.cli.options import (
     AllBranches,
     AllCommits,
     AllTags,
+    DataTargets,
     DryRun,
     Jobs,
-    OptionalTargets,
     Remote,
     Revision,
 )
 from datatool.cli.session import Session
 from datatool.cli.summary import up_to_date
+from datatool.cli.targets import meant_by
 from datatool.cli.transfers import transfer_lines
 from datatool.operations import pull as operation
 from datatool.operations.open_project import open_project
 from datatool.operations.scope import one_scope
 
 
-@command("datatool pull", "datatool pull data/raw/2024", "datatool pull --force")
+@command("datatool pull", "datatool pull data/raw/2024", "datatool pull train.py", "datatool pull --force")
 def pull(
     session: Session,
-    paths: OptionalTargets = None,
+    paths: DataTargets = None,
     remote: Remote = None,
     rev: Revision = None,
     all_branches: AllBranches = False,
@@ -47,9 +48,10 @@ def pull(
     """
     scope = one_scope(rev=rev, branches=all_branches, tags=all_tags, commits=all_commits)
     with open_project(None, flags=session.flags, environ=session.environ) as project:
+        meant = meant_by(session, project, paths)
         result = operation.pull(
             project,
-            paths or (),
+            meant.targets,
             cwd=session.cwd,
             remote=remote,
             scope=scope,
@@ -57,6 +59,7 @@ def pull(
             dry_run=dry_run,
             jobs=jobs,
             offline=session.offline,
+            lacking=meant.lacking,
             progress=session.progress,
         )
         root = project.root

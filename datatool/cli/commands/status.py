@@ -9,10 +9,11 @@ from typing import Annotated, cast
 import typer
 
 from datatool.cli.command import command
-from datatool.cli.options import OptionalTargets
+from datatool.cli.options import DataTargets
 from datatool.cli.screen import aligned
 from datatool.cli.session import Session
 from datatool.cli.table import REMOTE_STATUS, SOURCE_STATUS, part
+from datatool.cli.targets import meant_by
 from datatool.model.figures import counted, human_size
 from datatool.model.paths import show
 from datatool.operations import status as operation
@@ -31,7 +32,7 @@ _COLOURS = {"clean": "green", "modified": "yellow", "outdated": "blue", "partial
 )
 def status(
     session: Session,
-    paths: OptionalTargets = None,
+    paths: DataTargets = None,
     ask_remote: Annotated[bool, typer.Option("--remote", help="Ask the remote what it really has")] = False,
     remote: Annotated[str | None, typer.Option("-r", metavar="NAME", help="The remote to ask or remember")] = None,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 unless everything is clean")] = False,
@@ -43,21 +44,29 @@ def status(
     --remote asks. With -v the changed files of directories are named.
     """
     with open_project(None, flags=session.flags, environ=session.environ) as project:
+        meant = meant_by(session, project, paths)
         there = news = None
         if ask_remote:
             ask = cast("Callable[..., Mapping[bytes, bool]]", part(REMOTE_STATUS))
-            there = ask(project, paths or (), cwd=session.cwd, remote_name=remote, offline=session.offline)
+            there = ask(project, meant.targets, cwd=session.cwd, remote_name=remote, offline=session.offline)
             look = cast("Callable[..., Mapping[bytes, str]]", part(SOURCE_STATUS))
             news = look(
                 project,
-                paths or (),
+                meant.targets,
                 cwd=session.cwd,
                 environ=session.environ,
                 offline=session.offline,
                 progress=session.progress,
             )
         result = operation.status(
-            project, paths or (), cwd=session.cwd, there=there, news=news, remote_name=remote, progress=session.progress
+            project,
+            meant.targets,
+            cwd=session.cwd,
+            there=there,
+            news=news,
+            remote_name=remote,
+            lacking=meant.lacking,
+            progress=session.progress,
         )
         root = project.root
     for note in result.notes:

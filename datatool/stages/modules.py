@@ -1,0 +1,202 @@
+"""The project's own modules: which file an import means, and what the names in it stand for. Nothing is imported."""
+
+from __future__ import annotations
+
+import ast
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from datatool.stages.scopes import Import, Imported, Names, imports_of, names_of
+from datatool.stages.source import Source, read_source
+from datatool.stages.syntax import FunctionNode
+
+Definer = FunctionNode | ast.ClassDef
+
+
+@dataclass(slots=True)
+class Bound:
+    """All that a module binds to one name: functions and classes, imports, and statements of any other kind (the whole
+    of it where it stands inside an `if`, a `try` or a loop)."""
+
+    definitions: list[Definer] = field(default_factory=list)
+    imports: list[Imported] = field(default_factory=list)
+    statements: list[ast.stmt] = field(default_factory=list)
+
+
+@dataclass(frozen=True, eq=False)
+class Module:
+    """A module of the project. `name` is its place from the project's root, with dots (`src.pkg.mod`); that of a
+    script is its path (`jobs/train.py`). `file` is its path from the root, `/` between names."""
+
+    name: str
+    file: str
+    path: Path
+    source: Source
+
+    @property
+    def is_package(self) -> bool:
+        """Whether other modules lie inside it."""
+        return self.path.name == "__init__.py" or not self.path.suffix
+
+    @property
+    def directory(self) -> Path:
+        """Where its submodules, or its neighbours, lie."""
+        return self.path if not self.path.suffix else self.path.parent
+
+    def place(self, node: ast.AST) -> str:
+        """Where a node stands, in words."""
+        return self.source.place(self.file, getattr(node, "lineno", 1))
+
+    @cached_property
+    def bindings(self) -> dict[str, Bound]:
+        """What every name at its top stands for."""
+        found: dict[str, Bound] = {}
+        for statement in self.source.tree.body:
+            here: set[str] = set()
+            for leaf in leaves(statement):
+                if isinstance(leaf, Definer):
+                    found.setdefault(leaf.name, Bound()).definitions.append(leaf)
+                    here.add(leaf.name)
+                elif isinstance(leaf, Import):
+                    for name, imported in imports_of(leaf):
+                        found.setdefault(name, Bound()).imports.append(imported)
+                        here.add(name)
+            for name in names_of([statement]).bound:
+                if name not in here:
+                    found.setdefault(name, Bound()).statements.append(statement)
+        return found
+
+    @cached_property
+    def names(self) -> Names:
+        """What is given to the names at its top."""
+        return names_of(self.source.tree.body)
+
+    @cached_property
+    def stars(self) -> tuple[Imported, ...]:
+        """The modules that all public names are imported from, last first, as the last one wins."""
+        return tuple(
+            Imported(leaf.module or "", leaf.level)
+            for statement in reversed(self.source.tree.body)
+            for leaf in leaves(statement)
+            if isinstance(leaf, ast.ImportFrom) and any(alias.name == "*" for alias in leaf.names)
+        )
+
+    @cached_property
+    def public(self) -> frozenset[str] | None:
+        """What `__all__` lists, where it is a literal; None for every name without an underscore."""
+        bound = self.bindings.get("__all__")
+        names: set[str] = set()
+        for statement in bound.statements if bound is not None else ():
+            value = getattr(statement, "value", None)
+            if not isinstance(value, ast.List | ast.Tuple):
+                return None
+            names.update(
+                item.value for item in value.elts if isinstance(item, ast.Constant) and isinstance(item.value, str)
+            )
+        return frozenset(names) if bound is not None else None
+
+    def offers(self, name: str) -> bool:
+        """Whether `import *` takes a name."""
+        return not name.startswith("_") if self.public is None else name in self.public
+
+
+class Modules:
+    """The modules of the project at `root`, as a program sees them that was started from `start`, its directory."""
+
+    def __init__(self, root: Path, start: Path) -> None:
+        self.root = root
+        self._start = start
+        self._known: dict[Path, Module] = {}
+        self._places: dict[tuple[str, int, Path], Module | None] = {}
+
+    def at(self, path: Path, *, script: bool = False) -> Module:
+        """The module in a file, or the namespace that a directory without `__init__.py` is."""
+        if path not in self._known:
+            file = os.path.relpath(path, self.root).replace(os.sep, "/")
+            dotted = file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+            empty = Source(tree=ast.Module(body=[], type_ignores=[]))
+            source = read_source(path) if path.suffix else empty
+            self._known[path] = Module(file if script else dotted, file, path, source)
+        return self._known[path]
+
+    def find(self, imported: Imported, importer: Module) -> Module | None:
+        """The project's module that is meant by `import …` or by what stands behind `from`."""
+        key = (imported.module, imported.level, importer.directory)
+        if key not in self._places:
+            self._places[key] = self._look(imported, importer)
+        return self._places[key]
+
+    def child(self, package: Module, name: str) -> Module | None:
+        """The module of a name inside a package."""
+        return self.find(Imported(name, 1), package) if package.is_package else None
+
+    def _look(self, imported: Imported, importer: Module) -> Module | None:
+        parts = [part for part in imported.module.split(".") if part]
+        if imported.level:
+            base = importer.directory
+            for _ in range(imported.level - 1):
+                base = base.parent
+            return self._below(base, parts)
+        for number, base in enumerate(self._bases(importer)):
+            # Of the standard library, only what lies beside the script comes before it.
+            if parts[0] in sys.builtin_module_names or (number and parts[0] in sys.stdlib_module_names):
+                continue
+            found = self._below(base, parts)
+            if found is not None:
+                return found
+        return None
+
+    def _bases(self, importer: Module) -> Iterator[Path]:
+        """Where top modules are looked for: beside the script, in the project's root, in its `src`, and around the
+        package of whoever imports."""
+        yield self._start
+        yield self.root
+        yield self.root / "src"
+        top = importer.directory
+        while (top / "__init__.py").is_file() and top != self.root:
+            top = top.parent
+        yield top
+
+    def _below(self, base: Path, parts: list[str]) -> Module | None:
+        place = base.joinpath(*parts)
+        if not parts:
+            init = base / "__init__.py"
+            return self._own(init if init.is_file() else base)
+        for candidate in (place / "__init__.py", place.with_name(place.name + ".py")):
+            if candidate.is_file():
+                return self._own(candidate)
+        return self._own(place) if self._is_namespace(place) else None
+
+    def _is_namespace(self, place: Path) -> bool:
+        """Whether a directory holds modules: a directory of data may be named like a package."""
+        try:
+            with os.scandir(place) as entries:
+                return any(entry.name.endswith(".py") or entry.is_dir() for entry in entries)
+        except OSError:
+            return False
+
+    def _own(self, path: Path) -> Module | None:
+        """The module there, unless it belongs to somebody else: outside the project, or installed in it."""
+        if not path.is_relative_to(self.root):
+            return None
+        for directory in path.parents:
+            if directory == self.root:
+                return self.at(path)
+            if directory.name in ("site-packages", "dist-packages") or (directory / "pyvenv.cfg").is_file():
+                return None
+        return self.at(path)
+
+
+def leaves(statement: ast.stmt) -> Iterator[ast.stmt]:
+    """A statement, and those inside it that run in the same scope."""
+    pending: list[ast.AST] = [statement]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.stmt):
+            yield node
+        if not isinstance(node, Definer | ast.expr):
+            pending += reversed([child for child in ast.iter_child_nodes(node) if not isinstance(child, ast.expr)])

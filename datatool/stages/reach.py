@@ -1,0 +1,294 @@
+"""Which functions, classes and constants of the project some code reaches, each with the hash of what it says.
+
+Everything is told from syntax trees, so nothing runs. What a name can mean is followed; what is made up at run time
+(`getattr` with a computed name, `eval`) is told as a warning instead.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+
+from datatool.stages.modules import Definer, Module, Modules, leaves
+from datatool.stages.resolve import Foreign, Meaning, Own, imported_meanings, meanings
+from datatool.stages.scopes import Import, Imported, Reference, imports_of, references
+from datatool.stages.syntax import FunctionNode, digest_of, without_docstring
+
+
+class Kind(StrEnum):
+    """What a piece of code is."""
+
+    FUNCTION = "function"
+    CLASS = "class"
+    """A class without its methods, each of which is a function of its own."""
+    CONSTANT = "constant"
+    """The statements that bind a name at the top of a module."""
+    MODULE = "module"
+    """What runs when a module is loaded: its top without functions and classes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Definition:
+    """A piece of code that is reached: `name` as `pkg.mod:Class.method`, or the module's name for its own code."""
+
+    name: str
+    kind: Kind
+    module: Module
+    nodes: tuple[ast.AST, ...]
+    without: frozenset[int] = frozenset()
+    """The `id` of nodes that count by themselves."""
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of what it says, 64 hex digits."""
+        return digest_of(self.nodes, without=self.without)
+
+    @property
+    def place(self) -> str:
+        """Where it begins, in words."""
+        return self.module.place(self.nodes[0]) if self.nodes else self.module.file
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reached:
+    """What some code reaches. `packages` are the top modules of what is installed, without Python's own; `warnings`
+    tell what could not be followed, with file and line."""
+
+    definitions: tuple[Definition, ...]
+    packages: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+_EXECUTING = frozenset({"builtins.eval", "builtins.exec", "runpy.run_path", "runpy.run_module"})
+_BY_NAME = frozenset({"builtins.getattr", "builtins.__import__", "importlib.import_module"})
+_NAMESPACES = frozenset({"builtins.globals", "builtins.vars"})
+_QUIET_DECORATORS = frozenset({"abc", "builtins", "contextlib", "dataclasses", "enum", "functools", "typing"})
+"""A decorator of these calls its function only when somebody else does; of any other it may register it somewhere."""
+
+
+def reached(entry: Path, root: Path) -> dict[str, str]:
+    """The code that a script or notebook in the project at `root` reaches: name → SHA-256 of what it says.
+
+    >>> reached(Path("train.py"), Path.cwd())  # doctest: +SKIP
+    {'helpers:load': '3f2a…', 'train.py': '90bc…', 'train.py:main': 'e1d0…'}
+    """
+    return {definition.name: definition.digest for definition in reached_by_script(entry, root)[0].definitions}
+
+
+def reached_by_script(entry: Path, root: Path) -> tuple[Reached, Modules]:
+    """What a script or notebook reaches, with all that runs when it and the modules it imports are loaded."""
+    modules = Modules(root, entry.parent)
+    walk = _Walk(modules, loading=True)
+    walk.load(modules.at(entry, script=True), main=True)
+    return walk.result(), modules
+
+
+def reached_by_function(path: Path, qualname: str, root: Path, *, start: Path | None = None) -> Reached:
+    """What a function or class at the top of a file reaches, and the constants that it reads; `start` is the directory
+    of the script that runs it. Raises KeyError where the file has no such name."""
+    modules = Modules(root, start or path.parent)
+    module = modules.at(path)
+    name = qualname.partition(".")[0]
+    if name not in module.bindings:
+        raise KeyError(f"{module.file}: has no {qualname}")
+    walk = _Walk(modules, loading=False)
+    walk.follow([Own(module, name)])
+    return walk.result()
+
+
+class _Walk:
+    """Goes from piece to piece, each once. `loading`: what runs when a module is loaded counts as a whole."""
+
+    def __init__(self, modules: Modules, *, loading: bool) -> None:
+        self._modules = modules
+        self._loading = loading
+        self._found: dict[str, Definition] = {}
+        self._loaded: set[Module] = set()
+        self._packages: set[str] = set()
+        self._warnings: dict[str, None] = {}
+        self._pending: list[Definition] = []
+
+    def result(self) -> Reached:
+        """Everything reached from what was followed so far."""
+        while self._pending:
+            self._scan(self._pending.pop())
+        return Reached(
+            definitions=tuple(self._found[name] for name in sorted(self._found)),
+            packages=tuple(sorted(self._packages - sys.stdlib_module_names)),
+            warnings=tuple(sorted(self._warnings)),
+        )
+
+    def follow(self, found: Sequence[Meaning]) -> None:
+        """Reach what a name means."""
+        for meaning in found:
+            if isinstance(meaning, Foreign):
+                self._packages.add(meaning.package)
+            elif meaning.name is None:
+                self._whole(meaning.module)
+            else:
+                self._bound(meaning.module, meaning.name)
+
+    def load(self, module: Module, *, main: bool = False) -> None:
+        """Reach what runs when a module is loaded; `main` when it is the program itself."""
+        if module in self._loaded:
+            return
+        self._loaded.add(module)
+        for problem in module.source.problems:
+            self._warn(f"{module.file}: {problem}")
+        body = without_docstring(module.source.tree)
+        without: set[int] = set()
+        for leaf in (leaf for statement in body for leaf in leaves(statement)):
+            if isinstance(leaf, Definer):
+                without.add(id(leaf))
+                if self._registers(module, leaf):
+                    self._bound(module, leaf.name)
+            elif not main and is_main_guard(leaf):
+                without.add(id(leaf))
+        self._add(module.name, Kind.MODULE, module, body, frozenset(without))
+
+    def _registers(self, module: Module, node: Definer) -> bool:
+        for decorator in node.decorator_list:
+            plain = decorator.func if isinstance(decorator, ast.Call) else decorator
+            found = [
+                meaning
+                for item in references([plain])
+                if isinstance(item, Reference)
+                for meaning in meanings(self._modules, module, item)
+            ]
+            if not all(isinstance(meaning, Foreign) and meaning.package in _QUIET_DECORATORS for meaning in found):
+                return True
+        return False
+
+    def _whole(self, module: Module) -> None:
+        """A module is passed around: anything in it may be used."""
+        if self._loading:
+            self.load(module)
+        for name in module.bindings:
+            self._bound(module, name)
+
+    def _bound(self, module: Module, name: str) -> None:
+        bound = module.bindings[name]
+        functions = [node for node in bound.definitions if isinstance(node, FunctionNode)]
+        classes = [node for node in bound.definitions if isinstance(node, ast.ClassDef)]
+        if functions:
+            self._add(f"{module.name}:{name}", Kind.FUNCTION, module, functions)
+        if classes:
+            self._class(f"{module.name}:{name}", module, classes)
+        if bound.statements and not self._loading:
+            end = "" if not bound.definitions else " ="
+            self._add(f"{module.name}:{name}{end}", Kind.CONSTANT, module, bound.statements)
+        if self._loading:
+            self.load(module)
+
+    def _class(self, name: str, module: Module, nodes: Sequence[ast.ClassDef]) -> None:
+        """A class and all of its methods: which of them an object is asked for can't be told."""
+        inner: dict[str, list[Definer]] = {}
+        for node in nodes:
+            for statement in node.body:
+                if isinstance(statement, Definer):
+                    inner.setdefault(statement.name, []).append(statement)
+        without = frozenset(id(node) for group in inner.values() for node in group)
+        if not self._add(name, Kind.CLASS, module, nodes, without):
+            return
+        for part, group in inner.items():
+            functions = [node for node in group if isinstance(node, FunctionNode)]
+            if functions:
+                self._add(f"{name}.{part}", Kind.FUNCTION, module, functions)
+            classes = [node for node in group if isinstance(node, ast.ClassDef)]
+            if classes:
+                self._class(f"{name}.{part}", module, classes)
+
+    def _add(
+        self, name: str, kind: Kind, module: Module, nodes: Sequence[ast.AST], without: frozenset[int] = frozenset()
+    ) -> bool:
+        if name in self._found:
+            return False
+        found = Definition(name=name, kind=kind, module=module, nodes=tuple(nodes), without=without)
+        self._found[name] = found
+        self._pending.append(found)
+        return True
+
+    def _scan(self, definition: Definition) -> None:
+        module = definition.module
+        for item in references(definition.nodes, without=definition.without):
+            if isinstance(item, Import):
+                if self._loading:
+                    self._import(module, item)
+                continue
+            found = meanings(self._modules, module, item)
+            self.follow(found)
+            for meaning in found:
+                if isinstance(meaning, Foreign):
+                    self._dynamic(module, item, meaning.name)
+
+    def _import(self, module: Module, statement: Import) -> None:
+        """An import runs the modules on the way to what it names."""
+        names = [alias.name for alias in statement.names]
+        if isinstance(statement, ast.ImportFrom):
+            base = statement.module or ""
+            wanted = [Imported(base, statement.level)]
+            wanted += [Imported(f"{base}.{name}" if base else name, statement.level) for name in names]
+        else:
+            wanted = [Imported(name) for name in names]
+        for imported in wanted:
+            self._load_named(module, imported)
+        for _, imported in imports_of(statement):
+            for meaning in imported_meanings(self._modules, module, imported):
+                if isinstance(meaning, Foreign):
+                    self._packages.add(meaning.package)
+
+    def _load_named(self, module: Module, imported: Imported) -> None:
+        parts = imported.module.split(".")
+        for depth in range(len(parts)):
+            found = self._modules.find(Imported(".".join(parts[: depth + 1]), imported.level), module)
+            if found is not None and found.path.suffix:
+                self.load(found)
+
+    def _dynamic(self, module: Module, reference: Reference, name: str) -> None:
+        call = reference.call
+        if name in _EXECUTING:
+            self._cannot_follow(module, reference, "runs code that it is given")
+        elif name in _NAMESPACES and (name != "builtins.vars" or (call is not None and call.args)):
+            self._cannot_follow(module, reference, "reaches names that are made at run time")
+        elif name in _BY_NAME and call is not None:
+            index = 1 if name == "builtins.getattr" else 0
+            given = call.args[index] if len(call.args) > index else None
+            text = given.value if isinstance(given, ast.Constant) else None
+            if not isinstance(text, str):
+                self._cannot_follow(module, reference, "with a name that is made at run time")
+            elif index == 0:
+                self._by_name(module, text)
+            elif (chain := _chain(call.args[0])) is not None:
+                self.follow(meanings(self._modules, module, Reference((*chain, text), call.args[0])))
+
+    def _by_name(self, module: Module, text: str) -> None:
+        parts = text.split(".")
+        if all(part.isidentifier() for part in parts):
+            self.follow(imported_meanings(self._modules, module, Imported(".".join(parts))))
+
+    def _cannot_follow(self, module: Module, reference: Reference, why: str) -> None:
+        self._warn(f"{module.place(reference.node)}: {'.'.join(reference.chain)} {why}")
+
+    def _warn(self, text: str) -> None:
+        self._warnings[text] = None
+
+
+def is_main_guard(node: ast.AST) -> bool:
+    """Whether a statement is `if __name__ == "__main__":`, which does nothing when the module is imported."""
+    if not isinstance(node, ast.If) or not isinstance(node.test, ast.Compare) or node.orelse:
+        return False
+    sides = [node.test.left, *node.test.comparators]
+    names = [side.id for side in sides if isinstance(side, ast.Name)]
+    texts = [side.value for side in sides if isinstance(side, ast.Constant)]
+    return names == ["__name__"] and texts == ["__main__"] and isinstance(node.test.ops[0], ast.Eq)
+
+
+def _chain(node: ast.expr) -> tuple[str, ...] | None:
+    found: Iterator[Reference] = (item for item in references([node]) if isinstance(item, Reference))
+    first = next(found, None)
+    return first.chain if first is not None and first.node is node else None

@@ -1,0 +1,25 @@
+"""Small projects made of nothing but code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from textwrap import dedent
+
+
+def written(top: Path, files: Mapping[str, str]) -> Path:
+    """Write files below `top` and return it; a text's common indentation is dropped."""
+    for name, text in files.items():
+        path = top / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(dedent(text), encoding="utf-8")
+    return top
+
+
+def notebook(*cells: str, language: str = "python") -> str:
+    """A notebook with these code cells, and a text cell before each."""
+    code = [{"cell_type": "code", "source": dedent(cell).strip("\n").splitlines(keepends=True)} for cell in cells]
+    text = {"cell_type": "markdown", "source": ["track('no.csv')"]}
+    metadata = {"kernelspec": {"language": language}}
+    return json.dumps({"cells": [cell for one in code for cell in (text, one)], "metadata": metadata, "nbformat": 4})
