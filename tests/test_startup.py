@@ -81,6 +81,15 @@ def test_status_with_nothing_to_do_loads_neither_rich_nor_libgit2(world: World) 
     assert not loaded & {"rich", "pygit2", "ruamel", "pathspec"}
 
 
+def test_nothing_is_looked_through_for_cycles_at_the_end() -> None:
+    code = (
+        "import atexit, gc, sys; from datatool.cli.main import entry;"
+        "sys.argv[1:] = ['--help']; atexit.register(lambda: print(len(gc.get_objects()))); entry()"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout.split()[-1]) < 100
+
+
 def test_importing_the_package_loads_none_of_its_modules(tmp_path: Path) -> None:
     code = "import sys; before = set(sys.modules); import datatool; print(*sorted(set(sys.modules) - before))"
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
