@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from datatool.api.words import Where, opened
 from datatool.errors import PathNotFound
-from datatool.operations.list_ import ListEntry
+from datatool.operations.listed import ListEntry
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -153,8 +153,9 @@ def every_row() -> Iterator[tuple[str, Row]]:
 REMOTE_STATUS = ("datatool.operations.remote_status", "what_remotes_have")
 SOURCE_STATUS = ("datatool.operations.remote_status", "what_sources_have")
 """The parts of `status` that `--remote` needs: without it, no command that stays here loads what talks to remotes."""
+PROJECT_LIST = ("datatool.operations.list_", "list_entries")
 REGISTRY_LIST = ("datatool.operations.registry_list", "list_registry")
-"""The part of `list` that reads another repository."""
+"""The parts of `list`: it reads this project or another repository, never both."""
 
 
 def part(place: tuple[str, str]) -> Callable[..., object]:

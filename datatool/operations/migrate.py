@@ -270,7 +270,7 @@ def _catalog(project: Project, view: View, environ: Mapping[str, str], jobs: int
         return DvcReader(view, root, access, cache=project.cache, memory=memory, environ=environ)
 
     try:
-        yield Catalog(view, [DvcProjects(view, open_dvc)])
+        yield Catalog(view, [DvcProjects(view, lambda: open_dvc)])
     finally:
         memory.close()
 
