@@ -7,10 +7,12 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 import needs
+from datatool.workspace.present import Workspace
 from measure import files_opened, hashed_bytes, peak_mib, store_requests, syncs
 from world import World
 
@@ -104,6 +106,22 @@ def test_many_single_files_are_checked_out_for_few_syncs(world: World, monkeypat
         world.ok("checkout")
     assert 1 <= count() <= 20
     assert world.json("status")["clean"]
+
+
+# ---- files looked at
+
+
+def test_a_checkout_into_nothing_looks_for_nothing_there(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.write("data/a.txt", b"a")
+    world.ok("add", "data")
+    (world.root / "data").rename(world.top / "aside")
+
+    def look(*_: object, **__: object) -> NoReturn:
+        raise AssertionError("the directory was made just now")
+
+    monkeypatch.setattr(Workspace, "look", look)
+    world.ok("checkout")
+    assert world.read("data/a.txt") == b"a"
 
 
 # ---- a hundred thousand files

@@ -65,6 +65,7 @@ def check_out_directory(
         links=project.config.link_methods,
         durability=project.config.durability,
         relink=relink,
+        fresh=kind is None,
         had_links=kind == DIRECTORY,
     )
     make_dirs(Path(os.fsdecode(workspace.full(artifact.path))))
