@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import needs
+from datatool.localfs import syncing
 from datatool.store.directory import DirectoryStore
 from world import DATATOOL, World
 
@@ -126,3 +128,21 @@ def store_requests(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
         for name in ("list", "get", "get_many", "get_file", "put", "put_file", "delete_many"):
             patch.setattr(DirectoryStore, name, counted(name, getattr(DirectoryStore, name)))
         yield counts
+
+
+@contextmanager
+def syncs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], int]]:
+    """Count what makes files, directories or a whole filesystem durable in this process meanwhile."""
+    total = [0]
+
+    def counted(original: Callable[[int], Any]) -> Callable[[int], Any]:
+        def call(fd: int) -> Any:
+            total[0] += 1
+            return original(fd)
+
+        return call
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", counted(os.fsync))
+        patch.setattr("datatool.localfs.syncing.sync_filesystem", counted(syncing.sync_filesystem))
+        yield lambda: total[0]

@@ -7,11 +7,13 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 import needs
-from measure import files_opened, hashed_bytes, peak_mib, store_requests
+from datatool.workspace.present import Workspace
+from measure import files_opened, hashed_bytes, peak_mib, store_requests, syncs
 from world import World
 
 MANY = 100_000
@@ -87,6 +89,39 @@ def test_twenty_thousand_small_files_travel_in_few_requests(world: World, monkey
     with store_requests(monkeypatch) as counts:
         copy_of.ok("pull")
     assert sum(counts.values()) <= 40
+
+
+# ---- syncs
+
+
+def test_many_single_files_are_checked_out_for_few_syncs(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    needs.linux()
+    names = [f"{i:03}.bin" for i in range(300)]
+    for name in names:
+        world.write(name, name.encode())
+    world.ok("add", *names)
+    for name in names:
+        (world.root / name).unlink()
+    with syncs(monkeypatch) as count:
+        world.ok("checkout")
+    assert 1 <= count() <= 20
+    assert world.json("status")["clean"]
+
+
+# ---- files looked at
+
+
+def test_a_checkout_into_nothing_looks_for_nothing_there(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.write("data/a.txt", b"a")
+    world.ok("add", "data")
+    (world.root / "data").rename(world.top / "aside")
+
+    def look(*_: object, **__: object) -> NoReturn:
+        raise AssertionError("the directory was made just now")
+
+    monkeypatch.setattr(Workspace, "look", look)
+    world.ok("checkout")
+    assert world.read("data/a.txt") == b"a"
 
 
 # ---- a hundred thousand files

@@ -81,6 +81,30 @@ def test_status_with_nothing_to_do_loads_neither_rich_nor_libgit2(world: World) 
     assert not loaded & {"rich", "pygit2", "ruamel", "pathspec"}
 
 
+@pytest.mark.parametrize("words", [["list", "-R"], ["get"], ["import"]], ids=" ".join)
+def test_a_registry_without_dvc_or_lfs_loads_nothing_that_reads_them(
+    words: list[str], world: World, tmp_path: Path
+) -> None:
+    registry = World(tmp_path / "r", name="registry")
+    registry.write("data/a.csv", b"1")
+    registry.ok("add", "data")
+    registry.commit()
+    rest = [] if words[0] == "list" else ["data/a.csv", "-o", "a.csv"]
+    loaded = modules([*words, str(registry.root), *rest], world.top, cwd=world.root, env=world.env)
+    assert "datatool.registry.native" in loaded
+    assert not loaded & {"datatool.registry.dvc.reader", "datatool.registry.lfs_objects", "pathspec"}
+    assert not loaded & (NETWORK | SCIENCE | {"asyncio", "aiohttp", "rich", "pygit2", "ruamel"})
+
+
+def test_nothing_is_looked_through_for_cycles_at_the_end() -> None:
+    code = (
+        "import atexit, gc, sys; from datatool.cli.main import entry;"
+        "sys.argv[1:] = ['--help']; atexit.register(lambda: print(len(gc.get_objects()))); entry()"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout.split()[-1]) < 100
+
+
 def test_importing_the_package_loads_none_of_its_modules(tmp_path: Path) -> None:
     code = "import sys; before = set(sys.modules); import datatool; print(*sorted(set(sys.modules) - before))"
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)

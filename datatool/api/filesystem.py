@@ -23,7 +23,7 @@ from datatool.api.pool import Pool
 from datatool.api.words import Where, opening
 from datatool.errors import IsDirectory, Refused
 from datatool.operations.content import resolve
-from datatool.operations.list_ import ListEntry
+from datatool.operations.listed import ListEntry
 from datatool.operations.open_content import Opened
 
 Info = dict[str, Any]

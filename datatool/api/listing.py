@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from datatool.api.words import Named, Where
 from datatool.errors import PathNotFound
-from datatool.operations.list_ import ListEntry
+from datatool.operations.listed import ListEntry
 from datatool.operations.result import Part
 from datatool.views.parts import show_table
 

@@ -26,6 +26,9 @@ from datatool.store.protocol import Advance
 SMALL = 8 << 20
 """Objects up to this many bytes are handed over in memory; larger ones are copied file to file."""
 
+_MANY = 64
+"""From this many objects on, one look at which directories there are is worth it: many caches have packs only."""
+
 _BINARY = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -49,13 +52,13 @@ class Cache:
 
     def missing(self, oids: Collection[ObjectId]) -> set[ObjectId]:
         """Those of many objects that are not there."""
-        packed = self.packs.find_many(oids)
-        top = os.fspath(self.top)
-        return {
-            oid
-            for oid in oids
-            if oid not in packed and oid != EMPTY and not os.path.exists(f"{top}/objects/{oid[:2]}/{oid[2:]}")
-        }
+        left = {oid for oid in oids if oid != EMPTY} - self.packs.find_many(oids).keys()
+        objects = os.fspath(self.top / "objects")
+        absent: set[ObjectId] = set()
+        if len(left) >= _MANY:
+            parts = _names(objects)
+            absent = {oid for oid in left if oid[:2] not in parts}
+        return absent | {oid for oid in left - absent if not os.path.exists(f"{objects}/{oid[:2]}/{oid[2:]}")}
 
     def sizes(self, oids: Collection[ObjectId]) -> dict[ObjectId, int]:
         """The sizes in bytes of objects that are there; those that are not are left out."""
@@ -284,6 +287,13 @@ class Cache:
             raise NewerFormat(
                 f"{self.top}: this cache was written by a newer datatool", hint="update datatool", path=str(self.top)
             ) from error
+
+
+def _names(directory: str) -> set[str]:
+    try:
+        return set(os.listdir(directory))
+    except FileNotFoundError:
+        return set()
 
 
 def _read_all(fd: int, size: int) -> bytes:

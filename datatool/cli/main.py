@@ -32,6 +32,8 @@ def entry() -> None:
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:  # so early that nothing had begun: commands report their own interruption
         sys.exit(130)
+    finally:
+        gc.freeze()  # else the interpreter looks through all that is left for cycles before it ends: 20 ms
 
 
 def main(argv: Sequence[str]) -> int:

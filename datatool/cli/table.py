@@ -155,9 +155,10 @@ SOURCE_STATUS = ("datatool.operations.remote_status", "what_sources_have")
 """The parts of `status` that `--remote` needs: without it, no command that stays here loads what talks to remotes."""
 SCRIPT_TARGETS = ("datatool.operations.scripts", "meant_by")
 """What scripts and notebooks among paths stand for: only where one is named, code is read."""
+PROJECT_LIST = ("datatool.operations.list_", "list_entries")
 REGISTRY_LIST = ("datatool.operations.registry_list", "list_registry")
 OWN_COMMIT_LIST = ("datatool.operations.registry_list", "list_own_commit")
-"""The parts of `list` that read another repository, and this one at a revision."""
+"""The parts of `list`: it reads this project, another repository, or this one at a revision."""
 
 
 def part(place: tuple[str, str]) -> Callable[..., object]:

@@ -87,16 +87,13 @@ class PackBuilder:
         self._parts: list[bytes | memoryview] = [_MAGIC]
         self._records: dict[ObjectId, PackRecord] = {}
         self._end = len(_MAGIC)
+        self.size = len(_MAGIC) + _TAIL
+        """How many bytes the pack would have now."""
 
     @property
     def count(self) -> int:
         """How many objects were taken."""
         return len(self._records)
-
-    @property
-    def size(self) -> int:
-        """How many bytes the pack would have now."""
-        return self._end + len(self._records) * _RECORD.size + _TAIL
 
     def fits(self, length: int) -> bool:
         """Whether an object of so many bytes can still be taken."""
@@ -115,9 +112,11 @@ class PackBuilder:
         kind, payload = RAW, data
         if self._compress and (compressed := compress_if_worth(data)) is not None:
             kind, payload = ZSTD, compressed
-        self._records[oid] = PackRecord(oid, kind, self._end, len(payload), length)
+        stored = len(payload)
+        self._records[oid] = PackRecord(oid, kind, self._end, stored, length)
         self._parts.append(payload)
-        self._end += len(payload)
+        self._end += stored
+        self.size += stored + _RECORD.size
 
     def build(self) -> BuiltPack:
         """Finish the pack. Raises ValueError if it is empty."""

@@ -130,19 +130,25 @@ def submodule_urls(repository: Repository, commit: str) -> dict[bytes, str]:
 
 
 def tree_entries(repository: Repository, commit: str, paths: Sequence[bytes]) -> dict[bytes, TreeFile]:
-    """What lies at exactly these paths of a commit, directories too; paths where nothing lies are left out."""
+    """What lies at exactly these paths of a commit, directories too; paths where nothing lies are left out, and
+    directories on the way to others may be added."""
     if not paths:
         return {}
-    found = ask_foreign(repository, ["--literal-pathspecs", "ls-tree", "-z", "--full-tree", commit, "--", *paths])
+    # With -t, a directory is told of also where a path in it is asked for.
+    words = ["--literal-pathspecs", "ls-tree", "-t", "-z", "--full-tree", *_sizes(repository), commit, "--"]
+    found = ask_foreign(repository, [*words, *paths])
     return {file.path: file for file in _parsed(found)}
 
 
 def tree_files(repository: Repository, commit: str, within: bytes = b"") -> list[TreeFile]:
     """Every file, link and submodule of a commit at or below a path, sorted; sizes only where they cost nothing."""
-    sizes = ["--long"] if repository.local is not None and repository.promisor is None else []
     some = [within] if within else []
-    words: list[str | bytes] = ["--literal-pathspecs", "ls-tree", "-r", "-z", "--full-tree", *sizes, commit, "--"]
+    words = ["--literal-pathspecs", "ls-tree", "-r", "-z", "--full-tree", *_sizes(repository), commit, "--"]
     return list(_parsed(ask_foreign(repository, [*words, *some])))
+
+
+def _sizes(repository: Repository) -> list[str]:
+    return ["--long"] if repository.local is not None and repository.promisor is None else []
 
 
 def _parsed(found: GitResult) -> Iterable[TreeFile]:

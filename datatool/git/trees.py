@@ -1,102 +1,28 @@
-"""What a commit holds, read through libgit2: no process is started, however many files are asked for.
+"""What a commit holds: through libgit2, which starts no process however many files are asked for, or else by git.
 
 Where libgit2 refuses a repository (sha256 or reftable, another owner) or lacks an object (a partial clone), git itself
-is asked (`datatool.git.revision`). Importing this costs 70 ms, so only commands that compare revisions do.
+is asked (`datatool.git.revision`). libgit2 is loaded at the first question, as most lists and comparisons are of the
+work tree.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from importlib import import_module
+from typing import Any
 
-import pygit2
-
-from datatool.git.pointers import SUFFIX
-from datatool.git.revision import POINTER_LIMIT, TreeFile
 from datatool.git.revision import pointers_at as pointers_by_git
 from datatool.git.worktree import Worktree
 
 
 def pointers_at(worktree: Worktree, commit: str, within: Sequence[bytes] = ()) -> Iterator[tuple[bytes, bytes]]:
     """Every file named `*.dt` of a commit with its bytes, sorted; one larger than a pointer may be is left out."""
+    libgit2 = _libgit2()
     try:
-        repository = _open(worktree)
-        found = [
-            (file.path, _blob(repository, file.blob))
-            for part in within or (b"",)
-            for file in _files(repository, commit, part)
-            if file.path.endswith(SUFFIX) and file.mode in _REGULAR and (file.size or 0) <= POINTER_LIMIT
-        ]
-    except _Unreadable:
+        yield from libgit2.pointers_at(worktree, commit, within)
+    except libgit2.Unreadable:
         yield from pointers_by_git(worktree, commit, within)
-        return
-    yield from sorted(set(found))
 
 
-_REGULAR = (0o100644, 0o100755)
-
-
-class _Unreadable(Exception):
-    """libgit2 can't read this; git may."""
-
-
-def _open(worktree: Worktree) -> pygit2.Repository:
-    try:
-        return pygit2.Repository(str(worktree.git_dir), pygit2.enums.RepositoryOpenFlag.NO_SEARCH)
-    except (pygit2.GitError, KeyError, ValueError) as error:
-        raise _Unreadable from error
-
-
-def _files(repository: pygit2.Repository, commit: str, within: bytes) -> Iterator[TreeFile]:
-    try:
-        top = repository[commit].peel(pygit2.Tree)
-        if within:
-            entry = _entry(top, within)
-            if entry is None:
-                return
-            if not isinstance(entry, pygit2.Tree):
-                yield _file(within, entry)
-                return
-            top = entry
-        yield from _walk(top, within + b"/" if within else b"")
-    except (pygit2.GitError, KeyError, ValueError) as error:
-        raise _Unreadable from error
-
-
-def _entry(tree: pygit2.Tree, path: bytes) -> pygit2.Object | None:
-    found: pygit2.Object = tree
-    for name in path.split(b"/"):
-        if not isinstance(found, pygit2.Tree):
-            return None
-        inner = next((entry for entry in found if entry.raw_name == name), None)
-        if inner is None:
-            return None
-        found = inner
-    return found
-
-
-def _walk(tree: pygit2.Tree, prefix: bytes) -> Iterator[TreeFile]:
-    for entry in sorted(tree, key=_tree_order):
-        path = prefix + (entry.raw_name or b"")
-        if isinstance(entry, pygit2.Tree):
-            yield from _walk(entry, path + b"/")
-        else:
-            yield _file(path, entry)
-
-
-def _tree_order(entry: pygit2.Object) -> bytes:
-    return (entry.raw_name or b"") + (b"/" if isinstance(entry, pygit2.Tree) else b"")
-
-
-def _file(path: bytes, entry: pygit2.Object) -> TreeFile:
-    size = entry.size if isinstance(entry, pygit2.Blob) else None
-    return TreeFile(path, int(entry.filemode), size, str(entry.id))
-
-
-def _blob(repository: pygit2.Repository, blob: str) -> bytes:
-    try:
-        found = repository[blob]
-    except (pygit2.GitError, KeyError, ValueError) as error:
-        raise _Unreadable from error
-    if not isinstance(found, pygit2.Blob):
-        raise _Unreadable(blob)
-    return found.data
+def _libgit2() -> Any:
+    return import_module("datatool.git.libgit2")

@@ -15,7 +15,7 @@ from datatool.formats.tree_object import TreeWriter
 from datatool.model.entry import DIRECTORY, SYMLINK, Entry, sort_key
 from datatool.model.oid import ObjectId
 from datatool.model.paths import named
-from datatool.operations.list_ import ListEntry
+from datatool.operations.listed import ListEntry
 from datatool.store.objects import Wanted
 from datatool.store.transfer import transfer
 

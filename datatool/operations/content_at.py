@@ -15,7 +15,7 @@ from datatool.model.oid import ObjectId
 from datatool.model.paths import named
 from datatool.operations.content import Held, borrow, directory_entry, reader_by
 from datatool.operations.imports import whole_failure
-from datatool.operations.list_ import ListEntry
+from datatool.operations.listed import ListEntry
 from datatool.operations.registry_list import catalog_entries, entry_of
 from datatool.progress import Progress
 from datatool.registry.catalog import Catalog

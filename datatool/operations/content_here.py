@@ -22,7 +22,8 @@ from datatool.model.paths import named
 from datatool.model.pointer import ArtifactKind
 from datatool.operations.content import Held, below, directory_entry, reader_by, tree_of, wanted_of
 from datatool.operations.content_pinned import Pinned, pinned_oid
-from datatool.operations.list_ import DATATOOL, GIT, ListEntry, list_entries
+from datatool.operations.list_ import list_entries
+from datatool.operations.listed import DATATOOL, GIT, ListEntry
 from datatool.operations.targets import chosen_from, not_found, pointer_paths
 from datatool.progress import Progress
 from datatool.project.project import FOLDER, Project

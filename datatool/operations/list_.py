@@ -6,62 +6,22 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
 from datatool.errors import DatatoolError, FormatError
 from datatool.formats.tree_object import read_tree
-from datatool.git.clones import is_repository_url
 from datatool.git.ignore import tracked_under
 from datatool.model.entry import DIRECTORY, EXECUTABLE, SYMLINK
 from datatool.model.oid import prefixed
 from datatool.model.pointer import ArtifactKind, Pointer
 from datatool.operations.cached import has_list
 from datatool.operations.fetch import fetch_lists
-from datatool.operations.result import Part, Result
+from datatool.operations.listed import DATATOOL, GIT, ListEntry, ListResult, one_level
 from datatool.operations.targets import all_artifacts, not_found, project_path
 from datatool.operations.versions import Version
 from datatool.project.project import Project
 from datatool.workspace.pointers import SUFFIX
-
-GIT = "git"
-DATATOOL = "datatool"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ListEntry(Part):
-    """One path, relative to the repository. `size` is in bytes; `oid` is `sha256:…`, for data only; `problem` says why
-    a directory's content can't be told."""
-
-    path: str
-    kind: str
-    origin: str
-    size: int | None
-    oid: str | None
-    executable: bool
-    problem: str | None = None
-    id: str | None = None
-    """What another keeper calls it: `git:` and a blob id, `md5:` and DVC's hash."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ListResult(Result):
-    """The entries, by path."""
-
-    entries: tuple[ListEntry, ...]
-
-
-def is_registry(project: Project, word: str | None, *, cwd: Path) -> bool:
-    """Whether a word means another repository, not a path of the project: the name of a registry, a URL, or the top of
-    a repository that is not the project's own."""
-    if word is None:
-        return False
-    if word in project.config.registries() or is_repository_url(word):
-        return True
-    directory = cwd / os.path.expanduser(word)
-    bare = (directory / "HEAD").is_file() and (directory / "objects").is_dir()
-    top = os.path.lexists(directory / ".git")
-    return bare or (top and os.path.realpath(directory) != os.path.realpath(project.root))
 
 
 def list_entries(
@@ -90,7 +50,7 @@ def list_entries(
     shown: Iterable[ListEntry] = found.values()
     if not recursive:
         shown = one_level(found, os.fsdecode(top))
-    return ListResult(entries=tuple(sorted(shown, key=lambda entry: entry.path)))
+    return ListResult(entries=tuple(sorted(shown, key=attrgetter("path"))))
 
 
 def top_of(project: Project, path: str | None, cwd: Path) -> bytes:
@@ -204,24 +164,3 @@ def _staged(project: Project, top: bytes) -> Iterator[ListEntry]:
             oid=None,
             executable=found is not None and not link and bool(found.st_mode & 0o111),
         )
-
-
-def one_level(found: dict[str, ListEntry], top: str) -> Iterator[ListEntry]:
-    """What lies directly below `top`; a directory that only its content implies is listed as one."""
-    prefix = top + "/" if top else ""
-    directories: set[str] = set()
-    for path, entry in found.items():
-        if path == top:
-            if entry.kind != "directory":
-                yield entry
-            continue
-        rest = path[len(prefix) :]
-        first, slash, _ = rest.partition("/")
-        if not slash:
-            if path not in directories:
-                yield entry
-            continue
-        parent = prefix + first
-        if parent not in found and parent not in directories:
-            directories.add(parent)
-            yield ListEntry(path=parent, kind="directory", origin=entry.origin, size=None, oid=None, executable=False)

@@ -130,7 +130,7 @@ def _projects(
         return DvcReader(view, root, access, cache=cache, memory=memory, environ=environ)
 
     try:
-        yield DvcProjects(view, open_dvc)
+        yield DvcProjects(view, lambda: open_dvc)
     finally:
         memory.close()
 

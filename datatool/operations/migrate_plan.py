@@ -14,8 +14,8 @@ from datatool.git.clones import is_repository_url
 from datatool.model.oid import ObjectId
 from datatool.model.paths import named
 from datatool.model.pointer import ArtifactKind, Pointer, Source
-from datatool.registry.dvc.pointers import LOCK, SUFFIX, Pointers, Tracked
-from datatool.registry.dvc.roots import ancestors, is_within, nested_roots
+from datatool.registry.dvc.pointers import SUFFIX, Pointers, Tracked
+from datatool.registry.dvc.roots import LOCK, ancestors, is_within, nested_roots
 from datatool.registry.view import View
 
 ORIGIN: Final = "dvc"

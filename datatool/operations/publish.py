@@ -16,6 +16,7 @@ from datatool.git.staging import GitBusy, stage, staged_text, unstaged_edits
 from datatool.git.worktree import exclude_path
 from datatool.localfs.atomic import make_dirs, remove_file, sweep_temps, write_file
 from datatool.localfs.locks import Lock
+from datatool.localfs.open_files import room_for_files
 from datatool.model.paths import named
 from datatool.progress import Progress
 from datatool.project.project import Project
@@ -28,8 +29,10 @@ GITIGNORE = b".gitignore"
 @contextmanager
 def locked(project: Project, artifacts: Iterable[bytes], progress: Progress) -> Iterator[None]:
     """Hold the locks of artifacts' pointers, in order of path; says for whom it waits. The kernel frees them."""
+    paths = sorted(set(artifacts))
+    room_for_files(len(paths))
     with ExitStack() as stack:
-        for path in sorted(set(artifacts)):
+        for path in paths:
             name = named(path)
             stack.enter_context(
                 Lock(

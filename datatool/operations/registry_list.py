@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from operator import attrgetter
 from pathlib import Path
 
 from datatool.config.load import Config
 from datatool.errors import PathNotFound, UsageError
 from datatool.model.entry import DIRECTORY, EXECUTABLE, SYMLINK
 from datatool.model.oid import prefixed
-from datatool.operations.list_ import ListEntry, ListResult, one_level, top_of
+from datatool.operations.list_ import top_of
+from datatool.operations.listed import ListEntry, ListResult, one_level
 from datatool.operations.own_commit import open_own_commit
 from datatool.operations.reach import Reach
 from datatool.operations.registries import registry_place, user_cache
@@ -19,6 +21,7 @@ from datatool.registry.catalog import Catalog, registry_path
 from datatool.registry.offer import Offer, Origin, Root
 from datatool.registry.open import open_registry
 
+_GIT = Origin.GIT
 _KINDS = {SYMLINK: "symlink", DIRECTORY: "directory"}
 
 
@@ -88,12 +91,12 @@ def catalog_entries(catalog: Catalog, top: bytes, *, recursive: bool, data_only:
     if top and not found:
         raise catalog.not_found(top)
     if recursive:
-        return tuple(sorted(found.values(), key=lambda entry: entry.path))
+        return tuple(found[path] for path in sorted(found))
     shown = list(one_level(found, os.fsdecode(top)))
     itself = found.get(os.fsdecode(top))
     if itself is not None and itself.problem is not None and itself not in shown:
         shown.append(itself)  # what is in it can't be told
-    return tuple(sorted(shown, key=lambda entry: entry.path))
+    return tuple(sorted(shown, key=attrgetter("path")))
 
 
 def _entries(catalog: Catalog, top: bytes, *, recursive: bool, data_only: bool) -> Iterator[ListEntry]:
@@ -128,15 +131,14 @@ def _of_root(root: Root) -> ListEntry:
 
 def entry_of(offer: Offer) -> ListEntry:
     """What a list tells of an offer."""
-    kind = _KINDS.get(offer.kind, "file")
-    oid = offer.oid if offer.origin is not Origin.GIT else None
+    oid = offer.oid if offer.origin is not _GIT else None
     return ListEntry(
-        path=os.fsdecode(offer.path),
-        kind=kind,
-        origin=offer.origin,
-        size=offer.size,
-        oid=prefixed(oid) if oid is not None else None,
-        executable=offer.kind == EXECUTABLE,
-        problem=offer.problem,
-        id=offer.ident,
+        os.fsdecode(offer.path),
+        _KINDS.get(offer.kind, "file"),
+        offer.origin,
+        offer.size,
+        prefixed(oid) if oid is not None else None,
+        offer.kind == EXECUTABLE,
+        offer.problem,
+        offer.ident,
     )

@@ -56,6 +56,7 @@ class Catalog:
 
     def roots(self, within: bytes = b"") -> list[Root]:
         """The tracked files and directories at, below or around a path, sorted."""
+        self.view.look_around(within)
         found: dict[bytes, Root] = {}
         for reader in self._readers:
             for root in reader.roots(within):
@@ -64,6 +65,7 @@ class Catalog:
 
     def offers(self, within: bytes = b"", *, data_only: bool = False) -> list[tuple[Reader, Offer]]:
         """Every file, link and empty directory at or below a path, sorted, with its reader."""
+        self.view.look_around(within)
         found: dict[bytes, tuple[Reader, Offer]] = {}
         for reader in self._readers:
             if data_only and reader is self._git:
@@ -74,6 +76,7 @@ class Catalog:
 
     def first(self, path: bytes) -> tuple[Reader, Offer] | None:
         """What is at a path, or the first that lies below it, with its reader; None where there is nothing."""
+        self.view.look_around(path)
         for reader in self._readers:
             for offer in reader.offers(path):
                 return reader, offer

@@ -9,6 +9,7 @@ from datatool.formats.lfs_pointer import LFS_POINTER_LIMIT, LfsPointer, parse_lf
 from datatool.git.revision import TreeFile
 from datatool.registry.view import View
 
+CONFIG: Final = b".lfsconfig"
 _REGULAR: Final = (0o100644, 0o100755)
 
 

@@ -24,11 +24,11 @@ from datatool.git.repository import ask_foreign
 from datatool.model.paths import show
 from datatool.model.urls import without_secrets
 from datatool.registry.access import Access, host_of
+from datatool.registry.lfs_files import CONFIG
 from datatool.registry.view import View
 from datatool.remote.lfs import LfsPlace
 from datatool.remote.reach import Reach
 
-CONFIG: Final = b".lfsconfig"
 _LIMIT: Final = 1 << 20
 _ORIGIN: Final = "remote.origin.lfsurl"
 _WEB: Final = ("http", "https")

@@ -103,19 +103,13 @@ class NativeReader:
         else:
             inside = within[len(item.path) + 1 :] if len(within) > len(item.path) else b""
             prefix = item.path + b"/"
+            origin = Origin.DATATOOL
             try:
                 if not pointer.files and not inside and not any(True for _ in read_tree(pointer.oid, self._load)):
                     yield Offer(item.path, DIRECTORY, Origin.DATATOOL, handle=item)
                 for entry in read_tree(pointer.oid, self._load, within=inside):
-                    yield Offer(
-                        prefix + entry.path,
-                        entry.kind,
-                        Origin.DATATOOL,
-                        size=entry.size if entry.kind != DIRECTORY else None,
-                        oid=entry.oid,
-                        target=entry.target,
-                        handle=item,
-                    )
+                    size = entry.size if entry.kind != DIRECTORY else None
+                    yield Offer(prefix + entry.path, entry.kind, origin, size, entry.oid, entry.target, None, item)
             except KeyError as error:
                 yield _untold(item, f"its list is not to be had (object {error.args[0][:12]}…)")
             except FormatError as error:

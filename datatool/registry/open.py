@@ -6,8 +6,9 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from datatool.cache.local import Cache
 from datatool.errors import UnsafeInput
@@ -17,9 +18,7 @@ from datatool.progress import Task
 from datatool.registry.access import Access
 from datatool.registry.catalog import Catalog, registry_path
 from datatool.registry.copying import copy_selection
-from datatool.registry.dvc.memory import Md5Memory
-from datatool.registry.dvc.projects import DvcProjects
-from datatool.registry.dvc.reader import DvcReader
+from datatool.registry.dvc.projects import DvcProjects, Opener
 from datatool.registry.lfs import LfsReader
 from datatool.registry.native import NativeReader
 from datatool.registry.offer import Brought, Offer, Reader
@@ -76,23 +75,23 @@ def open_registry(place: Place, rev: str | None, cache: Cache) -> Catalog:
         bandwidth=place.bandwidth,
     )
     follow = partial(_followed, place, repository, cache)
-    memory = Md5Memory(place.home / "dvc.db")
 
-    def open_dvc(root: bytes) -> DvcReader:
-        return DvcReader(
+    def load_dvc() -> Opener:
+        opening: Any = import_module("datatool.registry.dvc.opening")
+        opened: Opener = opening.opener(
             view,
-            root,
             access,
-            cache=cache,
-            memory=memory,
+            cache,
+            memory=place.home / "dvc.db",
             environ=place.environ,
             open_other=partial(_opened, place, cache),
             chain=place.chain,
         )
+        return opened
 
     readers: list[Reader] = [
         NativeReader(view, access, cache, memory_dir=place.home / "remotes", follow=follow, config=place.config),
-        DvcProjects(view, open_dvc),
+        DvcProjects(view, load_dvc),
         LfsReader(view, access),
     ]
     return Catalog(view, readers)

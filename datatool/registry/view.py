@@ -11,10 +11,14 @@ from datatool.git.repository import (
     tree_entries,
     tree_files,
 )
-from datatool.git.revision import TreeFile
+from datatool.git.revision import POINTER_LIMIT, TreeFile
 
 TEXT_LIMIT = 16 << 20
 """Bytes: pointers, lists and configuration of others are never larger; what is, is not read."""
+
+_TELLING = (b".datatool/config.yaml", b".dvc", b".gitattributes")
+"""What the readers look for in a directory."""
+_REGULAR = (0o100644, 0o100755)
 
 
 class View:
@@ -31,7 +35,9 @@ class View:
         """Every file, link and submodule at or below a path, sorted by path."""
         if within not in self._files:
             everything = self._files.get(b"")
-            if everything is None:
+            if within in self._entries and self._entries[within] is None:
+                self._files[within] = []
+            elif everything is None:
                 self._files[within] = tree_files(self.repository, self.commit, within)
             else:
                 inside = within + b"/"
@@ -39,6 +45,18 @@ class View:
                     file for file in everything if file.path == within or file.path.startswith(inside)
                 ]
         return self._files[within]
+
+    def look_around(self, within: bytes) -> None:
+        """Ask git in two questions what its readers will ask in many: what lies at a path, what may be a pointer to it,
+        and what says of the directories around it who keeps what there."""
+        parts = within.split(b"/") if within else []
+        around = [b"/".join(parts[:depth]) for depth in range(len(parts) + 1)]
+        pointers = [path + b".dt" for path in around[1:]]
+        found = self.find(
+            [within, *pointers, *(top + b"/" + name if top else name for top in around for name in _TELLING)]
+        )
+        small = (file for path, file in found.items() if path != within and file.mode in _REGULAR)
+        self.read(small, limit=POINTER_LIMIT)
 
     def find(self, paths: Iterable[bytes]) -> dict[bytes, TreeFile]:
         """What lies at exactly these paths (a directory has the mode TREE_MODE); one question for all of them."""
@@ -54,7 +72,12 @@ class View:
         wanted = list(files)
         unknown = {file.blob for file in wanted} - self._texts.keys()
         if unknown:
-            self._texts.update(read_blobs(self.repository, unknown, limit=limit))
+            sizes = {file.blob: file.size for file in wanted if file.blob in unknown and file.size is not None}
+            if len(sizes) == len(unknown):
+                fitting = (blob for blob, size in sizes.items() if size <= limit)
+                self._texts.update(read_blobs(self.repository, fitting))
+            else:
+                self._texts.update(read_blobs(self.repository, unknown, limit=limit))
         return {file.path: self._texts[file.blob] for file in wanted if file.blob in self._texts}
 
     def text(self, path: bytes) -> bytes | None:

@@ -63,6 +63,8 @@ class Checkout:
     links: tuple[LinkMethod, ...] = (LinkMethod.REFLINK, LinkMethod.COPY)
     durability: Durability = Durability.BATCH
     relink: bool = False
+    fresh: bool = False
+    """Whether the directory was made for this: then nothing lies in it."""
     had_links: bool = False
     """Whether links into a cache may lie here: then a path that seems free is looked at before it is written."""
     read_only: bool = False
@@ -72,6 +74,8 @@ class Checkout:
 
     def plan(self) -> Plan:
         """Look, and decide; nothing is changed. KeyError where the cache lacks a tree."""
+        if self.fresh:
+            return Plan(unsaved=(), kept=(), first=())
         unsaved: list[bytes] = []
         kept: list[bytes] = []
         first: list[bytes] = []
@@ -132,8 +136,8 @@ class Checkout:
 
     def _triples(self) -> Iterator[Triple]:
         """Join workspace, base and target; a file of unknown hash is hashed where base or target could match."""
-        wanted = side_by_side(self._tree(self.here), self._tree(self.target))
-        if self.workspace.kind(self._whole(self.within) if self.within else self.artifact) is None:
+        wanted = self._wanted()
+        if self.fresh or self.workspace.kind(self._whole(self.within) if self.within else self.artifact) is None:
             for path, base, target in wanted:
                 yield path, None, base, target
             return
@@ -155,6 +159,13 @@ class Checkout:
             if now is not None and unknown and base is not None and base is not then and base.size == now.size:
                 now = now._replace(oid=self._now(path))
             yield path, now, base, target
+
+    def _wanted(self) -> Iterator[tuple[bytes, Entry | None, Entry | None]]:
+        """Join base and target; most often there is no base, or it is the target."""
+        if self.here is not None and self.here != self.target:
+            return side_by_side(self._tree(self.here), self._tree(self.target))
+        known = self.here is not None
+        return ((entry.path, entry if known else None, entry) for entry in self._tree(self.target))
 
     def _tree(self, oid: ObjectId | None) -> Iterator[Entry]:
         return iter(()) if oid is None else read_tree(oid, self.load, within=self.within)

@@ -211,8 +211,9 @@ class Workspace:
             try:
                 before = os.fstat(fd)
                 result = read(fd, before)
-                if stamp_of(os.fstat(fd)) == stamp_of(before):
-                    return result, stamp_of(before)
+                stamp = stamp_of(before)
+                if stamp_of(os.fstat(fd)) == stamp:
+                    return result, stamp
             except OSError as error:
                 if isinstance(error, LocalError):
                     raise

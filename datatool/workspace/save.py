@@ -17,7 +17,15 @@ from datatool.index.listing import Mark, Seen
 from datatool.index.state import Stamp
 from datatool.model.entry import FILE, SYMLINK, Entry, sort_key
 from datatool.model.oid import ObjectId
-from datatool.model.paths import PathRefused, check_escape, check_link, named, portability_problems, show_bytes
+from datatool.model.paths import (
+    PathRefused,
+    check_escape,
+    check_escapes,
+    check_link,
+    named,
+    portability_problems,
+    show_bytes,
+)
 from datatool.model.tree import TreeSummary
 from datatool.progress import Task
 from datatool.store.objects import Wanted
@@ -204,10 +212,17 @@ def _save_one(workspace: Workspace, writer: CacheWriter, path: bytes, task: Task
 
 def _check(workspace: Workspace, cache: Cache, artifact: bytes, chunk: list[Seen], *, follow: bool) -> None:
     objects = os.fsencode(cache.top / "objects") + b"/"
+    try:
+        check_escapes([seen.found.path for seen in chunk if seen.found.path])
+        doubtful = False
+    except PathRefused:
+        doubtful = True  # which one is told below, with what it is
     for seen in chunk:
         path, _, kind, target = seen.found
+        if target is None and not doubtful:
+            continue
         try:
-            if path:
+            if path and doubtful:
                 check_escape(path)
             if target is not None and kind == SYMLINK:
                 check_link(path, target)

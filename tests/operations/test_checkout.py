@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sys
+from typing import Any
 
 import pytest
 
+from datatool.localfs import batch
 from needs import without_root_override
 from world import World, executables
 
@@ -452,3 +455,67 @@ def test_links_into_a_cache_that_was_moved_count_as_missing(world: World) -> Non
     assert states == {"data": "modified", "big.bin": "missing"}
     world.ok("checkout")
     assert world.read("data/big") == b"x" * 70_000 and world.read("big.bin") == b"y" * 70_000
+
+
+def test_a_single_file_that_cant_get_its_name_stops_no_other_one(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["a.bin", "b.bin", "c.bin"]
+    for name in names:
+        world.write(name, name.encode())
+    world.ok("add", *names)
+    for name in names:
+        (world.root / name).unlink()
+    give = batch._give_name
+
+    def refuse(item: batch._Pending, *rest: Any) -> bool:
+        if item.target == b"b.bin":
+            raise OSError(errno.EIO, "Input/output error")
+        return give(item, *rest)
+
+    monkeypatch.setattr(batch, "_give_name", refuse)
+    done = world.run("checkout", "--json").json["artifacts"]
+    assert [(item["path"], item["changed"], "error" in item) for item in done] == [
+        ("a.bin", True, False),
+        ("b.bin", False, True),
+        ("c.bin", True, False),
+    ]
+    assert world.read("a.bin") == b"a.bin" and not world.exists("b.bin") and world.read("c.bin") == b"c.bin"
+    monkeypatch.undo()
+    world.ok("checkout")
+    assert world.json("status")["clean"]
+
+
+def test_a_single_file_saved_after_another_one_failed_is_not_overwritten(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.bin", "b.bin"):
+        world.write(name, name.encode())
+    world.ok("add", "a.bin", "b.bin")
+    for name in ("a.bin", "b.bin"):
+        (world.root / name).unlink()
+    give = batch._give_name
+
+    def refuse_once(item: batch._Pending, *rest: Any) -> bool:
+        if item.target == b"a.bin" and not world.exists("b.bin"):
+            world.write("b.bin", b"saved by the user meanwhile")
+            raise OSError(errno.EIO, "Input/output error")
+        return give(item, *rest)
+
+    monkeypatch.setattr(batch, "_give_name", refuse_once)
+    world.run("checkout")
+    assert world.read("a.bin") == b"a.bin"
+    assert world.read("b.bin") == b"saved by the user meanwhile"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the limit is one of POSIX")
+def test_more_single_files_than_a_process_may_open_are_added_and_checked_out(world: World) -> None:
+    for i in range(400):
+        world.write(f"files/{i:03}.bin", b"%d" % i)
+    names = sorted(f"files/{i:03}.bin" for i in range(400))
+    few = ["sh", "-c", 'ulimit -Sn 256 && exec "$@"', "sh"]
+    added = world.process("add", *names, before=few)
+    assert added.code == 0, added.err
+    for name in names:
+        (world.root / name).unlink()
+    done = world.process("checkout", before=few)
+    assert done.code == 0, done.err
+    assert world.json("status")["clean"] and world.read(names[-1]) == b"399"

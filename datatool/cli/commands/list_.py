@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -13,11 +13,11 @@ from datatool.cli.command import command
 from datatool.cli.options import RemoteSettings, RemoteUrl
 from datatool.cli.screen import aligned
 from datatool.cli.session import Session
-from datatool.cli.table import OWN_COMMIT_LIST, REGISTRY_LIST, part
+from datatool.cli.table import OWN_COMMIT_LIST, PROJECT_LIST, REGISTRY_LIST, part
 from datatool.errors import ProjectNotFound
 from datatool.model.figures import human_size
 from datatool.model.paths import show
-from datatool.operations import list_ as operation
+from datatool.operations.listed import ListEntry, ListResult, is_registry
 from datatool.operations.open_project import project_if_any
 from datatool.operations.reach import Reach, settings_here
 
@@ -47,10 +47,10 @@ def list_(
     root: Path | None = None
     project = project_if_any(flags=session.flags, environ=session.environ)
     with project or nullcontext():
-        if project is not None and path is None and not operation.is_registry(project, repo, cwd=session.cwd):
+        if project is not None and path is None and not is_registry(project, repo, cwd=session.cwd):
             root = project.root
             if rev is None:
-                result = operation.list_entries(
+                listing = part(PROJECT_LIST)(
                     project,
                     repo,
                     cwd=session.cwd,
@@ -59,7 +59,7 @@ def list_(
                     offline=session.offline,
                 )
             else:
-                result = part(OWN_COMMIT_LIST)(  # type: ignore[assignment]
+                listing = part(OWN_COMMIT_LIST)(
                     project,
                     rev,
                     repo,
@@ -75,7 +75,7 @@ def list_(
                 hint="datatool list REPO lists a registry; datatool init makes a project",
             )
         else:
-            result = part(REGISTRY_LIST)(  # type: ignore[assignment]
+            listing = part(REGISTRY_LIST)(
                 repo,
                 path,
                 cwd=session.cwd,
@@ -86,6 +86,7 @@ def list_(
                 data_only=data_only,
                 reach=Reach(remote=remote, settings=setting or (), offline=session.offline),
             )
+    result = cast(ListResult, listing)
     for entry in result.entries:
         if entry.problem:
             session.progress.warn(f"{show(entry.path)}: {entry.problem}")
@@ -104,7 +105,7 @@ def list_(
     return session.finish(result, lines)
 
 
-def _long(entries: Sequence[operation.ListEntry], names: Sequence[str]) -> list[str]:
+def _long(entries: Sequence[ListEntry], names: Sequence[str]) -> list[str]:
     rows = (
         (
             "-" if entry.size is None else human_size(entry.size),

@@ -26,13 +26,11 @@ from datatool.formats.dvc_pipeline import (
 from datatool.git.revision import TreeFile
 from datatool.model.paths import PathRefused, check_escape, show
 from datatool.registry.dvc.ignored import IGNORE_FILE, Ignored, ignored_around
-from datatool.registry.dvc.roots import ancestors, dvc_root_of, inside, is_within, nested_roots
+from datatool.registry.dvc.roots import LOCK, ancestors, dvc_root_of, inside, is_within, nested_roots
 from datatool.registry.view import View
 
 SUFFIX: Final = b".dvc"
-LOCK: Final = b"dvc.lock"
 PIPELINE: Final = b"dvc.yaml"
-OLD_NAME: Final = b"Dvcfile"
 _REGULAR: Final = (0o100644, 0o100755)
 _POINTER: Final = re.compile(rb"(?:.*/)?(?:[^/]+\.dvc|Dvcfile|dvc\.lock)", re.DOTALL)
 

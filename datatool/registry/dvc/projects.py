@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from datatool.cache.local import Cache
 from datatool.errors import DatatoolError
 from datatool.progress import Task
-from datatool.registry.dvc.reader import SERVING, DvcReader
-from datatool.registry.dvc.roots import find_dvc_roots, is_within
+from datatool.registry.dvc.roots import SERVING, find_dvc_roots, is_within
 from datatool.registry.offer import Brought, Offer, Root
 from datatool.registry.view import View
+
+if TYPE_CHECKING:
+    from datatool.registry.dvc.reader import DvcReader
+
+Opener = Callable[[bytes], "DvcReader"]
+"""Gives the reader of the project at a directory, which has `.dvc/`."""
 
 
 class DvcProjects:
     """The projects of one commit, each opened when a path asks for it.
 
-    projects = DvcProjects(view, lambda root: DvcReader(view, root, access, ...))
+    projects = DvcProjects(view, lambda: lambda root: DvcReader(view, root, access, ...))
     """
 
-    def __init__(self, view: View, open_reader: Callable[[bytes], DvcReader]) -> None:
-        """`open_reader` gives the reader of the project at a directory, which has `.dvc/`."""
+    def __init__(self, view: View, load: Callable[[], Opener]) -> None:
+        """`load` is called at the first project: most registries have none, and need not load what reads one."""
         self._view = view
-        self._open = open_reader
+        self._load = load
+        self._open: Opener | None = None
         self._readers: dict[bytes, DvcReader] = {}
         self._tops: list[bytes] | None = None
 
@@ -74,5 +81,7 @@ class DvcProjects:
 
     def _reader(self, top: bytes) -> DvcReader:
         if top not in self._readers:
+            if self._open is None:
+                self._open = self._load()
             self._readers[top] = self._open(top)
         return self._readers[top]

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 from datatool.cache.local import Cache
 from datatool.errors import DatatoolError, FormatError, UrlNotFound
@@ -24,15 +23,12 @@ from datatool.registry.dvc.bring import Bringing, Followed, Stored
 from datatool.registry.dvc.imports import Imports, OpenOther
 from datatool.registry.dvc.levels import dvc_directory, read_levels
 from datatool.registry.dvc.memory import Known, Md5Memory
-from datatool.registry.dvc.pointers import LOCK, OLD_NAME, Pointers, Tracked
-from datatool.registry.dvc.roots import is_within
+from datatool.registry.dvc.pointers import Pointers, Tracked
+from datatool.registry.dvc.roots import SERVING, is_within
 from datatool.registry.dvc.settings import DvcSettings
 from datatool.registry.dvc.storage import Large, Place, Storage
 from datatool.registry.offer import Brought, Offer, Origin, Root
 from datatool.registry.view import View
-
-SERVING: Final = frozenset({LOCK, OLD_NAME, b".dvcignore", b".gitignore"})
-"""Names of files that only serve DVC, beside its pointers."""
 
 
 class DvcReader:

@@ -5,10 +5,16 @@ A repository may have several, one inside another; a path belongs to the innermo
 
 from __future__ import annotations
 
+from typing import Final
+
 from datatool.git.repository import TREE_MODE
 from datatool.registry.view import View
 
 _MARK = b".dvc"
+LOCK: Final = b"dvc.lock"
+OLD_NAME: Final = b"Dvcfile"
+SERVING: Final = frozenset({LOCK, OLD_NAME, b".dvcignore", b".gitignore"})
+"""Names of files that only serve DVC, beside its pointers."""
 
 
 def dvc_root_of(view: View, path: bytes) -> bytes | None:

@@ -1,0 +1,71 @@
+"""What checking out one artifact came to, and the errors that say what is in its way or lacks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from datatool.errors import DamageFound, DatatoolError, PartlyDone, Unsaved
+from datatool.model.paths import named
+from datatool.operations.failures import Failure, failure_of
+from datatool.operations.result import Part, fields_of
+from datatool.workspace.pointers import Artifact
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CheckedOut(Part):
+    """One artifact. `kept` are paths datatool doesn't know and left; `missing` those whose object the cache lacks;
+    `saved_to` where `force` moved unsaved files. Paths are relative to the project's root."""
+
+    path: str
+    changed: bool
+    written: int = 0
+    deleted: int = 0
+    kept: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    saved_to: str | None = None
+    error: Failure | None = None
+
+    def to_dict(self) -> dict[str, object]:
+        """As `--json` prints it."""
+        return {"path": self.path, "ok": self.error is None, **fields_of(self, "path")}
+
+
+def failed(artifact: Artifact, error: DatatoolError) -> CheckedOut:
+    """One that an error stopped."""
+    error.path = error.path or artifact.name
+    return CheckedOut(path=artifact.name, changed=False, error=failure_of(error))
+
+
+def unsaved(artifact: bytes, paths: Sequence[bytes]) -> Unsaved:
+    """Paths would be overwritten that are saved nowhere."""
+    name = named(artifact)
+    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+    return Unsaved(
+        f"{named(paths[0])}{more}: unsaved changes; nothing in {name} was touched",
+        hint=f"datatool add {name} keeps them; --force moves them to lost+found",
+        path=os.fsdecode(paths[0]),
+    )
+
+
+def lacking(
+    artifact: bytes, missing: Sequence[bytes], damaged: Sequence[bytes], *, whole: bytes = b""
+) -> DatatoolError:
+    """Objects the cache does not have, or had damaged."""
+    name = named(artifact)
+    if damaged:
+        path = whole + b"/" + damaged[0] if whole else damaged[0]
+        more = f" and {len(damaged) - 1} more" if len(damaged) > 1 else ""
+        return DamageFound(
+            f"{named(path)}{more}: its object in the cache was damaged, and was set aside",
+            hint=f"datatool fetch {name} gets it again from the remote",
+            path=os.fsdecode(path),
+        )
+    path = whole + b"/" + missing[0] if whole else missing[0]
+    more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+    return PartlyDone(
+        f"{named(path)}{more}: not in the cache",
+        hint=f"datatool pull {name} gets it from the remote",
+        path=os.fsdecode(path),
+    )
