@@ -54,10 +54,11 @@ def unfinished(top: Path) -> list[Path]:
     return sorted((top / "tmp").iterdir()) if (top / "tmp").exists() else []
 
 
-def killed(process: subprocess.Popen[str], left: Path) -> None:
+def killed(process: subprocess.Popen[str], left: Path, proxy: TcpProxy) -> None:
     """Kill who uploads, and wait until the server has written what was under way."""
     process.kill()
     process.communicate()
+    proxy.break_all()  # which may not notice, as long as it takes nothing more
     wait_until(lambda: not is_open(left), seconds=LONG, what="the server to be done with the upload")
 
 
@@ -71,7 +72,7 @@ def test_an_upload_that_was_killed_is_gone_on_with_by_the_next_process(
     half.wait()
     (left,) = unfinished(top)
     assert not (top / NAME).exists()
-    killed(process, left)
+    killed(process, left, proxy)
     there = left.stat().st_size
     assert there > len(BIG) // 2 - SLACK
     assert left.read_bytes() == BIG[:there]  # a beginning, without holes
@@ -153,7 +154,7 @@ def begun(world: SftpWorld, big: Path) -> tuple[Path, Path]:
         process = world.process(code, NAME, big, digest(BIG), path=top, port=proxy.port)
         half.wait()
         (left,) = unfinished(top)
-        killed(process, left)
+        killed(process, left, proxy)
     return top, left
 
 
