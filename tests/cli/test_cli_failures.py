@@ -19,6 +19,7 @@ from datatool.cli.failures import exit_code, nearest, translate
 from datatool.cli.main import main
 from datatool.interruption import Terminated
 from datatool.operations import init as operation
+from patience import LONG, started
 
 Captured = pytest.CaptureFixture[str]
 
@@ -149,11 +150,11 @@ sys.exit(main(["init"]))
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_lets_the_command_clean_up(number: signal.Signals, code: int) -> None:
-    with subprocess.Popen([sys.executable, "-c", STUCK], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with started([sys.executable, "-c", STUCK], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout and process.stderr
         assert process.stdout.readline() == b"ready\n"
         process.send_signal(number)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=LONG)
     assert process.returncode == code
     assert out == b"cleaned\n"
     assert b"Traceback" not in err

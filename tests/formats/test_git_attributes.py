@@ -64,10 +64,10 @@ def test_a_tree_without_the_attribute_is_known_for_it() -> None:
 
 @pytest.mark.parametrize("pattern", ["*a" * 300 + "b", "**/a/" * 200 + "b", "**/*a*/" * 200 + "z", "[" * 1000])
 def test_no_pattern_takes_long(pattern: str) -> None:
-    begun = time.monotonic()
+    begun = time.process_time()
     for path in ("a" * 4000, "a/" * 2000 + "a", "xa/" * 1000 + "a"):
         value(f"{pattern} filter=lfs", path)
-    assert time.monotonic() - begun < 2
+    assert time.process_time() - begun < 5
 
 
 WORDS = "a b c * ** *** ? / / [ab] [!a] [^b] \\a \\* [a-c] [[:alpha:]] []a] [a-] [-a] [ ] [[:x:]] [\\]a] [a/b] -"

@@ -14,6 +14,7 @@ import pytest
 from datatool import hashing
 from datatool.hashing import STEP, Hasher, copy_and_hash, digest, hash_fd
 from datatool.model.oid import EMPTY
+from patience import LONG
 
 SIZES = [0, 1, 4096, (256 << 10) - 1, 256 << 10, (1 << 20) + 1, STEP - 1, STEP, 2 * STEP + 12345]
 
@@ -159,7 +160,7 @@ def test_a_copy_that_cannot_be_read_back_ends_the_copying_too(
 
     def copies_on(source: int, target: int, count: int) -> int:
         if steps:
-            failed.wait(10)
+            failed.wait(LONG)
         steps.append(count)
         return os.write(target, os.read(source, count))
 

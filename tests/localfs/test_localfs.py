@@ -24,6 +24,7 @@ from datatool.localfs.temps import FORGOTTEN, PREFIX, is_left_over, new_temp, sw
 from datatool.localfs.umask import umask
 from datatool.model.paths import is_temp_name
 from datatool.model.settings import LinkMethod
+from patience import LONG, started
 
 # Temporary files
 
@@ -117,9 +118,9 @@ def test_who_waits_is_told_for_whom_and_goes_on_when_it_is_free(tmp_path: Path) 
     thread = threading.Thread(target=wait)
     with Lock(path, purpose="push"):
         thread.start()
-        assert waiting.wait(10)
+        assert waiting.wait(LONG)
         assert not entered.is_set()
-    thread.join(10)
+    thread.join(LONG)
     assert entered.is_set()
     assert told
     assert "(push)" in told[0]
@@ -131,9 +132,7 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
         "import sys, time; from pathlib import Path; from datatool.localfs.locks import Lock\n"
         f"lock = Lock(Path({str(path)!r})); lock.__enter__(); print('held', flush=True); sys.stdin.read()"
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as holder:
+    with started([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         with pytest.raises(Locked), Lock(path, wait=False):

@@ -1,7 +1,7 @@
 """The prepared states of a sweep: a first push, a second one, a pull, each with the store as it must be before it.
 
-A few small files that go into a pack, one object that is sent and read as a whole, and one that goes in parts: `hurry`
-lowers the sizes from which that is so, and takes out the waits.
+A few small files that go into a pack, one object that is sent and read as a whole, and one that goes in parts, with
+the sizes of `haste`.
 """
 
 from __future__ import annotations
@@ -12,14 +12,9 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-import pytest
-
-from datatool.formats.remote_format import RemoteFormat
 from datatool.hashing import digest
-from datatool.store.retry import Retries
 from network.contents import Contents, in_shards, unlisted
 from network.fault_sweep import Traffic
-from network.hurried import LOOSE_FROM, PATIENCE, lowered
 from network.places import Place
 from world import World
 
@@ -29,25 +24,15 @@ PARTED = (1 << 20) + (1 << 19)
 """The size of what goes in parts."""
 
 
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No long waits between attempts, and small parts: the same code, for data that moves in a blink."""
-    for kind, defaults in ((Retries, PATIENCE), (RemoteFormat, {"loose_min": LOOSE_FROM})):
-        for name, value in defaults.items():
-            monkeypatch.setitem(kind.__init__.__kwdefaults__, name, value)
-    for name, value in lowered().items():
-        monkeypatch.setattr(name, value)
-    monkeypatch.setattr("datatool.remote.stores.s3_client.S3Client.patiently.__defaults__", (Retries(),))
-
-
 class Ground:
     """A project with a remote, its first and its second version, and a clone of each: what scenes are made from."""
 
-    def __init__(self, world: World, place: Place, *, timeout: int = 1) -> None:
+    def __init__(self, world: World, place: Place) -> None:
         self.world = world
         self.place = place
         self._noise = random.Random(7)
         world.ok("config", "set", "durability", "none")
-        place.add_to(world, timeout=str(timeout))
+        place.add_to(world)
         for n in range(30):
             world.write(f"data/part{n % 3}/f{n:02}.bin", self._noise.randbytes(200 + 60 * n))
         world.write("data/run.sh", b"#!/bin/sh\n", executable=True)

@@ -13,18 +13,19 @@ import random
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
 from network.contents import TEMP, Contents, cache_contents, troubles_of
+from network.haste import hopeless
 from world import Ran, World
 
 FAILURES = (4, 5, 6)
 """How a command may end that was disturbed too much: partly done, damage, unreachable."""
-TOLD_WITHIN = 25.0
-"""Seconds within which any command must have ended: `hurry` takes the long waits out."""
+TOLD_WITHIN = 60.0
+"""Seconds within which any command must have ended: `haste` takes the long waits out."""
 RECORDS = 64 << 10
 """Bytes of formats, shards, lists and records."""
 
@@ -136,6 +137,9 @@ class Sweep:
     """What an error line may call the remote by."""
     spare: int = RECORDS
     """Bytes that a second run may move besides data that is missing."""
+    patience: int = 1
+    """Seconds without a byte that are a stall to the disturbed command. The others have the usual patience, which no
+    pause of a busy machine exhausts."""
     clean: Traffic = field(init=False)
 
     def learn(self) -> None:
@@ -158,7 +162,8 @@ class Sweep:
         self.scene.restore()
         happened = point.begin()
         began = time.monotonic()
-        ran = self._command()
+        with hopeless(really=point.lasting):
+            ran = self._command({"DATATOOL_REMOTES_NET_TIMEOUT": str(self.patience)})
         seconds = time.monotonic() - began
         self.wire.heal()
         troubles = [*self._said(ran, seconds), *self._lasting_troubles(), *self.scene.troubles(done=ran.code == 0)]
@@ -183,8 +188,8 @@ class Sweep:
             troubles=tuple(troubles),
         )
 
-    def _command(self) -> Ran:
-        return self.scene.world.run(*self.scene.words)
+    def _command(self, env: Mapping[str, str] | None = None) -> Ran:
+        return self.scene.world.run(*self.scene.words, env=env)
 
     def _said(self, ran: Ran, seconds: float) -> Iterator[str]:
         """What is wrong with how it ended, and with what it said."""

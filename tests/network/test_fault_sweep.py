@@ -16,9 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from network.fault_scenes import PARTED, Ground, PullScene, PushScene, hurry
+from network.fault_scenes import PARTED, Ground, PullScene, PushScene
 from network.fault_sweep import RECORDS, Outcome, Point, Scene, Sweep, Verdict, Wire
 from network.fault_wires import HttpWire, TcpWire
+from network.haste import hurry
 from network.places import Place, s3_place, ssh_place, web_place
 from servers.fixtures import S3Server, SshServer, WebServer
 from servers.tcp_proxy import TcpProxy
@@ -34,7 +35,7 @@ if REACH != "sample":
 SHARES = {"sample": 2, "each": 4, "full": 12}[REACH]
 SAMPLE = {"http": 40, "s3": 24, "sftp": 16}
 """Points of each scene in a sample."""
-TIMEOUT = {"sftp": 2}
+PATIENCE = {"sftp": 2}
 """Seconds after which a silence is a stall. Over SSH there is one connection, whose pauses on a busy machine add up."""
 LASTING = 20
 """How many of the faults that last are tried besides each kind at each request."""
@@ -65,8 +66,8 @@ def _remote(request: pytest.FixtureRequest, store: str, world: World) -> Iterato
         yield web_place(web, ranges=store == "http"), HttpWire(web.proxy)
 
 
-def _scene(name: str, world: World, place: Place, *, ranges: bool, timeout: int) -> Scene:
-    ground = Ground(world, place, timeout=timeout)
+def _scene(name: str, world: World, place: Place, *, ranges: bool) -> Scene:
+    ground = Ground(world, place)
     shelf = [] if "s3" in place.url or "ssh" in place.url else ["-r", "shelf"]
     if name == "push":
         return PushScene(name, ground, ground.clone("reader"), {})
@@ -101,8 +102,9 @@ def test_no_fault_leaves_anything_wrong(
     ranges = store != "http without ranges"
     # Without ranges the whole begins to come where a part is asked for, and all that is on its way then counts.
     spare = RECORDS if ranges else RECORDS + 2 * PARTED
-    state = _scene(scene, world, place, ranges=ranges, timeout=TIMEOUT.get(store, 1))
-    sweep = Sweep(scene=state, wire=wire, names=("remote net", place.url), spare=spare)
+    state = _scene(scene, world, place, ranges=ranges)
+    patience = PATIENCE.get(store, 1)
+    sweep = Sweep(scene=state, wire=wire, names=("remote net", place.url), spare=spare, patience=patience)
     sweep.learn()
     verdicts = [sweep.run(point) for point in _chosen(sweep, store)[share::SHARES]]
     if RESULTS:

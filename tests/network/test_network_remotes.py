@@ -15,6 +15,7 @@ import measure
 from datatool.store.limited import Allowance
 from datatool.store.protocol import AHEAD
 from network.places import Place, left_in, s3_place, ssh_place
+from patience import LONG
 from servers.fixtures import OwnSshServer, S3Server, SshServer, WebServer
 from servers.http_proxy import HttpProxy
 from servers.ports import free_port, wait_until
@@ -88,7 +89,7 @@ def test_a_program_that_pushes_often_keeps_no_connections(world: World, sshd: Ss
             world.ok("push")
         assert len(proxy.connections) == 3
         gc.collect()
-        wait_until(lambda: not proxy.open_connections, seconds=10, what="connections to end")
+        wait_until(lambda: not proxy.open_connections, seconds=LONG, what="connections to end")
 
 
 def test_a_push_with_nothing_to_do_is_two_requests(filled: World) -> None:
@@ -364,20 +365,24 @@ def test_a_killed_push_goes_on_where_it_was(world: World, radosgw: S3Server) -> 
     pushing = subprocess.Popen(
         [sys.executable, "-m", "datatool", "push", "-q"], cwd=world.root, env=world.env, stdin=subprocess.DEVNULL
     )
+
+    def sent() -> int:
+        return sum(one.bytes_up for one in s3_server.requests if one.status == 200)
+
     try:
         stalled.wait()
+        wait_until(lambda: sent() >= 32 << 20, seconds=LONG, what="the parts before the stalled one")
     finally:
         pushing.kill()
         pushing.wait()
-    sent = sum(one.bytes_up for one in s3_server.requests if one.status == 200)
-    assert sent >= 32 << 20
+    arrived = sent()
     proxy.heal()
     leftovers = world.json("remote", "check")["leftovers"]
     assert len(leftovers) == 1 and leftovers[0]["name"].startswith("objects/")
     s3_server.reset()
     world.ok("push")
     again = sum(one.bytes_up for one in s3_server.requests if "partNumber" in one.query)
-    assert again <= (160 << 20) - sent + 10_000  # the few lines that complete an upload count too
+    assert again <= (160 << 20) - arrived + 10_000  # the few lines that complete an upload count too
     assert world.json("remote", "check")["leftovers"] == []
     world.commit()
     clone = place.join(world.clone())
@@ -411,7 +416,7 @@ def test_a_killed_pull_goes_on_where_it_was(
     )
     try:
         stalled.wait()
-        wait_until(lambda: _part_of(clone) >= 112 << 20, seconds=60, what="the parts before the stalled one")
+        wait_until(lambda: _part_of(clone) >= 112 << 20, seconds=LONG, what="the parts before the stalled one")
     finally:
         pulling.kill()
         pulling.wait()

@@ -20,6 +20,7 @@ from datatool.remote.damage import report_damage
 from datatool.remote.source import RemoteSource
 from datatool.store.memory import MemoryStore
 from datatool.store.protocol import Listed
+from patience import LONG
 
 OTHER_PROJECT = "22222222-2222-4222-8222-222222222222"
 BIG = 5 << 20
@@ -319,7 +320,7 @@ def test_ctrl_c_publishes_what_arrived_so_that_the_next_push_goes_on(
     def interrupted(wanted):  # type: ignore[no-untyped-def]
         for number, item in enumerate(read(wanted)):
             if number == 4:
-                assert arrived.wait(20)
+                assert arrived.wait(LONG)
                 raise KeyboardInterrupt
             yield item
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 
@@ -31,6 +32,25 @@ def speaking_of(text: str) -> list[str]:
         if text in (line := " ".join(words)):
             found.append(f"{entry.name} {line}")
     return found
+
+
+def is_open(file: Path) -> bool:
+    """Whether any process that may be looked into has this file open."""
+    return any(_target(handle) == str(file) for entry in _processes() for handle in _handles(entry))
+
+
+def _handles(process: Path) -> list[Path]:
+    try:
+        return list((process / "fd").iterdir())
+    except OSError:
+        return []  # it has ended meanwhile, or is somebody else's
+
+
+def _target(handle: Path) -> str:
+    try:
+        return os.readlink(handle)
+    except OSError:
+        return ""  # it was closed meanwhile
 
 
 def _processes() -> list[Path]:

@@ -23,6 +23,7 @@ from datatool.remote.url import parse_url
 from datatool.store.directory import DirectoryStore
 from datatool.store.protocol import ByteRange, NameMissing, Store, WrongBytes
 from datatool.store.retry import Retries
+from patience import LONG
 from servers.fixtures import WebServer
 from servers.scripted_http import Asked, ScriptedServer, Speaker
 
@@ -131,7 +132,7 @@ def test_one_request_for_one_thing_over_one_connection(web_server: WebServer, tm
 
 
 def test_many_are_asked_for_at_once(tmp_path: Path) -> None:
-    together = threading.Barrier(4, timeout=10)
+    together = threading.Barrier(4, timeout=LONG)
 
     def script(speaker: Speaker, asked: Asked) -> None:
         together.wait()

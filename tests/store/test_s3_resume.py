@@ -21,7 +21,9 @@ from datatool.progress import Spared
 from datatool.remote.stores.s3_multipart import SMALLEST
 from datatool.store.counting import CountingStore
 from datatool.store.protocol import NameMissing, Store, WrongBytes
+from patience import LONG
 from servers.fixtures import S3Server
+from servers.ports import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -72,10 +74,15 @@ def interrupted(server: S3Server, bucket: str, source: Path) -> None:
     process = uploading(server, bucket, source)
     try:
         stall.wait()
+        wait_until(lambda: _answered(server) >= 4, seconds=LONG, what="the parts before the stalled one")
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
     server.proxy.heal()
+
+
+def _answered(server: S3Server) -> int:
+    return sum("partNumber" in request.query and request.status == 200 for request in server.requests)
 
 
 def is_there(store: Store, source: Path, target: Path) -> bool:
@@ -96,7 +103,6 @@ def test_a_killed_upload_goes_on_where_it_was(server: S3Server, source: Path, tm
     heard: list[int] = []
     counting = CountingStore(store)
     counting.put_file(NAME, source, oid_of(source), advance=heard.append)
-    # A part that was on its way when the process died may be there by now.
     assert sent(server) == counting.bytes_out <= SIZE - left.size
     assert sum(heard) == SIZE
     assert sum(count for count in heard if isinstance(count, Spared)) == SIZE - counting.bytes_out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,10 @@ from datatool.hashing import digest
 from datatool.progress import Spared
 from datatool.remote.sink import Stopped
 from datatool.store.protocol import WrongBytes
+from patience import LONG
 from servers.fixtures import SshServer
+from servers.ports import wait_until
+from servers.process_tree import is_open
 from servers.tcp_proxy import TcpProxy
 
 BIG = os.urandom(24 << 20)
@@ -50,6 +54,14 @@ def unfinished(top: Path) -> list[Path]:
     return sorted((top / "tmp").iterdir()) if (top / "tmp").exists() else []
 
 
+def killed(process: subprocess.Popen[str], left: Path, proxy: TcpProxy) -> None:
+    """Kill who uploads, and wait until the server has written what was under way."""
+    process.kill()
+    process.communicate()
+    proxy.break_all()  # which may not notice, as long as it takes nothing more
+    wait_until(lambda: not is_open(left), seconds=LONG, what="the server to be done with the upload")
+
+
 def test_an_upload_that_was_killed_is_gone_on_with_by_the_next_process(
     world: SftpWorld, proxy: TcpProxy, big: Path
 ) -> None:
@@ -60,8 +72,7 @@ def test_an_upload_that_was_killed_is_gone_on_with_by_the_next_process(
     half.wait()
     (left,) = unfinished(top)
     assert not (top / NAME).exists()
-    process.kill()
-    process.communicate()
+    killed(process, left, proxy)
     there = left.stat().st_size
     assert there > len(BIG) // 2 - SLACK
     assert left.read_bytes() == BIG[:there]  # a beginning, without holes
@@ -142,9 +153,8 @@ def begun(world: SftpWorld, big: Path) -> tuple[Path, Path]:
         code = "store.put_file(arguments[0], Path(arguments[1]), arguments[2])"
         process = world.process(code, NAME, big, digest(BIG), path=top, port=proxy.port)
         half.wait()
-        process.kill()
-        process.communicate()
-    (left,) = unfinished(top)
+        (left,) = unfinished(top)
+        killed(process, left, proxy)
     return top, left
 
 

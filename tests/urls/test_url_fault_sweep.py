@@ -2,17 +2,22 @@
 records nothing; then it is completed by running it again, and no wrong byte is ever kept.
 
 What bytes a file should have nobody knows beforehand, so faults that change them unseen are left out.
+
+Of requests that ask for the same kind of thing chance takes one; scripts/soak takes them all.
 """
 
 from __future__ import annotations
 
 import os
+import random
+import re
 import shutil
 
 import pytest
 
-from network.fault_scenes import hurry
+from network.haste import hopeless, hurry
 from servers.fixtures import S3Server, SshServer, WebServer
+from servers.http_connection import Request
 from servers.http_proxy import HttpProxy
 from servers.tcp_proxy import TcpProxy
 from urls.sources import Source, s3_source, ssh_source, web_source
@@ -31,6 +36,10 @@ KINDS: tuple[tuple[str, dict[str, object]], ...] = (
     ("answer", {"status": 403}),
     ("answer", {"status": 404}),
 )
+EVERYTHING = os.environ.get("DATATOOL_FAULT_SWEEP", "sample") != "sample"
+SHARES = range(3)
+"""So that several cores can share the kinds of faults; the two that take time lie in different ones."""
+_OF_THE_TEST = re.compile(r"(?:bucket|web)-[0-9a-f-]+")
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +49,13 @@ def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _import(world: World, url: str, source: Source) -> Ran:
-    return world.run("import-url", url, "data/it", *source.options, "--set", "timeout=1", "--json")
+    return world.run("import-url", url, "data/it", *source.options, "--json")
+
+
+def _disturbed(world: World, url: str, source: Source, *, lasting: bool) -> Ran:
+    """An import that soon takes a silence for a stall."""
+    with hopeless(really=lasting):
+        return world.run("import-url", url, "data/it", *source.options, "--set", "timeout=1", "--json")
 
 
 def _forget(world: World) -> None:
@@ -67,9 +82,21 @@ def _check(world: World, url: str, source: Source, ran: Ran, wanted: object, wha
     assert again.code == 0 and here() == wanted, f"after {what}\n{again}"
 
 
+def _chosen(requests: list[Request]) -> list[int]:
+    """The numbers of the requests that are disturbed, from 1."""
+    alike: dict[object, list[int]] = {}
+    for number, request in enumerate(requests, 1):
+        what = request.method, _OF_THE_TEST.sub("", request.target), bool(request.header("range"))
+        alike.setdefault(number if EVERYTHING else what, []).append(number)
+    return [random.choice(numbers) for numbers in alike.values()]
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("share", SHARES)
 @pytest.mark.parametrize("kind", ["s3", "http"])
-def test_no_fault_of_a_request_leaves_anything_wrong(request: pytest.FixtureRequest, world: World, kind: str) -> None:
+def test_no_fault_of_a_request_leaves_anything_wrong(
+    request: pytest.FixtureRequest, world: World, kind: str, share: int
+) -> None:
     server: S3Server | WebServer = request.getfixturevalue("s3_server" if kind == "s3" else "web_server")
     source = s3_source(server) if isinstance(server, S3Server) else web_source(server)
     for name, data in FILES.items():
@@ -79,17 +106,18 @@ def test_no_fault_of_a_request_leaves_anything_wrong(request: pytest.FixtureRequ
     proxy: HttpProxy = server.proxy
     world.ok("config", "set", "--local", "durability", "none")
     world.commit()
+    proxy.reset()
     clean = _import(world, url, source)
     assert clean.code == 0, str(clean)
     count = len(proxy.requests)
     assert count >= 2
-    for nth in range(1, count + 1):
-        for name, options in KINDS:
+    for nth in _chosen(proxy.requests):
+        for name, options in KINDS[share :: len(SHARES)]:
             for times in (1, None):
                 _forget(world)
                 proxy.reset()
                 proxy.fault(name, nth=nth, times=times, **options)  # type: ignore[arg-type]
-                ran = _import(world, url, source)
+                ran = _disturbed(world, url, source, lasting=times is None)
                 proxy.heal()
                 what = f"{name} {options} at request {nth} of {count}, {'once' if times else 'and from there on'}"
                 _check(world, url, source, ran, wanted, what)
@@ -98,20 +126,22 @@ def test_no_fault_of_a_request_leaves_anything_wrong(request: pytest.FixtureRequ
 
 
 @pytest.mark.slow
-def test_no_fault_of_a_connection_leaves_anything_wrong(world: World, sshd: SshServer) -> None:
+@pytest.mark.parametrize("times", [1, None], ids=["once", "lasting"])
+@pytest.mark.parametrize("name", ["cut", "stall"])
+def test_no_fault_of_a_connection_leaves_anything_wrong(
+    world: World, sshd: SshServer, name: str, times: int | None
+) -> None:
     with TcpProxy(sshd.port) as proxy:
         source = ssh_source(sshd, proxy=proxy)
         source.greet(world)
-        for name, data in FILES.items():
-            source.write(name, data)
+        for path, data in FILES.items():
+            source.write(path, data)
         world.ok("config", "set", "--local", "durability", "none")
         world.commit()
         assert _import(world, source.url, source).code == 0
         for at in (0, 500, 5_000, 50_000, 300_000, 600_000):
-            for name in ("cut", "stall"):
-                for times in (1, None):
-                    _forget(world)
-                    proxy.fault(name, at=at, times=times)
-                    ran = _import(world, source.url, source)
-                    proxy.heal()
-                    _check(world, source.url, source, ran, FILES, f"{name} at byte {at}, times {times}")
+            _forget(world)
+            proxy.fault(name, at=at, times=times)
+            ran = _disturbed(world, source.url, source, lasting=times is None)
+            proxy.heal()
+            _check(world, source.url, source, ran, FILES, f"{name} at byte {at}, times {times}")

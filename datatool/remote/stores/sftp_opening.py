@@ -24,6 +24,8 @@ from datatool.remote.stores.sftp_tcp import tcp
 
 T = TypeVar("T")
 
+ENDS_WITHIN: Final = 2.0
+"""Seconds that are waited for the end of a connection."""
 _JUMPS: Final = 8
 
 
@@ -74,7 +76,7 @@ class Opening:
         """End everything at once. May be called in any thread but the event loop's, and more than once."""
         ended = self.begin_abort()
         with suppress(*FOREIGN):
-            ended.result(timeout=2)
+            ended.result(timeout=ENDS_WITHIN)
 
     def begin_abort(self) -> Future[None]:
         """As `abort`, without waiting for it. May be called in any thread."""

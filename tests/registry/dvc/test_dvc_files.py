@@ -150,10 +150,10 @@ BOMB = b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"".join(
     ids=lambda data: repr(data[:12]),
 )
 def test_hostile_documents_are_refused_soon(data: bytes) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(FormatError):
         parse_dvc_file(data, name="x.dvc")
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 20
 
 
 def test_conflict_markers_are_told() -> None:
