@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,8 @@ from datatool.operations.failures import worst
 from datatool.operations.open_project import Project, open_project, project_if_any
 from datatool.operations.reach import Reach, offline_by
 from datatool.operations.result import Result
+from datatool.operations.scripts import meant_by
+from datatool.operations.targets import Meant
 from datatool.progress import Progress
 from datatool.views.parts import install
 
@@ -40,6 +42,10 @@ class Call:
     def flags(self) -> dict[str, str]:
         """Settings that hold for this call."""
         return {"offline": "true"} if self.offline else {}
+
+    def meant(self, project: Project, targets: Sequence[str]) -> Meant:
+        """The paths that are named, with what scripts and notebooks among them track."""
+        return meant_by(project, targets, cwd=self.cwd, progress=self.progress)
 
     def reach(
         self, *, remote: str | None = None, settings: Mapping[str, str] | None = None, jobs: int | None = None

@@ -75,21 +75,30 @@ def status(
     ...     for item in datatool.status().artifacts:
     ...         print(item.path, item.state, item.changes.modified)
 
-    `item.state` is `clean`, `modified`, `outdated`, `partial`, `missing` or `absent`. What is pushed comes from memory,
-    unless `ask_remote` (the command's `--remote`) asks the remote and the sources of imports.
+    A script or notebook among the paths stands for what it tracks. `item.state` is `clean`, `modified`, `outdated`,
+    `partial`, `missing` or `absent`. What is pushed comes from memory, unless `ask_remote` (the command's `--remote`)
+    asks the remote and the sources of imports.
 
     Raises PathNotFound, RemoteNotFound, FormatError for a pointer that does not read, RemoteError when asked.
     """
     targets = names(paths)
     with in_project(targets, project, progress, offline=offline) as (opened, call):
+        meant = call.meant(opened, targets)
         there = news = None
         if ask_remote:
-            there = what_remotes_have(opened, targets, cwd=call.cwd, remote_name=remote, offline=call.offline)
+            there = what_remotes_have(opened, meant.targets, cwd=call.cwd, remote_name=remote, offline=call.offline)
             news = what_sources_have(
-                opened, targets, cwd=call.cwd, environ=call.environ, offline=call.offline, progress=call.progress
+                opened, meant.targets, cwd=call.cwd, environ=call.environ, offline=call.offline, progress=call.progress
             )
         result = looking.status(
-            opened, targets, cwd=call.cwd, there=there, news=news, remote_name=remote, progress=call.progress
+            opened,
+            meant.targets,
+            cwd=call.cwd,
+            there=there,
+            news=news,
+            remote_name=remote,
+            lacking=meant.lacking,
+            progress=call.progress,
         )
     return settled(result)
 
@@ -137,8 +146,16 @@ def checkout(
     """
     targets = names(paths)
     with in_project(targets, project, progress) as (opened, call):
+        meant = call.meant(opened, targets)
         result = checking_out.checkout(
-            opened, targets, cwd=call.cwd, rev=rev, force=force, relink=relink, progress=call.progress
+            opened,
+            meant.targets,
+            cwd=call.cwd,
+            rev=rev,
+            force=force,
+            relink=relink,
+            lacking=meant.lacking,
+            progress=call.progress,
         )
     return settled(result)
 

@@ -81,9 +81,10 @@ def fetch(
     targets = names(paths)
     scope = one_scope(rev=rev, branches=all_branches, tags=all_tags, commits=all_commits)
     with in_project(targets, project, progress, offline=offline) as (opened, call):
+        meant = call.meant(opened, targets)
         result = fetching.fetch(
             opened,
-            targets,
+            meant.targets,
             cwd=call.cwd,
             remote=remote,
             scope=scope,
@@ -91,6 +92,7 @@ def fetch(
             dry_run=dry_run,
             jobs=jobs,
             offline=call.offline,
+            lacking=meant.lacking,
             progress=call.progress,
         )
     return settled(result)
@@ -116,15 +118,18 @@ def pull(
     >>> result = datatool.pull("data/raw/2024")
     >>> result.transfer.bytes, [item.written for item in result.checkout.artifacts]
 
+    A script or notebook among the paths stands for what it tracks (`datatool.pull("train.py")`).
+
     Unsaved files stop their artifact (Unsaved), unless `force` moves them to `lost+found` first; the others are pulled
     all the same, and the error's `result` says which. Errors else are those of `push` and `checkout`.
     """
     targets = names(paths)
     scope = one_scope(rev=rev, branches=all_branches, tags=all_tags, commits=all_commits)
     with in_project(targets, project, progress, offline=offline) as (opened, call):
+        meant = call.meant(opened, targets)
         result = pulling.pull(
             opened,
-            targets,
+            meant.targets,
             cwd=call.cwd,
             remote=remote,
             scope=scope,
@@ -132,6 +137,7 @@ def pull(
             dry_run=dry_run,
             jobs=jobs,
             offline=call.offline,
+            lacking=meant.lacking,
             progress=call.progress,
         )
     return settled(result)

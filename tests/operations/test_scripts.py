@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import datatool
 from datatool.operations.open_project import open_project
 from datatool.operations.scripts import meant_by
 from world import World
@@ -47,6 +48,15 @@ def test_pull_brings_what_a_script_tracks_on_a_fresh_clone_before_any_run(copy: 
     assert oks(done) == {"data/raw": True, "model.bin": True, "table.csv": True}
     assert copy.read("data/raw/a.csv") == b"data/raw/a.csv" and copy.read("table.csv") == b"table.csv"
     assert not copy.exists("other.bin")
+
+
+def test_python_functions_take_scripts_too(copy: World) -> None:
+    done = datatool.pull("train.py", project=copy.root)
+    assert [item.path for item in done.artifacts] == ["data/raw", "model.bin", "table.csv"]
+    assert [item.path for item in datatool.status("train.py", project=copy.root).artifacts] == [
+        item.path for item in done.artifacts
+    ]
+    assert copy.read("model.bin") == b"model.bin" and not copy.exists("other.bin")
 
 
 def test_fetch_and_checkout_are_its_two_halves(copy: World) -> None:
