@@ -17,8 +17,6 @@ from datatool.errors import (
     Unsaved,
 )
 from datatool.formats.tree_object import read_tree
-from datatool.git.revision import pointers_at, resolve
-from datatool.git.staging import restore_from
 from datatool.index.state import Base
 from datatool.localfs.atomic import make_dirs, move, remove_file, sweep_temps
 from datatool.localfs.removal import remove_tree
@@ -33,14 +31,15 @@ from datatool.operations.failures import Failure, failure_of
 from datatool.operations.publish import ignored_before_writing, locked
 from datatool.operations.result import Part, Result, fields_of
 from datatool.operations.space import room_for
-from datatool.operations.targets import Selection, name_of, not_found, project_path, select
+from datatool.operations.take import Taken, take
+from datatool.operations.targets import Selection, name_of, not_found, select
 from datatool.progress import SILENT, Progress, Task
 from datatool.project.project import Project
 from datatool.workspace.checkout import Checkout, tree_without
 from datatool.workspace.checkout_file import FileCheckout
 from datatool.workspace.compare import known_tree
 from datatool.workspace.placing import Outcome
-from datatool.workspace.pointers import SUFFIX, Artifact, owner
+from datatool.workspace.pointers import Artifact
 
 HINT_FROM = 1 << 30
 """Bytes that had to be copied before one hint says what hard links would save (formats §4)."""
@@ -93,7 +92,8 @@ def checkout(
     relink: bool = False,
     progress: Progress = SILENT,
 ) -> CheckoutResult:
-    """Write what the pointers name into the workspace; with `rev`, first take the pointers of that revision.
+    """Write what the pointers name into the workspace; with `rev`, first take the pointers of that revision. Of a path
+    inside a directory `rev` brings the content alone: the pointer also stands for the rest, which stays as it is.
 
     One failing artifact does not stop the others: see each one's `error`. `force` moves unsaved files to
     `lost+found` first; `relink` makes links or copies anew, as `cache.link` says. Raises PathNotFound,
@@ -102,13 +102,12 @@ def checkout(
     >>> checkout(project, ["data/songs"], cwd=Path.cwd(), rev="v1").artifacts[0].written  # doctest: +SKIP
     3
     """
-    staged: tuple[str, ...] = ()
-    if rev is not None:
-        staged = _take_pointers(project, targets, cwd, rev)
-    selections, broken = select(project, targets, cwd)
+    taken = take(project, targets, cwd, rev) if rev is not None else Taken(targets=targets)
+    selections, broken = select(project, taken.targets, cwd) if taken.targets or not targets else ([], [])
+    selections = [*selections, *taken.parts]
     results = checkout_selected(project, selections, force=force, relink=relink, progress=progress)
     results += [CheckedOut(path=name_of(error), changed=False, error=failure_of(error)) for error in broken]
-    return CheckoutResult(artifacts=tuple(sorted(results, key=lambda item: item.path)), staged=staged)
+    return CheckoutResult(artifacts=tuple(sorted(results, key=lambda item: item.path)), staged=taken.staged)
 
 
 def checkout_selected(
@@ -146,41 +145,6 @@ def checkout_selected(
             "cache (read-only files)"
         )
     return results
-
-
-def _take_pointers(project: Project, targets: Sequence[str], cwd: Path, rev: str) -> tuple[str, ...]:
-    """Bring the pointers of a revision into work tree and index, as `git checkout REV -- PATH` does."""
-    if project.worktree is None:
-        raise LocalError("a revision needs git, and there is none here", hint="run this in a clone")
-    commit = resolve(project.worktree, rev)
-    there = [path for path, text in pointers_at(project.worktree, commit)]
-    wanted: set[bytes] = set()
-    for target in targets or ("",):
-        if not targets:
-            wanted.update(there)
-            continue
-        path = project_path(project, target, cwd)
-        chosen = [
-            pointer
-            for pointer in there
-            if pointer in (path, path + SUFFIX)
-            or (path + b"/").startswith(pointer[: -len(SUFFIX)] + b"/")
-            or pointer.startswith(path + b"/")
-            or not path
-        ]
-        if not chosen:
-            if owner(project.root, path) is None:
-                raise not_found(project, target, path)
-            raise PathNotFound(
-                f"{target}: was not tracked at {rev}",
-                hint=f"git log -- {target}.dt shows its versions",
-                path=os.fsdecode(path),
-            )
-        wanted.update(chosen)
-    if not wanted:
-        return ()
-    restore_from(project.worktree, commit, sorted(wanted))
-    return tuple(sorted(os.fsdecode(path) for path in wanted))
 
 
 def _one(
@@ -299,12 +263,8 @@ def _directory(
     if here == oid and not item.within and not relink and kind == DIRECTORY and _untouched(project, artifact.path, oid):
         project.state.set_base(artifact.path, Base(version=oid, here=oid))
         return CheckedOut(path=artifact.name, changed=False), Outcome()
-    if item.within and next(iter(read_tree(oid, cache.load, within=item.within)), None) is None:
-        known = here is not None and next(iter(read_tree(here, cache.load, within=item.within)), None) is not None
-        if not known:
-            raise not_found(
-                project, os.fsdecode(artifact.path + b"/" + item.within), artifact.path + b"/" + item.within
-            )
+    if item.within:
+        _require_within(project, item, oid, here)
     job = Checkout(
         workspace=workspace,
         cache=cache,
@@ -331,7 +291,8 @@ def _directory(
         present = tree_without(cache.load, cache, here=here, target=oid, within=item.within, failed=failed).oid
     else:
         present = oid
-    project.state.set_base(artifact.path, Base(version=oid, here=present))
+    if not item.older:
+        project.state.set_base(artifact.path, Base(version=oid, here=present))
     result = CheckedOut(
         path=artifact.name,
         changed=bool(outcome.written or outcome.deleted),
@@ -343,6 +304,21 @@ def _directory(
         error=_failure(artifact, outcome) if failed else None,
     )
     return result, outcome
+
+
+def _require_within(project: Project, item: Selection, oid: ObjectId, here: ObjectId | None) -> None:
+    """PathNotFound where the version has nothing at the path, unless what is here is to go for that."""
+    path = item.artifact.path + b"/" + item.within
+    for tree in (oid,) if item.older else (oid, here):
+        if tree is not None and next(iter(read_tree(tree, project.cache.load, within=item.within)), None) is not None:
+            return
+    if not item.older:
+        raise not_found(project, os.fsdecode(path), path)
+    raise PathNotFound(
+        f"{named(path)}: was not in {named(item.artifact.path)} then",
+        hint=f"datatool log {named(path)} shows its versions",
+        path=os.fsdecode(path),
+    )
 
 
 def _untouched(project: Project, artifact: bytes, oid: ObjectId) -> bool:

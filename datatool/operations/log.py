@@ -211,11 +211,8 @@ def _changes(versions: Iterator[_Version], within: bytes) -> Iterator[tuple[_Ver
     newer = next(versions, None)
     while newer is not None:
         older = next(versions, None)
-        if (
-            not within
-            or (older is None and newer.content is not None)
-            or (older is not None and not _equal(newer.content, older.content))
-        ):
+        before = older.content if older is not None else None
+        if not within or not _equal(newer.content, before):
             yield newer, older
         newer = older
 

@@ -39,9 +39,8 @@ def log(
     older = _older(result)
     if older is not None and not code:
         name = session.see(root, older.path)
-        session.progress.hint(
-            f"datatool checkout {name} --rev {(older.commit or '')[:_SHORT]} goes back to that version"
-        )
+        commit = (older.commit or "")[:_SHORT]
+        session.progress.hint(f"datatool checkout {name} --rev {commit} goes back to that version")
     if any(version.kind is None and version.change == "unknown" for version in result.versions):
         session.progress.hint(f"datatool fetch --all-commits {show(path)} brings the lists of older versions here")
     return code
@@ -51,21 +50,14 @@ def _lines(session: Session, result: operation.LogResult) -> Iterator[str]:
     if result.state is not None and result.state != "clean":
         yield f"the workspace is {result.state}"
     rows = [_row(result, version) for version in result.versions]
-    for version, line in zip(result.versions, aligned(rows, right=frozenset({3, 4})), strict=True):
-        width = len(rows[0][0])
-        change = str(version.change)
-        at = line.index(change, width)
-        yield (
-            session.paint(line[:width], "yellow")
-            + line[width:at]
-            + session.paint(change, _COLOURS.get(change, "dim"))
-            + line[at + len(change) :]
-        )
+    for (commit, _, change, *_), line in zip(rows, aligned(rows, right=frozenset({3, 4})), strict=True):
+        before, _, after = line[len(commit) :].partition(change)
+        yield f"{session.paint(commit, 'yellow')}{before}{session.paint(change, _COLOURS.get(change, 'dim'))}{after}"
 
 
 def _row(result: operation.LogResult, version: operation.LoggedVersion) -> tuple[str, ...]:
     return (
-        (version.commit or "uncommitted")[:_SHORT].ljust(_SHORT),
+        version.commit[:_SHORT] if version.commit else "uncommitted",
         (version.date or "")[:16].replace("T", " "),
         str(version.change),
         counted(version.files, "file") if version.files is not None else "",
@@ -87,7 +79,10 @@ def _origin(version: operation.LoggedVersion) -> str:
 
 
 def _older(result: operation.LogResult) -> operation.LoggedVersion | None:
-    """The version to offer to go back to: the newest one before that of the workspace."""
-    there = [version for version in result.versions if (version.commit and version.oid) or version.size is not None]
+    """The version to offer to go back to: the newest one that is not what is there now."""
     now = result.versions[0]
-    return next((version for version in there if version.commit and version is not now), None)
+    for version in result.versions[1:]:
+        content = (version.oid, version.size, version.files)
+        if version.commit and version.kind and content != (now.oid, now.size, now.files):
+            return version
+    return None
