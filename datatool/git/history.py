@@ -92,7 +92,7 @@ def _commits(worktree: Worktree, start: str, path: bytes, limit: int | None) -> 
     at = 0
     while at + 4 < len(fields):
         commit = Commit(*(field.decode("utf-8", "surrogateescape") for field in fields[at : at + 4]))
-        at += 4
+        at += 4 if fields[at + 4] else 5  # before what a merge made stands an empty field
         facts = fields[at].lstrip(b"\n")
         if facts[:1] == b":":
             yield _Seen(commit, path, *_new_side(facts))

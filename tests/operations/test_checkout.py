@@ -452,3 +452,17 @@ def test_links_into_a_cache_that_was_moved_count_as_missing(world: World) -> Non
     assert states == {"data": "modified", "big.bin": "missing"}
     world.ok("checkout")
     assert world.read("data/big") == b"x" * 70_000 and world.read("big.bin") == b"y" * 70_000
+
+
+def test_a_path_inside_a_directory_comes_from_a_revision_alone(versions: World) -> None:
+    done = versions.json("checkout", "--rev", "v1", "data/a.txt")
+    assert done["staged"] == [] and done["artifacts"][0]["written"] == 1
+    assert (versions.read("data/a.txt"), versions.read("data/new.txt")) == (b"a1", b"new")
+    assert versions.git("status", "--short") == ""
+    assert versions.json("status", "data")["artifacts"][0]["changes"]["modified"] == ["data/a.txt"]
+
+
+def test_a_path_that_a_revision_lacks_is_not_found_and_stays(versions: World) -> None:
+    ran = versions.fails(3, "checkout", "--rev", "v1", "data/new.txt")
+    assert "was not in data then" in ran.err
+    assert versions.exists("data/new.txt")
