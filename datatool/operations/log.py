@@ -17,7 +17,7 @@ from datatool.git.worktree import Worktree
 from datatool.model.oid import prefixed
 from datatool.model.paths import named
 from datatool.model.pointer import Pointer, Source
-from datatool.operations.log_content import Content, content_of, is_here
+from datatool.operations.log_content import Content, Holdings, content_of
 from datatool.operations.result import Part, Result, fields_of
 from datatool.operations.status import State, status
 from datatool.operations.targets import all_artifacts, not_found, project_path
@@ -105,8 +105,8 @@ def log(
         raise UsageError(f"at most {max_count} versions", hint="ask for 1 or more")
     artifact, within = _target(project, project.worktree, target, cwd)
     found = _versions(project, project.worktree, artifact, within, None if within else max_count)
-    stamp = project.cache.stamp()
-    rows = (_logged(project, newer, older, within, stamp) for newer, older in _changes(found, within))
+    holdings = Holdings(project, within)
+    rows = (_logged(newer, older, within, holdings) for newer, older in _changes(found, within))
     versions = tuple(islice(rows, max_count))
     whole = artifact + b"/" + within if within else artifact
     if not versions:
@@ -221,10 +221,10 @@ def _equal(one: Content | None, other: Content | None) -> bool:
     return one is other if one is None or other is None else one.same == other.same
 
 
-def _logged(project: Project, version: _Version, older: _Version | None, within: bytes, stamp: bytes) -> LoggedVersion:
+def _logged(version: _Version, older: _Version | None, within: bytes, holdings: Holdings) -> LoggedVersion:
     commit, pointer, content = version.commit, version.pointer, version.content
     source = pointer.source if pointer is not None else None
-    here = pointer is not None and content is not None and is_here(project, pointer, within, stamp=stamp)
+    here = pointer is not None and content is not None and holdings.has(pointer)
     return LoggedVersion(
         commit=commit.id if commit else None,
         date=commit.date if commit else None,

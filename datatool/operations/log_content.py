@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Final
 
 from datatool.errors import FormatError
-from datatool.formats.tree_object import read_tree
+from datatool.formats.tree_object import diff_trees, read_tree
 from datatool.model.entry import DIRECTORY, SYMLINK, Entry
 from datatool.model.oid import ObjectId
 from datatool.model.pointer import ArtifactKind, Pointer
@@ -44,18 +44,41 @@ def content_of(project: Project, pointer: Pointer, within: bytes) -> Content | N
         return Content(same=repr(pointer.oid).encode(), kind=None)
 
 
-def is_here(project: Project, pointer: Pointer, within: bytes, *, stamp: bytes) -> bool:
-    """Whether the cache has all of it; `stamp` is the cache's."""
-    if not within:
-        return is_cached(project.cache, project.state, pointer, stamp=stamp)
-    try:
-        oids = (entry.oid for entry in _entries(project, pointer, within) if entry.oid is not None)
-        while batch := list(islice(oids, _BATCH)):
-            if project.cache.missing(batch):
-                return False
-    except (KeyError, FormatError):
-        return False
-    return True
+class Holdings:
+    """Which of many versions the cache has whole, asked newest first.
+
+    A version is compared with the last one found to be whole: neighbours share nearly everything, and looking up all
+    files of each of 60 versions of 10,000 files took 9 s.
+    """
+
+    def __init__(self, project: Project, within: bytes) -> None:
+        self._project = project
+        self._within = within
+        self._stamp = project.cache.stamp()
+        self._whole: ObjectId | None = None
+
+    def has(self, pointer: Pointer) -> bool:
+        """Whether all of a version, or of the path inside it, is here."""
+        if self._within:
+            return self._has_all(entry.oid for entry in _entries(self._project, pointer, self._within))
+        project, oid = self._project, pointer.oid
+        if self._whole is None or oid is None or pointer.kind is ArtifactKind.FILE:
+            whole = is_cached(project.cache, project.state, pointer, stamp=self._stamp)
+        else:
+            changes = diff_trees(self._whole, oid, project.cache.load)
+            whole = self._has_all(new.oid for _, _, new in changes if new is not None)
+        if whole and pointer.kind is ArtifactKind.DIRECTORY:
+            self._whole = oid
+        return whole
+
+    def _has_all(self, oids: Iterator[ObjectId | None]) -> bool:
+        try:
+            while batch := list(islice(oids, _BATCH)):
+                if self._project.cache.missing([oid for oid in batch if oid is not None]):
+                    return False
+        except (KeyError, FormatError):  # its list is not here
+            return False
+        return True
 
 
 def _entries(project: Project, pointer: Pointer, within: bytes) -> Iterator[Entry]:
