@@ -7,11 +7,11 @@ from importlib import import_module
 
 TYPE_CHECKING = False  # type checkers read this name as true; importing `typing` for it would cost 8 ms at every start
 if TYPE_CHECKING:
-    from datatool.api.everyday import add, checkout, diff, edit, move, remove, status
+    from datatool.api.everyday import add, checkout, diff, edit, log, move, remove, status
     from datatool.api.listing import Entry, list
     from datatool.api.projects import clone, doctor, init, migrate
     from datatool.api.reading import get_url, open, path, read
-    from datatool.api.registries import download, get, import_, import_url, update
+    from datatool.api.registries import get, get_from_url, import_, import_url, update
     from datatool.api.sharing import fetch, pull, push
     from datatool.errors import (
         ChangedWhileRead,
@@ -82,15 +82,16 @@ __all__ = [
     "clone",
     "diff",
     "doctor",
-    "download",
     "edit",
     "fetch",
     "get",
+    "get_from_url",
     "get_url",
     "import_",
     "import_url",
     "init",
     "list",
+    "log",
     "migrate",
     "move",
     "open",
@@ -113,15 +114,16 @@ _DOOR = {
     "clone": "datatool.api.projects",
     "diff": "datatool.api.everyday",
     "doctor": "datatool.api.projects",
-    "download": "datatool.api.registries",
     "edit": "datatool.api.everyday",
     "fetch": "datatool.api.sharing",
     "get": "datatool.api.registries",
+    "get_from_url": "datatool.api.registries",
     "get_url": "datatool.api.reading",
     "import_": "datatool.api.registries",
     "import_url": "datatool.api.registries",
     "init": "datatool.api.projects",
     "list": "datatool.api.listing",
+    "log": "datatool.api.everyday",
     "migrate": "datatool.api.projects",
     "move": "datatool.api.everyday",
     "open": "datatool.api.reading",

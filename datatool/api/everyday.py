@@ -1,4 +1,4 @@
-"""The everyday work in a project, as on the command line: add, status, diff, checkout, edit, move, remove."""
+"""The everyday work in a project, as on the command line: add, status, diff, checkout, log, edit, move, remove."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from datatool.operations import add as adding
 from datatool.operations import checkout as checking_out
 from datatool.operations import diff as comparing
 from datatool.operations import edit as editing
+from datatool.operations import log as telling
 from datatool.operations import move as moving
 from datatool.operations import remove as removing
 from datatool.operations import status as looking
@@ -123,6 +124,25 @@ def diff(
     revisions = [] if old is None and new is None else ["HEAD" if old is None else old]
     with in_project(targets, project, None) as (opened, call):
         return comparing.between(opened, [*revisions, *([] if new is None else [new])], targets, call.cwd)
+
+
+def log(
+    path: Where, *, max_count: int | None = None, project: Where | None = None, progress: Progress | None = None
+) -> telling.LogResult:
+    """The versions of an artifact, newest first; of a path inside one, those in which it changed.
+
+    >>> for version in datatool.log("data/raw", max_count=5).versions:
+    ...     print(version.date, version.commit, version.change, version.size, version.cached, version.subject)
+
+    A `commit` of None, on top, is what is recorded and not committed yet. Renames are followed: `version.path` is what
+    it was called then. `version.source` tells where an import came from, `version.run` which run made it.
+    `datatool.checkout(version.path, rev=version.commit)` goes back.
+
+    Raises PathNotFound, UsageError for a directory around several artifacts.
+    """
+    targets = names(path)
+    with in_project(targets, project, progress) as (opened, call):
+        return telling.log(opened, targets[0], cwd=call.cwd, max_count=max_count, progress=call.progress)
 
 
 def checkout(

@@ -99,6 +99,7 @@ COMMANDS: Mapping[str, Row | Family] = {
     "add": Row("add", "add", "Track files or directories", EVERYDAY),
     "status": Row("status", "status", "Show what has changed, what is here and what is pushed", EVERYDAY),
     "diff": Row("diff", "diff", "Show added, modified, deleted and renamed files", EVERYDAY),
+    "log": Row("log", "log", "Show the versions of an artifact", EVERYDAY),
     "checkout": Row("checkout", "checkout", "Make the workspace match the pointers", EVERYDAY),
     "push": Row("push", "push", "Send objects from the cache to a remote", EVERYDAY),
     "fetch": Row("fetch", "fetch", "Bring objects from a remote into the cache", EVERYDAY),

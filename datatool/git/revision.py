@@ -210,13 +210,14 @@ def _contents(worktree: Worktree, found: Iterable[_Seen]) -> Iterator[tuple[str,
     """Read the blobs, a batch at a time; those too large for a pointer are left out."""
     pending = iter(found)
     while batch := list(islice(pending, _BATCH)):
-        blobs = _small_blobs(worktree, dict.fromkeys(seen.blob for seen in batch))
+        blobs = small_blobs(worktree, dict.fromkeys(seen.blob for seen in batch))
         for seen in batch:
             if seen.blob in blobs:
                 yield seen.commit, seen.path, blobs[seen.blob]
 
 
-def _small_blobs(worktree: Worktree, wanted: Iterable[bytes]) -> dict[bytes, bytes]:
+def small_blobs(worktree: Worktree, wanted: Iterable[bytes]) -> dict[bytes, bytes]:
+    """The bytes of blobs by id, without those too large for a pointer. GitError where git lacks one."""
     asked = b"".join(blob + b"\n" for blob in wanted)
     sizes = ask(worktree, ["cat-file", "--batch-check=%(objectname) %(objectsize)", "--buffer"], input=asked).out
     small: list[bytes] = []

@@ -39,6 +39,10 @@ class Source:
     connection: str | None = None
     run: str | None = None
 
+    def told(self) -> dict[str, str | None]:
+        """What results tell of where an import came from."""
+        return {name: getattr(self, name) for name in ("repo", "path", "rev", "commit", "origin", "url", "etag")}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pointer:

@@ -6,11 +6,13 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from datatool.errors import PathNotFound
 from datatool.formats.tree_object import read_tree
 from datatool.index.state import Base
 from datatool.localfs.atomic import make_dirs, remove_file
 from datatool.model.entry import DIRECTORY, FILE
 from datatool.model.oid import ObjectId
+from datatool.model.paths import named
 from datatool.operations.cached import has_list
 from datatool.operations.checked_out import CheckedOut, lacking, unsaved
 from datatool.operations.failures import Failure, failure_of
@@ -48,12 +50,8 @@ def check_out_directory(
     if here == oid and not item.within and not relink and kind == DIRECTORY and _untouched(project, artifact.path, oid):
         project.state.set_base(artifact.path, Base(version=oid, here=oid))
         return CheckedOut(path=artifact.name, changed=False), Outcome()
-    if item.within and next(iter(read_tree(oid, cache.load, within=item.within)), None) is None:
-        known = here is not None and next(iter(read_tree(here, cache.load, within=item.within)), None) is not None
-        if not known:
-            raise not_found(
-                project, os.fsdecode(artifact.path + b"/" + item.within), artifact.path + b"/" + item.within
-            )
+    if item.within:
+        _require_within(project, item, oid, here)
     job = Checkout(
         workspace=workspace,
         cache=cache,
@@ -81,7 +79,8 @@ def check_out_directory(
         present = tree_without(cache.load, cache, here=here, target=oid, within=item.within, failed=failed).oid
     else:
         present = oid
-    project.state.set_base(artifact.path, Base(version=oid, here=present))
+    if not item.older:
+        project.state.set_base(artifact.path, Base(version=oid, here=present))
     result = CheckedOut(
         path=artifact.name,
         changed=bool(outcome.written or outcome.deleted),
@@ -93,6 +92,21 @@ def check_out_directory(
         error=_failure(artifact, outcome) if failed else None,
     )
     return result, outcome
+
+
+def _require_within(project: Project, item: Selection, oid: ObjectId, here: ObjectId | None) -> None:
+    """PathNotFound where the version has nothing at the path, unless what is here is to go for that."""
+    path = item.artifact.path + b"/" + item.within
+    for tree in (oid,) if item.older else (oid, here):
+        if tree is not None and next(iter(read_tree(tree, project.cache.load, within=item.within)), None) is not None:
+            return
+    if not item.older:
+        raise not_found(project, os.fsdecode(path), path)
+    raise PathNotFound(
+        f"{named(path)}: was not in {named(item.artifact.path)} then",
+        hint=f"datatool log {named(path)} shows its versions",
+        path=os.fsdecode(path),
+    )
 
 
 def _untouched(project: Project, artifact: bytes, oid: ObjectId) -> bool:

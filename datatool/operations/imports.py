@@ -25,9 +25,6 @@ from datatool.registry.offer import Origin
 from datatool.registry.open import Place
 from datatool.workspace.pointers import Artifact
 
-_SOURCE = ("repo", "path", "rev", "commit", "origin", "url", "etag")
-"""What is told of a pointer's source."""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Imported(Part):
@@ -45,11 +42,10 @@ class Imported(Part):
 
     def to_dict(self) -> dict[str, object]:
         """As `--json` prints it."""
-        source = {name: getattr(self.source, name) for name in _SOURCE}
         return {
             "path": self.path,
             "pointer": self.pointer,
-            "source": source,
+            "source": self.source.told(),
             **fields_of(self, "path", "pointer", "source"),
         }
 

@@ -27,10 +27,12 @@ from datatool.workspace.pointers import (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Selection:
-    """An artifact that is meant, whole (`within` is `b""`) or one path inside it."""
+    """An artifact that is meant, whole (`within` is `b""`) or one path inside it; `older`: as another pointer than the
+    one that lies there says, which stays."""
 
     artifact: Artifact
     within: bytes = b""
+    older: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -35,7 +35,8 @@ _STATES: Final = {
     "failed": "#cf5148",
 }
 """A mark for each, in tones that can be told apart on white and on black; the word itself stands beside it."""
-_LINE: Final = "border-bottom:1px solid rgba(128,128,128,.35)"
+_CELL: Final = "padding:.15em .6em;vertical-align:top;border-bottom:1px solid rgba(128,128,128,.35)"
+_TABLE: Final = "border-collapse:collapse;color:inherit;font:inherit"
 
 Row = Mapping[str, object]
 
@@ -72,15 +73,15 @@ def _sections(document: Row, name: str) -> Iterator[str]:
 def _table(rows: Sequence[Row], count: int) -> str:
     keys = dict.fromkeys(key for row in rows for key in row)
     columns = [key for key in keys if any(_said(row.get(key)) for row in rows)]
-    head = "".join(f"<th style='text-align:left;{_LINE}'>{_text(_words(key))}</th>" for key in columns)
-    body = "".join(f"<tr>{''.join(_td(key, row.get(key)) for key in columns)}</tr>" for row in rows)
+    sides = {key: "right" if any(_is_number(row.get(key)) for row in rows) else "left" for key in columns}
+    head = "".join(f"<th style='text-align:{sides[key]};{_CELL}'>{_text(_words(key))}</th>" for key in columns)
+    body = "".join(f"<tr>{''.join(_td(key, row.get(key), sides[key]) for key in columns)}</tr>" for row in rows)
     more = f"<p style='margin:.3em 0 0'>… {count - len(rows):,} more</p>" if count > len(rows) else ""
-    return f"<table style='border-collapse:collapse'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
+    return f"<table style='{_TABLE}'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
 
 
-def _td(key: str, value: object) -> str:
-    side = "right" if isinstance(value, int) and not isinstance(value, bool) else "left"
-    return f"<td style='text-align:{side};vertical-align:top;{_LINE}'>{_cell(key, value) if _said(value) else ''}</td>"
+def _td(key: str, value: object, side: str) -> str:
+    return f"<td style='text-align:{side};{_CELL}'>{_cell(key, value) if _said(value) else ''}</td>"
 
 
 def _cell(key: str, value: object) -> str:
@@ -103,7 +104,9 @@ def _word(key: str, text: str) -> str:
     if "oid" in key or key == "commit":
         short = text.removeprefix("sha256:")[:12]
         return f"<code title='{_text(text)}'>{_text(short)}</code>"
-    mark = _STATES.get(text) if key in ("state", "kind", "status") else None
+    if key == "date":
+        return _text(text[:16].replace("T", " "))
+    mark = _STATES.get(text) if key in ("state", "change", "kind", "status") else None
     square = f"<span aria-hidden='true' style='color:{mark}'>■</span> " if mark else ""
     return square + _text(text)
 
@@ -119,7 +122,13 @@ def _words(key: str) -> str:
 
 def _said(value: object) -> bool:
     """Whether there is something to show."""
-    return value is not None and value != "" and value != [] and value != {}
+    if isinstance(value, Mapping):
+        return any(_said(inner) for inner in value.values())
+    return value is not None and value != "" and value != []
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _is_rows(value: object) -> TypeGuard[list[Row]]:

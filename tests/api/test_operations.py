@@ -27,7 +27,7 @@ WITHOUT_FUNCTION = {
     "registry": "settings are made once, at the terminal",
     "cache": "upkeep of a machine, not of data",
 }
-NAMED = {"get-url": "download", "import": "import_", "import-url": "import_url"}
+NAMED = {"get-url": "get_from_url", "import": "import_", "import-url": "import_url"}
 """`datatool.get_url` tells where data lies, `import` is Python's own."""
 ONLY_AT_THE_TERMINAL = {
     "--exit-code": "the result says it",
@@ -128,6 +128,8 @@ CASES: dict[str, tuple[list[str], Call]] = {
     "status, remote asked": (["status", "--remote"], lambda: datatool.status(ask_remote=True)),
     "diff": (["diff"], datatool.diff),
     "diff of revisions": (["diff", "v1", "HEAD", "data"], lambda: datatool.diff("data", old="v1", new="HEAD")),
+    "log": (["log", "big.bin"], lambda: datatool.log("big.bin")),
+    "log of a file inside": (["log", "-n", "1", "data/a.txt"], lambda: datatool.log(Path("data/a.txt"), max_count=1)),
     "checkout refused": (["checkout"], datatool.checkout),
     "checkout": (["checkout", "--force"], lambda: datatool.checkout(force=True)),
     "checkout of a revision": (
@@ -163,7 +165,7 @@ def test_results_of_registries_are_those_of_the_commands(study: World, monkeypat
     theirs = str(study.root)
     cases: list[tuple[list[str], Call]] = [
         (["get", theirs, "data", "-o", "out"], lambda: datatool.get(theirs, "data", out="out")),
-        (["get-url", f"{theirs}/README.md"], lambda: datatool.download(f"{theirs}/README.md")),
+        (["get-url", f"{theirs}/README.md"], lambda: datatool.get_from_url(f"{theirs}/README.md")),
         (["import", theirs, "data"], lambda: datatool.import_(study.root, Path("data"))),
         (
             ["import-url", f"{theirs}/README.md", "b.md", "--no-download"],

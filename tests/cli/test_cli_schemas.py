@@ -77,6 +77,8 @@ def test_documents_of_daily_work_are_as_their_schemas_say(world: World) -> None:
     assert refused["artifacts"][0]["error"]["code"] == "unsaved"
     forced = check(world.ok("checkout", "data", "--force", "--json"))
     assert forced["artifacts"][0]["saved_to"]
+    assert check(world.ok("log", "data", "--json"))["versions"][0]["subject"]
+    assert check(world.ok("log", "data/a.csv", "--json"))["versions"][0]["kind"] == "file"
     check(world.ok("fetch", "--json"))
     check(world.ok("pull", "--json"))
     check(world.ok("pull", "--dry-run", "--json"))
@@ -127,6 +129,8 @@ def test_documents_of_registries_are_as_their_schemas_say(world: World) -> None:
     world.write("out/data/a.csv", b"2")
     world.fails(7, "get", "songs", "data", "-o", "out", "--json")
     assert check(world.ok("import", "songs", "data", "--json"))["artifacts"][0]["changed"]
+    world.commit()
+    assert check(world.ok("log", "data", "--json"))["versions"][0]["source"]["commit"]
     check(world.ok("update", "--check", "--json"))
     registry.write("data/a.csv", b"3")
     registry.ok("add", "data")

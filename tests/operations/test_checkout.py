@@ -519,3 +519,17 @@ def test_more_single_files_than_a_process_may_open_are_added_and_checked_out(wor
     done = world.process("checkout", before=few)
     assert done.code == 0, done.err
     assert world.json("status")["clean"] and world.read(names[-1]) == b"399"
+
+
+def test_a_path_inside_a_directory_comes_from_a_revision_alone(versions: World) -> None:
+    done = versions.json("checkout", "--rev", "v1", "data/a.txt")
+    assert done["staged"] == [] and done["artifacts"][0]["written"] == 1
+    assert (versions.read("data/a.txt"), versions.read("data/new.txt")) == (b"a1", b"new")
+    assert versions.git("status", "--short") == ""
+    assert versions.json("status", "data")["artifacts"][0]["changes"]["modified"] == ["data/a.txt"]
+
+
+def test_a_path_that_a_revision_lacks_is_not_found_and_stays(versions: World) -> None:
+    ran = versions.fails(3, "checkout", "--rev", "v1", "data/new.txt")
+    assert "was not in data then" in ran.err
+    assert versions.exists("data/new.txt")
