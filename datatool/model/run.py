@@ -26,7 +26,8 @@ class RunKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunFile:
-    """An artifact, or a file inside one, as a run read or wrote it: path from the project's top, size in bytes."""
+    """An artifact, or something inside one, or a file of git's, as a run read or wrote it: path from the project's top,
+    size in bytes. `noted`: nobody named it on the command's line, `track()` told of it while the command ran."""
 
     path: bytes
     kind: ArtifactKind
@@ -34,6 +35,7 @@ class RunFile:
     size: int
     files: int | None = None
     executable: bool = False
+    noted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
