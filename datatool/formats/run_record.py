@@ -49,8 +49,8 @@ def encode_run(record: RunRecord) -> bytes:
         "command": None if record.command is None else list(record.command),
         "directory": record.directory,
         "parameters": dict(record.parameters),
-        "inputs": [_file_values(file) for file in record.inputs],
-        "outputs": [_file_values(file) for file in record.outputs],
+        "inputs": [file_values(file) for file in record.inputs],
+        "outputs": [file_values(file) for file in record.outputs],
         "metrics": dict(record.metrics),
         "started": record.started,
         "duration": record.duration,
@@ -114,7 +114,8 @@ def _code_values(code: RunCode) -> dict[str, object]:
     return _present({"commit": code.commit, "diff": code.diff, "entry": code.entry, "functions": dict(code.functions)})
 
 
-def _file_values(file: RunFile) -> dict[str, object]:
+def file_values(file: RunFile) -> dict[str, object]:
+    """One of a record's files, as JSON has it."""
     return _present(
         {
             "path": file.path.decode("utf-8", "surrogateescape"),
@@ -129,6 +130,11 @@ def _file_values(file: RunFile) -> dict[str, object]:
 
 
 # Reading
+
+
+def decode_file(values: Mapping[str, object]) -> RunFile:
+    """Read one of a record's files. Raises FormatError."""
+    return _file(Fields(values, "run record"))
 
 
 def _code(fields: Fields | None) -> RunCode:
