@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from datatool.api.reading import get_url, open, path, read
     from datatool.errors import (
         ChangedWhileRead,
+        CommandFailed,
         DamageFound,
         DatatoolError,
         FormatError,
@@ -44,6 +45,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ChangedWhileRead",
+    "CommandFailed",
     "DamageFound",
     "DatatoolError",
     "Entry",

@@ -84,9 +84,36 @@ def fetch(
     if remote is not None:
         remote_name(project, remote)
     chosen, broken = versions(project, targets, cwd, scope or Scope())
-    results: list[Transferred] = [
-        Transferred(path=name_of(error), ok=False, error=failure_of(error)) for error in broken
-    ]
+    return fetch_versions(
+        project,
+        chosen,
+        [Transferred(path=name_of(error), ok=False, error=failure_of(error)) for error in broken],
+        by_name=bool(targets),
+        remote=remote,
+        force=force,
+        dry_run=dry_run,
+        jobs=jobs,
+        offline=offline,
+        progress=progress,
+    )
+
+
+def fetch_versions(
+    project: Project,
+    chosen: Sequence[Version],
+    failed: Sequence[Transferred] = (),
+    *,
+    by_name: bool = True,
+    remote: str | None = None,
+    force: bool = False,
+    dry_run: bool = False,
+    jobs: int | None = None,
+    offline: bool = False,
+    progress: Progress = SILENT,
+) -> TransferResult:
+    """Get what the cache lacks of some versions, which no pointer has to name; `failed` joins the results. Not
+    `by_name`, nobody asked for these in particular: what is never pushed may stay where it is."""
+    results: list[Transferred] = list(failed)
     totals = Totals()
     from_source: list[Version] = []
     groups: dict[tuple[str, ...], list[_Wish]] = {}
@@ -110,7 +137,7 @@ def fetch(
                 else:
                     results.append(own_remote_missing(version, remote, error))
                 continue
-            wish = _Wish(version, may_stay=not targets and not version.pointer.push)
+            wish = _Wish(version, may_stay=not by_name and not version.pointer.push)
             groups.setdefault(order, []).append(wish)
     asked: list[str] = []
     for names, wishes in groups.items():

@@ -150,6 +150,13 @@ def test_documents_of_urls_are_as_their_schemas_say(world: World) -> None:
     assert check(world.ok("update", "--json"))["artifacts"][1]["modified"] == 1
 
 
+def test_documents_of_runs_are_as_their_schemas_say(world: World) -> None:
+    world.write("in.csv", b"1")
+    words = ("run", "-d", "in.csv", "-o", "out", "--json", "--", "cp", "-r", "in.csv", "out")
+    assert check(world.ok(*words))["action"] == "executed"
+    assert check(world.ok(*words))["action"] == "unchanged"
+
+
 def test_errors_are_as_their_schema_says(world: World) -> None:
     for code, words in ((2, ["add"]), (3, ["status", "nothere"]), (3, ["config", "get", "cache.dir"]), (2, ["frob"])):
         ran = world.fails(code, *words, "--json")
