@@ -108,6 +108,7 @@ COMMANDS: Mapping[str, Row | Family] = {
     "move": Row("move", "move", "Move data, pointer and ignore line together", EVERYDAY),
     "remove": Row("remove", "remove", "Stop tracking", EVERYDAY),
     "run": Row("run", "run", "Run a command, and record what it read and made", RUNS),
+    "reproduce": Row("reproduce", "reproduce", "Make artifacts again from the records of their runs", RUNS),
     "list": Row("list_", "list_", "List git-tracked and data files together", OTHERS),
     "get": Row("get", "get", "Download from a registry", OTHERS),
     "import": Row("import_", "import_", "Get from a registry, and remember the source", OTHERS),

@@ -21,7 +21,7 @@ LIMIT: Final = 16 << 20
 
 _KEYS: Final = (
     *("datatool_run", "fingerprint", "project", "kind", "name", "code", "command", "directory", "parameters"),
-    *("inputs", "outputs", "metrics", "started", "duration", "host", "user", "environment"),
+    *("noted_parameters", "inputs", "outputs", "metrics", "started", "duration", "host", "user", "environment"),
 )
 _MAX: Final = (1 << 63) - 1
 
@@ -49,6 +49,7 @@ def encode_run(record: RunRecord) -> bytes:
         "command": None if record.command is None else list(record.command),
         "directory": record.directory,
         "parameters": dict(record.parameters),
+        "noted_parameters": dict(record.noted_parameters),
         "inputs": [file_values(file) for file in record.inputs],
         "outputs": [file_values(file) for file in record.outputs],
         "metrics": dict(record.metrics),
@@ -90,6 +91,7 @@ def decode_run(data: bytes, *, name: str = "run record") -> RunRecord:
         command=fields.texts("command") if fields.values.get("command") is not None else None,
         directory=directory,
         parameters=_values(fields, "parameters"),
+        noted_parameters=_values(fields, "noted_parameters"),
         inputs=_files(fields, "inputs"),
         outputs=_files(fields, "outputs"),
         metrics=_values(fields, "metrics"),

@@ -63,7 +63,8 @@ class RunEnvironment:
 class RunRecord:
     """One execution. `fingerprint` is the hash of all that determines the outputs; `started` is UTC (ISO 8601, whole
     seconds), `duration` in seconds; `command` and `directory` (from the project's top) are those of a command.
-    `parameters` and `metrics` are JSON values. `more` keeps what a later version wrote."""
+    `parameters` and `metrics` are JSON values; `noted_parameters` are those that blocks in a command's programs had.
+    `more` keeps what a later version wrote."""
 
     fingerprint: str
     project: str
@@ -81,4 +82,5 @@ class RunRecord:
     environment: RunEnvironment
     command: tuple[str, ...] | None = None
     directory: str | None = None
+    noted_parameters: Mapping[str, object] = field(default_factory=dict)
     more: Mapping[str, object] = field(default_factory=dict)

@@ -16,6 +16,7 @@ from datatool.model.oid import ObjectId
 from datatool.model.paths import named, show
 from datatool.model.run import RunEnvironment, RunFile, RunKind
 from datatool.operations.publish import locked
+from datatool.operations.run_code import functions_of
 from datatool.operations.run_end import Execution, code_now, end_run
 from datatool.operations.run_inputs import bring_inputs, inputs_of, unlike_now
 from datatool.operations.run_marks import forget_marks, left_over, marked
@@ -27,7 +28,7 @@ from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
 from datatool.stages.code_files import code_files
 from datatool.stages.environment import environment_of
-from datatool.stages.fingerprint import command_fingerprint
+from datatool.stages.fingerprint import command_fingerprint, program_fingerprint
 from datatool.stages.notes import VARIABLE, Notes, read_notes
 from datatool.stages.run_store import Known
 from datatool.stages.secrets import visible_values, visible_words
@@ -76,6 +77,9 @@ class Command:
     outputs: tuple[bytes, ...] = ()
     parameters: Mapping[str, object] | None = None
     name: str | None = None
+    script: str | None = None
+    """A Python program that records itself, where this command is one run again: its path from the project's root. What
+    it says that it read and wrote is what counts."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,6 +137,8 @@ def run_command(
 
 def fingerprint_of(project: Project, command: Command, inputs: Sequence[RunFile]) -> str:
     """What determines a command's outputs, hashed. Raises FormatError for parameters that JSON has not."""
+    if command.script is not None:
+        return script_fingerprint(project, command, inputs)
 
     def is_code(path: bytes) -> bool:
         around = owner(project.root, path)
@@ -145,6 +151,19 @@ def fingerprint_of(project: Project, command: Command, inputs: Sequence[RunFile]
         inputs=inputs,
         outputs=command.outputs,
         code=code_files(command.words, directory=command.directory, root=project.root, counts=is_code),
+    )
+
+
+def script_fingerprint(project: Project, command: Command, inputs: Sequence[RunFile]) -> str:
+    """What determines a script's outputs, hashed, as the script itself does when it ends."""
+    assert command.script is not None
+    return program_fingerprint(
+        kind=RunKind.SCRIPT,
+        entry=command.script,
+        name=command.script,
+        functions=functions_of(project, command.script),
+        parameters=visible_values(command.parameters or {}),
+        inputs=inputs,
     )
 
 
@@ -189,7 +208,8 @@ def _executed(
     progress: Progress,
 ) -> RunResult:
     bring_inputs(project, inputs, offline=around.offline, progress=progress)
-    code = code_now(project)
+    functions = functions_of(project, command.script) if command.script is not None else None
+    code = code_now(project, entry=command.script, functions=functions)
     left = left_over(project, command.outputs)
     with marked(project, command.outputs) as notes_path:
         before = {path for path in command.outputs if project.workspace.kind(path) is not None}
@@ -207,6 +227,7 @@ def _executed(
         for path in unlike_now(project, inputs):
             progress.warn(f"{named(path)}: changed while the command ran; its record names what it was before")
         noted = _noted_outputs(project, command, told)
+        made = [*command.outputs, *noted]
         execution = Execution(
             kind=RunKind.COMMAND,
             name=command.name or show(" ".join(visible_words(command.words)))[:100],
@@ -215,16 +236,20 @@ def _executed(
             environment=_environment(told),
             started=started,
             duration=duration,
-            inputs=[*inputs, *_noted_inputs(told, inputs, [*command.outputs, *noted])],
-            parameters=visible_values({**told.parameters, **(command.parameters or {})}),
+            inputs=[*inputs, *_noted_inputs(told, inputs, made)],
+            parameters=visible_values(command.parameters or {}),
+            noted_parameters=visible_values(told.parameters),
             metrics=told.metrics,
             command=visible_words(command.words),
             directory=directory_of(project, command.directory),
         )
-        ended = end_run(project, execution, [*command.outputs, *noted], noted=noted, progress=progress)
+        if command.script is not None:
+            execution = _of_script(project, command, execution, told)
+            noted = []
+        ended = end_run(project, execution, made, noted=noted, progress=progress)
     return RunResult(
         run=ended.run,
-        fingerprint=fingerprint,
+        fingerprint=execution.fingerprint,
         action=Action.EXECUTED,
         command=command.words,
         inputs=tuple(execution.inputs),
@@ -233,6 +258,20 @@ def _executed(
         started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
         duration=round(duration, 3),
         staged=ended.staged,
+    )
+
+
+def _of_script(project: Project, command: Command, execution: Execution, told: Notes) -> Execution:
+    """The run of a script as the script itself would have recorded it."""
+    inputs = [replace(file, noted=False) for file in execution.inputs if file.path in told.inputs or not told.inputs]
+    return replace(
+        execution,
+        kind=RunKind.SCRIPT,
+        name=command.name or command.script or "",
+        fingerprint=script_fingerprint(project, command, inputs),
+        inputs=inputs,
+        noted_parameters={},
+        command=None,
     )
 
 

@@ -39,6 +39,8 @@ class Execution:
     metrics: Mapping[str, object] = field(default_factory=dict)
     command: tuple[str, ...] | None = None
     directory: str | None = None
+    noted_parameters: Mapping[str, object] = field(default_factory=dict)
+    """What blocks in the programs of a command had, which the command's line does not say."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -147,5 +149,6 @@ def _record(
         environment=execution.environment,
         command=execution.command,
         directory=execution.directory,
+        noted_parameters=execution.noted_parameters,
     )
     return save_run(project.cache, record), True

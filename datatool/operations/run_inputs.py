@@ -75,11 +75,7 @@ def file_in(project: Project, artifact: bytes, pointer: Pointer, path: bytes) ->
 
 def bring_inputs(project: Project, files: Iterable[RunFile], *, offline: bool, progress: Progress) -> None:
     """Fetch and check out what a run reads and what is not here. Raises what `pull` fails with."""
-    lacking: dict[bytes, None] = {}
-    for file in files:
-        around = owner(project.root, file.path)
-        if around is not None and _state(project, around) in _NOT_HERE:
-            lacking[file.path] = None
+    lacking = not_here(project, files)
     if not lacking:
         return
     names = [os.fsdecode(path) for path in lacking]
@@ -87,6 +83,12 @@ def bring_inputs(project: Project, files: Iterable[RunFile], *, offline: bool, p
     error = worst([item.error for item in done.artifacts if item.error is not None], finished=False)
     if error is not None:
         raise error
+
+
+def not_here(project: Project, files: Iterable[RunFile]) -> list[bytes]:
+    """Which of a record's files belong to an artifact that is not, or not wholly, in the workspace."""
+    owners = ((file.path, owner(project.root, file.path)) for file in files)
+    return [path for path, around in owners if around is not None and _state(project, around) in _NOT_HERE]
 
 
 def unlike_now(project: Project, files: Iterable[RunFile]) -> list[bytes]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from datatool.errors import LocalError, NotFoundError
-from datatool.interruption import Terminated
+from datatool.interruption import Terminated, deferred
 from datatool.model.paths import show
 
 
@@ -22,8 +22,15 @@ def run_process(
     Interrupted, it waits until the command has ended, then raises KeyboardInterrupt or Terminated; interrupted once
     more, it kills the command. Raises NotFoundError for a program that is not there, LocalError for one that can't run.
     """
+    process: subprocess.Popen[bytes] | None = None
     try:
-        process = subprocess.Popen(command, cwd=directory, env=dict(environ), stdout=stdout)
+        with deferred():
+            process = subprocess.Popen(command, cwd=directory, env=dict(environ), stdout=stdout)
+        return process.wait()
+    except (KeyboardInterrupt, Terminated) as error:
+        if process is not None:
+            _stop(process, error)
+        raise
     except FileNotFoundError as error:
         raise NotFoundError(
             f"{show(command[0])}: no such command", hint="what stands behind -- is run as it is, without a shell"
@@ -31,12 +38,6 @@ def run_process(
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise LocalError(f"{show(command[0])}: can't be run: {reason}", path=command[0]) from error
-    with process:
-        try:
-            return process.wait()
-        except (KeyboardInterrupt, Terminated) as error:
-            _stop(process, error)
-            raise
 
 
 def _stop(process: subprocess.Popen[bytes], error: BaseException) -> None:

@@ -17,8 +17,11 @@ from datatool.stages.run_store import Known, find_runs
 from datatool.workspace.pointers import owner
 
 
-def earlier_run(project: Project, fingerprint: str, *, offline: bool, progress: Progress) -> Known | None:
-    """The newest run with a fingerprint whose outputs can be had: from the cache, else from a remote.
+def earlier_run(
+    project: Project, fingerprint: str, *, offline: bool, fetches: bool = True, progress: Progress
+) -> Known | None:
+    """The newest run with a fingerprint whose outputs can be had: from the cache, else from a remote, which is not
+    asked unless it `fetches`.
 
     What `track()` told of while it ran is not in the fingerprint, so it is compared here.
     """
@@ -27,7 +30,7 @@ def earlier_run(project: Project, fingerprint: str, *, offline: bool, progress: 
     for known in found:
         if all(is_cached(project.cache, project.state, pointer_of(file)) for file in known.record.outputs):
             return known
-    for known in found:
+    for known in found if fetches else ():
         if bring_outputs(project, known.record.outputs, offline=offline, progress=progress):
             return known
     return None

@@ -103,6 +103,7 @@ RECORDS = st.builds(
     command=st.none() | st.lists(TEXTS, max_size=3).map(tuple),
     directory=st.none() | st.just("") | PATHS.map(lambda path: path.decode("utf-8", "surrogateescape")),
     parameters=MAPPINGS,
+    noted_parameters=MAPPINGS,
     inputs=st.lists(FILES, max_size=3).map(tuple),
     outputs=st.lists(FILES, max_size=3).map(tuple),
     metrics=MAPPINGS,

@@ -363,7 +363,10 @@ def _interrupt(world: World, number: signal.Signals, script: str) -> subprocess.
         assert process.poll() is None
         os.sched_yield()
     process.send_signal(number)
-    _, err = process.communicate(timeout=60)
+    try:
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
     return subprocess.CompletedProcess(words, process.returncode, b"", err)
 
 
@@ -397,3 +400,20 @@ def test_after_a_run_was_killed_the_same_run_again_takes_its_half_result_away(wo
     assert lost_and_found(world) == {"out": b"half\n"}
     world.write("out", b"my edits")
     shell(world, script, "-o", "out", code=7)
+
+
+def test_a_signal_that_arrives_while_the_command_is_started_ends_it_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Slow(subprocess.Popen[bytes]):
+        def __init__(self, *words: Any, **options: Any) -> None:
+            super().__init__(*words, **options)
+            started.append(self)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("datatool.operations.run_process.subprocess.Popen", Slow)
+    ran = world.fails(143, "run", "-o", "out", "--", "sleep", "1000")
+    assert "terminated" in ran.err
+    assert started[0].returncode == -signal.SIGTERM
