@@ -9,6 +9,7 @@ TYPE_CHECKING = False  # type checkers read this name as true; importing `typing
 if TYPE_CHECKING:
     from datatool.api.listing import Entry, list
     from datatool.api.reading import get_url, open, path, read
+    from datatool.api.runs import Run, run
     from datatool.errors import (
         ChangedWhileRead,
         CommandFailed,
@@ -70,6 +71,7 @@ __all__ = [
     "RemoteNotFound",
     "RemoteUnreachable",
     "RevisionNotFound",
+    "Run",
     "UnsafeInput",
     "Unsaved",
     "UrlNotFound",
@@ -80,6 +82,7 @@ __all__ = [
     "open",
     "path",
     "read",
+    "run",
 ]
 
 # Door 1 of 3 for imports at first use: public name → module. `import datatool` itself loads none of them, so that a
@@ -92,6 +95,8 @@ _DOOR = {
     "open": "datatool.api.reading",
     "path": "datatool.api.reading",
     "read": "datatool.api.reading",
+    "Run": "datatool.api.runs",
+    "run": "datatool.api.runs",
 }
 
 
