@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from datatool.model.oid import ObjectId
-from datatool.model.pointer import ArtifactKind
+from datatool.model.pointer import ArtifactKind, Pointer
 
 
 class RunKind(StrEnum):
@@ -36,6 +36,11 @@ class RunFile:
     files: int | None = None
     executable: bool = False
     noted: bool = False
+
+    @property
+    def pointer(self) -> Pointer:
+        """The version that it is, as a pointer names it."""
+        return Pointer(kind=self.kind, oid=self.oid, size=self.size, files=self.files, executable=self.executable)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

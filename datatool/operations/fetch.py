@@ -19,7 +19,7 @@ from datatool.errors import (
     RemoteNotFound,
 )
 from datatool.formats.tree_object import is_root, parse_root, read_tree
-from datatool.model.oid import ObjectId
+from datatool.model.oid import ObjectId, parse_oid
 from datatool.model.paths import named
 from datatool.model.pointer import ArtifactKind
 from datatool.model.urls import without_secrets
@@ -30,6 +30,7 @@ from datatool.operations.reach import Reach
 from datatool.operations.remote_access import Connection, connect_to, named_in_hints, not_readable
 from datatool.operations.remote_names import read_order, remote_name
 from datatool.operations.restore import can_be_restored, restore_import
+from datatool.operations.run_records import take_records
 from datatool.operations.scope import Scope
 from datatool.operations.space import room_for
 from datatool.operations.targets import name_of, not_found
@@ -294,6 +295,7 @@ class _Fetch:
             self._get(((wish, self._files(wish)) for wish in self._wishes), task)
         if self._dry_run:
             return
+        self._take_records()
         self._report_damage()
         stamp = self._cache.stamp()
         for wish in self._wishes:
@@ -301,6 +303,13 @@ class _Fetch:
             whole = not version.within and not wish.absent and wish.error is None
             if whole and version.pointer.kind is ArtifactKind.DIRECTORY and version.pointer.oid is not None:
                 self._project.state.set_complete(version.pointer.oid, stamp)
+
+    def _take_records(self) -> None:
+        """Bring the records of the runs that made what was fetched; one that is not there is no failure."""
+        sources = [wish.version.pointer.source for wish in self._wishes]
+        named = {parse_oid(source.run) for source in sources if source is not None and source.run is not None}
+        if self._source is not None and self._connection.remote.format is not None and named:
+            take_records(self._cache, self._source, sorted(self._cache.missing(named)))
 
     def run_lists(self) -> None:
         """Fetch only roots and pages of trees."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from datatool.errors import DatatoolError
-from datatool.model.pointer import Pointer
 from datatool.model.run import RunFile
 from datatool.operations.cached import is_cached
 from datatool.operations.fetch import fetch_versions
 from datatool.operations.run_inputs import unlike_now
+from datatool.operations.run_records import bring_runs
 from datatool.operations.versions import Version
 from datatool.progress import Progress
 from datatool.project.project import Project
@@ -25,15 +25,23 @@ def earlier_run(
 
     What `track()` told of while it ran is not in the fingerprint, so it is compared here.
     """
-    ours = project.config.project or ""
-    found = [known for known in find_runs(project.cache, fingerprint, ours) if _still_holds(project, known)]
+    found = _holding(project, fingerprint)
     for known in found:
-        if all(is_cached(project.cache, project.state, pointer_of(file)) for file in known.record.outputs):
+        if all(is_cached(project.cache, project.state, file.pointer) for file in known.record.outputs):
             return known
-    for known in found if fetches else ():
+    if not fetches:
+        return None
+    if not found and bring_runs(project, fingerprint, offline=offline, progress=progress):
+        found = _holding(project, fingerprint)
+    for known in found:
         if bring_outputs(project, known.record.outputs, offline=offline, progress=progress):
             return known
     return None
+
+
+def _holding(project: Project, fingerprint: str) -> list[Known]:
+    ours = project.config.project or ""
+    return [known for known in find_runs(project.cache, fingerprint, ours) if _still_holds(project, known)]
 
 
 def bring_outputs(project: Project, files: Sequence[RunFile], *, offline: bool, progress: Progress) -> bool:
@@ -41,18 +49,13 @@ def bring_outputs(project: Project, files: Sequence[RunFile], *, offline: bool, 
     passed over with a warning: the run can be repeated."""
     if not project.config.remotes():
         return False
-    wanted = [Version(path=file.path, pointer=pointer_of(file)) for file in files]
+    wanted = [Version(path=file.path, pointer=file.pointer) for file in files]
     try:
         done = fetch_versions(project, wanted, offline=offline, progress=progress)
     except DatatoolError as error:
         progress.warn(f"an earlier result can't be fetched: {error.message}", hint=error.hint)
         return False
     return all(item.ok for item in done.artifacts)
-
-
-def pointer_of(file: RunFile) -> Pointer:
-    """A run's file as the version that it is."""
-    return Pointer(kind=file.kind, oid=file.oid, size=file.size, files=file.files, executable=file.executable)
 
 
 def _still_holds(project: Project, known: Known) -> bool:
