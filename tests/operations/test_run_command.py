@@ -153,6 +153,16 @@ def test_under_json_what_the_command_says_goes_to_standard_error(world: World) -
 # When it need not run
 
 
+def test_people_are_told_what_became_of_it_and_scripts_of_quiet_nothing(world: World) -> None:
+    words = ("run", "-d", "in.csv", "-o", "out.csv", "--", "cp", "in.csv", "out.csv")
+    made = world.ok(*words)
+    assert made.out == "" and "recorded  run " in made.err and "new  out.csv  2 B" in made.err
+    (world.root / "out.csv").unlink()
+    assert "back  out.csv" in world.ok(*words).err
+    assert "unchanged  nothing it depends on has changed" in world.ok(*words).err
+    assert world.ok("run", "-q", *words[1:]).err == ""
+
+
 def test_nothing_changed_so_it_does_not_run_and_the_pointer_stays_as_it_is(world: World) -> None:
     run(world)
     world.commit()

@@ -134,4 +134,5 @@ def run_lines(session: Session, root: Path, result: RunResult) -> Iterator[str]:
         path = session.see(root, file.path.decode("utf-8", "surrogateescape"), directory=directory)
         figures = [counted(file.files, "file")] if directory and file.files is not None else []
         figures.append(human_size(file.size))
-        yield f"{'new' if file.path in result.changed else 'same'}  {path}  {', '.join(figures)}"
+        news = "new" if result.action is Action.EXECUTED else "back"
+        yield f"{news if file.path in result.changed else 'same'}  {path}  {', '.join(figures)}"
