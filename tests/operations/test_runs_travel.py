@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import datatool.operations.push_runs as push_runs
-from datatool.errors import RemoteBusy
+from datatool.errors import RemoteBusy, RemoteDenied
 from datatool.store.directory import DirectoryStore
 from measure import store_requests
 from network.places import s3_place, ssh_place
@@ -231,3 +231,63 @@ def test_on_servers_it_is_the_same(world: World, kind: str, request: pytest.Fixt
     copy = place.join(world.clone())
     assert clean(copy)["action"] == "restored"
     assert copy.json("reproduce", "model.bin")["runs"][-1]["action"] == "restored"
+
+
+METHODS = ("list", "get", "get_many", "put", "put_file")
+
+
+def _break_the(number: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Let one request to directory remotes fail, for good; how many there were is counted in the list given."""
+    count = [0]
+
+    def broken(original: Any) -> Any:
+        def call(self: DirectoryStore, *words: Any, **options: Any) -> Any:
+            count[0] += 1
+            if count[0] == number:
+                raise RemoteDenied("the line is dead")
+            return original(self, *words, **options)
+
+        return call
+
+    for name in METHODS:
+        monkeypatch.setattr(DirectoryStore, name, broken(getattr(DirectoryStore, name)))
+    return count
+
+
+def test_whichever_request_of_a_push_fails_the_next_push_completes_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worked(world)
+    number = reached = 0
+    while reached >= number:  # until nothing failed
+        number += 1
+        shutil.rmtree(world.remote, ignore_errors=True)
+        shutil.rmtree(world.cache / "remotes", ignore_errors=True)
+        with monkeypatch.context() as patched:
+            count = _break_the(number, patched)
+            ran = world.run("push")
+            reached = count[0]
+        assert ran.code in (0, 6), ran
+        assert "Traceback" not in ran.err
+        world.ok("push")
+        assert lookups(world.remote) == lookups(world.cache), f"request {number}"
+    assert number > 10
+
+
+def test_whichever_request_of_bringing_a_result_fails_the_command_can_still_run(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worked(world).ok("push")
+    number = reached = 0
+    while reached >= number:
+        number += 1
+        copy = world.clone(f"copy{number}")
+        copy.write("raw.csv", b"b\na\n")
+        with monkeypatch.context() as patched:
+            count = _break_the(number, patched)
+            ran = clean(copy)
+            reached = count[0]
+        assert ran["action"] in ("executed", "restored")
+        assert copy.read("clean.csv") == b"a\nb\n"
+    assert ran["action"] == "restored"
+    assert number > 5
