@@ -12,9 +12,12 @@ if TYPE_CHECKING:
     from datatool.api.projects import clone, doctor, init, migrate
     from datatool.api.reading import get_url, open, path, read
     from datatool.api.registries import get, get_from_url, import_, import_url, update
+    from datatool.api.repeating import reproduce
+    from datatool.api.runs import Run, run
     from datatool.api.sharing import fetch, pull, push
     from datatool.errors import (
         ChangedWhileRead,
+        CommandFailed,
         DamageFound,
         DatatoolError,
         FormatError,
@@ -48,6 +51,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ChangedWhileRead",
+    "CommandFailed",
     "DamageFound",
     "DatatoolError",
     "Entry",
@@ -72,6 +76,7 @@ __all__ = [
     "RemoteNotFound",
     "RemoteUnreachable",
     "RevisionNotFound",
+    "Run",
     "UnsafeInput",
     "Unsaved",
     "UrlNotFound",
@@ -100,6 +105,8 @@ __all__ = [
     "push",
     "read",
     "remove",
+    "reproduce",
+    "run",
     "status",
     "update",
 ]
@@ -132,8 +139,11 @@ _DOOR = {
     "push": "datatool.api.sharing",
     "read": "datatool.api.reading",
     "remove": "datatool.api.everyday",
+    "reproduce": "datatool.api.repeating",
     "status": "datatool.api.everyday",
     "update": "datatool.api.registries",
+    "Run": "datatool.api.runs",
+    "run": "datatool.api.runs",
 }
 
 

@@ -17,6 +17,7 @@
     │   ├── ReadFailed                  a file can't be read
     │   ├── ChangedWhileRead            a file kept changing while it was hashed
     │   └── GitError                    git failed
+    ├── CommandFailed                   a command that datatool ran failed, or made not what it was to make
     ├── PartlyDone                      some of it is finished, the rest is listed
     ├── DamageFound                     bytes are not what their object id says
     ├── RemoteError                     a remote can't be used (ConnectionError)
@@ -116,6 +117,10 @@ class ChangedWhileRead(LocalError):
 
 class GitError(LocalError):
     """git failed; the message carries what it said."""
+
+
+class CommandFailed(DatatoolError):
+    """A command that datatool ran failed, or did not make what it was to make; nothing was recorded."""
 
 
 class PartlyDone(DatatoolError):

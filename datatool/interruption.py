@@ -57,6 +57,30 @@ def raised_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+@contextlib.contextmanager
+def deferred() -> Iterator[None]:
+    """Let a signal that arrives in the block be felt at its end: what is begun in it is known to whoever has to end it.
+
+    For starting a program, which inherits no handler of ours, as it would a blocked signal.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    arrived: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, frame: arrived.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+        if callable(signal.getsignal(number))
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for late in arrived:
+            signal.raise_signal(late)
+
+
 def _terminated(number: int, frame: FrameType | None) -> None:
     _noted.append(Terminated)
     signal.signal(number, signal.SIG_DFL)

@@ -72,7 +72,18 @@ def _values() -> Iterator[str]:
         if inspect.isclass(value):
             yield f"### datatool.{name}\n"
             yield _prose(value) + "\n"
-            yield "\n".join(f"* `{field.name}`: `{field.type}`" for field in dataclasses.fields(value)) + "\n"  # type: ignore[arg-type]
+            yield "\n".join(_members(value)) + "\n"
+
+
+def _members(kind: type) -> Iterator[str]:
+    """The fields of a value; of anything else its methods."""
+    if dataclasses.is_dataclass(kind):
+        yield from (f"* `{field.name}`: `{field.type}`" for field in dataclasses.fields(kind))
+        return
+    for name, method in vars(kind).items():
+        if inspect.isfunction(method) and not name.startswith("_"):
+            said = _prose(method).replace("\n", "\n  ")
+            yield f"* `{name}{_signature(method)}`: {said}".replace("(self, ", "(").replace("(self)", "()")
 
 
 def _urls() -> Iterator[str]:

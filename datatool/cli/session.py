@@ -103,6 +103,12 @@ class Session:
         self._emitted = True
         return write_result(json.dumps({"schema": SCHEMA, "command": self.command, **document}) + "\n")
 
+    def say(self, lines: Iterable[str]) -> None:
+        """Print lines on stderr, unless `-q`: of a command whose stdout belongs to another program."""
+        self.progress.close()
+        if not self.quiet:
+            sys.stderr.write("".join(f"{line}\n" for line in lines))
+
     def close(self) -> None:
         """End the progress display."""
         self.progress.close()

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 START = "Start"
 EVERYDAY = "Everyday"
 OTHERS = "Other people's data"
+RUNS = "Runs"
 REPAIR = "Repair"
 
-GROUPS = (START, EVERYDAY, OTHERS, REPAIR)
+GROUPS = (START, EVERYDAY, RUNS, OTHERS, REPAIR)
 """The headings of `datatool --help`, in order."""
 
 
@@ -107,6 +108,8 @@ COMMANDS: Mapping[str, Row | Family] = {
     "edit": Row("edit", "edit", "Make linked, read-only data writable", EVERYDAY),
     "move": Row("move", "move", "Move data, pointer and ignore line together", EVERYDAY),
     "remove": Row("remove", "remove", "Stop tracking", EVERYDAY),
+    "run": Row("run", "run", "Run a command, and record what it read and made", RUNS),
+    "reproduce": Row("reproduce", "reproduce", "Make artifacts again from the records of their runs", RUNS),
     "list": Row("list_", "list_", "List git-tracked and data files together", OTHERS),
     "get": Row("get", "get", "Download from a registry", OTHERS),
     "import": Row("import_", "import_", "Get from a registry, and remember the source", OTHERS),

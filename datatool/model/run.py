@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from datatool.model.oid import ObjectId
-from datatool.model.pointer import ArtifactKind
+from datatool.model.pointer import ArtifactKind, Pointer
 
 
 class RunKind(StrEnum):
@@ -26,7 +26,8 @@ class RunKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunFile:
-    """An artifact, or a file inside one, as a run read or wrote it: path from the project's top, size in bytes."""
+    """An artifact, or something inside one, or a file of git's, as a run read or wrote it: path from the project's top,
+    size in bytes. `noted`: nobody named it on the command's line, `track()` told of it while the command ran."""
 
     path: bytes
     kind: ArtifactKind
@@ -34,6 +35,12 @@ class RunFile:
     size: int
     files: int | None = None
     executable: bool = False
+    noted: bool = False
+
+    @property
+    def pointer(self) -> Pointer:
+        """The version that it is, as a pointer names it."""
+        return Pointer(kind=self.kind, oid=self.oid, size=self.size, files=self.files, executable=self.executable)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,7 +68,8 @@ class RunEnvironment:
 class RunRecord:
     """One execution. `fingerprint` is the hash of all that determines the outputs; `started` is UTC (ISO 8601, whole
     seconds), `duration` in seconds; `command` and `directory` (from the project's top) are those of a command.
-    `parameters` and `metrics` are JSON values. `more` keeps what a later version wrote."""
+    `parameters` and `metrics` are JSON values; `noted_parameters` are those that blocks in a command's programs had.
+    `more` keeps what a later version wrote."""
 
     fingerprint: str
     project: str
@@ -79,4 +87,5 @@ class RunRecord:
     environment: RunEnvironment
     command: tuple[str, ...] | None = None
     directory: str | None = None
+    noted_parameters: Mapping[str, object] = field(default_factory=dict)
     more: Mapping[str, object] = field(default_factory=dict)

@@ -85,23 +85,32 @@ def add(
     with locked(project, [target.path for target in chosen], progress):
         chosen = [replace(target, artifact=find_artifact(project.root, target.path)) for target in chosen]
         saved = record_all(project, chosen, options, progress)
-        stamp = project.cache.stamp()
-        for item in saved:
-            if item.pointer.kind is ArtifactKind.DIRECTORY and item.base.here == item.base.version:
-                project.state.set_complete(item.base.version, stamp)
-        project.state.commit()
-        pointers = [(item.target.path, _text(item), _old_text(item)) for item in saved]
-        staged = publish(project, pointers, progress)
-        project.workspace.sweep()
-        for item in saved:
-            project.state.set_base(item.target.path, item.base)
+        texts, staged = publish_saved(project, saved, progress)
     if any(method in (LinkMethod.HARDLINK, LinkMethod.SYMLINK) for method in project.config.link_methods[:1]):
         for item in saved:
             relink(project, item.target.path, item.pointer, item.linkable)
     return AddResult(
-        artifacts=tuple(_added(item, text != old) for item, (_, text, old) in zip(saved, pointers, strict=True)),
+        artifacts=tuple(_added(item, text != _old_text(item)) for item, text in zip(saved, texts, strict=True)),
         staged=staged,
     )
+
+
+def publish_saved(
+    project: Project, saved: Sequence[Recorded], progress: Progress, *, stage: bool = True
+) -> tuple[list[bytes], tuple[str, ...]]:
+    """Make what was saved the artifacts' versions, under their locks: the pointers' texts, and what was staged in git.
+    Raises Unsaved for a pointer that changed meanwhile."""
+    stamp = project.cache.stamp()
+    for item in saved:
+        if item.pointer.kind is ArtifactKind.DIRECTORY and item.base.here == item.base.version:
+            project.state.set_complete(item.base.version, stamp)
+    project.state.commit()
+    pointers = [(item.target.path, _text(item), _old_text(item)) for item in saved]
+    staged = publish(project, pointers, progress, stage=stage)
+    project.workspace.sweep()
+    for item in saved:
+        project.state.set_base(item.target.path, item.base)
+    return [text for _, text, _ in pointers], staged
 
 
 # What is meant, and whether it can be tracked

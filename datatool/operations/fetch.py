@@ -19,7 +19,7 @@ from datatool.errors import (
     RemoteNotFound,
 )
 from datatool.formats.tree_object import is_root, parse_root, read_tree
-from datatool.model.oid import ObjectId
+from datatool.model.oid import ObjectId, parse_oid
 from datatool.model.paths import named
 from datatool.model.pointer import ArtifactKind
 from datatool.model.urls import without_secrets
@@ -30,6 +30,7 @@ from datatool.operations.reach import Reach
 from datatool.operations.remote_access import Connection, connect_to, named_in_hints, not_readable
 from datatool.operations.remote_names import read_order, remote_name
 from datatool.operations.restore import can_be_restored, restore_import
+from datatool.operations.run_records import take_records
 from datatool.operations.scope import Scope
 from datatool.operations.space import room_for
 from datatool.operations.targets import name_of, not_found
@@ -86,9 +87,36 @@ def fetch(
     if remote is not None:
         remote_name(project, remote)
     chosen, broken = versions(project, targets, cwd, scope or Scope())
-    results: list[Transferred] = [
-        Transferred(path=name_of(error), ok=False, error=failure_of(error)) for error in (*broken, *lacking)
-    ]
+    return fetch_versions(
+        project,
+        chosen,
+        [Transferred(path=name_of(error), ok=False, error=failure_of(error)) for error in (*broken, *lacking)],
+        by_name=bool(targets),
+        remote=remote,
+        force=force,
+        dry_run=dry_run,
+        jobs=jobs,
+        offline=offline,
+        progress=progress,
+    )
+
+
+def fetch_versions(
+    project: Project,
+    chosen: Sequence[Version],
+    failed: Sequence[Transferred] = (),
+    *,
+    by_name: bool = True,
+    remote: str | None = None,
+    force: bool = False,
+    dry_run: bool = False,
+    jobs: int | None = None,
+    offline: bool = False,
+    progress: Progress = SILENT,
+) -> TransferResult:
+    """Get what the cache lacks of some versions, which no pointer has to name; `failed` joins the results. Not
+    `by_name`, nobody asked for these in particular: what is never pushed may stay where it is."""
+    results: list[Transferred] = list(failed)
     totals = Totals()
     from_source: list[Version] = []
     groups: dict[tuple[str, ...], list[_Wish]] = {}
@@ -112,7 +140,7 @@ def fetch(
                 else:
                     results.append(own_remote_missing(version, remote, error))
                 continue
-            wish = _Wish(version, may_stay=not targets and not version.pointer.push)
+            wish = _Wish(version, may_stay=not by_name and not version.pointer.push)
             groups.setdefault(order, []).append(wish)
     asked: list[str] = []
     for names, wishes in groups.items():
@@ -269,6 +297,7 @@ class _Fetch:
             self._get(((wish, self._files(wish)) for wish in self._wishes), task)
         if self._dry_run:
             return
+        self._take_records()
         self._report_damage()
         stamp = self._cache.stamp()
         for wish in self._wishes:
@@ -276,6 +305,13 @@ class _Fetch:
             whole = not version.within and not wish.absent and wish.error is None
             if whole and version.pointer.kind is ArtifactKind.DIRECTORY and version.pointer.oid is not None:
                 self._project.state.set_complete(version.pointer.oid, stamp)
+
+    def _take_records(self) -> None:
+        """Bring the records of the runs that made what was fetched; one that is not there is no failure."""
+        sources = [wish.version.pointer.source for wish in self._wishes]
+        named = {parse_oid(source.run) for source in sources if source is not None and source.run is not None}
+        if self._source is not None and self._connection.remote.format is not None and named:
+            take_records(self._cache, self._source, sorted(self._cache.missing(named)))
 
     def run_lists(self) -> None:
         """Fetch only roots and pages of trees."""

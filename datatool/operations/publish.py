@@ -12,7 +12,8 @@ from zlib import adler32, crc32
 
 from datatool.errors import Unsaved
 from datatool.git.ignore import ignored_many
-from datatool.git.staging import GitBusy, stage, staged_text, unstaged_edits
+from datatool.git.staging import GitBusy, staged_text, unstaged_edits
+from datatool.git.staging import stage as stage_in_git
 from datatool.git.worktree import exclude_path
 from datatool.localfs.atomic import make_dirs, remove_file, sweep_temps, write_file
 from datatool.localfs.locks import Lock
@@ -27,8 +28,11 @@ GITIGNORE = b".gitignore"
 
 
 @contextmanager
-def locked(project: Project, artifacts: Iterable[bytes], progress: Progress) -> Iterator[None]:
-    """Hold the locks of artifacts' pointers, in order of path; says for whom it waits. The kernel frees them."""
+def locked(
+    project: Project, artifacts: Iterable[bytes], progress: Progress, *, role: bytes = b"pointer"
+) -> Iterator[None]:
+    """Hold the locks of artifacts' pointers, in order of path; says for whom it waits. The kernel frees them. Another
+    `role` is another lock: a run keeps others from making the same outputs, not from reading pointers."""
     paths = sorted(set(artifacts))
     room_for_files(len(paths))
     with ExitStack() as stack:
@@ -36,7 +40,7 @@ def locked(project: Project, artifacts: Iterable[bytes], progress: Progress) -> 
             name = named(path)
             stack.enter_context(
                 Lock(
-                    _lock_path(project, b"pointer " + path),
+                    _lock_path(project, role + b" " + path),
                     purpose=f"datatool, process {os.getpid()}",
                     on_wait=partial(_tell, progress, name),
                 )
@@ -54,9 +58,9 @@ def _lock_path(project: Project, what: bytes) -> Path:
 
 
 def publish(
-    project: Project, pointers: Sequence[tuple[bytes, bytes, bytes | None]], progress: Progress
+    project: Project, pointers: Sequence[tuple[bytes, bytes, bytes | None]], progress: Progress, *, stage: bool = True
 ) -> tuple[str, ...]:
-    """Write pointers, each (artifact, new text, old text), their ignore lines before them, and stage both.
+    """Write pointers, each (artifact, new text, old text), their ignore lines before them, and `stage` both.
 
     Unsaved is raised for a pointer that somebody else changed since it was read. Gives the paths that were staged.
     """
@@ -76,6 +80,8 @@ def publish(
                 path=os.fsdecode(pointer_path),
             )
         write_file(full, text, durability=project.config.durability)
+    if not stage:
+        return ()
     return stage_paths(project, [path + SUFFIX for path, _, _ in pointers] + to_stage, progress)
 
 
@@ -84,7 +90,7 @@ def stage_paths(project: Project, paths: Sequence[bytes], progress: Progress) ->
     if project.worktree is None or not project.config.flag("git.stage"):
         return ()
     try:
-        stage(project.worktree, paths)
+        stage_in_git(project.worktree, paths)
     except GitBusy as error:
         progress.warn(error.message, hint=error.hint)
         return ()

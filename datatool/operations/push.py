@@ -12,8 +12,9 @@ from datatool.errors import DamageFound, DatatoolError, PartlyDone, RemoteNotFou
 from datatool.formats.shard import Root
 from datatool.formats.tree_object import is_root, parse_page, parse_root
 from datatool.model.paths import named
-from datatool.model.pointer import ArtifactKind
+from datatool.model.pointer import ArtifactKind, Pointer
 from datatool.operations.failures import Failure, failure_of
+from datatool.operations.push_runs import Runs, every_run, publish_lookups, run_roots, runs_of
 from datatool.operations.remote_access import Connection, connect_to, named_in_hints
 from datatool.operations.remote_names import remote_name, write_names
 from datatool.operations.scope import Scope
@@ -44,7 +45,8 @@ def push(
     offline: bool = False,
     progress: Progress = SILENT,
 ) -> Sent:
-    """Send what the remote lacks of the work tree's versions, and of commits that the branch's upstream lacks.
+    """Send what the remote lacks of the work tree's versions, and of commits that the branch's upstream lacks; the run
+    records that these name, and without targets or scope all that are here, with their outputs.
 
     `verify` looks at what is really there and restores what is gone, `force` compares every object although the
     remote has a record of the whole, `dry_run` only counts: a large file that was sent in part, as a whole. Raises
@@ -53,7 +55,8 @@ def push(
     >>> push(project, cwd=Path.cwd()).requests  # doctest: +SKIP
     2
     """
-    chosen, broken = versions(project, targets, cwd, scope or Scope(), unpushed=True)
+    scope = scope or Scope()
+    chosen, broken = versions(project, targets, cwd, scope, unpushed=True)
     results: list[Transferred] = [
         Transferred(path=name_of(error), ok=False, error=failure_of(error)) for error in broken
     ]
@@ -70,6 +73,8 @@ def push(
                 groups.setdefault(name, []).append(version)
         elif not version.pointer.push:
             progress.hint(f"{named(version.path)}: stays on this machine (push: false)")
+    everything = not targets and scope.rev is None and not scope.many
+    runs = _all_runs(project, remote, groups) if everything else {}
     totals = Totals()
     reached: list[str] = []
     for name, group in groups.items():
@@ -77,7 +82,8 @@ def push(
         try:
             connection = connect_to(project, name, offline=offline, jobs=jobs)
             with named_in_hints(name):
-                results += _push_group(project, connection, group, totals, verify, force, dry_run, progress)
+                named_runs = {**runs.get(name, {}), **runs_of(project, group)}
+                results += _push_group(project, connection, group, named_runs, totals, verify, force, dry_run, progress)
             reached.append(name)
         except DatatoolError as error:
             _fail_group(groups, name, group, results, error)
@@ -93,6 +99,20 @@ def push(
         requests=totals.requests,
         dry_run=dry_run,
     )
+
+
+def _all_runs(project: Project, remote: str | None, groups: dict[str, list[Version]]) -> dict[str, Runs]:
+    """All records that are here, for each remote that gets what has no remote of its own; it joins the groups."""
+    runs = every_run(project)
+    if not runs:
+        return {}
+    try:
+        names = write_names(project, remote, Pointer(kind=ArtifactKind.FILE, oid=None))
+    except RemoteNotFound:
+        return {}  # every artifact has a remote of its own, and takes its records there
+    for name in names:
+        groups.setdefault(name, [])
+    return dict.fromkeys(names, runs)
 
 
 def own_remote_missing(version: Version, given: str | None, error: RemoteNotFound) -> Transferred:
@@ -123,13 +143,14 @@ def _push_group(
     project: Project,
     connection: Connection,
     group: Sequence[Version],
+    runs: Runs,
     totals: Totals,
     verify: bool,
     force: bool,
     dry_run: bool,
     progress: Progress,
 ) -> list[Transferred]:
-    roots = [_root(version) for version in group]
+    roots = [*run_roots(project, runs), *(_root(version) for version in group)]
     settings = connection.settings
     result = push_to(
         connection.remote,
@@ -151,11 +172,12 @@ def _push_group(
     if dry_run:
         totals.bytes += result.bytes
     else:
+        unfound = publish_lookups(project, connection, runs, result.pushed, again=verify or force, progress=progress)
         remember_pushed(
             project.remotes_memory,
             connection.label,
             project.config.project or "",
-            result.pushed,
+            result.pushed - unfound,
             as_of=time.time(),
             forget=[oid for oid in result.failed if oid not in result.pushed],
         )
@@ -174,7 +196,7 @@ def wanted_by(cache: Cache, root: PushRoot) -> Iterable[Wanted]:
     """Everything that a root consists of, itself included, in tree path order. KeyError where a part is not here."""
     oid = root.root.oid
     if root.root.kind != "tree":
-        yield Wanted(oid, root.root.bytes, root.label)
+        yield Wanted(oid, root.root.bytes, root.label, root.root.kind == "run")
         return
     data = cache.load(oid)
     yield Wanted(oid, len(data), root.label, True)

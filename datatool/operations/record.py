@@ -91,7 +91,15 @@ def record_all(
             for number, target in enumerate(targets):
                 if saved[number] is None:
                     saved[number] = _save(project, writer, target, options, progress, task)
-    return [item for item in saved if item is not None]
+    return [_without_old_run(item) for item in saved if item is not None]
+
+
+def _without_old_run(item: Recorded) -> Recorded:
+    """New content is not what the run made that the pointer names; whoever knows of a run names it."""
+    old = item.target.artifact.pointer if item.target.artifact is not None else None
+    if old is None or old.source is None or old.source.run is None or old.oid == item.pointer.oid:
+        return item
+    return replace(item, pointer=replace(item.pointer, source=None))
 
 
 def _total(project: Project, targets: Sequence[Target]) -> int | None:

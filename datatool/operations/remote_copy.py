@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from datatool.cache.local import Cache
@@ -12,9 +12,11 @@ from datatool.formats.tree_object import is_root, parse_root
 from datatool.model.paths import named
 from datatool.operations.failures import Failure, failure_of
 from datatool.operations.push import wanted_by
+from datatool.operations.push_runs import Runs, publish_lookups
 from datatool.operations.remote_access import Connection, connect_to, named_in_hints, not_readable
 from datatool.operations.remote_names import remote_name
 from datatool.operations.result import Result, fields_of
+from datatool.operations.run_records import take_records
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
 from datatool.remote.damage import report_damage
@@ -23,6 +25,7 @@ from datatool.remote.push import push as push_to
 from datatool.remote.session import Remote
 from datatool.remote.source import RemoteSource
 from datatool.remote.state import root_key
+from datatool.stages.run_store import load_run
 from datatool.store.objects import Absent, Wanted
 from datatool.store.transfer import transfer
 
@@ -134,11 +137,12 @@ def _push_record(
     source = RemoteSource(origin.remote, jobs=origin.jobs)
     remote = Remote(goal.store, memory_dir=project.remotes_memory, project=record.project, name=goal.name)
     _fetch_lists(project.cache, source, roots)
+    runs = _runs(project.cache, source, roots)
     result = push_to(
         remote,
         source,
         [PushRoot(root=root, label=f"{root.kind} {root.oid[:12]}".encode()) for root in roots],
-        lambda root: _wanted(project.cache, root),
+        lambda root: wanted_by(project.cache, root),
         commit=record.commit,
         jobs=goal.jobs,
         dry_run=dry_run,
@@ -149,7 +153,17 @@ def _push_record(
     )
     if source.suspects and not dry_run:
         _note_damage(origin, source, progress)
+    if not dry_run:
+        publish_lookups(project, goal, runs, result.pushed, again=True, progress=progress)
     return result
+
+
+def _runs(cache: Cache, source: RemoteSource, roots: Sequence[Root]) -> Runs:
+    """The run records among roots: they say how they are found."""
+    oids = [root.oid for root in roots if root.kind == "run"]
+    if oids:
+        take_records(cache, source, cache.missing(oids))
+    return {oid: record for oid in oids if (record := load_run(cache, oid)) is not None}
 
 
 def _note_damage(origin: Connection, source: RemoteSource, progress: Progress) -> None:
@@ -158,12 +172,6 @@ def _note_damage(origin: Connection, source: RemoteSource, progress: Progress) -
         report_damage(origin.remote, source.suspects)
     except (RemoteError, LocalError) as error:
         progress.warn(f"the damage could not be noted on the remote {origin.name}: {error.message}")
-
-
-def _wanted(cache: Cache, root: PushRoot) -> Iterable[Wanted]:
-    if root.root.kind == "run":
-        return [Wanted(root.root.oid, root.root.bytes, root.label, True)]
-    return wanted_by(cache, root)
 
 
 def _fetch_lists(cache: Cache, source: RemoteSource, roots: Sequence[Root]) -> None:

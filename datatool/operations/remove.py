@@ -11,7 +11,6 @@ from datatool.errors import Unsaved, UsageError
 from datatool.localfs.atomic import remove_file
 from datatool.localfs.removal import remove_tree
 from datatool.localfs.safe_paths import check_parents
-from datatool.model.entry import DIRECTORY
 from datatool.model.paths import named
 from datatool.operations.publish import locked, stage_paths, unignore
 from datatool.operations.result import Part, Result
@@ -19,6 +18,7 @@ from datatool.operations.targets import Selection, not_found, project_path, sele
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
 from datatool.workspace.compare import State, compare
+from datatool.workspace.pointers import Artifact
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,18 +90,23 @@ def remove(
     return RemoveResult(artifacts=tuple(removed), staged=staged)
 
 
+def unsaved_paths(project: Project, artifact: Artifact) -> list[bytes]:
+    """The paths of an artifact, from the project's root, whose content would be lost if it were deleted: it differs
+    from what datatool put there, and the cache does not have it."""
+    path = artifact.path
+    comparison = compare(project.workspace, project.cache.load, artifact, project.state.base(path))
+    changed = comparison.added + comparison.modified
+    if comparison.state is not State.MODIFIED or not (changed or comparison.unknown):
+        return []
+    names = [path + b"/" + name if name else path for name in changed or (b"",)]
+    return [name for name in names if not _saved(project, name)]
+
+
 def _refuse_unsaved(project: Project, chosen: dict[bytes, Selection]) -> None:
     for path, item in chosen.items():
-        comparison = compare(project.workspace, project.cache.load, item.artifact, project.state.base(path))
-        changed = comparison.added + comparison.modified
-        if comparison.state is not State.MODIFIED or not (changed or comparison.unknown):
-            continue
-        if item.artifact.pointer.kind == "directory" and project.workspace.kind(path) == DIRECTORY and changed:
-            lost = [name for name in changed if not _saved(project, path + b"/" + name if name else path)]
-        else:
-            lost = [name for name in changed or (b"",) if not _saved(project, path + b"/" + name if name else path)]
+        lost = unsaved_paths(project, item.artifact)
         if lost:
-            first = path + b"/" + lost[0] if lost[0] else path
+            first = lost[0]
             raise Unsaved(
                 f"{named(first)}: unsaved changes; nothing was removed",
                 hint=f"datatool add {named(path)} keeps them, or remove without --data",

@@ -11,6 +11,7 @@ from datatool.model.paths import named
 from datatool.operations.targets import Meant, project_path, select
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
+from datatool.stages.run_store import recorded_inputs
 from datatool.stages.script_inputs import ScriptInputs, Tracked, script_inputs
 from datatool.stages.source import SUFFIXES
 from datatool.workspace.pointers import owner
@@ -21,9 +22,9 @@ Recorded = Callable[[Project, bytes], Sequence[bytes]]
 """The inputs that runs of a script (its path) recorded, as paths; all from the project's root."""
 
 
-def nothing_recorded(project: Project, entry: bytes) -> Sequence[bytes]:
-    """The answer where no runs are asked: only the script's text counts."""
-    return ()
+def inputs_of_last_run(project: Project, entry: bytes) -> Sequence[bytes]:
+    """What the newest run of a script read, as far as its record is here."""
+    return recorded_inputs(project.cache, project.config.project or "", os.fsdecode(entry))
 
 
 def meant_by(
@@ -31,10 +32,10 @@ def meant_by(
     targets: Sequence[str],
     *,
     cwd: Path,
-    recorded: Recorded = nothing_recorded,
+    recorded: Recorded = inputs_of_last_run,
     progress: Progress = SILENT,
 ) -> Meant:
-    """Targets with every script and notebook replaced by what it tracks: by its text, and by its recorded runs.
+    """Targets with every script and notebook replaced by what it tracks: by its text, and by its last recorded run.
 
     What it tracks and nobody has recorded is told in `lacking`. Raises PathNotFound or FormatError where nothing is
     left, PathNotFound for a script outside the project.

@@ -155,6 +155,18 @@ def test_documents_of_urls_are_as_their_schemas_say(world: World) -> None:
     assert check(world.ok("update", "--json"))["artifacts"][1]["modified"] == 1
 
 
+def test_documents_of_runs_are_as_their_schemas_say(world: World) -> None:
+    world.write("in.csv", b"1")
+    words = ("run", "-d", "in.csv", "-o", "out", "--json", "--", "cp", "-r", "in.csv", "out")
+    assert check(world.ok(*words))["action"] == "executed"
+    assert check(world.ok(*words))["action"] == "unchanged"
+    check(world.ok("reproduce", "out", "--dry-run", "--json"))
+    assert check(world.ok("reproduce", "out", "--force", "--json"))["runs"][0]["same"] is True
+    check(world.ok("run", "-o", "fails", "--json", "--", "sh", "-c", "[ -e in.csv ] && touch fails"))
+    world.ok("remove", "in.csv", "--data")
+    assert check(world.fails(1, "reproduce", "fails", "--force", "--json"))["runs"][0]["error"]
+
+
 def test_errors_are_as_their_schema_says(world: World) -> None:
     for code, words in ((2, ["add"]), (3, ["status", "nothere"]), (3, ["config", "get", "cache.dir"]), (2, ["frob"])):
         ran = world.fails(code, *words, "--json")

@@ -31,6 +31,9 @@ def check_store(top: Path) -> None:
     for path in _named(top, "index"):
         assert _hash(path) == path.name.removesuffix(".dti"), f"{path} is torn"
         check_shard(top, Shard(path.read_bytes()))
+    for path in _named(top, "runs"):
+        assert not path.read_bytes(), f"{path} holds something"
+        assert is_held(top, path.name), f"{path} leads to a record that is not there"
     for path in _named(top, "gc"):
         assert _hash(path) == path.name.split(".")[0], f"{path} is torn"
 
@@ -47,14 +50,20 @@ def check_shard(top: Path, shard: Shard) -> None:
             assert loose(top, hexed).exists(), f"a shard names the object {hexed}, which is missing"
 
 
-def check_pointer(path: Path, cache: Path, *, old: bytes | None, new: bytes | None) -> None:
+def check_pointer(path: str, found: bytes | None, cache: Path, *, old: bytes | None, new: bytes | None) -> None:
     """A pointer is absent, old or new, and what it names is in the cache."""
-    found = path.read_bytes() if path.exists() else None
     assert found in (old, new), f"{path} is neither the old nor the new pointer: {found!r}"
     if found is not None and found == new:
         match = _OID.search(found)
         assert match, f"{path} names no object"
         assert is_held(cache, match[1].decode()), f"{path} names an object that is not in the cache"
+
+
+def read_oid(pointer: bytes) -> str:
+    """The id that a pointer names."""
+    match = _OID.search(pointer)
+    assert match, "a pointer names no object"
+    return match[1].decode()
 
 
 def is_held(cache: Path, oid: str) -> bool:

@@ -1,0 +1,63 @@
+"""The end of a run of this process: in each project where it noted something, its outputs and its record are kept."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from datatool.api.current_run import CurrentRun, Noted
+from datatool.api.telling import Told, warn
+from datatool.errors import DatatoolError
+from datatool.model.run import RunKind
+from datatool.operations.program_run import Program, end_program
+
+
+def end(
+    run: CurrentRun,
+    *,
+    kind: RunKind,
+    name: str,
+    entry: str | None,
+    started: float,
+    parameters: Mapping[str, object] | None = None,
+    metrics: Mapping[str, object] | None = None,
+    also: Iterable[Path] = (),
+    always: bool = False,
+) -> None:
+    """Keep what a run noted since the last time: outputs are recorded, and a record is written in each project, and in
+    the projects at `also` even if nothing was noted there. Nothing is raised: what can't be kept is told.
+
+    `entry` is the file of the script or notebook; `started` is in seconds since 1970. Unless `always`, a run that a
+    record describes already leaves no other.
+    """
+    noted = {item.root: item for item in run.take()}
+    for root in also:
+        noted.setdefault(root, Noted(root=root))
+    if not noted:
+        return
+    program = Program(
+        kind=kind,
+        name=name,
+        entry=Path(entry) if entry is not None else None,
+        started=started,
+        duration=max(0.0, time.time() - started),
+        parameters=parameters or {},
+        metrics=metrics or {},
+        modules=tuple(sys.modules),
+    )
+    for item in noted.values():
+        try:
+            end_program(
+                item.root,
+                item.inputs.values(),
+                item.outputs,
+                program,
+                environ=os.environ,
+                always=always,
+                progress=Told(),
+            )
+        except DatatoolError as problem:
+            warn(f"the run {name} is not recorded: {problem.message}", hint=problem.hint)

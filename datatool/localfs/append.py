@@ -1,0 +1,30 @@
+"""Adding to a file that several processes add to."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from datatool.localfs.atomic import local_error, write_all
+
+_APPEND = (
+    os.O_WRONLY
+    | os.O_APPEND
+    | os.O_CREAT
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+
+
+def append(path: Path, data: bytes) -> None:
+    """Put `data` at the end of a file, in one piece: what others add at the same moment comes before or after it.
+    Raises LocalError."""
+    try:
+        fd = os.open(path, _APPEND, 0o600)
+        try:
+            write_all(fd, data)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise local_error(error, path, len(data)) from error

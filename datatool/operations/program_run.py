@@ -1,0 +1,125 @@
+"""The run of a Python program, or of a block in one, in one project: told to the command around it, or recorded."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from datatool.errors import DatatoolError
+from datatool.model.paths import named
+from datatool.model.run import RunFile, RunKind
+from datatool.operations.frozen import is_frozen
+from datatool.operations.open_project import open_project
+from datatool.operations.run_code import functions_of
+from datatool.operations.run_end import Ended, Execution, code_now, end_run
+from datatool.progress import Progress
+from datatool.project.project import Project, find_root
+from datatool.stages.environment import environment_of
+from datatool.stages.fingerprint import program_fingerprint
+from datatool.stages.notes import VARIABLE, tell
+from datatool.stages.secrets import visible_values
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Program:
+    """What ran: `entry` is the file of the script or notebook, `started` in seconds since 1970, `duration` in seconds;
+    parameters and metrics are JSON values; `modules` are the full names of what was imported."""
+
+    kind: RunKind
+    name: str
+    entry: Path | None
+    started: float
+    duration: float
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    metrics: Mapping[str, object] = field(default_factory=dict)
+    modules: Sequence[str] = ()
+
+
+def end_program(
+    root: Path,
+    inputs: Iterable[RunFile],
+    outputs: Iterable[bytes],
+    program: Program,
+    *,
+    environ: Mapping[str, str],
+    always: bool,
+    progress: Progress,
+) -> Ended | None:
+    """Record the outputs and the run of a program in the project at `root`; None where nothing is recorded: inside
+    `datatool run`, which is told instead, and where the environment says that nothing may be (formats §5).
+
+    Unless `always`, a run that a record describes already is not written again. Raises what `add` does.
+    """
+    made = list(dict.fromkeys(outputs))
+    read = [file for file in inputs if file.path not in made]
+    notes = environ.get(VARIABLE)
+    if notes:
+        found = environment_of(program.modules)
+        tell(
+            Path(notes),
+            root,
+            inputs=read,
+            outputs=made,
+            parameters=visible_values(program.parameters),
+            metrics=program.metrics,
+            python=platform.python_version(),
+            packages=found.packages,
+        )
+        return None
+    if is_frozen(environ):
+        return None
+    with open_project(str(root), flags={}, environ=environ) as project:
+        here = [path for path in made if project.workspace.kind(path) is not None]
+        for path in made:
+            if path not in here:
+                progress.warn(f"{named(path)}: was to be an output, and is not there")
+        return end_run(
+            project, _execution(project, program, read), sorted(here), always=always, stage=False, progress=progress
+        )
+
+
+def project_around(*places: Path | None) -> Path | None:
+    """The project around the first of some directories that is in one."""
+    for place in places:
+        try:
+            if place is not None:
+                return find_root(place)
+        except DatatoolError:
+            continue
+    return None
+
+
+def _execution(project: Project, program: Program, inputs: Sequence[RunFile]) -> Execution:
+    entry = _inside(project, program.entry)
+    functions = functions_of(project, entry) if entry is not None else {}
+    parameters = visible_values(program.parameters)
+    return Execution(
+        kind=program.kind,
+        name=program.name,
+        fingerprint=program_fingerprint(
+            kind=program.kind,
+            entry=entry,
+            name=program.name,
+            functions=functions,
+            parameters=parameters,
+            inputs=inputs,
+        ),
+        code=code_now(project, entry=entry, functions=functions),
+        environment=environment_of(program.modules),
+        started=program.started,
+        duration=program.duration,
+        inputs=inputs,
+        parameters=parameters,
+        metrics=program.metrics,
+    )
+
+
+def _inside(project: Project, entry: Path | None) -> str | None:
+    """The entry from the project's root; None for a program from elsewhere."""
+    if entry is None:
+        return None
+    real = Path(os.path.realpath(entry))
+    return real.relative_to(project.root).as_posix() if real.is_relative_to(project.root) else None

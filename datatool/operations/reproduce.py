@@ -1,0 +1,274 @@
+"""Make artifacts again from the records of the runs that made them, in the order in which they depend on each other."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from datatool.errors import CommandFailed, DatatoolError, PathNotFound, UsageError
+from datatool.model.oid import ObjectId, parse_oid, prefixed
+from datatool.model.paths import named, show
+from datatool.model.run import RunFile, RunKind, RunRecord
+from datatool.operations.failures import Failure, failure_of
+from datatool.operations.result import Part, Result, plain
+from datatool.operations.run_command import (
+    Action,
+    Command,
+    RunResult,
+    Surroundings,
+    file_fields,
+    fingerprint_of,
+    run_command,
+)
+from datatool.operations.run_inputs import file_now, not_here, unlike_now
+from datatool.operations.run_records import record_of
+from datatool.operations.run_search import earlier_run
+from datatool.operations.targets import select
+from datatool.progress import SILENT, Progress
+from datatool.project.project import Project
+from datatool.stages.secrets import HIDDEN
+from datatool.workspace.pointers import Artifact, owner
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reproduced(Part):
+    """One run, by the record that its outputs named, and what became of it: `action` is what was done, or would be;
+    `outputs` are what came of it now, `differing` those that are not what the record says."""
+
+    run: ObjectId
+    record: RunRecord
+    action: Action
+    result: RunResult | None = None
+    differing: tuple[bytes, ...] = ()
+    error: Failure | None = None
+
+    def to_dict(self) -> dict[str, object]:
+        """As `--json` prints it."""
+        result = self.result
+        found: dict[str, object] = {
+            "recorded": prefixed(self.run),
+            "name": self.record.name,
+            "kind": str(self.record.kind),
+            "action": str(self.action),
+            "run": prefixed(result.run) if result is not None else None,
+            "outputs": [file_fields(file) for file in (self.record if result is None else result).outputs],
+            "same": not self.differing if result is not None else None,
+            "differing": [os.fsdecode(path) for path in self.differing],
+        }
+        return found if self.error is None else {**found, "error": plain(self.error)}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReproduceResult(Result):
+    """The runs in the order in which they were, or would be, executed; one that failed is the last."""
+
+    runs: tuple[Reproduced, ...]
+    dry_run: bool = False
+
+    @property
+    def problems(self) -> tuple[Failure, ...]:
+        """What failed while the rest went on."""
+        return tuple(item.error for item in self.runs if item.error is not None)
+
+    @property
+    def finished(self) -> bool:
+        """Whether a run was executed or its outputs came back before one failed."""
+        return any(item.result is not None and item.action is not Action.UNCHANGED for item in self.runs)
+
+
+def reproduce(
+    project: Project,
+    targets: Sequence[str],
+    around: Surroundings,
+    *,
+    cwd: Path,
+    force: bool = False,
+    dry_run: bool = False,
+    progress: Progress = SILENT,
+) -> ReproduceResult:
+    """Follow artifacts to the runs that made them, and those to the runs that made what they read; execute each once,
+    unless nothing that determines it has changed: then its outputs are brought back, or left.
+
+    `force` executes all of them; `dry_run` only says what would be done. Raises UsageError, PathNotFound for a target
+    that no run made; a run that fails is the last of the result, with its error.
+    """
+    if not targets:
+        raise UsageError("nothing to reproduce", hint="name the artifacts to make again")
+    history = _History(project, around, progress)
+    for artifact in _chosen(project, targets, cwd):
+        history.follow(artifact)
+    done: list[Reproduced] = []
+    changing: set[bytes] = set()
+    for oid, record in history.ordered:
+        if dry_run:
+            action = _planned(project, record, changing, force=force, progress=progress)
+            if action is Action.EXECUTED:
+                changing.update(file.path for file in record.outputs)
+            done.append(Reproduced(run=oid, record=record, action=action))
+            continue
+        try:
+            result = _again(project, record, around, force=force, progress=progress)
+        except DatatoolError as error:
+            done.append(Reproduced(run=oid, record=record, action=Action.EXECUTED, error=failure_of(error)))
+            break
+        differing = _differing(record, result)
+        done.append(Reproduced(run=oid, record=record, action=result.action, result=result, differing=differing))
+    return ReproduceResult(runs=tuple(done), dry_run=dry_run)
+
+
+class _History:
+    """The runs behind artifacts, each once, what others depend on first."""
+
+    def __init__(self, project: Project, around: Surroundings, progress: Progress) -> None:
+        self._project = project
+        self._around = around
+        self._progress = progress
+        self._seen: set[bytes] = set()
+        self._found: dict[tuple[object, ...], tuple[ObjectId, RunRecord]] = {}
+
+    @property
+    def ordered(self) -> list[tuple[ObjectId, RunRecord]]:
+        """The runs in the order in which they have to be executed."""
+        return list(self._found.values())
+
+    def follow(self, artifact: Artifact) -> None:
+        """Add the run that made an artifact, behind those that made what it read."""
+        if artifact.path in self._seen:
+            return
+        self._seen.add(artifact.path)
+        run = _run_of(artifact)
+        if run is None:
+            return
+        record = record_of(self._project, run, offline=self._around.offline, progress=self._progress)
+        if record is None:
+            raise PathNotFound(
+                f"{named(artifact.path)}: the record of the run that made it ({run[:12]}…) is neither here nor on a "
+                "remote",
+                hint="whoever made it runs datatool push",
+                path=artifact.name,
+            )
+        for file in record.inputs:
+            around = owner(self._project.root, file.path)
+            if around is not None:
+                self.follow(around)
+        key = _identity(record)
+        known = self._found.get(key)
+        if known is None or known[1].started < record.started:
+            self._found[key] = (run, record)
+
+
+def _identity(record: RunRecord) -> tuple[object, ...]:
+    """What makes two records runs of one thing: outputs of one command may name different runs of it."""
+    outputs = tuple(file.path for file in record.outputs if not file.noted)
+    return record.kind, record.command, record.directory, record.code.entry, record.name, outputs
+
+
+def _run_of(artifact: Artifact) -> ObjectId | None:
+    source = artifact.pointer.source
+    return parse_oid(source.run) if source is not None and source.run is not None else None
+
+
+def _chosen(project: Project, targets: Sequence[str], cwd: Path) -> list[Artifact]:
+    """The artifacts that targets name; of a directory around several, those that a run made."""
+    chosen: list[Artifact] = []
+    for target in targets:
+        selections, broken = select(project, [target], cwd)
+        if broken:
+            raise broken[0]
+        made = [item.artifact for item in selections if _run_of(item.artifact) is not None]
+        if not made:
+            raise PathNotFound(
+                f"{target}: no run is known that made it",
+                hint="datatool run -o OUT -- COMMAND records one",
+                path=selections[0].artifact.name if selections else None,
+            )
+        chosen += made
+    return chosen
+
+
+def _command(project: Project, record: RunRecord) -> Command:
+    """What to run to repeat a run. Raises UsageError for one that only its user can repeat."""
+    inputs = tuple(file.path for file in record.inputs if not file.noted)
+    outputs = tuple(file.path for file in record.outputs if not file.noted)
+    command = Command(
+        words=record.command or (),
+        directory=project.root / (record.directory or ""),
+        inputs=inputs,
+        outputs=outputs,
+        parameters=record.parameters,
+        name=record.name,
+    )
+    if record.kind is RunKind.COMMAND and record.command:
+        return command
+    entry = record.code.entry
+    if record.kind is RunKind.SCRIPT and entry is not None:
+        return replace(command, words=(sys.executable, os.fspath(project.root / entry)), script=entry)
+    raise UsageError(f"{_shown(record)}: is no command that could be run again", hint=_by_hand(record))
+
+
+def _by_hand(record: RunRecord) -> str:
+    entry = show(record.code.entry or record.name)
+    if record.kind is RunKind.NOTEBOOK:
+        return f"open {entry} and run all its cells"
+    if record.kind is RunKind.STAGE:
+        return f"call the stage {show(record.name)} again, from Python"
+    return f"run {entry} again, which is where the block is"
+
+
+def _again(project: Project, record: RunRecord, around: Surroundings, *, force: bool, progress: Progress) -> RunResult:
+    command = _command(project, record)
+    if _holds_secret(record):
+        inputs = [file_now(project, path) for path in command.inputs]
+        fingerprint = fingerprint_of(project, command, inputs)
+        if force or earlier_run(project, fingerprint, offline=around.offline, progress=progress) is None:
+            raise CommandFailed(
+                f"{_shown(record)}: held a secret, which is not in its record, so it can't be run from there",
+                hint=f"run it by hand, with the secret in place of {HIDDEN}: datatool run … -- {_shown(record)}",
+            )
+    if command.script is not None and not (project.root / command.script).is_file():
+        raise PathNotFound(
+            f"{show(command.script)}: is not here any more",
+            hint="git log -- shows when it went; check out a commit that has it",
+            path=command.script,
+        )
+    progress.hint(f"{', '.join(named(path) for path in command.outputs)}: {_shown(record)}")
+    return run_command(project, command, around, force=force, progress=progress)
+
+
+def _planned(project: Project, record: RunRecord, changing: set[bytes], *, force: bool, progress: Progress) -> Action:
+    """What would be done, as far as that can be told before what it depends on is made."""
+    command = _command(project, record)
+    if force or any(file.path in changing for file in record.inputs):
+        return Action.EXECUTED
+    try:
+        inputs = [file_now(project, path) for path in command.inputs]
+        fingerprint = fingerprint_of(project, command, inputs)
+    except DatatoolError:
+        return Action.EXECUTED
+    if unlike_now(project, inputs):
+        return Action.EXECUTED
+    known = earlier_run(project, fingerprint, offline=True, fetches=False, progress=progress)
+    if known is None:
+        return Action.EXECUTED
+    outputs = known.record.outputs
+    return Action.RESTORED if unlike_now(project, outputs) or not_here(project, outputs) else Action.UNCHANGED
+
+
+def _differing(record: RunRecord, result: RunResult) -> tuple[bytes, ...]:
+    now: dict[bytes, RunFile] = {file.path: file for file in result.outputs}
+    return tuple(
+        file.path
+        for file in record.outputs
+        if file.path in now and (now[file.path].oid, now[file.path].executable) != (file.oid, file.executable)
+    )
+
+
+def _holds_secret(record: RunRecord) -> bool:
+    return HIDDEN in repr(record.command) or HIDDEN in repr(record.parameters)
+
+
+def _shown(record: RunRecord) -> str:
+    return show(" ".join(record.command)) if record.command else show(record.name)

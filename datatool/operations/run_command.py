@@ -1,0 +1,359 @@
+"""Run a command, or bring back what it made when nothing that determines it has changed."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+from datatool.errors import CommandFailed, UsageError
+from datatool.localfs.atomic import make_dirs
+from datatool.model.oid import ObjectId, prefixed
+from datatool.model.paths import named, show
+from datatool.model.run import RunEnvironment, RunFile, RunKind
+from datatool.operations.publish import locked
+from datatool.operations.result import Result
+from datatool.operations.run_code import functions_of
+from datatool.operations.run_end import Execution, code_now, end_run
+from datatool.operations.run_inputs import bring_inputs, inputs_of, unlike_now
+from datatool.operations.run_marks import forget_marks, left_over, marked
+from datatool.operations.run_outputs import check_unsaved, clear, put_back, refuse_outputs, restore
+from datatool.operations.run_process import run_process
+from datatool.operations.run_search import earlier_run
+from datatool.operations.targets import project_path
+from datatool.progress import SILENT, Progress
+from datatool.project.project import Project
+from datatool.stages.code_files import code_files
+from datatool.stages.environment import environment_of
+from datatool.stages.fingerprint import command_fingerprint, program_fingerprint
+from datatool.stages.notes import VARIABLE, Notes, read_notes
+from datatool.stages.run_store import Known
+from datatool.stages.secrets import visible_values, visible_words
+from datatool.workspace.pointers import owner
+
+PARAMETER = "DATATOOL_PARAM_"
+"""A command finds its parameter `lr` in the environment as this and `lr`."""
+
+
+class Action(StrEnum):
+    """What became of a run."""
+
+    EXECUTED = "executed"
+    """The command ran."""
+    RESTORED = "restored"
+    """Nothing that determines it had changed, so its earlier outputs were brought back."""
+    UNCHANGED = "unchanged"
+    """The same, and they were all here."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunResult(Result):
+    """A run: its record, what it read and made. `changed` are the outputs that are news here; `duration` in seconds,
+    `started` in UTC, both of the execution, however long ago that was."""
+
+    run: ObjectId
+    fingerprint: str
+    action: Action
+    command: tuple[str, ...]
+    inputs: tuple[RunFile, ...]
+    outputs: tuple[RunFile, ...]
+    changed: frozenset[bytes]
+    started: str
+    duration: float
+    staged: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, object]:
+        """As `--json` prints it."""
+        return {
+            "run": prefixed(self.run),
+            "fingerprint": self.fingerprint,
+            "action": str(self.action),
+            "inputs": [file_fields(file) for file in self.inputs],
+            "outputs": [{**file_fields(file), "changed": file.path in self.changed} for file in self.outputs],
+            "started": self.started,
+            "duration": self.duration,
+            "staged": list(self.staged),
+        }
+
+
+def file_fields(file: RunFile) -> dict[str, object]:
+    """A file of a run as JSON."""
+    return {
+        "path": os.fsdecode(file.path),
+        "kind": str(file.kind),
+        "oid": prefixed(file.oid),
+        "size": file.size,
+        "files": file.files,
+    }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Command:
+    """A command as it is to be run: its words, the directory, what it reads and writes (paths from the project's
+    root), its parameters (JSON values)."""
+
+    words: tuple[str, ...]
+    directory: Path
+    inputs: tuple[bytes, ...] = ()
+    outputs: tuple[bytes, ...] = ()
+    parameters: Mapping[str, object] | None = None
+    name: str | None = None
+    script: str | None = None
+    """A Python program that records itself, where this command is one run again: its path from the project's root. What
+    it says that it read and wrote is what counts."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Surroundings:
+    """What is around a run: the environment of the process, where its standard output goes (a file descriptor; ours
+    by default), whether the network is forbidden."""
+
+    environ: Mapping[str, str]
+    stdout: int | None = None
+    offline: bool = False
+
+
+def command_of(
+    project: Project,
+    words: Sequence[str],
+    *,
+    cwd: Path,
+    inputs: Sequence[str] = (),
+    outputs: Sequence[str] = (),
+    parameters: Mapping[str, object] | None = None,
+    name: str | None = None,
+) -> Command:
+    """A command as the user typed it, in `cwd`. Raises UsageError, PathNotFound for a path outside the project."""
+    if not words:
+        raise UsageError("no command was given", hint="datatool run -d IN -o OUT -- COMMAND …")
+    return Command(
+        words=tuple(words),
+        directory=cwd,
+        inputs=tuple(sorted({project_path(project, path, cwd) for path in inputs})),
+        outputs=tuple(sorted({project_path(project, path, cwd) for path in outputs})),
+        parameters=parameters,
+        name=name,
+    )
+
+
+def run_command(
+    project: Project, command: Command, around: Surroundings, *, force: bool = False, progress: Progress = SILENT
+) -> RunResult:
+    """Run a command and record what it read and made; an earlier run of the same is restored instead, unless `force`.
+
+    Raises CommandFailed, after which the outputs are as they were; UsageError, NotFoundError, Refused, Unsaved for
+    outputs with edits that nobody saved, unless `force` may move them to lost+found; and what `add` and `pull` raise.
+    """
+    with locked(project, command.outputs, progress, role=b"run"):
+        refuse_outputs(project, command.outputs, command.inputs)
+        left = left_over(project, command.outputs)
+        check_unsaved(project, command.outputs, force=force, left_over=left)
+        inputs = inputs_of(project, command.inputs, progress)
+        fingerprint = fingerprint_of(project, command, inputs)
+        known = None if force else earlier_run(project, fingerprint, offline=around.offline, progress=progress)
+        if known is not None:
+            return _restored(project, command, known, forced=bool(left), progress=progress)
+        return _executed(project, command, inputs, fingerprint, around, force=force, progress=progress)
+
+
+def fingerprint_of(project: Project, command: Command, inputs: Sequence[RunFile]) -> str:
+    """What determines a command's outputs, hashed. Raises FormatError for parameters that JSON has not."""
+    if command.script is not None:
+        return script_fingerprint(project, command, inputs)
+
+    def is_code(path: bytes) -> bool:
+        around = owner(project.root, path)
+        return around is None and path not in command.outputs and path not in {file.path for file in inputs}
+
+    return command_fingerprint(
+        command=visible_words(command.words),
+        directory=directory_of(project, command.directory),
+        parameters=visible_values(command.parameters or {}),
+        inputs=inputs,
+        outputs=command.outputs,
+        code=code_files(command.words, directory=command.directory, root=project.root, counts=is_code),
+    )
+
+
+def script_fingerprint(project: Project, command: Command, inputs: Sequence[RunFile]) -> str:
+    """What determines a script's outputs, hashed, as the script itself does when it ends."""
+    assert command.script is not None
+    return program_fingerprint(
+        kind=RunKind.SCRIPT,
+        entry=command.script,
+        name=command.script,
+        functions=functions_of(project, command.script),
+        parameters=visible_values(command.parameters or {}),
+        inputs=inputs,
+    )
+
+
+def directory_of(project: Project, directory: Path) -> str:
+    """A directory from the project's root, `""` for the root itself and for one outside."""
+    place = os.path.relpath(os.path.realpath(directory), project.root)
+    return "" if place == os.curdir or place.startswith(os.pardir) else place.replace(os.sep, "/")
+
+
+def _restored(project: Project, command: Command, known: Known, *, forced: bool, progress: Progress) -> RunResult:
+    record = known.record
+    whole = [file for file in record.outputs if _is_whole(project, file)]
+    changed, staged = restore(project, whole, known.oid, force=forced, progress=progress)
+    forget_marks(project, command.outputs)
+    return RunResult(
+        run=known.oid,
+        fingerprint=record.fingerprint,
+        action=Action.RESTORED if changed else Action.UNCHANGED,
+        command=command.words,
+        inputs=record.inputs,
+        outputs=record.outputs,
+        changed=frozenset(changed),
+        started=record.started,
+        duration=record.duration,
+        staged=staged,
+    )
+
+
+def _is_whole(project: Project, file: RunFile) -> bool:
+    around = owner(project.root, file.path)
+    return around is None or around.path == file.path
+
+
+def _executed(
+    project: Project,
+    command: Command,
+    inputs: Sequence[RunFile],
+    fingerprint: str,
+    around: Surroundings,
+    *,
+    force: bool,
+    progress: Progress,
+) -> RunResult:
+    bring_inputs(project, inputs, offline=around.offline, progress=progress)
+    functions = functions_of(project, command.script) if command.script is not None else None
+    code = code_now(project, entry=command.script, functions=functions)
+    left = left_over(project, command.outputs)
+    with marked(project, command.outputs) as notes_path:
+        before = {path for path in command.outputs if project.workspace.kind(path) is not None}
+        clear(project, command.outputs, force=force, left_over=left, progress=progress)
+        started, clock = time.time(), time.monotonic()
+        try:
+            _run(project, command, around, notes_path)
+        except BaseException as error:
+            lost = put_back(project, command.outputs, before, progress)
+            if isinstance(error, CommandFailed) and lost is not None:
+                error.hint = f"what it had written is in {lost}"
+            raise
+        duration = time.monotonic() - clock
+        told = read_notes(notes_path, project.root)
+        for path in unlike_now(project, inputs):
+            progress.warn(f"{named(path)}: changed while the command ran; its record names what it was before")
+        noted = _noted_outputs(project, command, told)
+        made = [*command.outputs, *noted]
+        execution = Execution(
+            kind=RunKind.COMMAND,
+            name=command.name or show(" ".join(visible_words(command.words)))[:100],
+            fingerprint=fingerprint,
+            code=code,
+            environment=_environment(told),
+            started=started,
+            duration=duration,
+            inputs=[*inputs, *_noted_inputs(told, inputs, made)],
+            parameters=visible_values(command.parameters or {}),
+            noted_parameters=visible_values(told.parameters),
+            metrics=told.metrics,
+            command=visible_words(command.words),
+            directory=directory_of(project, command.directory),
+        )
+        if command.script is not None:
+            execution = _of_script(project, command, execution, told)
+            noted = []
+        ended = end_run(project, execution, made, noted=noted, progress=progress)
+    return RunResult(
+        run=ended.run,
+        fingerprint=execution.fingerprint,
+        action=Action.EXECUTED,
+        command=command.words,
+        inputs=tuple(execution.inputs),
+        outputs=ended.outputs,
+        changed=ended.changed,
+        started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
+        duration=round(duration, 3),
+        staged=ended.staged,
+    )
+
+
+def _of_script(project: Project, command: Command, execution: Execution, told: Notes) -> Execution:
+    """The run of a script as the script itself would have recorded it."""
+    inputs = [replace(file, noted=False) for file in execution.inputs if file.path in told.inputs or not told.inputs]
+    return replace(
+        execution,
+        kind=RunKind.SCRIPT,
+        name=command.name or command.script or "",
+        fingerprint=script_fingerprint(project, command, inputs),
+        inputs=inputs,
+        noted_parameters={},
+        command=None,
+    )
+
+
+def _run(project: Project, command: Command, around: Surroundings, notes_path: Path) -> None:
+    parameters = command.parameters or {}
+    environ = {
+        **around.environ,
+        **{PARAMETER + name: _text(value) for name, value in parameters.items()},
+        VARIABLE: str(notes_path),
+    }
+    for output in command.outputs:
+        make_dirs(Path(os.fsdecode(project.workspace.full(output))).parent)
+    code = run_process(command.words, directory=command.directory, environ=environ, stdout=around.stdout)
+    if code:
+        how = f"was ended by signal {-code}" if code < 0 else f"failed with exit code {code}"
+        raise CommandFailed(
+            f"{show(command.words[0])}: {how}; nothing was recorded", hint="mend it, then run the same again"
+        )
+    missing = [output for output in command.outputs if project.workspace.kind(output) is None]
+    if missing:
+        names = ", ".join(map(named, missing))
+        raise CommandFailed(
+            f"{names}: was not written by {show(command.words[0])}; nothing was recorded",
+            hint="-o names what the command writes, from the directory where it runs",
+            path=os.fsdecode(missing[0]),
+        )
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _environment(told: Notes) -> RunEnvironment:
+    """Where it ran; the packages are those of the programs in it that told."""
+    here = environment_of(())
+    return here if told.python is None else replace(here, python=told.python, packages=told.packages)
+
+
+def _noted_outputs(project: Project, command: Command, told: Notes) -> list[bytes]:
+    """What programs said that they wrote, and nobody named on the command's line."""
+    return [
+        path
+        for path in sorted(told.outputs)
+        if not any(_within(path, output) or _within(output, path) for output in command.outputs)
+        and project.workspace.kind(path) is not None
+    ]
+
+
+def _noted_inputs(told: Notes, inputs: Sequence[RunFile], outputs: Sequence[bytes]) -> list[RunFile]:
+    """What programs said that they read, but for what was named, and for what the run made itself."""
+    known = [*(file.path for file in inputs), *outputs]
+    return [
+        replace(file, noted=True)
+        for path, file in sorted(told.inputs.items())
+        if not any(_within(path, other) for other in known)
+    ]
+
+
+def _within(path: bytes, around: bytes) -> bool:
+    return path == around or path.startswith(around + b"/")

@@ -1,0 +1,154 @@
+"""The end of a run: what it made becomes artifacts, and a record says what it saw and made (formats §5)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from datatool.git.changes import code_difference
+from datatool.git.worktree import head_commit
+from datatool.model.oid import ObjectId
+from datatool.model.run import RunCode, RunEnvironment, RunFile, RunKind, RunRecord
+from datatool.operations.add import publish_saved
+from datatool.operations.publish import locked
+from datatool.operations.record import Labels, Recorded, RecordOptions, Target, record_all
+from datatool.operations.run_inputs import file_in
+from datatool.operations.run_outputs import pointer_to
+from datatool.operations.trackable import refuse_untrackable
+from datatool.progress import Progress
+from datatool.project.project import Project
+from datatool.stages.environment import host, user
+from datatool.stages.run_store import find_runs, save_run
+from datatool.workspace.pointers import find_artifact, owner
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Execution:
+    """What a run was, but for its outputs; `started` in seconds since 1970, parameters and words without secrets."""
+
+    kind: RunKind
+    name: str
+    fingerprint: str
+    code: RunCode
+    environment: RunEnvironment
+    started: float
+    duration: float
+    inputs: Sequence[RunFile] = ()
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    metrics: Mapping[str, object] = field(default_factory=dict)
+    command: tuple[str, ...] | None = None
+    directory: str | None = None
+    noted_parameters: Mapping[str, object] = field(default_factory=dict)
+    """What blocks in the programs of a command had, which the command's line does not say."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ended:
+    """A record and the outputs in it; `changed` are those that are news, `new` says whether the record is."""
+
+    run: ObjectId
+    outputs: tuple[RunFile, ...]
+    changed: frozenset[bytes]
+    staged: tuple[str, ...]
+    new: bool
+
+
+def code_now(project: Project, *, entry: str | None = None, functions: Mapping[str, str] | None = None) -> RunCode:
+    """The code of the project as it is: taken before something runs, as it may be edited meanwhile."""
+    worktree = project.worktree
+    return RunCode(
+        commit=head_commit(worktree) if worktree is not None else None,
+        diff=code_difference(worktree) if worktree is not None else None,
+        entry=entry,
+        functions=functions or {},
+    )
+
+
+def end_run(
+    project: Project,
+    execution: Execution,
+    outputs: Sequence[bytes],
+    *,
+    noted: Collection[bytes] = (),
+    always: bool = True,
+    stage: bool = True,
+    progress: Progress,
+) -> Ended:
+    """Save the outputs, then the record, then the pointers that name it. Of the outputs, `noted` are those that nobody
+    named. Unless `always`, nothing is written where a record says the same already. Raises what `add` does.
+    """
+    owners = [owner(project.root, path) for path in outputs]
+    artifacts = [around.path if around is not None else path for around, path in zip(owners, outputs, strict=True)]
+    targets = [_target(project, path, outputs) for path in sorted(set(artifacts))]
+    refuse_untrackable(project, targets, force=False)
+    with locked(project, [target.path for target in targets], progress):
+        targets = [replace(target, artifact=find_artifact(project.root, target.path)) for target in targets]
+        whole = [target for target in targets if not target.withins]
+        parts = [target for target in targets if target.withins]
+        saved = record_all(project, whole, _options(prune=True), progress) if whole else []
+        saved += record_all(project, parts, _options(prune=False), progress) if parts else []
+        by_path = {item.target.path: item for item in saved}
+        files = tuple(
+            replace(file_in(project, artifact, by_path[artifact].pointer, path), noted=path in noted)
+            for path, artifact in sorted(zip(outputs, artifacts, strict=True))
+        )
+        run, new = _record(project, execution, files, always=always)
+        saved = [_of_run(project, item, run) for item in saved]
+        before = {item.target.path: item.target.artifact for item in saved}
+        texts, staged = publish_saved(project, saved, progress, stage=stage) if saved else ([], ())
+    changed = {
+        item.target.path
+        for item, text in zip(saved, texts, strict=True)
+        if (old := before[item.target.path]) is None or old.text != text
+    }
+    return Ended(run=run, outputs=files, changed=frozenset(changed), staged=staged, new=new)
+
+
+def _options(*, prune: bool) -> RecordOptions:
+    """A run says what its outputs are: an older version, or fewer files than before, is as good as any."""
+    return RecordOptions(labels=Labels(), follow=False, prune=prune, force=True)
+
+
+def _target(project: Project, path: bytes, outputs: Sequence[bytes]) -> Target:
+    withins = tuple(sorted(output[len(path) + 1 :] for output in outputs if output.startswith(path + b"/")))
+    return Target(path=path, artifact=find_artifact(project.root, path), withins=() if path in outputs else withins)
+
+
+def _of_run(project: Project, item: Recorded, run: ObjectId) -> Recorded:
+    if item.target.withins:
+        return item  # a part of an artifact: all of it was not made by this run
+    old = item.target.artifact.pointer if item.target.artifact is not None else None
+    file = file_in(project, item.target.path, item.pointer, item.target.path)
+    return replace(item, pointer=replace(item.pointer, source=pointer_to(project, file, run, old).source))
+
+
+def _record(
+    project: Project, execution: Execution, outputs: tuple[RunFile, ...], *, always: bool
+) -> tuple[ObjectId, bool]:
+    """The record of a run, and whether it was written now."""
+    ours = project.config.project or ""
+    if not always:
+        for known in find_runs(project.cache, execution.fingerprint, ours):
+            if known.record.outputs == outputs and known.record.metrics == execution.metrics:
+                return known.oid, False
+    record = RunRecord(
+        fingerprint=execution.fingerprint,
+        project=ours,
+        kind=execution.kind,
+        name=execution.name,
+        code=execution.code,
+        inputs=tuple(sorted(execution.inputs, key=lambda file: file.path)),
+        outputs=outputs,
+        parameters=execution.parameters,
+        metrics=execution.metrics,
+        started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(execution.started)),
+        duration=round(execution.duration, 3),
+        host=host(),
+        user=user(),
+        environment=execution.environment,
+        command=execution.command,
+        directory=execution.directory,
+        noted_parameters=execution.noted_parameters,
+    )
+    return save_run(project.cache, record), True

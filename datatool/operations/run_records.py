@@ -1,0 +1,88 @@
+"""Run records from remotes: what pointers name and this machine has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from datatool.cache.local import Cache
+from datatool.errors import DatatoolError, RemoteNotFound
+from datatool.model.oid import ObjectId
+from datatool.model.pointer import ArtifactKind, Pointer
+from datatool.model.run import RunRecord
+from datatool.operations.remote_access import connect_to, named_in_hints
+from datatool.operations.remote_names import read_order
+from datatool.progress import Progress
+from datatool.project.project import Project
+from datatool.remote.lookups import read_lookup
+from datatool.remote.source import RemoteSource
+from datatool.stages.run_store import find_runs, keep_lookup, load_run, lookup_directory
+from datatool.store.objects import Wanted
+from datatool.store.transfer import transfer
+
+_MOST = 100
+"""So many records of one fingerprint are looked at."""
+_NO_OWN_REMOTE = Pointer(kind=ArtifactKind.FILE, oid=None)
+
+
+def record_of(project: Project, oid: ObjectId, *, offline: bool, progress: Progress) -> RunRecord | None:
+    """A run's record, from the cache or a remote; None where nobody has it."""
+    record = load_run(project.cache, oid)
+    if record is None:
+        bring_records(project, [oid], offline=offline, progress=progress)
+        record = load_run(project.cache, oid)
+    return record
+
+
+def bring_records(project: Project, oids: Sequence[ObjectId], *, offline: bool, progress: Progress) -> None:
+    """Fetch records that the cache lacks from the remotes, in the order in which they are read. One that can't be used
+    is passed over with a warning, and what none has is left out."""
+    try:
+        names = read_order(project, None, _NO_OWN_REMOTE)
+    except RemoteNotFound:
+        return
+    for name in names:
+        missing = project.cache.missing(oids)
+        if not missing:
+            return
+        try:
+            connection = connect_to(project, name, offline=offline)
+            with named_in_hints(name):
+                connection.remote.open()
+                if connection.remote.format is not None:
+                    take_records(project.cache, RemoteSource(connection.remote, jobs=connection.jobs), sorted(missing))
+        except DatatoolError as error:
+            progress.warn(f"remote {name}: {error.message}", hint=error.hint)
+
+
+def bring_runs(project: Project, fingerprint: str, *, offline: bool, progress: Progress) -> bool:
+    """Look on the remotes for records with a fingerprint that nobody here has; whether some came. One request each,
+    where there is none; a remote that can't be used is passed over with a warning."""
+    try:
+        names = read_order(project, None, _NO_OWN_REMOTE)
+    except RemoteNotFound:
+        return False
+    before = len(find_runs(project.cache, fingerprint, project.config.project or ""))
+    for name in names:
+        try:
+            connection = connect_to(project, name, offline=offline)
+            with named_in_hints(name):
+                found = read_lookup(connection.remote.store, lookup_directory(fingerprint))
+                if found:
+                    connection.remote.open()
+                    take_records(project.cache, RemoteSource(connection.remote, jobs=connection.jobs), found[:_MOST])
+        except DatatoolError as error:
+            progress.warn(f"remote {name}: {error.message}", hint=error.hint)
+    return len(find_runs(project.cache, fingerprint, project.config.project or "")) > before
+
+
+def take_records(cache: Cache, source: RemoteSource, oids: Iterable[ObjectId]) -> None:
+    """Fetch records from an open remote, and make them known by their fingerprints."""
+    wanted = [Wanted(oid, 0, b"run " + oid[:12].encode(), True) for oid in oids]
+    lacking = cache.missing([item.oid for item in wanted])
+    if lacking:
+        with cache.writer() as writer:
+            transfer(source, writer, [item for item in wanted if item.oid in lacking])
+    for item in wanted:
+        record = load_run(cache, item.oid)
+        if record is not None:
+            keep_lookup(cache, record.fingerprint, item.oid)

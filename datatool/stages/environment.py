@@ -1,0 +1,50 @@
+"""Where something ran: Python, the platform, and the versions of the packages that were imported. Nothing else of the
+environment is recorded: its variables hold secrets."""
+
+from __future__ import annotations
+
+import getpass
+import platform
+import sys
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
+
+from datatool.model.run import RunEnvironment
+
+
+def environment_of(modules: Iterable[str]) -> RunEnvironment:
+    """This Python, this machine, and the versions of the packages that modules (by their full names) belong to."""
+    return RunEnvironment(
+        python=platform.python_version(), platform=platform.platform(), packages=_versions(_tops(modules))
+    )
+
+
+def host() -> str:
+    """This machine's name."""
+    return platform.node()
+
+
+def user() -> str:
+    """Who runs this; empty where nobody can tell, as in a container without a user list."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return ""
+
+
+def _tops(modules: Iterable[str]) -> set[str]:
+    tops = {name.partition(".")[0] for name in modules}
+    return {name for name in tops if name not in sys.stdlib_module_names and not name.startswith("_")}
+
+
+def _versions(tops: set[str]) -> dict[str, str]:
+    if not tops:
+        return {}
+    found: dict[str, str] = {}
+    belongs = packages_distributions()
+    for name in sorted({package for top in tops for package in belongs.get(top, ())}):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue  # half removed
+    return found

@@ -1,0 +1,71 @@
+"""The fingerprint of a run: the hash of all that determines its outputs. What is equal need not run again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from datatool.formats.run_record import canonical
+from datatool.hashing import digest
+from datatool.model.oid import ObjectId, prefixed
+from datatool.model.run import RunFile, RunKind
+
+
+def command_fingerprint(
+    *,
+    command: Sequence[str],
+    directory: str,
+    parameters: Mapping[str, object],
+    inputs: Iterable[RunFile],
+    outputs: Iterable[bytes],
+    code: Mapping[bytes, ObjectId],
+) -> str:
+    """Of a command: its words and parameters (already without secrets), where it runs, what it was said to read and
+    write, and the files of code that it names. Raises FormatError for parameters that JSON has not."""
+    return _hash(
+        {
+            "v": 1,
+            "kind": RunKind.COMMAND.value,
+            "command": list(command),
+            "directory": directory,
+            "parameters": dict(parameters),
+            "inputs": _inputs(inputs),
+            "outputs": sorted(_text(path) for path in outputs),
+            "code": {_text(path): prefixed(oid) for path, oid in code.items()},
+        }
+    )
+
+
+def program_fingerprint(
+    *,
+    kind: RunKind,
+    entry: str | None,
+    name: str,
+    functions: Mapping[str, str],
+    parameters: Mapping[str, object],
+    inputs: Iterable[RunFile],
+) -> str:
+    """Of a Python program, or a block in one: the code that its entry reaches, and what it read; blocks of one program
+    are told apart by their names. Raises FormatError for parameters that JSON has not."""
+    values: dict[str, object] = {
+        "v": 1,
+        "kind": kind.value,
+        "entry": entry,
+        "functions": dict(functions),
+        "parameters": dict(parameters),
+        "inputs": _inputs(inputs),
+    }
+    if kind is RunKind.BLOCK:
+        values["name"] = name
+    return _hash(values)
+
+
+def _inputs(files: Iterable[RunFile]) -> list[list[str]]:
+    return sorted([_text(file.path), prefixed(file.oid)] for file in files)
+
+
+def _text(path: bytes) -> str:
+    return path.decode("utf-8", "surrogateescape")
+
+
+def _hash(values: Mapping[str, object]) -> str:
+    return str(digest(canonical(values)))

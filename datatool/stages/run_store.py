@@ -1,0 +1,115 @@
+"""Run records in the cache: an object each, and the look-up from a fingerprint to the records that have it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from datatool.cache.local import Cache
+from datatool.errors import FormatError
+from datatool.formats.run_record import decode_run, encode_run
+from datatool.hashing import digest
+from datatool.localfs.atomic import write_file
+from datatool.model.oid import ObjectId, parse_oid
+from datatool.model.run import RunRecord
+
+_FINGERPRINT: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
+class Known(NamedTuple):
+    """A record and its id."""
+
+    oid: ObjectId
+    record: RunRecord
+
+
+def lookup_name(fingerprint: str, oid: ObjectId) -> str:
+    """The name in a store that leads from a fingerprint to a record; it holds nothing."""
+    return f"{lookup_directory(fingerprint)}/{oid}"
+
+
+def lookup_directory(fingerprint: str) -> str:
+    """Where the names of all records with a fingerprint lie. Raises ValueError for what is none.
+
+    >>> lookup_directory("ab" * 32)[:8]
+    'runs/ab/'
+    """
+    if not _FINGERPRINT.fullmatch(fingerprint):
+        raise ValueError(f"not a fingerprint (64 lower-case hex digits): {fingerprint!r:.80}")
+    return f"runs/{fingerprint[:2]}/{fingerprint[2:]}"
+
+
+def save_run(cache: Cache, record: RunRecord) -> ObjectId:
+    """Keep a record, then its look-up; its id. Raises FormatError for what a record can't hold, and LocalError."""
+    data = encode_run(record)
+    oid = digest(data)
+    cache.keep([(oid, data)])
+    keep_lookup(cache, record.fingerprint, oid)
+    return oid
+
+
+def keep_lookup(cache: Cache, fingerprint: str, oid: ObjectId) -> None:
+    """Make a record that is in the cache known by its fingerprint."""
+    path = cache.top / lookup_name(fingerprint, oid)
+    if not path.exists():
+        write_file(path, b"", durability=cache.durability, like=cache.top)
+
+
+def load_run(cache: Cache, oid: ObjectId) -> RunRecord | None:
+    """The record with an id; None where the cache has none that reads: another version's, or a stranger's."""
+    try:
+        return decode_run(cache.load(oid), name=f"run {oid[:12]}")
+    except (KeyError, FormatError):
+        return None
+
+
+def find_runs(cache: Cache, fingerprint: str, project: str) -> list[Known]:
+    """A project's records that have a fingerprint, the newest first."""
+    top = cache.top / lookup_directory(fingerprint)
+    found = [known for known in _loaded(cache, top) if known.record.fingerprint == fingerprint]
+    ours = [known for known in found if known.record.project == project]
+    return sorted(ours, key=lambda known: (known.record.started, _kept_at(top, known.oid)), reverse=True)
+
+
+def all_runs(cache: Cache, project: str) -> Iterator[Known]:
+    """All records of a project, in no order."""
+    for first in _names(cache.top / "runs"):
+        for rest in _names(cache.top / "runs" / first):
+            for known in _loaded(cache, cache.top / "runs" / first / rest):
+                if known.record.project == project:
+                    yield known
+
+
+def recorded_inputs(cache: Cache, project: str, entry: str) -> list[bytes]:
+    """What the newest run of a script or notebook read, as paths from the project's root; empty if none is known."""
+    records = [known.record for known in all_runs(cache, project) if known.record.code.entry == entry]
+    newest = max(records, key=lambda record: record.started, default=None)
+    return [file.path for file in newest.inputs] if newest is not None else []
+
+
+def _loaded(cache: Cache, directory: Path) -> Iterator[Known]:
+    for name in _names(directory):
+        with suppress(ValueError):
+            oid = parse_oid(name)
+            record = load_run(cache, oid)
+            if record is not None:
+                yield Known(oid, record)
+
+
+def _kept_at(directory: Path, oid: ObjectId) -> int:
+    """When a record came here: tells runs of one second apart."""
+    try:
+        return os.stat(directory / oid).st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _names(directory: Path) -> list[str]:
+    try:
+        return sorted(os.listdir(directory))
+    except (FileNotFoundError, NotADirectoryError):
+        return []

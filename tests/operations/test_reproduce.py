@@ -1,0 +1,176 @@
+"""`datatool reproduce`: from an artifact back through the runs that made it."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from datatool.formats.run_record import decode_run, encode_run
+from datatool.hashing import digest
+from datatool.model.oid import ObjectId
+from datatool.model.run import RunCode, RunKind
+from datatool.operations.open_project import open_project
+from world import World
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """raw.csv → clean.csv and notes.txt (one run) → model.bin"""
+    world = World(tmp_path)
+    world.write("raw.csv", b"b\na\n")
+    world.ok("add", "raw.csv")
+    world.ok("run", "-d", "raw.csv", "-o", "clean.csv", "-o", "notes.txt", "--", "sh", "-c", CLEAN)
+    world.ok("run", "-d", "clean.csv", "-d", "notes.txt", "-o", "model.bin", "--", "sh", "-c", TRAIN)
+    world.commit()
+    return world
+
+
+CLEAN = "sort raw.csv > clean.csv; echo sorted > notes.txt; echo clean >> ../log"
+TRAIN = "cat clean.csv notes.txt > model.bin; echo train >> ../log"
+
+
+def reproduce(world: World, *words: str, code: int = 0) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = world.fails(code, "reproduce", *words, "--json").json["runs"]
+    return found
+
+
+def log(world: World) -> list[str]:
+    """What was executed since the last look."""
+    path = world.top / "log"
+    lines = path.read_text().splitlines() if path.exists() else []
+    path.write_text("")
+    return lines
+
+
+def actions(runs: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
+    return [(run["action"], [file["path"] for file in run["outputs"]]) for run in runs]
+
+
+def test_where_nothing_changed_nothing_runs(world: World) -> None:
+    log(world)
+    runs = reproduce(world, "model.bin")
+    assert actions(runs) == [("unchanged", ["clean.csv", "notes.txt"]), ("unchanged", ["model.bin"])]
+    assert log(world) == []
+    assert world.git("status", "--porcelain") == ""
+
+
+def test_what_changed_runs_again_in_order_and_each_run_once(world: World) -> None:
+    world.write("raw.csv", b"d\nc\n")
+    log(world)
+    runs = reproduce(world, "model.bin", "clean.csv")
+    assert actions(runs) == [("executed", ["clean.csv", "notes.txt"]), ("executed", ["model.bin"])]
+    assert log(world) == ["clean", "train"]
+    assert world.read("model.bin") == b"c\nd\nsorted\n"
+    assert [(run["same"], run["differing"]) for run in runs] == [(False, ["clean.csv"]), (False, ["model.bin"])]
+    assert world.json("status")["clean"]
+
+
+def test_forced_all_of_it_runs_and_the_same_bytes_are_told_and_no_news(world: World) -> None:
+    log(world)
+    runs = reproduce(world, "--force", "model.bin")
+    assert [(run["action"], run["same"]) for run in runs] == [("executed", True), ("executed", True)]
+    assert log(world) == ["clean", "train"]
+    assert world.git("status", "--porcelain") == ""
+
+
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(world: World) -> None:
+    log(world)
+    (world.root / "model.bin").unlink()
+    assert [action for action, _ in actions(reproduce(world, "--dry-run", "model.bin"))] == ["unchanged", "restored"]
+    world.write("raw.csv", b"new\n")
+    before = world.tree()
+    assert [action for action, _ in actions(reproduce(world, "--dry-run", "model.bin"))] == ["executed", "executed"]
+    assert world.tree() == before
+    assert log(world) == []
+
+
+def test_a_step_whose_input_comes_out_the_same_does_not_run(world: World) -> None:
+    world.write("raw.csv", b"a\nb\n")  # sorted already: clean.csv stays as it is
+    log(world)
+    assert [action for action, _ in actions(reproduce(world, "model.bin"))] == ["executed", "unchanged"]
+    assert log(world) == ["clean"]
+
+
+def test_a_failing_run_stops_what_depends_on_it_and_is_told(world: World) -> None:
+    world.write("raw.csv", b"x\n")
+    (world.root / "../log").resolve().unlink()
+    (world.top / "log").mkdir()  # the redirection fails, and with it the command
+    runs = reproduce(world, "model.bin", code=1)
+    assert len(runs) == 1
+    assert runs[0]["error"]["code"] == "command_failed"
+    assert world.read("clean.csv") == b"a\nb\n"
+
+
+def test_what_no_run_made_is_named(world: World) -> None:
+    ran = world.fails(3, "reproduce", "raw.csv", "--json")
+    assert "no run is known" in ran.error["message"]
+    world.fails(3, "reproduce", "nothere")
+    assert [action for action, _ in actions(reproduce(world, "."))] == ["unchanged", "unchanged"]
+
+
+def test_a_command_that_held_a_secret_is_not_run_with_stars(world: World) -> None:
+    world.ok("run", "-o", "got", "--", "sh", "-c", "echo --token=abc > got")
+    assert actions(reproduce(world, "got")) == [("unchanged", ["got"])]
+    ran = world.fails(1, "reproduce", "--force", "got", "--json")
+    assert "held a secret" in ran.error["message"]
+    assert world.read("got") == b"--token=abc\n"
+
+
+def another_kind(world: World, kind: RunKind, path: str = "model.bin", **code: Any) -> None:
+    """Make the run of an artifact one of another kind."""
+    text = world.read(f"{path}.dt").decode()
+    old = ObjectId(text.split("run: ")[1].split()[0])
+    with open_project(str(world.root), flags={}, environ=world.env) as project:
+        record = decode_run(project.cache.load(old))
+        data = encode_run(replace(record, kind=kind, code=RunCode(**code), command=None, name="fit", parameters={}))
+        project.cache.keep([(digest(data), data)])
+    world.write(f"{path}.dt", text.replace(old, digest(data)).encode())
+
+
+@pytest.mark.parametrize(
+    ("kind", "hint"),
+    [
+        (RunKind.NOTEBOOK, "open work.ipynb"),
+        (RunKind.BLOCK, "run work.ipynb again"),
+        (RunKind.STAGE, "call the stage fit"),
+    ],
+)
+def test_what_can_not_be_run_again_says_what_to_do_instead(world: World, kind: RunKind, hint: str) -> None:
+    another_kind(world, kind, entry="work.ipynb")
+    ran = world.fails(4, "reproduce", "--force", "model.bin", "--json")
+    assert hint in ran.error["hint"]
+
+
+SCRIPT = """
+import os
+from pathlib import Path
+from datatool.stages.notes import tell
+Path("model.bin").write_text(Path("clean.csv").read_text() + Path("notes.txt").read_text())
+tell(Path(os.environ["DATATOOL_RUN"]), Path.cwd(), outputs=[b"model.bin"], metrics={"accuracy": 0.5})
+"""
+
+
+def test_a_script_is_run_again_by_python_and_keeps_its_kind(world: World) -> None:
+    world.write("train.py", SCRIPT.encode())
+    another_kind(world, RunKind.SCRIPT, entry="train.py")
+    first = reproduce(world, "model.bin")[-1]
+    assert (first["action"], first["same"]) == ("executed", True)
+    with open_project(str(world.root), flags={}, environ=world.env) as project:
+        record = decode_run(project.cache.load(ObjectId(first["run"].removeprefix("sha256:"))))
+    assert (record.kind, record.code.entry, record.command) == (RunKind.SCRIPT, "train.py", None)
+    assert record.metrics == {"accuracy": 0.5}
+    assert [file.path for file in record.inputs] == [b"clean.csv", b"notes.txt"]
+    assert reproduce(world, "model.bin")[-1]["action"] == "unchanged"
+    world.write("train.py", SCRIPT.replace("0.5", "0.6").encode())
+    assert reproduce(world, "model.bin")[-1]["action"] == "executed"
+    assert sys.executable not in str(record)
+
+
+def test_a_script_that_is_gone_is_named(world: World) -> None:
+    another_kind(world, RunKind.SCRIPT, entry="gone.py")
+    ran = world.fails(3, "reproduce", "model.bin", "--json")
+    assert "gone.py" in ran.error["message"]

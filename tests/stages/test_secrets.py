@@ -1,0 +1,86 @@
+"""Nothing secret reaches a record, and what only sounds like a secret still counts."""
+
+from __future__ import annotations
+
+import pytest
+
+from datatool.stages.secrets import is_secret, visible_values, visible_words, without_secrets
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "password",
+            "DB_PASSWORD",
+            "dbPassword",
+            "--password",
+            "passwd",
+            "secret",
+            "client-secret",
+            "AWS_SECRET_ACCESS_KEY",
+        ),
+        *("token", "hf_token", "GITHUB_TOKEN", "apiKey", "API_KEY", "apikey", "X-Api-Key", "ssh_key", "private-key"),
+        *("credentials", "auth", "Authorization", "account_key"),
+    ],
+)
+def test_the_name_says_that_it_is_a_secret(name: str) -> None:
+    assert is_secret(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("max_tokens", "n_tokens", "pad_token", "eosToken", "token_count", "tokenizer", "author", "key", "sort_key"),
+        *("keys", "monkey", "lr", "epochs", "secretary", "passenger", ""),
+    ],
+)
+def test_a_name_that_only_sounds_like_one_hides_nothing(name: str) -> None:
+    assert not is_secret(name)
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("train --password abc --epochs 3", "train --password *** --epochs 3"),
+        ("train --password=abc", "train --password=***"),
+        ("env API_KEY=abc train", "env API_KEY=*** train"),
+        ("get https://me:pw@host/a/b", "get https://host/a/b"),
+        ("get https://tok@host/a", "get https://host/a"),
+        ("get https://me:p@w@host/a", "get https://host/a"),
+        ("get https://host/a?year=1999&sig=abc", "get https://host/a?year=1999&sig=***"),
+        (
+            "get s3://bucket/key?X-Amz-Signature=abc&X-Amz-Date=1",
+            "get s3://bucket/key?X-Amz-Signature=***&X-Amz-Date=1",
+        ),
+        ("push ghp_0123456789abcdefghijKLMN", "push ***"),
+        ("train --lr 0.1 data/a.csv", "train --lr 0.1 data/a.csv"),
+    ],
+)
+def test_the_words_of_a_command_are_shown_without_secrets(words: str, shown: str) -> None:
+    assert visible_words(words.split()) == tuple(shown.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("TOKEN=abc python train.py", "TOKEN=*** python train.py"),
+        ("train --password 'a b' --epochs 3", "train --password *** --epochs 3"),
+        ("curl -H 'Authorization: Bearer abcdefghij' x", "curl -H 'Authorization: *** ***' x"),
+        ('{"password": "abc", "lr": 1}', '{"password": ***, "lr": 1}'),
+        ("echo a=b c: d", "echo a=b c: d"),
+    ],
+)
+def test_a_shell_line_in_one_word_is_looked_into(text: str, shown: str) -> None:
+    assert without_secrets(text) == shown
+    assert visible_words(["sh", "-c", text]) == ("sh", "-c", shown)
+
+
+def test_parameters_are_looked_into_at_any_depth() -> None:
+    values = {"lr": 0.1, "db": {"user": "me", "password": "abc"}, "urls": ["https://a:b@host/x"], "api_key": {"a": 1}}
+    assert visible_values(values) == {
+        "lr": 0.1,
+        "db": {"user": "me", "password": "***"},
+        "urls": ["https://host/x"],
+        "api_key": "***",
+    }
