@@ -9,6 +9,7 @@ TYPE_CHECKING = False  # type checkers read this name as true; importing `typing
 if TYPE_CHECKING:
     from datatool.api.listing import Entry, list
     from datatool.api.reading import get_url, open, path, read
+    from datatool.api.track import track
     from datatool.errors import (
         ChangedWhileRead,
         DamageFound,
@@ -78,6 +79,7 @@ __all__ = [
     "open",
     "path",
     "read",
+    "track",
 ]
 
 # Door 1 of 3 for imports at first use: public name → module. `import datatool` itself loads none of them, so that a
@@ -90,6 +92,7 @@ _DOOR = {
     "open": "datatool.api.reading",
     "path": "datatool.api.reading",
     "read": "datatool.api.reading",
+    "track": "datatool.api.track",
 }
 
 

@@ -1,0 +1,54 @@
+"""Which file or notebook called, whoever's function that was."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from types import FrameType
+from typing import Final
+
+_HERE: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_LIBRARY: Final = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
+_NOTEBOOK: Final = ("__vsc_ipynb_file__", "__session__")
+"""Where VS Code and Jupyter say in a notebook's own names which file it is."""
+
+
+def calling_file() -> str | None:
+    """The file of the nearest caller that is neither datatool's nor Python's own: a script, a module, a notebook. Of a
+    thread or process that was started for a function, the program. None at a prompt, and where nobody can tell."""
+    for frame in _frames(sys._getframe(1)):
+        file = frame.f_code.co_filename
+        if not file.startswith((_HERE, _LIBRARY)):
+            return _notebook(frame.f_globals) or _existing(file)
+    main = sys.modules.get("__main__")
+    names = vars(main) if main is not None else {}
+    return _notebook(names) or _existing(names.get("__file__"))
+
+
+def calling_directory() -> str | None:
+    """The directory that it lies in."""
+    file = calling_file()
+    return None if file is None else os.path.dirname(file)
+
+
+def _frames(frame: FrameType | None) -> Iterator[FrameType]:
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _notebook(names: Mapping[str, object]) -> str | None:
+    for name in _NOTEBOOK:
+        found = _existing(names.get(name))
+        if found is not None:
+            return found
+    if "get_ipython" in names:
+        return _existing(os.environ.get("JPY_SESSION_NAME"))
+    return None
+
+
+def _existing(file: object) -> str | None:
+    if not isinstance(file, str) or not os.path.isfile(file):
+        return None
+    return os.path.abspath(file)
