@@ -46,7 +46,7 @@ _abandoned: Final[list[object]] = []
 def tracking(root: Path) -> Iterator[Tracker]:
     """The tracker of a project, opened by whoever asks first, and anew when the project or a setting has changed."""
     with _all.lock:
-        key = (root, *((name, value) for name, value in os.environ.items() if name.startswith("DATATOOL_")))
+        key = (root, *((name, os.environ[name]) for name in os.environ if name.startswith("DATATOOL_")))
         found = _all.open.pop(key, None)
         if found is not None and not found.tracker.is_current():
             if not found.users:

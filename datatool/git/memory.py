@@ -19,11 +19,15 @@ _FITTING = {b"*": b".*", b"?": b"."}
 
 
 class _Names(NamedTuple):
-    """What the last names of a file's patterns can fit: exactly these, or what an expression fits."""
+    """A file's rules: the last names of their patterns fit exactly these names, or what an expression fits."""
 
     stamp: _Stamp
+    lines: frozenset[bytes]
     exact: frozenset[bytes]
     patterns: tuple[re.Pattern[bytes], ...]
+
+
+_NONE = _Names(None, frozenset(), frozenset(), ())
 
 
 class GitMemory:
@@ -79,16 +83,20 @@ class GitMemory:
 
     def _read(self, file: bytes) -> _Names:
         stamp = _stamp(file)
-        known = self._names.get(file)
-        if known is None or known.stamp != stamp:
-            known = self._names[file] = _names(stamp, _text(file) if stamp is not None else b"")
+        known = self._names.get(file, _NONE)
+        if known.stamp != stamp:
+            known = self._names[file] = _names(stamp, _text(file), known)
         return known
 
 
-def _names(stamp: _Stamp, text: bytes) -> _Names:
+def _names(stamp: _Stamp, text: bytes, before: _Names) -> _Names:
+    """A file's rules, where it has changed: mostly it has one line more, for what was tracked last."""
+    lines = frozenset(text.lower().splitlines())
+    if not lines >= before.lines:
+        before = _NONE
     exact: set[bytes] = set()
     patterns: list[re.Pattern[bytes]] = []
-    for line in text.lower().splitlines():
+    for line in lines - before.lines:
         if not line or line.startswith((b"#", b"!")):
             continue
         name, is_open = _last_name(line)
@@ -96,7 +104,7 @@ def _names(stamp: _Stamp, text: bytes) -> _Names:
             patterns.append(_wider(name, is_open))
         else:
             exact.add(name)
-    return _Names(stamp, frozenset(exact), tuple(patterns))
+    return _Names(stamp, lines, before.exact | exact, (*before.patterns, *patterns))
 
 
 def _last_name(pattern: bytes) -> tuple[bytes, bool]:
