@@ -10,19 +10,20 @@ from typing import Final
 
 _HERE: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _LIBRARY: Final = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
+_PACKAGES: Final = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 _NOTEBOOK: Final = ("__vsc_ipynb_file__", "__session__")
 """Where VS Code and Jupyter say in a notebook's own names which file it is."""
 
 
 def calling_file() -> str | None:
-    """The file of the nearest caller that is neither datatool's nor Python's own: a script, a module, a notebook. Of a
-    thread or process that was started for a function, the program. None at a prompt, and where nobody can tell."""
+    """The file of the nearest caller that is nobody else's code, neither Python's nor of a package that was installed:
+    a script, a module, a notebook. Of a thread or process that was started for a function, the program. None at a
+    prompt, and where nobody can tell."""
     for frame in _frames(sys._getframe(1)):
-        file = frame.f_code.co_filename
-        if not file.startswith((_HERE, _LIBRARY)):
-            return _notebook(frame.f_globals) or _existing(file)
-    main = sys.modules.get("__main__")
-    names = vars(main) if main is not None else {}
+        found = _notebook(frame.f_globals) or _own(frame.f_code.co_filename)
+        if found is not None:
+            return found
+    names = vars(sys.modules["__main__"]) if "__main__" in sys.modules else {}
     return _notebook(names) or _existing(names.get("__file__"))
 
 
@@ -46,6 +47,11 @@ def _notebook(names: Mapping[str, object]) -> str | None:
     if "get_ipython" in names:
         return _existing(os.environ.get("JPY_SESSION_NAME"))
     return None
+
+
+def _own(file: str) -> str | None:
+    others = file.startswith((_HERE, _LIBRARY)) or any(part in file for part in _PACKAGES)
+    return None if others else _existing(file)
 
 
 def _existing(file: object) -> str | None:
