@@ -26,7 +26,7 @@ INTRODUCTION = """# Python
 
 `import datatool` costs a few milliseconds; what a name needs is loaded when it is first used. Nothing is printed:
 warnings go to the logger `datatool`. Everything works in threads, in running event loops and after a fork. How to use
-it: [Read data from Python](../how_to/read_from_python.md).
+it: [Track data in scripts](../how_to/track_in_scripts.md), [Read data from Python](../how_to/read_from_python.md).
 """
 
 

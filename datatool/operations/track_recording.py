@@ -9,6 +9,7 @@ from pathlib import Path
 from datatool.errors import LocalError
 from datatool.git.memory import GitMemory
 from datatool.localfs.syncing import sync_written
+from datatool.localfs.temps import sweep_temps
 from datatool.model.entry import FILE
 from datatool.model.settings import Durability
 from datatool.operations.new_version import NewVersion, Pointing, make_versions
@@ -33,6 +34,13 @@ class Recording:
         self._memory = GitMemory(project.worktree) if project.worktree is not None else None
         self._unsynced: set[Path] = set()
         self._young: set[bytes] = set()
+        self._swept: set[bytes] = set()
+
+    def sweep(self, paths: Iterable[bytes]) -> None:
+        """Delete what killed processes left unfinished beside some paths; once in each directory."""
+        for directory in {os.path.dirname(path) for path in paths} - self._swept:
+            self._swept.add(directory)
+            sweep_temps(self._full(directory))
 
     def record(self, found: Sequence[Found], *, force: bool = False) -> Mapping[bytes, NewVersion]:
         """Record what lies at some paths, all of it or none; the version that each path is in now. `force` records

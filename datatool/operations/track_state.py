@@ -68,12 +68,14 @@ class Rule:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Found:
-    """A path (raw bytes, from the project's root) as it is now. `within` is the part of it inside its artifact."""
+    """A path (raw bytes, from the project's root) as it is now. `within` is the part of it inside its artifact;
+    `at_a_glance` says that a stat was enough to know that it is equal."""
 
     path: bytes
     artifact: Artifact | None
     within: bytes
     condition: Condition
+    at_a_glance: bool = False
 
 
 def decide(condition: Condition, rule: Rule) -> Action:
@@ -148,8 +150,10 @@ def look(project: Project, trees: Trees, path: bytes) -> Found:
         condition = Condition.UNKNOWN if there else Condition.NOWHERE
         return Found(path=path, artifact=None, within=b"", condition=condition)
     within = path[len(artifact.path) + 1 :]
+    if not within and _is_known_equal(project, artifact):
+        return Found(path=path, artifact=artifact, within=b"", condition=Condition.EQUAL, at_a_glance=True)
     if not within:
-        condition = _whole(project, artifact)
+        condition = _compared(project, artifact, b"")
     elif artifact.pointer.kind is ArtifactKind.DIRECTORY and artifact.pointer.oid is not None:
         condition = _inside(project, trees, artifact, artifact.pointer.oid, within)
     else:
@@ -157,21 +161,18 @@ def look(project: Project, trees: Trees, path: bytes) -> Found:
     return Found(path=path, artifact=artifact, within=within, condition=condition)
 
 
-def _whole(project: Project, artifact: Artifact) -> Condition:
+def _is_known_equal(project: Project, artifact: Artifact) -> bool:
     pointer = artifact.pointer
-    if pointer.kind is ArtifactKind.FILE:
-        try:
-            seen = project.workspace.look_at_file(artifact.path)
-        except PathNotFound:
-            return Condition.MISSING
-        executable = bool(seen.found.stat.st_mode & 0o111)
-        if (
-            seen.oid is not None
-            and seen.oid == pointer.oid
-            and (executable == pointer.executable or not project.workspace.modes_bind)
-        ):
-            return Condition.EQUAL
-    return _compared(project, artifact, b"")
+    if pointer.kind is not ArtifactKind.FILE:
+        return False
+    try:
+        seen = project.workspace.look_at_file(artifact.path)
+    except PathNotFound:
+        return False
+    if seen.oid is None or seen.oid != pointer.oid:
+        return False
+    executable = bool(seen.found.stat.st_mode & 0o111)
+    return executable == pointer.executable or not project.workspace.modes_bind
 
 
 def _compared(project: Project, artifact: Artifact, within: bytes) -> Condition:

@@ -106,6 +106,7 @@ class Tracker:
     def _track(self, paths: Sequence[bytes], rule: Rule, *, may_lack: bool) -> list[Tracked]:
         with self._lock:
             found = [look(self._project, self._trees, path) for path in dict.fromkeys(paths)]
+            self._recording.sweep(item.path for item in found if not item.at_a_glance)
             self._refuse(found, rule, may_lack)
             results: dict[bytes, Tracked] = {}
             wanted = [item for item in found if decide(item.condition, rule) is Action.FETCH]
