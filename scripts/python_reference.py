@@ -24,9 +24,10 @@ INTRODUCTION = """# Python
 
 <!-- Written by scripts/python_reference from the docstrings; edit those. -->
 
-`import datatool` costs a few milliseconds; what a name needs is loaded when it is first used. Nothing is printed:
-what there is to say goes to the logger `datatool`. Everything works in threads, in running event loops and after a fork. How to use
-it: [Track data in scripts](../how_to/track_in_scripts.md), [Read data from Python](../how_to/read_from_python.md).
+`import datatool` costs a few milliseconds; what a name needs is loaded when it is first used. Nothing is printed: what
+there is to say goes to the logger `datatool`. Everything works in threads, in running event loops and after a fork. How
+to use it: [Track data in scripts](../how_to/track_in_scripts.md), [Read data from
+Python](../how_to/read_from_python.md).
 """
 
 

@@ -13,7 +13,7 @@ from datatool.api.current_run import current_run
 from datatool.api.process_end import arm_process_end
 from datatool.api.telling import say, warn
 from datatool.api.trackers import tracking
-from datatool.api.words import Where
+from datatool.api.where import Where
 from datatool.errors import UsageError
 from datatool.operations.frozen import is_frozen
 from datatool.operations.track_state import OnChange, Rule

@@ -17,7 +17,6 @@ from datatool.model.settings import LinkMethod
 from datatool.operations.edit import edit
 from datatool.operations.new_version import NewVersion
 from datatool.operations.open_project import open_project
-from datatool.operations.pull import pull
 from datatool.operations.targets import project_path
 from datatool.operations.track_lines import line_of
 from datatool.operations.track_making import Making, set_unfinished_aside
@@ -37,8 +36,10 @@ from datatool.operations.track_state import (
     pinned_file,
 )
 from datatool.progress import Progress
-from datatool.project.project import CONFIG, FOLDER
+from datatool.project.project import CONFIG, FOLDER, Project
 from datatool.workspace.pointers import owner
+
+Bring = Callable[[Project, Sequence[str], Progress], Sequence[DatatoolError]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,8 +56,10 @@ class Tracked:
 class Tracker:
     """The project at `root`. Any thread may call; they wait for each other."""
 
-    def __init__(self, root: Path, *, environ: Mapping[str, str], progress: Progress) -> None:
+    def __init__(self, root: Path, *, environ: Mapping[str, str], bring: Bring, progress: Progress) -> None:
+        """`bring` fetches what is pinned, as `pull PATH` does."""
         self.root = root
+        self._bring = bring
         self._progress = progress
         self._lock = threading.RLock()
         self._stack = ExitStack()
@@ -146,9 +149,8 @@ class Tracker:
         """Bring what is pinned, as `pull PATH` does; gives those that nobody has, where that is no error."""
         try:
             targets = [os.fsdecode(self._project.workspace.full(item.path)) for item in wanted]
-            for item in pull(self._project, targets, cwd=self.root, progress=self._progress).artifacts:
-                if item.error is not None:
-                    raise item.error.error
+            for error in self._bring(self._project, targets, self._progress):
+                raise error
         except DatatoolError as error:
             if not may_lack or not nobody_has(error):
                 raise

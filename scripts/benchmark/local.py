@@ -10,7 +10,6 @@ from benchmark.measuring import Meter
 from benchmark.projects import Project, require_same
 from benchmark.tools import Tool
 
-
 _TRACK_ALL = "import datatool, pathlib; datatool.track([*pathlib.Path('data').rglob('*.bin')])"
 _TRACK_EACH = "import datatool, pathlib\nfor path in sorted(pathlib.Path('data').rglob('*.bin')): datatool.track(path)"
 _TRACK_SOME = """

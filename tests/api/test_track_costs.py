@@ -140,3 +140,14 @@ def test_a_process_that_changes_nothing_leaves_everything_as_it_was(desk: World)
     done = subprocess.run([sys.executable, "-c", code], cwd=desk.root, env=desk.env, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert files() == before
+
+
+def test_a_program_in_which_nothing_is_missing_loads_nothing_that_fetches(desk: World) -> None:
+    many(desk, 10)
+    code = """
+import sys, datatool
+datatool.track("first.csv")
+print([name for name in sys.modules if name.startswith(("datatool.remote", "datatool.registry", "fsspec", "pygit2"))])
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=desk.root, env=desk.env, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
