@@ -15,6 +15,7 @@ from datatool.model.settings import Durability
 from datatool.operations.new_version import NewVersion, Pointing, make_versions
 from datatool.operations.publish import write_lines, write_pointers
 from datatool.operations.record import RecordOptions, Target
+from datatool.operations.track_restoring import restore_file
 from datatool.operations.track_state import Found
 from datatool.operations.trackable import refuse_untrackable
 from datatool.progress import Progress
@@ -57,6 +58,14 @@ class Recording:
             made += self._versions(others, RecordOptions(force=force), self._project.config.durability)
         self._project.state.commit()
         return {item.path: next(one for one in made if _holds(one.recorded.target.path, item.path)) for item in found}
+
+    def restore(self, item: Found) -> bool:
+        """Put a small file there from the cache; False where that takes a checkout."""
+        done = restore_file(self._project, item, self._progress)
+        if done:
+            self._young.add(item.path)
+            self._project.state.commit()
+        return done
 
     def _hurried(self, targets: Sequence[Target]) -> list[Target]:
         """The targets that are worth a hurry: single files, and few of them."""

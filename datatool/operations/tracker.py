@@ -147,6 +147,9 @@ class Tracker:
 
     def _fetch(self, wanted: Sequence[Found], may_lack: bool) -> list[Found]:
         """Bring what is pinned, as `pull PATH` does; gives those that nobody has, where that is no error."""
+        wanted = [item for item in wanted if not self._recording.restore(item)]
+        if not wanted:
+            return []
         try:
             targets = [os.fsdecode(self._project.workspace.full(item.path)) for item in wanted]
             for error in self._bring(self._project, targets, self._progress):

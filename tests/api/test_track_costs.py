@@ -114,6 +114,22 @@ def test_new_files_in_calls_of_their_own_are_synced_once_and_git_is_asked_once(d
     assert len(desk.json("status")["artifacts"]) == 101
 
 
+def test_going_to_another_branch_waits_for_nothing_and_asks_git_nothing_for_each_file(desk: World) -> None:
+    names_here = [f"data/{number}.txt" for number in range(20)]
+    for content in (b"one", b"two"):
+        for name in names_here:
+            desk.write(name, content + name.encode())
+        desk.ok("add", *names_here)
+        desk.commit()
+    desk.git("checkout", "-q", "HEAD~1")
+    code = "for number in range(1, 20): datatool.track(f'data/{number}.txt')"
+    found = calls(desk, "datatool.track('data/0.txt')", code)
+    assert all(desk.read(name) == b"one" + name.encode() for name in names_here)
+    assert not names(found)["execve"]
+    assert not [name for name, _ in found if "sleep" in name]
+    assert desk.json("status")["clean"]
+
+
 def test_what_was_recorded_is_synced_when_the_process_ends(desk: World) -> None:
     needs.linux()
     for number in range(10):
