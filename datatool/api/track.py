@@ -72,7 +72,7 @@ def track(
 
 def _track(paths: Sequence[Where], on_change: str | None, output: bool, source: Source | None) -> list[Path]:
     rule = Rule(on_change=_on_change(on_change), frozen=is_frozen(os.environ))
-    cwd = os.getcwd()
+    cwd = _working_directory()
     places = [locate(_text(path), cwd=cwd, beside=calling_directory) for path in paths]
     arm_process_end()
     for root in dict.fromkeys(place.root for place in places):
@@ -84,6 +84,14 @@ def _track(paths: Sequence[Where], on_change: str | None, output: bool, source: 
         else:
             _pin(root, fulls, cwd, rule, source)
     return [Path(place.full) for place in places]
+
+
+def _working_directory() -> str:
+    """The working directory; one that was deleted matters only to relative paths, and they are not found then."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return os.sep
 
 
 def _on_change(word: str | None) -> OnChange | None:

@@ -17,7 +17,7 @@ from datatool.model.paths import PathRefused, check_escape, named, show_bytes
 from datatool.operations.record import Target
 from datatool.operations.targets import pointer_paths
 from datatool.project.project import Project
-from datatool.workspace.pointers import SUFFIX, read_pointer_file
+from datatool.workspace.pointers import SUFFIX, find_artifact, read_pointer_file
 
 
 def refuse_untrackable(
@@ -43,6 +43,8 @@ def refuse_untrackable(
         path, name = target.path, named(target.path)
         _check_name(target.path)
         if os.path.lexists(project.workspace.full(path + SUFFIX)):
+            if find_artifact(project.root, path) is not None:
+                continue  # another process has begun to track it just now
             raise Refused(
                 f"{name}: {name}.dt lies where its pointer would go, and is no pointer",
                 hint=f"move {name}.dt away, then run the command again",

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ import datatool
 import needs
 from api.tracking import NEW, OWN, run_python, script
 from datatool.api.current_run import process_run
+from datatool.operations import track_recording
 from world import World
 
 # ---- which file is meant
@@ -168,6 +170,21 @@ def test_two_processes_at_once_lose_nothing(desk: World) -> None:
     assert status["clean"]
     assert len(status["artifacts"]) == 92
     assert status["notes"] == [], "every line is in its .gitignore"
+
+
+def test_a_file_that_another_process_begins_to_track_in_the_same_moment_is_no_error(
+    desk: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.write("x.csv", NEW)
+    original = track_recording.refuse_untrackable
+
+    def later(*arguments: Any, **options: Any) -> None:
+        desk.ok("add", "x.csv")
+        original(*arguments, **options)
+
+    monkeypatch.setattr(track_recording, "refuse_untrackable", later)
+    assert datatool.track("x.csv").read_bytes() == NEW
+    assert desk.json("status")["clean"]
 
 
 CHILDREN = """
