@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datatool.api.repeating import reproduce
     from datatool.api.runs import Run, run
     from datatool.api.sharing import fetch, pull, push
+    from datatool.api.track import track
     from datatool.errors import (
         ChangedWhileRead,
         CommandFailed,
@@ -108,10 +109,11 @@ __all__ = [
     "reproduce",
     "run",
     "status",
+    "track",
     "update",
 ]
 
-# Door 1 of 3 for imports at first use: public name → module. `import datatool` itself loads none of them, so that a
+# Door 1 of 5 for imports at first use: public name → module. `import datatool` itself loads none of them, so that a
 # script or `datatool --version` pays only for what it names.
 _DOOR = {
     **{name: "datatool.errors" for name in __all__ if name != "__version__"},
@@ -144,6 +146,7 @@ _DOOR = {
     "update": "datatool.api.registries",
     "Run": "datatool.api.runs",
     "run": "datatool.api.runs",
+    "track": "datatool.api.track",
 }
 
 

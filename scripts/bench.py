@@ -1,9 +1,10 @@
 """Whole-process benchmark of datatool and DVC: wall time, processor time, peak memory, ratios, targets.
 
 Workloads: W1 one big incompressible file; W2 many small files; W3 very many tiny files; W4 a registry of many files;
-W5 S3 behind a latency, small files and one big file; SFTP the same over SSH; W6 start-up. Each round measures all
-tools one after the other, in an order that alternates, in fresh directories, which are deleted at the end only: on
-ext4, creating files is several times slower for minutes after a mass delete. Rows are medians.
+W5 S3 behind a latency, small files and one big file; SFTP the same over SSH; W6 start-up; W7 programs that track data,
+which only datatool has. Each round measures all tools one after the other, in an order that alternates, in fresh
+directories, which are deleted at the end only: on ext4, creating files is several times slower for minutes after a mass
+delete. Rows are medians.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ Participant = Callable[[], None]
 """One tool doing one round of one workload."""
 
 NETWORK = frozenset({"W5", "SFTP"})
-WORKLOADS = ("W1", "W2", "W3", "W4", "W5", "SFTP", "W6")
+WORKLOADS = ("W1", "W2", "W3", "W4", "W5", "SFTP", "W6", "W7")
 FOREIGN = ("GIT_", "DVC_", "DATATOOL_", "XDG_", "PYTHON", "AWS_", "SSH_", "RCLONE_")
 """The environment that no tool is to see."""
 
@@ -97,6 +98,7 @@ def participants(
         name: [partial(work, datatool), partial(work, dvc)]
         for name, work in (("W1", local.w1), ("W2", local.w2), ("W3", local.w3), ("W4", local.w4), ("W6", local.w6))
     }
+    found["W7"] = [partial(local.w7, datatool)]
     if NETWORK.intersection(options.workloads):
         remotes = stack.enter_context(running_servers(scratch / "servers", scratch / "home"))
         network = NetworkWorkloads(meter, data, remotes, scratch=scratch, options=options)
@@ -124,6 +126,7 @@ def find_circumstances(options: argparse.Namespace, env: Mapping[str, str]) -> C
             "W5": f"S3 with {LATENCY_MS} ms of latency: {net}",
             "SFTP": net,
             "W6": "start-up",
+            "W7": "programs that track data, each a process (DVC has no such thing)",
         },
         hash_seconds={
             "W1": (options.big_mib << 20) / sha256,

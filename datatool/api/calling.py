@@ -23,8 +23,21 @@ def calling_file() -> str | None:
         found = _notebook(frame.f_globals) or _own(frame.f_code.co_filename)
         if found is not None:
             return found
-    names = vars(sys.modules["__main__"]) if "__main__" in sys.modules else {}
-    return _notebook(names) or _existing(names.get("__file__"))
+    return notebook_file() or main_file()
+
+
+def notebook_file() -> str | None:
+    """The notebook that this process runs, where whoever runs it says which file it is."""
+    return _notebook(_main())
+
+
+def main_file() -> str | None:
+    """The script that this process was started with."""
+    return _existing(_main().get("__file__"))
+
+
+def _main() -> Mapping[str, object]:
+    return vars(sys.modules["__main__"]) if "__main__" in sys.modules else {}
 
 
 def calling_directory() -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -26,8 +27,14 @@ class CurrentRun:
     """Collects, for each project, what a run reads and writes. Any thread may tell it."""
 
     def __init__(self) -> None:
+        self.started = time.time()
         self._lock = threading.Lock()
         self._noted: dict[Path, Noted] = {}
+
+    @property
+    def is_noted(self) -> bool:
+        """Whether anything was noted since the last time that it was taken."""
+        return bool(self._noted)
 
     def note_input(self, root: Path, file: RunFile) -> None:
         """A file was read; what was noted of it first holds, as that is what the run saw."""

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from datatool.api.current_run import CurrentRun, Noted
-from datatool.api.telling import Told, warn
+from datatool.api.telling import Told, say, warn
+from datatool.api.trackers import tracking
 from datatool.errors import DatatoolError
 from datatool.model.run import RunKind
 from datatool.operations.program_run import Program, end_program
@@ -22,6 +23,7 @@ def end(
     name: str,
     entry: str | None,
     started: float,
+    text: str | None = None,
     parameters: Mapping[str, object] | None = None,
     metrics: Mapping[str, object] | None = None,
     also: Iterable[Path] = (),
@@ -30,8 +32,8 @@ def end(
     """Keep what a run noted since the last time: outputs are recorded, and a record is written in each project, and in
     the projects at `also` even if nothing was noted there. Nothing is raised: what can't be kept is told.
 
-    `entry` is the file of the script or notebook; `started` is in seconds since 1970. Unless `always`, a run that a
-    record describes already leaves no other.
+    `entry` is the file of the script or notebook, `text` that of a program without a file; `started` is in seconds
+    since 1970. Unless `always`, a run that a record describes already leaves no other.
     """
     noted = {item.root: item for item in run.take()}
     for root in also:
@@ -42,6 +44,7 @@ def end(
         kind=kind,
         name=name,
         entry=Path(entry) if entry is not None else None,
+        text=text,
         started=started,
         duration=max(0.0, time.time() - started),
         parameters=parameters or {},
@@ -50,10 +53,10 @@ def end(
     )
     for item in noted.values():
         try:
-            end_program(
+            ended = end_program(
                 item.root,
                 item.inputs.values(),
-                item.outputs,
+                _written(item),
                 program,
                 environ=os.environ,
                 always=always,
@@ -61,3 +64,15 @@ def end(
             )
         except DatatoolError as problem:
             warn(f"the run {name} is not recorded: {problem.message}", hint=problem.hint)
+            continue
+        for line in ended.lines if ended is not None else ():
+            say(line)
+
+
+def _written(noted: Noted) -> list[bytes]:
+    """The outputs that the program wrote, in a project where all that was recorded before is settled."""
+    if not noted.outputs:
+        return []
+    with tracking(noted.root) as tracker:
+        tracker.settle()
+        return [path for path in noted.outputs if tracker.is_written(path)]

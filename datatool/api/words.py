@@ -8,13 +8,10 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
+from datatool.api.where import Where as Where
 from datatool.operations.open_content import Asked, Opened, open_content
 from datatool.progress import Silent
-
-Where: TypeAlias = str | os.PathLike[str]
-"""A path, or the name or URL of a registry."""
 
 logger = logging.getLogger("datatool")
 logger.addHandler(logging.NullHandler())

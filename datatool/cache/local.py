@@ -244,10 +244,12 @@ class Cache:
 
     # Writing
 
-    def writer(self) -> CacheWriter:
-        """Something to save objects through; what it took is there when it is finished."""
+    def writer(self, *, synced: bool = True) -> CacheWriter:
+        """Something to save objects through; what it took is there when it is finished, and on disk if `synced`: else
+        the caller sees to that."""
         self._prepare()
-        return CacheWriter(self.top, self.trust, self.packs, self.missing, self.durability)
+        durability = self.durability if synced else Durability.NONE
+        return CacheWriter(self.top, self.trust, self.packs, self.missing, durability, learns=synced)
 
     def keep(self, objects: Iterable[tuple[ObjectId, bytes]]) -> None:
         """Save a few small objects whose ids are known, such as tree pages."""

@@ -62,14 +62,18 @@ class CacheWriter:
         packs: Packs,
         missing: Callable[[Collection[ObjectId]], set[ObjectId]],
         durability: Durability,
+        *,
+        learns: bool = True,
     ) -> None:
-        """`missing` tells which of some ids the cache lacks."""
+        """`missing` tells which of some ids the cache lacks. What is not synced must not be trusted after a power cut:
+        then it `learns` nothing, and whoever reads an object first checks it."""
         self._top = top
         self._trust = trust
         self._packs = packs
         self._missing = missing
         self._durability = durability
-        self._loose = Batch(top, durability=durability, like=top, on_published=self._learn)
+        self._learns = learns
+        self._loose = Batch(top, durability=durability, like=top, on_published=self._learn if learns else None)
         self._small: list[_Pending] = []
         self._builders: dict[bool, PackBuilder] = {}
         self._packed: set[ObjectId] = set()
@@ -267,7 +271,8 @@ class CacheWriter:
             records += [
                 ShardRecord(oid, kind, ordinal, off, clen, ulen) for oid, kind, off, clen, ulen in built.records
             ]
-            self._trust.learn_many([(pack_path(built.id), stat)])
+            if self._learns:
+                self._trust.learn_many([(pack_path(built.id), stat)])
         self._written = []
         self._write_shard(records, names)
         self._packs.refresh()
@@ -283,7 +288,8 @@ class CacheWriter:
                 batch.discard(temp, fd=fd)
                 raise
             batch.add(temp, name.encode(), fd=fd, mode=_READ_ONLY, size=len(data), replace=False)
-        self._trust.learn_many([(name, os.lstat(self._top / name))])
+        if self._learns:
+            self._trust.learn_many([(name, os.lstat(self._top / name))])
         return name
 
     def _merge_shards(self) -> None:

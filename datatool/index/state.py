@@ -110,6 +110,12 @@ class State:
                 self._give_up()
         self._dirty = False
 
+    def row(self, path: bytes) -> Row | None:
+        """The remembered file at exactly a path, by one look into the index."""
+        for row in self._all(f"SELECT {_STAT} FROM stat WHERE path=?", (path,)):
+            return Row(row[0], row[1:7], row[7])
+        return None
+
     def rows(self, prefix: bytes) -> Iterator[Row]:
         """Remembered files at or below a path, in raw-byte order."""
         for row in self.raw_rows(prefix):

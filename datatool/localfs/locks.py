@@ -144,8 +144,9 @@ class Lock:
         text = f"process {os.getpid()} on {host}{what}\n".encode("utf-8", "surrogateescape")[:_TEXT]
         try:
             os.lseek(fd, 0, os.SEEK_SET)
-            os.ftruncate(fd, 0)
-            os.write(fd, text)
+            os.write(
+                fd, text
+            )  # a longer one before it stays behind the line's end: to cut it off may take milliseconds
         except OSError:
             return  # only a courtesy to those who wait
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from pathlib import Path
 from typing import Final
 
+from datatool.localfs.atomic import fsync_dir
 from datatool.localfs.native import can_sync_filesystem, full_sync, sync_filesystem
 from datatool.localfs.safe_paths import Directories
 from datatool.model.settings import Durability
@@ -101,3 +103,37 @@ class Syncs:
             os.fsync(fd)
         finally:
             os.close(fd)
+
+
+def sync_written(paths: Collection[Path]) -> None:
+    """Make files that were written without a sync durable, and the names they have; those that are gone are left out.
+
+    Raises OSError.
+    """
+    there = [path for path in paths if os.path.lexists(path)]
+    if len(there) > FEW and can_sync_filesystem() and _sync_filesystems({path.parent for path in there}):
+        return
+    for path in there:
+        try:
+            fd = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0))
+        except FileNotFoundError:
+            continue
+        try:
+            full_sync(fd)
+        finally:
+            os.close(fd)
+    for directory in {path.parent for path in there}:
+        fsync_dir(directory)
+
+
+def _sync_filesystems(directories: Collection[Path]) -> bool:
+    """Sync every filesystem that any of the directories lies on, once."""
+    devices = {os.stat(directory).st_dev: directory for directory in directories}
+    for directory in devices.values():
+        fd = os.open(directory, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        try:
+            if not sync_filesystem(fd):
+                return False
+        finally:
+            os.close(fd)
+    return True

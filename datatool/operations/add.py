@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 from datatool.errors import PathNotFound, UsageError
-from datatool.formats.pointer_file import write_pointer
 from datatool.model.oid import prefixed
 from datatool.model.paths import named
 from datatool.model.pointer import ArtifactKind, Role
-from datatool.model.settings import LinkMethod
-from datatool.operations.publish import locked, publish
-from datatool.operations.record import Labels, Recorded, RecordOptions, Target, record_all
-from datatool.operations.relink import relink
+from datatool.operations.new_version import NewVersion, Pointing, make_versions
+from datatool.operations.publish import publish
+from datatool.operations.record import Labels, RecordOptions, Target
 from datatool.operations.remote_names import no_such_remote
 from datatool.operations.result import Part, Result
 from datatool.operations.targets import nearest, project_path, require_inside
@@ -82,35 +80,13 @@ def add(
     options = RecordOptions(labels=said, follow=follow, prune=prune, force=force)
     chosen = _targets(project, targets, cwd)
     refuse_untrackable(project, chosen, force=force)
-    with locked(project, [target.path for target in chosen], progress):
-        chosen = [replace(target, artifact=find_artifact(project.root, target.path)) for target in chosen]
-        saved = record_all(project, chosen, options, progress)
-        texts, staged = publish_saved(project, saved, progress)
-    if any(method in (LinkMethod.HARDLINK, LinkMethod.SYMLINK) for method in project.config.link_methods[:1]):
-        for item in saved:
-            relink(project, item.target.path, item.pointer, item.linkable)
-    return AddResult(
-        artifacts=tuple(_added(item, text != _old_text(item)) for item, text in zip(saved, texts, strict=True)),
-        staged=staged,
-    )
+    staged: list[str] = []
 
+    def write(pointers: Sequence[Pointing]) -> None:
+        staged.extend(publish(project, pointers, progress))
 
-def publish_saved(
-    project: Project, saved: Sequence[Recorded], progress: Progress, *, stage: bool = True
-) -> tuple[list[bytes], tuple[str, ...]]:
-    """Make what was saved the artifacts' versions, under their locks: the pointers' texts, and what was staged in git.
-    Raises Unsaved for a pointer that changed meanwhile."""
-    stamp = project.cache.stamp()
-    for item in saved:
-        if item.pointer.kind is ArtifactKind.DIRECTORY and item.base.here == item.base.version:
-            project.state.set_complete(item.base.version, stamp)
-    project.state.commit()
-    pointers = [(item.target.path, _text(item), _old_text(item)) for item in saved]
-    staged = publish(project, pointers, progress, stage=stage)
-    project.workspace.sweep()
-    for item in saved:
-        project.state.set_base(item.target.path, item.base)
-    return [text for _, text, _ in pointers], staged
+    made = make_versions(project, chosen, options, write, progress)
+    return AddResult(artifacts=tuple(map(_added, made)), staged=tuple(staged))
 
 
 # What is meant, and whether it can be tracked
@@ -171,22 +147,15 @@ def _targets(project: Project, targets: Sequence[str], cwd: Path) -> list[Target
 # The result
 
 
-def _text(item: Recorded) -> bytes:
-    return write_pointer(item.pointer, old=_old_text(item))
-
-
-def _old_text(item: Recorded) -> bytes | None:
-    return item.target.artifact.text if item.target.artifact is not None else None
-
-
-def _added(item: Recorded, changed: bool) -> Added:
-    assert item.pointer.oid is not None
+def _added(item: NewVersion) -> Added:
+    path, pointer = item.recorded.target.path, item.recorded.pointer
+    assert pointer.oid is not None
     return Added(
-        path=os.fsdecode(item.target.path),
-        pointer=os.fsdecode(item.target.path + SUFFIX),
-        kind=item.pointer.kind,
-        oid=prefixed(item.pointer.oid),
-        size=item.pointer.size or 0,
-        files=item.pointer.files,
-        changed=changed,
+        path=os.fsdecode(path),
+        pointer=os.fsdecode(path + SUFFIX),
+        kind=pointer.kind,
+        oid=prefixed(pointer.oid),
+        size=pointer.size or 0,
+        files=pointer.files,
+        changed=item.changed,
     )

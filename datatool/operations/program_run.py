@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from datatool.errors import DatatoolError
+from datatool.hashing import digest
 from datatool.model.paths import named
-from datatool.model.run import RunFile, RunKind
+from datatool.model.run import RunCode, RunFile, RunKind
 from datatool.operations.frozen import is_frozen
 from datatool.operations.open_project import open_project
 from datatool.operations.run_code import functions_of
-from datatool.operations.run_end import Ended, Execution, code_now, end_run
+from datatool.operations.run_end import Ended, Execution, code_now, end_run, is_recorded
+from datatool.operations.track_lines import line_of
 from datatool.progress import Progress
 from datatool.project.project import Project, find_root
 from datatool.stages.environment import environment_of
@@ -25,14 +27,16 @@ from datatool.stages.secrets import visible_values
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Program:
-    """What ran: `entry` is the file of the script or notebook, `started` in seconds since 1970, `duration` in seconds;
-    parameters and metrics are JSON values; `modules` are the full names of what was imported."""
+    """What ran: `entry` is the file of the script or notebook, `text` that of `python -c`; `started` in seconds since
+    1970, `duration` in seconds; parameters and metrics are JSON values; `modules` are the full names of what was
+    imported."""
 
     kind: RunKind
     name: str
     entry: Path | None
     started: float
     duration: float
+    text: str | None = None
     parameters: Mapping[str, object] = field(default_factory=dict)
     metrics: Mapping[str, object] = field(default_factory=dict)
     modules: Sequence[str] = ()
@@ -76,9 +80,13 @@ def end_program(
         for path in made:
             if path not in here:
                 progress.warn(f"{named(path)}: was to be an output, and is not there")
-        return end_run(
-            project, _execution(project, program, read), sorted(here), always=always, stage=False, progress=progress
-        )
+        execution = _execution(project, program, read)
+        if not always and not here and is_recorded(project, execution):
+            return None
+        code = execution.code
+        execution = replace(execution, code=code_now(project, entry=code.entry, functions=code.functions))
+        ended = end_run(project, execution, sorted(here), always=always, stage=False, progress=progress)
+        return replace(ended, lines=tuple(line_of(project, item) for item in ended.versions if item.changed))
 
 
 def project_around(*places: Path | None) -> Path | None:
@@ -94,7 +102,7 @@ def project_around(*places: Path | None) -> Path | None:
 
 def _execution(project: Project, program: Program, inputs: Sequence[RunFile]) -> Execution:
     entry = _inside(project, program.entry)
-    functions = functions_of(project, entry) if entry is not None else {}
+    functions = functions_of(project, entry) if entry is not None else _of_text(program)
     parameters = visible_values(program.parameters)
     return Execution(
         kind=program.kind,
@@ -107,7 +115,7 @@ def _execution(project: Project, program: Program, inputs: Sequence[RunFile]) ->
             parameters=parameters,
             inputs=inputs,
         ),
-        code=code_now(project, entry=entry, functions=functions),
+        code=RunCode(entry=entry, functions=functions),
         environment=environment_of(program.modules),
         started=program.started,
         duration=program.duration,
@@ -115,6 +123,10 @@ def _execution(project: Project, program: Program, inputs: Sequence[RunFile]) ->
         parameters=parameters,
         metrics=program.metrics,
     )
+
+
+def _of_text(program: Program) -> Mapping[str, str]:
+    return {"-c": str(digest(program.text.encode()))} if program.text is not None else {}
 
 
 def _inside(project: Project, entry: Path | None) -> str | None:

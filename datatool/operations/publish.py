@@ -19,6 +19,7 @@ from datatool.localfs.atomic import make_dirs, remove_file, sweep_temps, write_f
 from datatool.localfs.locks import Lock
 from datatool.localfs.open_files import room_for_files
 from datatool.model.paths import named
+from datatool.model.settings import Durability
 from datatool.progress import Progress
 from datatool.project.project import Project
 from datatool.workspace.ignore_lines import add_lines, escape_name, has_line, remove_line
@@ -67,6 +68,16 @@ def publish(
     to_stage = ignore(project, [path for path, _, _ in pointers])
     for parent in {os.path.dirname(path) for path, _, _ in pointers}:
         sweep_temps(Path(os.fsdecode(project.workspace.full(parent))))
+    write_pointers(project, pointers, project.config.durability)
+    if not stage:
+        return ()
+    return stage_paths(project, [path + SUFFIX for path, _, _ in pointers] + to_stage, progress)
+
+
+def write_pointers(
+    project: Project, pointers: Sequence[tuple[bytes, bytes, bytes | None]], durability: Durability
+) -> None:
+    """Write pointers, each (artifact, new text, old text); those that say so already are left alone."""
     for path, text, old in pointers:
         pointer_path = path + SUFFIX
         full = Path(os.fsdecode(project.workspace.full(pointer_path)))
@@ -79,10 +90,7 @@ def publish(
                 hint=f"look at it, then run datatool add {named(path)} again",
                 path=os.fsdecode(pointer_path),
             )
-        write_file(full, text, durability=project.config.durability)
-    if not stage:
-        return ()
-    return stage_paths(project, [path + SUFFIX for path, _, _ in pointers] + to_stage, progress)
+        write_file(full, text, durability=durability)
 
 
 def stage_paths(project: Project, paths: Sequence[bytes], progress: Progress) -> tuple[str, ...]:
@@ -102,19 +110,29 @@ def ignore(project: Project, artifacts: Sequence[bytes]) -> list[bytes]:
     unstaged edits are lines for artifacts, written now or by a command that was killed before it staged them."""
     if project.worktree is None:
         return []
-    changed: dict[bytes, tuple[bytes, list[bytes]]] = {}
+    for parent in {os.path.dirname(path) for path in artifacts}:
+        sweep_temps(Path(os.fsdecode(project.workspace.full(parent))))
+    lines = write_lines(project, artifacts, project.config.durability)
+    edited = unstaged_edits(project.worktree, list(lines))
+    return [path for path in lines if path in edited and _only_ours(project, path, *lines[path])]
+
+
+def write_lines(
+    project: Project, artifacts: Sequence[bytes], durability: Durability
+) -> dict[bytes, tuple[bytes, list[bytes]]]:
+    """Write the lines that the `.gitignore` beside each artifact lacks; gives each file's path, its text now, and the
+    names that were meant."""
+    found: dict[bytes, tuple[bytes, list[bytes]]] = {}
     for directory, names in _by_directory(artifacts).items():
         path = directory + b"/" + GITIGNORE if directory else GITIGNORE
         full = Path(os.fsdecode(project.workspace.full(path)))
-        sweep_temps(full.parent)
         with Lock(_lock_path(project, b"ignore " + path)):
             old = _read(full) or b""
             text = add_lines(old, names)
             if text != old:
-                write_file(full, text, durability=project.config.durability)
-        changed[path] = (text, names)
-    edited = unstaged_edits(project.worktree, list(changed))
-    return [path for path in changed if path in edited and _only_ours(project, path, *changed[path])]
+                write_file(full, text, durability=durability)
+        found[path] = (text, names)
+    return found
 
 
 def _only_ours(project: Project, path: bytes, text: bytes, names: Sequence[bytes]) -> bool:

@@ -67,12 +67,14 @@ class Recorded:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RecordOptions:
-    """What `add` was told: see there."""
+    """What `add` was told: see there. In a `hurry` nothing is synced, and no moment is waited for: the caller does both
+    later, once for many."""
 
-    labels: Labels
-    follow: bool
-    prune: bool
-    force: bool
+    labels: Labels = Labels()
+    follow: bool = False
+    prune: bool = False
+    force: bool = False
+    hurry: bool = False
 
 
 def record_all(
@@ -86,7 +88,7 @@ def record_all(
         with (
             room_for(names, lambda: _sizes(project, targets), "the cache", project.cache.top),
             progress.task("adding", bytes=total) as task,
-            project.cache.writer() as writer,
+            project.cache.writer(synced=not options.hurry) as writer,
         ):
             for number, target in enumerate(targets):
                 if saved[number] is None:
@@ -159,7 +161,9 @@ def _save(
     old = target.artifact.pointer if target.artifact is not None else None
     base = project.state.base(target.path)
     executable = old.executable if old is not None else False
-    entry = save_file(project.workspace, project.cache, writer, target.path, before=executable, task=task)
+    entry = save_file(
+        project.workspace, project.cache, writer, target.path, before=executable, task=task, hurry=options.hurry
+    )
     assert entry.oid is not None
     if old is not None and base is not None and not options.force:
         _refuse_outdated(target, base, here=entry.oid, new=entry.oid, progress=progress)

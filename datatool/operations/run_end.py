@@ -10,8 +10,8 @@ from datatool.git.changes import code_difference
 from datatool.git.worktree import head_commit
 from datatool.model.oid import ObjectId
 from datatool.model.run import RunCode, RunEnvironment, RunFile, RunKind, RunRecord
-from datatool.operations.add import publish_saved
-from datatool.operations.publish import locked
+from datatool.operations.new_version import NewVersion, Pointing, point_to
+from datatool.operations.publish import locked, publish
 from datatool.operations.record import Labels, Recorded, RecordOptions, Target, record_all
 from datatool.operations.run_inputs import file_in
 from datatool.operations.run_outputs import pointer_to
@@ -45,13 +45,20 @@ class Execution:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ended:
-    """A record and the outputs in it; `changed` are those that are news, `new` says whether the record is."""
+    """A record and the outputs in it, with the artifacts' versions; `new` says whether the record is."""
 
     run: ObjectId
     outputs: tuple[RunFile, ...]
-    changed: frozenset[bytes]
+    versions: tuple[NewVersion, ...]
     staged: tuple[str, ...]
     new: bool
+    lines: tuple[str, ...] = ()
+    """What to tell of each artifact that is news."""
+
+    @property
+    def changed(self) -> frozenset[bytes]:
+        """The artifacts that are news."""
+        return frozenset(item.recorded.target.path for item in self.versions if item.changed)
 
 
 def code_now(project: Project, *, entry: str | None = None, functions: Mapping[str, str] | None = None) -> RunCode:
@@ -95,14 +102,13 @@ def end_run(
         )
         run, new = _record(project, execution, files, always=always)
         saved = [_of_run(project, item, run) for item in saved]
-        before = {item.target.path: item.target.artifact for item in saved}
-        texts, staged = publish_saved(project, saved, progress, stage=stage) if saved else ([], ())
-    changed = {
-        item.target.path
-        for item, text in zip(saved, texts, strict=True)
-        if (old := before[item.target.path]) is None or old.text != text
-    }
-    return Ended(run=run, outputs=files, changed=frozenset(changed), staged=staged, new=new)
+        staged: list[str] = []
+
+        def write(pointers: Sequence[Pointing]) -> None:
+            staged.extend(publish(project, pointers, progress, stage=stage))
+
+        made = point_to(project, saved, write) if saved else []
+    return Ended(run=run, outputs=files, versions=tuple(made), staged=tuple(staged), new=new)
 
 
 def _options(*, prune: bool) -> RecordOptions:
@@ -127,14 +133,12 @@ def _record(
     project: Project, execution: Execution, outputs: tuple[RunFile, ...], *, always: bool
 ) -> tuple[ObjectId, bool]:
     """The record of a run, and whether it was written now."""
-    ours = project.config.project or ""
-    if not always:
-        for known in find_runs(project.cache, execution.fingerprint, ours):
-            if known.record.outputs == outputs and known.record.metrics == execution.metrics:
-                return known.oid, False
+    known = None if always else _recorded(project, execution, outputs)
+    if known is not None:
+        return known, False
     record = RunRecord(
         fingerprint=execution.fingerprint,
-        project=ours,
+        project=project.config.project or "",
         kind=execution.kind,
         name=execution.name,
         code=execution.code,
@@ -152,3 +156,15 @@ def _record(
         noted_parameters=execution.noted_parameters,
     )
     return save_run(project.cache, record), True
+
+
+def is_recorded(project: Project, execution: Execution) -> bool:
+    """Whether a record says of a run without outputs what would be said now."""
+    return _recorded(project, execution, ()) is not None
+
+
+def _recorded(project: Project, execution: Execution, outputs: tuple[RunFile, ...]) -> ObjectId | None:
+    for known in find_runs(project.cache, execution.fingerprint, project.config.project or ""):
+        if known.record.outputs == outputs and known.record.metrics == execution.metrics:
+            return known.oid
+    return None

@@ -22,7 +22,7 @@ from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
 from datatool.remote.known import known_pushed
 from datatool.remote.url import label_of
-from datatool.workspace.compare import Comparison, State, compare
+from datatool.workspace.compare import Comparison, State, compare, part_of
 from datatool.workspace.pointers import SUFFIX, Artifact
 
 __all__ = ["ArtifactStatus", "Changes", "State", "StatusResult", "status"]
@@ -149,7 +149,7 @@ def _one(
     except DatatoolError as problem:
         comparison, error = Comparison(state=State.MODIFIED), failure_of(problem)
     if item.within:
-        comparison = _only(comparison, item.within)
+        comparison = part_of(comparison, item.within)
     pointer = artifact.pointer
     return ArtifactStatus(
         path=artifact.name,
@@ -166,25 +166,6 @@ def _one(
         error=error,
         moved=base is not None and base.version != pointer.oid and comparison.state is not State.CLEAN,
     )
-
-
-def _only(comparison: Comparison, within: bytes) -> Comparison:
-    """The part of a comparison that concerns one path inside the artifact."""
-
-    def part(paths: tuple[bytes, ...]) -> tuple[bytes, ...]:
-        return tuple(path for path in paths if path == within or path.startswith(within + b"/"))
-
-    changed = Comparison(
-        state=State.MODIFIED,
-        added=part(comparison.added),
-        modified=part(comparison.modified),
-        deleted=part(comparison.deleted),
-    )
-    if comparison.state is not State.MODIFIED or changed.added or changed.modified or changed.deleted:
-        return Comparison(
-            state=comparison.state, added=changed.added, modified=changed.modified, deleted=changed.deleted
-        )
-    return Comparison(state=State.CLEAN)
 
 
 def _changes(artifact: Artifact, comparison: Comparison) -> Changes:

@@ -51,8 +51,7 @@ def project_path(project: Project, target: str, cwd: Path) -> bytes:
     if not target:
         raise UsageError("an empty path", hint="name a file or directory")
     full = os.path.normpath(os.path.join(cwd, target))
-    parent, name = os.path.split(full)
-    for candidate in (full, os.path.join(os.path.realpath(parent), name), os.path.realpath(full)):
+    for candidate in _spellings(full):
         relative = os.path.relpath(candidate, project.root)
         if relative == os.curdir:
             return b""
@@ -63,6 +62,14 @@ def project_path(project: Project, target: str, cwd: Path) -> bytes:
     raise PathNotFound(
         f"{target}: outside the project at {project.root}", hint="name a path inside the project", path=target
     )
+
+
+def _spellings(full: str) -> Iterator[str]:
+    """A path as it is, and by links that lead to it."""
+    yield full
+    parent, name = os.path.split(full)
+    yield os.path.join(os.path.realpath(parent), name)
+    yield os.path.realpath(full)
 
 
 def _refuse_other_repository(project: Project, target: str, path: bytes) -> None:

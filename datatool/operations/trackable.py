@@ -8,19 +8,23 @@ from collections.abc import Sequence
 
 from datatool.errors import LocalError, PathNotFound, Refused, UsageError
 from datatool.git.ignore import IgnoreRule, ignored_by, tracked_under
+from datatool.git.memory import GitMemory
 from datatool.git.staging import rm_cached
 from datatool.git.worktree import Worktree
 from datatool.localfs.safe_paths import check_parents
+from datatool.model.entry import FILE
 from datatool.model.paths import PathRefused, check_escape, named, show_bytes
 from datatool.operations.record import Target
 from datatool.operations.targets import pointer_paths
 from datatool.project.project import Project
-from datatool.workspace.pointers import SUFFIX, read_pointer_file
+from datatool.workspace.pointers import SUFFIX, find_artifact, read_pointer_file
 
 
-def refuse_untrackable(project: Project, targets: Sequence[Target], *, force: bool, new: bool = False) -> None:
+def refuse_untrackable(
+    project: Project, targets: Sequence[Target], *, force: bool, new: bool = False, memory: GitMemory | None = None
+) -> None:
     """Raise for the first target that can't be tracked, with what would make it possible; nothing is changed, but with
-    `force` files are taken out of git. `new` targets need not be there yet.
+    `force` files are taken out of git. `new` targets need not be there yet. `memory` saves asking git for each one.
 
     Raises PathNotFound, UsageError, Refused, UnsafeInput, and LocalError where git refuses the repository: it could
     not be told to leave the data alone.
@@ -39,6 +43,8 @@ def refuse_untrackable(project: Project, targets: Sequence[Target], *, force: bo
         path, name = target.path, named(target.path)
         _check_name(target.path)
         if os.path.lexists(project.workspace.full(path + SUFFIX)):
+            if find_artifact(project.root, path) is not None:
+                continue  # another process has begun to track it just now
             raise Refused(
                 f"{name}: {name}.dt lies where its pointer would go, and is no pointer",
                 hint=f"move {name}.dt away, then run the command again",
@@ -46,7 +52,7 @@ def refuse_untrackable(project: Project, targets: Sequence[Target], *, force: bo
             )
         inside = [
             pointer
-            for pointer in pointer_paths(project, path)
+            for pointer in (pointer_paths(project, path) if _may_hold_others(project, path) else ())
             if pointer.startswith(path + b"/") and read_pointer_file(project.root, pointer) is not None
         ]
         if inside:
@@ -57,7 +63,8 @@ def refuse_untrackable(project: Project, targets: Sequence[Target], *, force: bo
             )
         if project.worktree is None:
             continue
-        rule = ignored_by(project.worktree, path + SUFFIX)
+        may_be_ignored = memory is None or memory.may_ignore(path + SUFFIX)
+        rule = ignored_by(project.worktree, path + SUFFIX) if may_be_ignored else None
         if rule is not None:
             raise Refused(
                 f"{name}: its pointer {name}.dt would be ignored by git, by `{rule.pattern}` in {rule.source}, "
@@ -66,7 +73,7 @@ def refuse_untrackable(project: Project, targets: Sequence[Target], *, force: bo
                 + _mending_lines(project.worktree, path),
                 path=os.fsdecode(path),
             )
-        tracked = tracked_under(project.worktree, path)
+        tracked = tracked_under(project.worktree, path) if memory is None else memory.tracked_under(path)
         if tracked:
             if not force:
                 some = ", ".join(named(item) for item in tracked[:3]) + (", …" if len(tracked) > 3 else "")
@@ -77,6 +84,11 @@ def refuse_untrackable(project: Project, targets: Sequence[Target], *, force: bo
                     path=os.fsdecode(path),
                 )
             rm_cached(project.worktree, [path], recursive=True)
+
+
+def _may_hold_others(project: Project, path: bytes) -> bool:
+    """Whether other artifacts may lie in it."""
+    return project.workspace.kind(path) != FILE
 
 
 def _mending_file(rule: IgnoreRule) -> str:

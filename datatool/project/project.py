@@ -63,13 +63,14 @@ class Project:
 def find_root(directory: Path) -> Path:
     """The project around a directory: the nearest one upwards with `.datatool/config.yaml`, not beyond the git
     repository that the directory belongs to (a submodule is not its superproject). ProjectNotFound otherwise."""
-    current = Path(os.path.realpath(directory))
+    current = os.path.realpath(directory)
     while True:
-        if os.path.isfile(current / FOLDER / CONFIG):
-            return current
-        if os.path.lexists(current / ".git") or current.parent == current:
+        if os.path.isfile(os.path.join(current, FOLDER, CONFIG)):
+            return Path(current)
+        parent = os.path.dirname(current)
+        if os.path.lexists(os.path.join(current, ".git")) or parent == current:
             break
-        current = current.parent
+        current = parent
     raise ProjectNotFound(
         f"{directory}: not inside a datatool project", hint="datatool init makes the git repository here one"
     )

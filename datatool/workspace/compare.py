@@ -68,6 +68,25 @@ def compare(workspace: Workspace, load: Load, artifact: Artifact, base: Base | N
     return _compare_directory(workspace, load, artifact, base)
 
 
+def part_of(comparison: Comparison, within: bytes) -> Comparison:
+    """The part of a comparison that concerns one path inside the artifact."""
+
+    def part(paths: tuple[bytes, ...]) -> tuple[bytes, ...]:
+        return tuple(path for path in paths if path == within or path.startswith(within + b"/"))
+
+    changed = Comparison(
+        state=State.MODIFIED,
+        added=part(comparison.added),
+        modified=part(comparison.modified),
+        deleted=part(comparison.deleted),
+    )
+    if comparison.state is not State.MODIFIED or changed.added or changed.modified or changed.deleted:
+        return Comparison(
+            state=comparison.state, added=changed.added, modified=changed.modified, deleted=changed.deleted
+        )
+    return Comparison(state=State.CLEAN)
+
+
 def _compare_file(workspace: Workspace, artifact: Artifact, base: Base | None, kind: str) -> Comparison:
     changed = Comparison(state=State.MODIFIED, modified=(b"",))
     if kind == DIRECTORY or kind == "?":

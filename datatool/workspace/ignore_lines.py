@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable
-from itertools import pairwise
 
 _SPECIAL = re.compile(rb"[\\*?\[]")
 _TRAILING = re.compile(rb" +\Z")
@@ -51,7 +50,7 @@ def add_lines(text: bytes, names: Iterable[bytes]) -> bytes:
     if kept and not kept[-1].endswith(b"\n"):
         kept[-1] += ending
     start, end = _block(lines)
-    in_order = all(one <= two for one, two in pairwise(lines[start:end]))
+    in_order = lines[start:end] == sorted(lines[start:end])
     for line in wanted:
         if in_order:
             place = bisect_right(lines, line, start, end)
@@ -77,7 +76,10 @@ def _split(text: bytes) -> list[bytes]:
 
 
 def _lines(text: bytes) -> list[bytes]:
-    return [line.removesuffix(b"\n").removesuffix(b"\r") for line in _split(text)]
+    lines = text.split(b"\n")
+    if not lines[-1]:
+        lines.pop()
+    return [line.removesuffix(b"\r") for line in lines] if b"\r" in text else lines
 
 
 def _block(lines: list[bytes]) -> tuple[int, int]:

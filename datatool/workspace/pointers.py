@@ -62,33 +62,35 @@ def read_pointer_file(root: Path, pointer_path: bytes) -> bytes | None:
     return text
 
 
-def _raise_if_damaged(root: Path, path: bytes) -> None:
-    """A `*.dt` file that is no pointer is an ordinary file, unless an ignore line says that data lies beside it."""
+def _look_again(root: Path, path: bytes) -> bytes | None:
+    """What to make of a path without a pointer: a `*.dt` file that is none is an ordinary file, unless an ignore line
+    says that data lies beside it. Then it is damaged, or was written by another process just now: that is given."""
     full = os.path.join(os.fsencode(root), path)
     if not os.path.isfile(full + SUFFIX):
-        return
+        return None
     directory, name = os.path.split(full)
     try:
         with open(os.path.join(directory, b".gitignore"), "rb") as file:
             damaged = has_line(file.read(), name)
     except OSError:
-        return
-    if damaged:
+        return None
+    text = read_pointer_file(root, path + SUFFIX)
+    if text is None and damaged and os.path.isfile(full + SUFFIX):
         pointer = os.fsdecode(path + SUFFIX)
         raise FormatError(
             f"{named(path + SUFFIX)}: is no pointer any more: its first line is not `datatool: 1`",
             hint=f"git checkout -- {named(path + SUFFIX)} brings the last one back",
             path=pointer,
         )
+    return text
 
 
 def find_artifact(root: Path, path: bytes) -> Artifact | None:
     """The artifact at exactly this path, by a direct look at the pointer beside it."""
     if not path or path.endswith(b"/"):
         return None
-    text = read_pointer_file(root, path + SUFFIX)
+    text = read_pointer_file(root, path + SUFFIX) or _look_again(root, path)
     if text is None:
-        _raise_if_damaged(root, path)
         return None
     return Artifact(path=path, pointer=parse_pointer(text, name=os.fsdecode(path + SUFFIX)), text=text)
 
@@ -128,10 +130,9 @@ def artifacts_from(root: Path, pointer_paths: Iterator[bytes] | list[bytes]) -> 
         if any(pointer_path.startswith(top) for top in _parents(pointer_path, tops)):
             continue
         try:
-            text = read_pointer_file(root, pointer_path)
             path = pointer_path[: -len(SUFFIX)]
+            text = read_pointer_file(root, pointer_path) or _look_again(root, path)
             if text is None:
-                _raise_if_damaged(root, path)
                 continue
             yield Artifact(path=path, pointer=parse_pointer(text, name=os.fsdecode(pointer_path)), text=text)
             tops.add(path + b"/")

@@ -164,9 +164,9 @@ class Workspace:
         except (FileNotFoundError, NotADirectoryError) as error:
             raise PathNotFound(f"{named(path)}: no such file", path=os.fsdecode(path)) from error
         stamp = stamp_of(found)
-        for row in self.state.rows(path):
-            if row.path == path and row.stamp == stamp:
-                return Seen(Found(b"", found, FILE, target), stamp, from_digest(row.digest))
+        row = self.state.row(path)
+        if row is not None and row.stamp == stamp:
+            return Seen(Found(b"", found, FILE, target), stamp, from_digest(row.digest))
         return Seen(Found(b"", found, FILE if stat.S_ISREG(found.st_mode) else "?", target), stamp, None)
 
     def entry(self, seen: Seen, oid: ObjectId | None, before: Entry | None = None) -> Entry:

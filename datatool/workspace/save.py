@@ -34,6 +34,8 @@ from datatool.workspace.present import Workspace
 
 CHUNK = 4096
 """Files looked up and saved together."""
+WORTH_WAITING = 1 << 20
+"""From so many bytes on, hashing a file once more costs more than to wait until its hash may be remembered."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,11 +129,19 @@ def _either(left: Iterator[Entry], right: Iterator[Entry]) -> Iterator[Entry]:
 
 
 def save_file(
-    workspace: Workspace, cache: Cache, writer: CacheWriter, path: bytes, *, before: bool, task: Task
+    workspace: Workspace,
+    cache: Cache,
+    writer: CacheWriter,
+    path: bytes,
+    *,
+    before: bool,
+    task: Task,
+    hurry: bool = False,
 ) -> Entry:
-    """Save a single file; `before` is its executable bit in the last version, for where modes mean nothing."""
+    """Save a single file; `before` is its executable bit in the last version, for where modes mean nothing. In a
+    `hurry`, the hash of a small file that was written just now is not remembered, which would take a moment."""
     seen = workspace.look_at_file(path)
-    now = workspace.clock(path, seen.stamp[2], wait=True)
+    now = workspace.clock(path, seen.stamp[2], wait=not hurry or seen.stamp[0] >= WORTH_WAITING)
     oid, stamp = seen.oid, seen.stamp
     if oid is None or cache.missing([oid]):
         oid, stamp = _save_one(workspace, writer, path, task)

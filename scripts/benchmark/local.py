@@ -1,4 +1,4 @@
-"""The workloads that need no network: one big file, many files, very many files, start-up."""
+"""The workloads that need no network: one big file, many files, very many files, start-up, programs that track."""
 
 from __future__ import annotations
 
@@ -9,6 +9,15 @@ from benchmark.data import DataSets, change_some
 from benchmark.measuring import Meter
 from benchmark.projects import Project, require_same
 from benchmark.tools import Tool
+
+_TRACK_ALL = "import datatool, pathlib; datatool.track([*pathlib.Path('data').rglob('*.bin')])"
+_TRACK_EACH = "import datatool, pathlib\nfor path in sorted(pathlib.Path('data').rglob('*.bin')): datatool.track(path)"
+_TRACK_SOME = """
+import datatool, itertools, pathlib
+some = sorted(pathlib.Path("data").rglob("*.bin"))[:10]
+for path in itertools.islice(itertools.cycle(some), 1_000):
+    datatool.track(path)
+"""
 
 
 class LocalWorkloads:
@@ -64,6 +73,15 @@ class LocalWorkloads:
             project.measure("--version", "--version")
             project.measure("--help", "--help")
             project.measure("status, empty project", "status")
+
+    def w7(self, tool: Tool) -> None:
+        for count in (10, 1_000, 10_000):
+            project = self._project(tool, "W7", self._data.files(f"W7-{count}", count, 100, 100))
+            project.program("", _TRACK_ALL)
+            project.commit()
+            project.program(f"1,000 calls, unchanged, {count:,} artifacts", _TRACK_SOME)
+        project = self._project(tool, "W7", self._data.files("W7-400", 400, 100, 100))
+        project.program("400 calls, new files", _TRACK_EACH)
 
     def _project(self, tool: Tool, workload: str, data: Path | None) -> Project:
         return Project(self._meter, tool, scratch=self._scratch, workload=workload, data=data)

@@ -64,6 +64,17 @@ class Project:
             user=user,
         )
 
+    def program(self, step: str, code: str) -> None:
+        """Measure a Python program that uses the tool; without a step, only run it."""
+        python = Path(shutil.which(self.tool.exe) or self.tool.exe).with_name("python")
+        command = [str(python), "-c", code]
+        if not step:
+            self.run(command)
+            return
+        self._meter.measure(
+            command, workload=self.workload, step=step, tool=self.tool.name, cwd=self.work, env=self._env, sync=True
+        )
+
     def pull(self, step: str) -> None:
         """Measure a pull into a fresh clone, and see that all has come."""
         self.run(["git", "clone", "-q", str(self.work), str(self.clone)])

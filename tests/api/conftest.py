@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from datatool.api.current_run import process_run
+from datatool.api.trackers import close_trackers
 from world import World
 
 TABLE = b"id,value\n1,one\n2,two\n"
@@ -42,6 +45,18 @@ def elsewhere(study: World, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.chdir(outside.root)
     study.cache.rename(study.top / "cache-that-was")
     return outside
+
+
+@pytest.fixture
+def desk(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """A project that this process stands in and tracks files in, not on a build server."""
+    world.env.pop("CI", None)
+    enter(world, monkeypatch)
+    for name in ("CI", "DATATOOL_FROZEN"):
+        monkeypatch.delenv(name, raising=False)
+    yield world
+    process_run().take()
+    close_trackers()
 
 
 def enter(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,8 @@ import os
 import random
 import re
 import shutil
+import subprocess
+import sys
 from abc import ABC, abstractmethod
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from datatool.formats.remote_format import RemoteFormat
 from network.hurried import LOOSE_FROM
 from world import DATATOOL, World, executables, tree
 
-POINTERS = ("data.dt", "model.bin.dt", "extra.csv.dt")
+POINTERS = ("data.dt", "model.bin.dt", "extra.csv.dt", "made.csv.dt")
 ARTIFACTS = ("data", "model.bin", "extra.csv")
 
 
@@ -88,9 +90,14 @@ class Scenario(ABC):
 
     def run(self, n: int, fault: str = "kill", *, git: bool = False) -> Traced:
         """The command, disturbed at its n-th change (0: undisturbed), in the world as it is now."""
-        command = [*DATATOOL, *self.words]
+        command = self.command
         top, home = self.world.top, self.home
         return trace(self.tracer, command, top=top, cwd=home.root, env=home.env, n=n, fault=fault, git=git)
+
+    @property
+    def command(self) -> list[str]:
+        """The program and its words."""
+        return [*DATATOOL, *self.words]
 
     def again(self) -> None:
         """Run the same command undisturbed, as a user would."""
@@ -391,8 +398,35 @@ class Reproduce(Run):
         self.words = ("reproduce", "out")
 
 
+TRACKS = """
+import datatool
+for path in ("data", "model.bin"):
+    datatool.track(path)
+datatool.track("made.csv", source=lambda: "made")
+datatool.track("extra.csv", output=True)
+"""
+
+
+class Track(Scenario):
+    """A program that tracks what changed, what a function makes, and an output. What the program itself writes may of
+    course be torn, so it does not."""
+
+    def prepare(self) -> None:
+        for name in ("CI", "DATATOOL_FROZEN"):
+            self.world.env.pop(name, None)
+
+    @property
+    def command(self) -> list[str]:
+        return [sys.executable, "-P", "-c", TRACKS]
+
+    def again(self) -> None:
+        done = subprocess.run(self.command, cwd=self.home.root, env=self.home.env, capture_output=True, text=True)
+        assert done.returncode == 0, f"running again failed\n{done.stderr}"
+
+
 SCENARIOS: dict[str, type[Scenario]] = {
     "add": Add,
+    "track": Track,
     "checkout": Checkout,
     "push": Push,
     "push to a mirror": PushToMirror,

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from datatool.cache import writer
+from datatool.workspace import pointers
 from needs import without_root_override
 from world import World
 
@@ -466,3 +467,23 @@ def test_a_full_disk_says_how_much_is_needed_and_loses_nothing(world: World, mon
     assert "needs" in ran.err
     assert not world.exists("data.dt") and world.read("data/a") == b"x" * 100_000
     assert not list(Path(world.cache).rglob("*tmp-*"))
+
+
+def test_a_pointer_that_another_process_writes_in_the_same_moment_is_not_taken_for_damaged(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.write("x.csv", b"x")
+    world.ok("add", "x.csv")
+    text = world.read("x.csv.dt")
+    (world.root / "x.csv.dt").unlink()
+    original = pointers.read_pointer_file
+
+    def slow(root: Path, path: bytes) -> bytes | None:
+        found = original(root, path)
+        world.write("x.csv.dt", text)
+        return found
+
+    monkeypatch.setattr(pointers, "read_pointer_file", slow)
+    found = pointers.find_artifact(world.root, b"x.csv")
+    assert found is not None
+    assert found.text == text

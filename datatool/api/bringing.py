@@ -1,0 +1,23 @@
+"""Door 4 of 5 for imports at first use: what fetches is loaded when something is missing, and most often nothing is.
+
+All that knows remotes and registries takes twice as long to load as all the rest of `track()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from datatool.errors import DatatoolError
+from datatool.progress import Progress
+
+if TYPE_CHECKING:
+    from datatool.project.project import Project
+
+
+def bring(project: Project, targets: Sequence[str], progress: Progress) -> list[DatatoolError]:
+    """What `pull PATH…` does; gives what went wrong with some of them. Raises RemoteNotFound, RemoteError."""
+    from datatool.operations.pull import pull
+
+    found = pull(project, targets, cwd=project.root, progress=progress)
+    return [item.error.error for item in found.artifacts if item.error is not None]

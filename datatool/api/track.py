@@ -1,0 +1,168 @@
+"""`track()`: data that a program reads and writes, versioned where the program runs."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, Literal, TypeAlias, overload
+
+from datatool.api.calling import calling_directory
+from datatool.api.current_run import current_run
+from datatool.api.process_end import arm_process_end
+from datatool.api.telling import say, warn
+from datatool.api.trackers import tracking
+from datatool.api.where import Where
+from datatool.errors import UsageError
+from datatool.operations.frozen import is_frozen
+from datatool.operations.track_state import OnChange, Rule
+from datatool.operations.tracked_files import make_parent, write_made
+from datatool.operations.tracked_place import locate
+
+Change: TypeAlias = Literal["add", "error", "keep"]
+Source: TypeAlias = Callable[..., object]
+
+_warned: Final[set[int]] = set()
+
+
+@overload
+def track(  # type: ignore[overload-overlap]  # a text is a sequence of texts, too
+    path: Where, *, on_change: Change | None = None, output: bool = False, source: Source | None = None
+) -> Path: ...
+@overload
+def track(
+    path: Sequence[Where], *, on_change: Change | None = None, output: bool = False, source: Source | None = None
+) -> list[Path]: ...
+def track(
+    path: Where | Sequence[Where],
+    *,
+    on_change: Change | None = None,
+    output: bool = False,
+    source: Source | None = None,
+) -> Path | list[Path]:
+    """Make sure that data lies at a path in the version that is pinned for it, or start to pin it; gives the path.
+
+    >>> table = pandas.read_csv(datatool.track("data/table.csv"))
+    >>> model.save(datatool.track("models/best.pt", output=True))
+    >>> rates = json.loads(datatool.track("rates.json", source=download_rates).read_text())
+
+    What is pinned and not there is fetched: from the cache, the remotes, or where it was imported from. What is there
+    and not yet tracked is added. What is there as pinned costs one look. What datatool put there, while another version
+    is pinned since, as after `git checkout`, is replaced by that one. Any other content is yours and is never replaced:
+    `on_change` says whether it is recorded as the new version (`"add"`, the default), refused (`"error"`, the default
+    where `CI` or `DATATOOL_FROZEN=1` is set: there nothing new is recorded), or used as it is (`"keep"`). No git commit
+    is made, nothing is staged; one line tells what was recorded.
+
+    `output=True` is for what the program is going to write: its directory is made, and what lies there when the program
+    or its `with datatool.run()` ends is recorded. `source` is a function that makes the file when nobody has it: called
+    with the path, or without if it takes none; it writes the file, or returns its text or bytes.
+
+    A file, a directory, a file in a tracked directory, or a list of these. A relative path means: in the working
+    directory if it or its pointer is there, else beside the calling file, else in the project's top directory, else, if
+    it is new, the working directory. Outside any project, the path is given back, with one warning.
+
+    Raises Refused (a PermissionError), PathNotFound (a FileNotFoundError), RemoteError (a ConnectionError),
+    DamageFound.
+    """
+    if isinstance(path, str | os.PathLike):
+        return _track([path], on_change, output, source)[0]
+    return _track(path, on_change, output, source)
+
+
+def _track(paths: Sequence[Where], on_change: str | None, output: bool, source: Source | None) -> list[Path]:
+    rule = Rule(on_change=_on_change(on_change), frozen=is_frozen(os.environ))
+    cwd = _working_directory()
+    places = [locate(_text(path), cwd=cwd, beside=calling_directory) for path in paths]
+    arm_process_end()
+    for root in dict.fromkeys(place.root for place in places):
+        fulls = [place.full for place in places if place.root == root]
+        if root is None:
+            _outside(fulls, output, source)
+        elif output:
+            _expect(root, fulls, cwd)
+        else:
+            _pin(root, fulls, cwd, rule, source)
+    return [Path(place.full) for place in places]
+
+
+def _working_directory() -> str:
+    """The working directory; one that was deleted matters only to relative paths, and they are not found then."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return os.sep
+
+
+def _on_change(word: str | None) -> OnChange | None:
+    try:
+        return None if word is None else OnChange(word)
+    except ValueError:
+        raise UsageError(f"on_change={word!r}: must be 'add', 'error' or 'keep'") from None
+
+
+def _text(path: Where) -> str:
+    name = os.fspath(path)
+    if not isinstance(name, str) or not name:
+        raise UsageError(f"{name!r}: no path", hint="name a file or directory")
+    return name
+
+
+def _pin(root: Path, fulls: Sequence[str], cwd: str, rule: Rule, source: Source | None) -> None:
+    run = current_run()
+    with tracking(root) as tracker:
+        paths = [tracker.path(full, cwd) for full in fulls]
+        where = dict(zip(paths, fulls, strict=True))
+        make = None if source is None else lambda path: _made(source, where[path])
+        for result in tracker.track(paths, rule, make=make):
+            if result.file is not None:
+                run.note_input(root, result.file)
+            line = tracker.line(result)
+            if line is not None:
+                say(line)
+
+
+def _expect(root: Path, fulls: Sequence[str], cwd: str) -> None:
+    run = current_run()
+    with tracking(root) as tracker:
+        for full in fulls:
+            path = tracker.path(full, cwd)
+            make_parent(full)
+            tracker.expect(path)
+            run.note_output(root, path)
+
+
+def _outside(fulls: Sequence[str], output: bool, source: Source | None) -> None:
+    if os.getpid() not in _warned:
+        _warned.add(os.getpid())
+        warn(f"{fulls[0]}: in no datatool project, so it is used as it is", hint="datatool init makes one")
+    for full in fulls:
+        if output:
+            make_parent(full)
+        elif source is not None and not os.path.lexists(full):
+            make_parent(full)
+            _made(source, full)
+
+
+def _made(source: Source, full: str) -> None:
+    """Have a file made by the function that was given for that."""
+    given = source(Path(full)) if _takes_a_path(source) else source()
+    if isinstance(given, str):
+        given = given.encode()
+    if isinstance(given, bytes | bytearray | memoryview):
+        write_made(full, given)
+    elif not os.path.lexists(full):
+        name = getattr(source, "__name__", "source")
+        raise UsageError(
+            f"{full}: {name} neither wrote it nor returned its text or bytes, but {type(given).__name__}", path=full
+        )
+
+
+def _takes_a_path(source: Source) -> bool:
+    try:
+        inspect.signature(source).bind(Path())
+    except TypeError:
+        return False
+    except ValueError:  # a function in C that does not tell
+        return True
+    return True

@@ -1,0 +1,131 @@
+"""Recording what a program tracks: nothing is staged in git, and all of it is synced once, at the end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from datatool.errors import LocalError
+from datatool.git.memory import GitMemory
+from datatool.localfs.syncing import sync_written
+from datatool.localfs.temps import sweep_temps
+from datatool.model.entry import FILE
+from datatool.model.settings import Durability
+from datatool.operations.new_version import NewVersion, Pointing, make_versions
+from datatool.operations.publish import write_lines, write_pointers
+from datatool.operations.record import RecordOptions, Target
+from datatool.operations.track_restoring import restore_file
+from datatool.operations.track_state import Found
+from datatool.operations.trackable import refuse_untrackable
+from datatool.progress import Progress
+from datatool.project.project import Project
+from datatool.workspace.pointers import SUFFIX
+
+FEW = 64
+"""From so many files on, the usual way is the faster one: packs, and one sync for all of them at once."""
+
+
+class Recording:
+    """Records new versions in a project, and knows what is left to do for them."""
+
+    def __init__(self, project: Project, progress: Progress) -> None:
+        self._project = project
+        self._progress = progress
+        self._memory = GitMemory(project.worktree) if project.worktree is not None else None
+        self._unsynced: set[Path] = set()
+        self._young: set[bytes] = set()
+        self._swept: set[bytes] = set()
+
+    def sweep(self, paths: Iterable[bytes]) -> None:
+        """Delete what killed processes left unfinished beside some paths; once in each directory."""
+        for directory in {os.path.dirname(path) for path in paths} - self._swept:
+            self._swept.add(directory)
+            sweep_temps(self._full(directory))
+
+    def record(self, found: Sequence[Found], *, force: bool = False) -> Mapping[bytes, NewVersion]:
+        """Record what lies at some paths, all of it or none; the version that each path is in now. `force` records
+        what an older version holds, too. Raises what `add` does."""
+        targets = _targets(found)
+        refuse_untrackable(self._project, targets, force=False, memory=self._memory)
+        hurried = self._hurried(targets)
+        others = [target for target in targets if target not in hurried]
+        made: list[NewVersion] = []
+        if hurried:
+            made += self._versions(hurried, RecordOptions(hurry=True, force=force), Durability.NONE)
+            self._note(made)
+        if others:
+            made += self._versions(others, RecordOptions(force=force), self._project.config.durability)
+        self._project.state.commit()
+        return {item.path: next(one for one in made if _holds(one.recorded.target.path, item.path)) for item in found}
+
+    def restore(self, item: Found) -> bool:
+        """Put a small file there from the cache; False where that takes a checkout."""
+        done = restore_file(self._project, item, self._progress)
+        if done:
+            self._young.add(item.path)
+            self._project.state.commit()
+        return done
+
+    def _hurried(self, targets: Sequence[Target]) -> list[Target]:
+        """The targets that are worth a hurry: single files, and few of them."""
+        if self._project.config.durability is Durability.FULL:
+            return []
+        files = [target for target in targets if self._project.workspace.kind(target.path) == FILE]
+        return files if len(files) < FEW else []
+
+    def _versions(self, targets: Sequence[Target], options: RecordOptions, durability: Durability) -> list[NewVersion]:
+        def write(pointers: Sequence[Pointing]) -> None:
+            lines = write_lines(self._project, [path for path, _, _ in pointers], durability)
+            write_pointers(self._project, pointers, durability)
+            if options.hurry:
+                self._unsynced.update(map(self._full, lines))
+
+        return make_versions(self._project, targets, options, write, self._progress)
+
+    def _note(self, made: Iterable[NewVersion]) -> None:
+        for item in made:
+            path, oid = item.recorded.target.path, item.recorded.pointer.oid
+            assert oid is not None
+            self._young.add(path)
+            self._unsynced |= {self._project.cache.loose_path(oid), self._full(path + SUFFIX)}
+
+    def _full(self, path: bytes) -> Path:
+        return Path(os.fsdecode(self._project.workspace.full(path)))
+
+    def settle(self) -> None:
+        """Make everything durable, and remember the hashes of files that were too young for that. Raises LocalError."""
+        unsynced, self._unsynced = self._unsynced, set()
+        young, self._young = self._young, set()
+        if self._project.config.durability is not Durability.NONE:
+            try:
+                sync_written(unsynced)
+            except OSError as error:
+                raise LocalError(f"{self._project.root}: can't be synced: {error.strerror}") from error
+        workspace = self._project.workspace
+        for path in sorted(young):
+            if workspace.kind(path) == FILE:
+                seen = workspace.look_at_file(path)
+                if seen.oid is None:
+                    workspace.clock(path, seen.stamp[2], wait=True)
+                    workspace.hash(path)
+        self._project.state.commit()
+
+
+def _targets(found: Iterable[Found]) -> list[Target]:
+    """What to record: each artifact once, and what lies in another target with that one."""
+    chosen: dict[bytes, Target] = {}
+    for item in sorted(found, key=lambda item: item.path):
+        path = item.path if item.artifact is None else item.artifact.path
+        if any(_holds(other, path) and other != path for other in chosen):
+            continue
+        before = chosen.get(path)
+        withins: tuple[bytes, ...] = (item.within,) if item.within else ()
+        if before is not None:
+            withins = (*before.withins, *withins) if before.withins and withins else ()
+        chosen[path] = Target(path=path, artifact=item.artifact, withins=withins)
+    return list(chosen.values())
+
+
+def _holds(around: bytes, path: bytes) -> bool:
+    return path == around or path.startswith(around + b"/")

@@ -1,0 +1,247 @@
+"""One project, kept open while a program tracks file after file in it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from datatool.errors import DatatoolError, PartlyDone
+from datatool.index.state import Stamp, stamp_of
+from datatool.model.paths import named, see_from
+from datatool.model.run import RunFile
+from datatool.model.settings import LinkMethod
+from datatool.operations.edit import edit
+from datatool.operations.new_version import NewVersion
+from datatool.operations.open_project import open_project
+from datatool.operations.targets import project_path
+from datatool.operations.track_lines import line_of
+from datatool.operations.track_making import Making, set_unfinished_aside
+from datatool.operations.track_recording import Recording
+from datatool.operations.track_refusals import nobody_has, refusal
+from datatool.operations.track_state import (
+    Action,
+    Condition,
+    Found,
+    OnChange,
+    Rule,
+    Trees,
+    as_input,
+    decide,
+    file_here,
+    look,
+    pinned_file,
+)
+from datatool.progress import Progress
+from datatool.project.project import CONFIG, FOLDER, Project
+from datatool.workspace.pointers import owner
+
+Bring = Callable[[Project, Sequence[str], Progress], Sequence[DatatoolError]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tracked:
+    """What became of one path (raw bytes, from the root). `file` is what the program gets to read, where that is known;
+    `version` is what its artifact was recorded as."""
+
+    path: bytes
+    action: Action
+    file: RunFile | None = None
+    version: NewVersion | None = None
+
+
+class Tracker:
+    """The project at `root`. Any thread may call; they wait for each other."""
+
+    def __init__(self, root: Path, *, environ: Mapping[str, str], bring: Bring, progress: Progress) -> None:
+        """`bring` fetches what is pinned, as `pull PATH` does."""
+        self.root = root
+        self._bring = bring
+        self._progress = progress
+        self._lock = threading.RLock()
+        self._stack = ExitStack()
+        self._project = self._stack.enter_context(open_project(os.fspath(root), flags={}, environ=environ))
+        self._recording = Recording(self._project, progress)
+        self._trees = Trees(self._project)
+        self._outputs: dict[bytes, Stamp | None] = {}
+        self._opened_as = self._identity()
+
+    def is_current(self) -> bool:
+        """Whether this is still the project at that place: not made anew, nor configured otherwise."""
+        return self._identity() == self._opened_as
+
+    def _identity(self) -> tuple[int, ...]:
+        try:
+            config = os.stat(self.root / FOLDER / CONFIG)
+            around = os.stat(self._project.local.parent)
+        except OSError:
+            return ()
+        return config.st_mtime_ns, config.st_size, config.st_ino, around.st_ino, around.st_dev
+
+    def path(self, full: str, cwd: str) -> bytes:
+        """An absolute path as one of this project's; from now on, messages name paths as seen from `cwd`. Raises
+        PathNotFound for one outside, Refused for one that belongs to another repository."""
+        place = os.path.relpath(os.path.realpath(cwd), self.root)
+        see_from(b"" if place == os.curdir or place.startswith(os.pardir) else os.fsencode(place))
+        return project_path(self._project, full, self.root)
+
+    # Tracking
+
+    def track(
+        self, paths: Sequence[bytes], rule: Rule, *, make: Callable[[bytes], None] | None = None
+    ) -> list[Tracked]:
+        """Make what is pinned present, or record what is there, by the table of `decide`; in order of `paths`.
+
+        Nothing is changed where one of them is refused. `make` writes a file that nobody has; without it, that is an
+        error. Raises Refused, PathNotFound, and what `pull` and `add` raise.
+        """
+        for path in paths if make is not None else ():
+            set_unfinished_aside(self._project, path)
+        results = self._track(paths, rule, may_lack=make is not None)
+        for number, item in enumerate(results):
+            if item.action is Action.LACK and make is not None:
+                results[number] = self._make(item.path, rule, make)
+        return results
+
+    def _track(self, paths: Sequence[bytes], rule: Rule, *, may_lack: bool) -> list[Tracked]:
+        with self._lock:
+            found = [look(self._project, self._trees, path) for path in dict.fromkeys(paths)]
+            self._recording.sweep(item.path for item in found if not item.at_a_glance)
+            self._refuse(found, rule, may_lack)
+            results: dict[bytes, Tracked] = {}
+            wanted = [item for item in found if decide(item.condition, rule) is Action.FETCH]
+            if wanted:
+                lacking = self._fetch(wanted, may_lack)
+                results |= {item.path: Tracked(path=item.path, action=Action.LACK) for item in lacking}
+                fetched = [self._fetched(item) for item in wanted if item not in lacking]
+                results |= {
+                    item.path: Tracked(path=item.path, action=Action.FETCH, file=pinned_file(self._trees, item))
+                    for item in fetched
+                    if item.condition is Condition.EQUAL
+                }
+                found = [item for item in found if item not in wanted] + fetched
+                self._refuse(found, rule, may_lack)
+            results |= self._record([item for item in found if decide(item.condition, rule) is Action.RECORD])
+            for item in found:
+                results.setdefault(item.path, self._untouched(item))
+            return [results[path] for path in paths]
+
+    def _refuse(self, found: Sequence[Found], rule: Rule, may_lack: bool) -> None:
+        may_lack = may_lack and (not rule.frozen or rule.on_change is OnChange.ADD)
+        for item in found:
+            action = decide(item.condition, rule)
+            if action is Action.REFUSE or (action is Action.LACK and not may_lack):
+                raise refusal(self._project, item, frozen=rule.frozen)
+
+    def _untouched(self, item: Found) -> Tracked:
+        if item.condition is Condition.NOWHERE:
+            return Tracked(path=item.path, action=Action.LACK)
+        equal = item.condition is Condition.EQUAL
+        file = pinned_file(self._trees, item) if equal else file_here(self._project, item.path)
+        return Tracked(path=item.path, action=Action.NOTHING, file=file)
+
+    # Fetching
+
+    def _fetch(self, wanted: Sequence[Found], may_lack: bool) -> list[Found]:
+        """Bring what is pinned, as `pull PATH` does; gives those that nobody has, where that is no error."""
+        wanted = [item for item in wanted if not self._recording.restore(item)]
+        if not wanted:
+            return []
+        try:
+            targets = [os.fsdecode(self._project.workspace.full(item.path)) for item in wanted]
+            for error in self._bring(self._project, targets, self._progress):
+                raise error
+        except DatatoolError as error:
+            if not may_lack or not nobody_has(error):
+                raise
+            if len(wanted) == 1:
+                return list(wanted)
+            return [item for one in wanted for item in self._fetch([one], may_lack)]
+        finally:
+            self._project.state.commit()
+        return []
+
+    def _fetched(self, item: Found) -> Found:
+        now = look(self._project, self._trees, item.path)
+        if now.condition in (Condition.MISSING, Condition.OUTDATED):
+            raise PartlyDone(
+                f"{named(item.path)}: was fetched, and still is not what its pointer names",
+                hint=f"datatool status {named(item.path)}",
+                path=os.fsdecode(item.path),
+            )
+        return now
+
+    # Recording
+
+    def _record(self, todo: Sequence[Found], *, force: bool = False) -> dict[bytes, Tracked]:
+        made = self._recording.record(todo, force=force) if todo else {}
+        return {path: self._recorded(path, version) for path, version in made.items()}
+
+    def _recorded(self, path: bytes, version: NewVersion) -> Tracked:
+        artifact = version.recorded.target.path
+        return Tracked(
+            path=path,
+            action=Action.RECORD if version.changed else Action.NOTHING,
+            file=as_input(artifact, version.recorded.pointer) if path == artifact else file_here(self._project, path),
+            version=version,
+        )
+
+    def line(self, tracked: Tracked) -> str | None:
+        """What a user should know of what was recorded; None where nothing was."""
+        if tracked.action is not Action.RECORD or tracked.version is None:
+            return None
+        return line_of(self._project, tracked.version)
+
+    # What nobody has
+
+    def _make(self, path: bytes, rule: Rule, make: Callable[[bytes], None]) -> Tracked:
+        """Have a file made, once however many threads and processes want it. No lock of this tracker is held meanwhile,
+        as whoever makes it may track other files."""
+        with Making(self._project, path) as making:
+            result = self._track([path], rule, may_lack=True)[0]
+            if result.action is Action.LACK:
+                with making.begun():
+                    make(path)
+                    result = self._track([path], rule, may_lack=False)[0]
+        return result
+
+    # What a program is going to write
+
+    def expect(self, path: bytes) -> None:
+        """An output: what is there now is remembered, to tell later whether it was written; a link into the cache
+        becomes a copy that may be written to."""
+        with self._lock:
+            self._outputs.setdefault(path, self._stamp(path))
+            linked = self._project.config.link_methods[:1] in ((LinkMethod.HARDLINK,), (LinkMethod.SYMLINK,))
+            if linked and self._outputs[path] is not None and owner(self.root, path) is not None:
+                edit(self._project, [os.fsdecode(self._project.workspace.full(path))], cwd=self.root)
+
+    def is_written(self, path: bytes) -> bool:
+        """Whether what lies at an output is the program's: not if it is still what datatool put there before the
+        pointer moved on. What was written anew with the content of an older version is."""
+        with self._lock:
+            if self._project.workspace.kind(path) is None:
+                return True
+            found = look(self._project, self._trees, path)
+            return found.condition is not Condition.OUTDATED or self._outputs.get(path) != self._stamp(path)
+
+    def _stamp(self, path: bytes) -> Stamp | None:
+        try:
+            return stamp_of(os.lstat(self._project.workspace.full(path)))
+        except OSError:
+            return None
+
+    # Ending
+
+    def settle(self) -> None:
+        """Make durable what was recorded. Raises LocalError."""
+        with self._lock:
+            self._recording.settle()
+
+    def close(self) -> None:
+        """Settle, and let go of the project's files."""
+        with self._lock, self._stack:
+            self._recording.settle()

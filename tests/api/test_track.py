@@ -1,0 +1,473 @@
+"""`track()`: one call for every state that a path can be in, and what it never does."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import datatool
+from api.tracking import NEW, OLD, OWN, as_it_is, script
+from datatool.api.current_run import process_run
+from datatool.model.pointer import ArtifactKind
+from world import World
+
+# ---- the table
+
+
+def unknown(world: World) -> None:
+    world.write("x.csv", NEW)
+
+
+def equal(world: World) -> None:
+    """Two versions, the second one here."""
+    world.write("x.csv", OLD)
+    world.ok("add", "x.csv")
+    world.commit("old")
+    world.write("x.csv", NEW)
+    world.settle()
+    world.ok("add", "x.csv")
+    world.commit("new")
+    world.ok("push")
+
+
+def missing(world: World) -> None:
+    equal(world)
+    (world.root / "x.csv").unlink()
+
+
+def missing_everywhere_but_on_the_remote(world: World) -> None:
+    missing(world)
+    world.cache.rename(world.top / "the cache that was")
+
+
+def changed(world: World) -> None:
+    equal(world)
+    world.write("x.csv", OWN)
+
+
+def older(world: World) -> None:
+    """The user put the first version there."""
+    equal(world)
+    world.write("x.csv", OLD)
+
+
+def outdated(world: World) -> None:
+    """datatool put the first version there, and git brought the second one's pointer."""
+    equal(world)
+    world.ok("checkout", "x.csv", "--rev", "HEAD~1")
+    world.git("checkout", "-q", "HEAD", "--", "x.csv.dt")
+
+
+RECORDED, FETCHED, SAME, REFUSED = "recorded", "fetched", "same", "refused"
+
+TABLE: dict[Callable[[World], None], dict[tuple[bool, str | None], str]] = {
+    missing: dict.fromkeys(itertools.product((False, True), (None, "add", "error", "keep")), FETCHED),
+    missing_everywhere_but_on_the_remote: dict.fromkeys(
+        itertools.product((False, True), (None, "add", "error", "keep")), FETCHED
+    ),
+    equal: dict.fromkeys(itertools.product((False, True), (None, "add", "error", "keep")), SAME),
+    unknown: {
+        (False, None): RECORDED,
+        (False, "add"): RECORDED,
+        (False, "error"): RECORDED,
+        (False, "keep"): RECORDED,
+        (True, None): REFUSED,
+        (True, "add"): RECORDED,
+        (True, "error"): REFUSED,
+        (True, "keep"): SAME,
+    },
+    outdated: {
+        (False, None): FETCHED,
+        (False, "add"): FETCHED,
+        (False, "error"): FETCHED,
+        (False, "keep"): FETCHED,
+        (True, None): REFUSED,
+        (True, "add"): FETCHED,
+        (True, "error"): REFUSED,
+        (True, "keep"): FETCHED,
+    },
+}
+for state in (changed, older):
+    TABLE[state] = {
+        (False, None): RECORDED,
+        (False, "add"): RECORDED,
+        (False, "error"): REFUSED,
+        (False, "keep"): SAME,
+        (True, None): REFUSED,
+        (True, "add"): RECORDED,
+        (True, "error"): REFUSED,
+        (True, "keep"): SAME,
+    }
+ROWS = [
+    pytest.param(state, frozen, on_change, outcome, id=f"{state.__name__}-{'frozen' if frozen else 'free'}-{on_change}")
+    for state, cases in TABLE.items()
+    for (frozen, on_change), outcome in cases.items()
+]
+
+
+@pytest.mark.parametrize(("state", "frozen", "on_change", "outcome"), ROWS)
+def test_each_state_has_its_outcome_and_the_users_content_is_never_replaced(
+    state: Callable[[World], None],
+    frozen: bool,
+    on_change: str | None,
+    outcome: str,
+    desk: World,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    state(desk)
+    before = desk.tree()
+    monkeypatch.setenv("DATATOOL_FROZEN", "1" if frozen else "0")
+    if outcome == REFUSED:
+        with pytest.raises(datatool.Refused) as refused:
+            datatool.track("x.csv", on_change=on_change)
+        assert "x.csv" in refused.value.message
+        assert "datatool " in (refused.value.hint or "")
+        assert desk.tree() == before
+        return
+    assert datatool.track("x.csv", on_change=on_change) == desk.root / "x.csv"
+    after = desk.tree()
+    if outcome == RECORDED:
+        assert after["x.csv"] == before["x.csv"], "the user's content is what counts"
+        assert desk.json("status", "x.csv")["artifacts"][0]["state"] == "clean"
+        assert after["x.csv.dt"] != before.get("x.csv.dt")
+    elif outcome == FETCHED:
+        assert after == before | {"x.csv": NEW}
+    else:
+        assert after == before
+
+
+# ---- what is never done
+
+
+def test_an_unchanged_call_writes_nothing(desk: World) -> None:
+    equal(desk)
+    desk.write("data/a.txt", b"a\n")
+    desk.write("data/b.txt", b"b\n")
+    desk.settle()
+    desk.ok("add", "data")
+    for path in ("x.csv", "data", "data/a.txt"):
+        datatool.track(path)
+    before = as_it_is(desk.root)
+    for path in ("x.csv", "data", "data/a.txt"):
+        datatool.track(path)
+    assert as_it_is(desk.root) == before
+
+
+def test_nothing_is_staged_or_committed(desk: World) -> None:
+    desk.write("x.csv", NEW)
+    datatool.track("x.csv")
+    assert desk.git("diff", "--cached", "--name-only") == ""
+    assert desk.git("status", "--porcelain", "-uall").split("\n") == ["?? .gitignore", "?? x.csv.dt"]
+
+
+def test_another_branch_is_noticed_between_two_calls(desk: World) -> None:
+    equal(desk)
+    datatool.track("x.csv")
+    desk.git("checkout", "-q", "-b", "past", "HEAD~1")
+    assert datatool.track("x.csv").read_bytes() == OLD
+    desk.git("checkout", "-q", "main")
+    assert datatool.track("x.csv").read_bytes() == NEW
+
+
+def test_a_copy_of_an_old_file_is_recorded_and_stays(desk: World) -> None:
+    older(desk)
+    for _ in range(3):
+        assert datatool.track("x.csv").read_bytes() == OLD
+    desk.commit("back")
+    assert desk.clone().ok("pull").code == 0
+    assert (desk.top / "clone/x.csv").read_bytes() == OLD
+
+
+def test_a_merge_conflict_in_the_pointer_is_an_error(desk: World) -> None:
+    equal(desk)
+    text = desk.read("x.csv.dt")
+    desk.write("x.csv.dt", b"<<<<<<< ours\n" + text + b"=======\n" + text + b">>>>>>> theirs\n")
+    with pytest.raises(datatool.MergeConflict):
+        datatool.track("x.csv")
+
+
+@pytest.mark.parametrize("variables", [{"CI": "true"}, {"DATATOOL_FROZEN": "yes"}, {"CI": "1", "DATATOOL_FROZEN": "1"}])
+def test_on_a_build_server_nothing_is_recorded(
+    variables: dict[str, str], desk: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unknown(desk)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(PermissionError, match="not tracked"):
+        datatool.track("x.csv")
+
+
+@pytest.mark.parametrize("variables", [{"CI": "false"}, {"CI": "true", "DATATOOL_FROZEN": "0"}, {"CI": ""}])
+def test_elsewhere_it_is(variables: dict[str, str], desk: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    unknown(desk)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    datatool.track("x.csv")
+    assert desk.exists("x.csv.dt")
+
+
+# ---- directories, files in them, lists
+
+
+def directory(world: World) -> None:
+    world.write("data/a.txt", b"a\n")
+    world.write("data/deep/b.txt", b"b\n")
+    world.settle()
+    world.ok("add", "data")
+    world.commit("data")
+    world.ok("push")
+
+
+def test_a_directory_is_added_and_brought_back(desk: World) -> None:
+    desk.write("data/a.txt", b"a\n")
+    assert datatool.track("data") == desk.root / "data"
+    desk.commit("data")
+    (desk.root / "data/a.txt").unlink()
+    (desk.root / "data").rmdir()
+    datatool.track("data")
+    assert desk.read("data/a.txt") == b"a\n"
+
+
+def test_a_file_in_a_tracked_directory_is_brought_alone(desk: World) -> None:
+    directory(desk)
+    desk.ok("push")
+    copy = desk.clone()
+    assert datatool.track(copy.root / "data/deep/b.txt").read_bytes() == b"b\n"
+    assert not copy.exists("data/a.txt")
+    assert datatool.track(copy.root / "data/a.txt").read_bytes() == b"a\n"
+
+
+def test_a_changed_file_in_a_tracked_directory_is_a_new_version_of_the_directory(desk: World) -> None:
+    directory(desk)
+    before = desk.read("data.dt")
+    desk.write("data/a.txt", b"changed\n")
+    datatool.track("data/a.txt")
+    assert desk.read("data.dt") != before
+    assert desk.json("status")["clean"]
+    desk.write("data/new.txt", b"new\n")
+    datatool.track("data/new.txt")
+    assert desk.json("status")["clean"]
+    assert b"files: 3" in desk.read("data.dt")
+
+
+def test_a_file_that_a_tracked_directory_does_not_have_is_an_error(desk: World) -> None:
+    directory(desk)
+    with pytest.raises(FileNotFoundError, match="nothing tracks it") as missing:
+        datatool.track("data/deep/c.txt")
+    assert missing.value.hint == "did you mean data/deep/b.txt?"
+
+
+def test_a_list_is_one_batch(desk: World) -> None:
+    names = [f"parts/{i}.txt" for i in range(100)]
+    for name in names:
+        desk.write(name, name.encode())
+    assert datatool.track(names) == [desk.root / name for name in names]
+    assert all(desk.exists(f"{name}.dt") for name in names)
+    assert datatool.track([Path("parts/1.txt"), Path("parts/1.txt")]) == [desk.root / "parts/1.txt"] * 2
+    assert datatool.track([]) == []
+
+
+def test_a_list_with_one_that_is_refused_changes_nothing(desk: World) -> None:
+    changed(desk)
+    desk.write("y.csv", b"y\n")
+    before = desk.tree()
+    with pytest.raises(datatool.Refused):
+        datatool.track(["y.csv", "x.csv"], on_change="error")
+    assert desk.tree() == before
+
+
+def test_what_git_tracks_already_is_refused_with_the_way_out(desk: World) -> None:
+    desk.write("x.csv", NEW)
+    desk.commit("in git")
+    with pytest.raises(datatool.Refused, match="git tracks") as refused:
+        datatool.track("x.csv")
+    assert "git rm" in (refused.value.hint or "")
+
+
+def test_a_pointer_that_git_would_ignore_is_refused(desk: World) -> None:
+    desk.write(".gitignore", b"data/\n")
+    desk.write("data/x.csv", NEW)
+    with pytest.raises(datatool.Refused, match="ignored by git"):
+        datatool.track("data/x.csv")
+
+
+# ---- outputs
+
+
+def test_an_output_is_recorded_when_the_program_ends(desk: World) -> None:
+    done = script(
+        desk,
+        """
+import datatool
+out = datatool.track("made/deep/out.txt", output=True)
+assert not out.exists() and out.parent.is_dir()
+out.write_text("made\\n")
+""",
+    )
+    assert done.code == 0, done.err
+    assert desk.exists("made/deep/out.txt.dt")
+    assert done.err == "datatool: made/deep/out.txt: tracked from now on, 5 B\n"
+    assert desk.json("status")["clean"]
+
+
+def test_an_output_is_not_fetched_and_its_new_content_is_recorded(desk: World) -> None:
+    missing(desk)
+    done = script(
+        desk,
+        'import datatool\np = datatool.track("x.csv", output=True)\nassert not p.exists()\np.write_text("again")\n',
+    )
+    assert done.code == 0, done.err
+    assert "x.csv: recorded a new version, 5 B (was 7 B); datatool checkout x.csv --rev HEAD goes back" in done.err
+    desk.ok("checkout", "x.csv", "--rev", "HEAD")
+    assert desk.read("x.csv") == NEW
+
+
+def test_an_output_that_was_not_written_is_told(desk: World) -> None:
+    done = script(desk, 'import datatool\ndatatool.track("x.csv", output=True)\n')
+    assert done.code == 0
+    assert "x.csv: was to be an output, and is not there" in done.err
+
+
+def test_outputs_of_a_program_that_failed_are_not_recorded(desk: World) -> None:
+    done = script(
+        desk, 'import datatool\ndatatool.track("x.csv", output=True).write_text("half")\nraise SystemError("no")\n'
+    )
+    assert done.code == 1
+    assert "1 output not recorded, as the program ended by SystemError" in done.err
+    assert not desk.exists("x.csv.dt")
+
+
+def test_frozen_outputs_are_written_and_not_recorded(desk: World) -> None:
+    code = 'import datatool\ndatatool.track("x.csv", output=True).write_text("x")\n'
+    assert script(desk, code, env={"CI": "true"}).code == 0
+    assert desk.read("x.csv") == b"x"
+    assert not desk.exists("x.csv.dt")
+
+
+def test_an_output_that_is_what_an_older_version_was_is_recorded_where_it_was_written(desk: World) -> None:
+    outdated(desk)
+    code = 'import datatool\np = datatool.track("x.csv", output=True)\n'
+    assert script(desk, code).code == 0
+    assert desk.json("status", "x.csv")["artifacts"][0]["state"] == "outdated", "nobody wrote it"
+    assert script(desk, code + f"p.write_bytes({OLD!r})\n").code == 0
+    assert desk.json("status", "x.csv")["artifacts"][0]["state"] == "clean"
+    assert desk.read("x.csv") == OLD
+
+
+def test_an_output_that_is_linked_to_the_cache_can_be_written_to(desk: World) -> None:
+    desk.ok("config", "set", "cache.link", "hardlink")
+    desk.write("x.csv", OLD)
+    desk.ok("add", "x.csv")
+    desk.commit()
+    datatool.track("x.csv", output=True).write_bytes(NEW)
+    desk.ok("add", "x.csv")
+    desk.ok("checkout", "x.csv", "--rev", "HEAD")
+    assert desk.read("x.csv") == OLD, "the cache was not written to"
+
+
+# ---- files that a function makes
+
+
+def test_a_function_makes_what_nobody_has_and_it_is_never_asked_again(desk: World) -> None:
+    asked = []
+
+    def download(path: Path) -> None:
+        asked.append(path)
+        path.write_bytes(NEW)
+
+    assert datatool.track("raw/x.csv", source=download) == desk.root / "raw/x.csv"
+    desk.commit()
+    desk.ok("push")
+    assert asked == [desk.root / "raw/x.csv"]
+    datatool.track("raw/x.csv", source=download)
+    (desk.root / "raw/x.csv").unlink()
+    desk.cache.rename(desk.top / "the cache that was")
+    assert datatool.track("raw/x.csv", source=download).read_bytes() == NEW
+    assert len(asked) == 1, "the remote has it"
+
+
+@pytest.mark.parametrize("made", ["text\n", b"text\n", bytearray(b"text\n"), memoryview(b"text\n")])
+def test_a_function_may_return_the_content(made: object, desk: World) -> None:
+    assert datatool.track("x.txt", source=lambda: made).read_bytes() == b"text\n"
+    assert desk.exists("x.txt.dt")
+
+
+def test_a_function_that_makes_nothing_is_an_error(desk: World) -> None:
+    with pytest.raises(ValueError, match="neither wrote it nor returned"):
+        datatool.track("x.txt", source=lambda path: 7)
+    assert not desk.exists("x.txt.dt")
+
+
+def test_what_a_failing_function_leaves_is_not_taken_for_the_file(desk: World) -> None:
+    def breaks(path: Path) -> None:
+        path.write_bytes(b"half")
+        raise ConnectionError("broken off")
+
+    with pytest.raises(ConnectionError, match="broken off"):
+        datatool.track("x.txt", source=breaks)
+    assert not desk.exists("x.txt")
+    assert datatool.track("x.txt", source=lambda: b"whole").read_bytes() == b"whole"
+
+
+def test_what_a_killed_function_left_is_not_taken_for_the_file(desk: World) -> None:
+    code = """
+import datatool, os
+def dies(path):
+    path.write_bytes(b"half")
+    os.kill(os.getpid(), 9)
+datatool.track("x.txt", source=dies)
+"""
+    assert script(desk, code).code == -9
+    assert desk.read("x.txt") == b"half"
+    assert datatool.track("x.txt", source=lambda: b"whole").read_bytes() == b"whole"
+
+
+def test_a_function_may_track_other_files(desk: World) -> None:
+    desk.write("x.csv", NEW)
+    made = datatool.track("y.csv", source=lambda: datatool.track("x.csv").read_bytes() * 2)
+    assert made.read_bytes() == NEW * 2
+
+
+def test_a_remote_that_does_not_answer_is_no_reason_to_make_it_anew(desk: World) -> None:
+    missing_everywhere_but_on_the_remote(desk)
+    desk.ok("remote", "set", "default", "url=http://127.0.0.1:1/nobody")
+    with pytest.raises(datatool.RemoteError):
+        datatool.track("x.csv", source=lambda: b"another")
+
+
+def test_frozen_nothing_is_made_that_is_not_pinned(desk: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(FileNotFoundError):
+        datatool.track("x.csv", source=lambda: b"x")
+    assert not desk.exists("x.csv")
+
+
+# ---- what the run hears
+
+
+def test_each_call_tells_the_run_what_it_read(desk: World) -> None:
+    equal(desk)
+    directory(desk)
+    desk.write("y.csv", OWN)
+    for path in ("x.csv", "y.csv", "data", "data/deep/b.txt"):
+        datatool.track(path)
+    datatool.track("out.txt", output=True)
+    (noted,) = process_run().take()
+    assert noted.root == desk.root
+    assert [(path, file.kind, file.size) for path, file in noted.inputs.items()] == [
+        (b"x.csv", ArtifactKind.FILE, len(NEW)),
+        (b"y.csv", ArtifactKind.FILE, len(OWN)),
+        (b"data", ArtifactKind.DIRECTORY, 4),
+        (b"data/deep/b.txt", ArtifactKind.FILE, 2),
+    ]
+    assert list(noted.outputs) == [b"out.txt"]
+
+
+def test_a_wrong_word_is_a_usage_error(desk: World) -> None:
+    with pytest.raises(ValueError, match="must be 'add', 'error' or 'keep'"):
+        datatool.track("x.csv", on_change="replace")
+    with pytest.raises(ValueError, match="no path"):
+        datatool.track("")
