@@ -36,6 +36,8 @@ class Module:
     file: str
     path: Path
     source: Source
+    by_name: bool = False
+    """Lines mean nothing in it, as it was put together from several sources."""
 
     @property
     def is_package(self) -> bool:
@@ -122,6 +124,11 @@ class Modules:
             source = read_source(path) if path.suffix else empty
             self._known[path] = Module(file if script else dotted, file, path, source)
         return self._known[path]
+
+    def take(self, module: Module) -> Module:
+        """Know a module that lies in no file, as what was typed into a notebook."""
+        self._known[module.path] = module
+        return module
 
     def find(self, imported: Imported, importer: Module) -> Module | None:
         """The project's module that is meant by `import …` or by what stands behind `from`."""
