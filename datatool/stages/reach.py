@@ -11,13 +11,12 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
 from pathlib import Path
 
 from datatool.stages.modules import Definer, Module, Modules, leaves
 from datatool.stages.resolve import Foreign, Meaning, Own, imported_meanings, meanings
 from datatool.stages.scopes import Import, Imported, Reference, imports_of, references
-from datatool.stages.syntax import FunctionNode, digest_of, without_docstring
+from datatool.stages.syntax import FunctionNode, without_docstring
 
 
 class Kind(StrEnum):
@@ -32,7 +31,7 @@ class Kind(StrEnum):
     """What runs when a module is loaded: its top without functions and classes."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Definition:
     """A piece of code that is reached: `name` as `pkg.mod:Class.method`, or the module's name for its own code."""
 
@@ -45,10 +44,15 @@ class Definition:
     hidden: frozenset[str] = frozenset()
     """Names that mean something else here than in the module."""
 
-    @cached_property
+    @property
     def digest(self) -> str:
         """SHA-256 of what it says, 64 hex digits."""
-        return digest_of(self.nodes, without=self.without)
+        return self.module.piece(self.nodes, self.without).digest
+
+    @property
+    def references(self) -> Sequence[Reference | Import]:
+        """What it refers to."""
+        return self.module.piece(self.nodes, self.without).references
 
     @property
     def place(self) -> str:
@@ -243,7 +247,7 @@ class Walk:
 
     def _scan(self, definition: Definition) -> None:
         module = definition.module
-        for item in references(definition.nodes, without=definition.without):
+        for item in definition.references:
             if isinstance(item, Import):
                 if self._loading:
                     self._import(module, item)
