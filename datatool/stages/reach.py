@@ -7,6 +7,7 @@ Everything is told from syntax trees, so nothing runs. What a name can mean is f
 from __future__ import annotations
 
 import ast
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -88,9 +89,10 @@ def reached(entry: Path, root: Path) -> dict[str, str]:
 
 def reached_by_script(entry: Path, root: Path) -> tuple[Reached, Modules]:
     """What a script or notebook reaches, with all that runs when it and the modules it imports are loaded."""
-    modules = Modules(root, entry.parent)
+    start = Path(os.path.realpath(entry.parent))
+    modules = Modules(Path(os.path.realpath(root)), start)
     walk = Walk(modules, loading=True)
-    walk.load(modules.at(entry, script=True), main=True)
+    walk.load(modules.at(start / entry.name, script=True), main=True)
     return walk.result(), modules
 
 
