@@ -105,6 +105,15 @@ def test_nothing_is_looked_through_for_cycles_at_the_end() -> None:
     assert int(done.stdout.split()[-1]) < 100
 
 
+def test_code_is_only_read_where_a_script_is_named(world: World) -> None:
+    world.write("a.csv", b"1")
+    world.write("train.py", b"import datatool\ndatatool.track('a.csv')\n")
+    world.ok("add", "a.csv")
+    reader = "datatool.stages.script_inputs"
+    assert reader not in modules(["status", "a.csv"], world.top, cwd=world.root, env=world.env)
+    assert reader in modules(["status", "train.py"], world.top, cwd=world.root, env=world.env)
+
+
 def test_importing_the_package_loads_none_of_its_modules(tmp_path: Path) -> None:
     code = "import sys; before = set(sys.modules); import datatool; print(*sorted(set(sys.modules) - before))"
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import ast
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from datatool.stages.scopes import Import, Imported, Names, imports_of, names_of
+from datatool.stages.scopes import Import, Imported, Names, Reference, imports_of, names_of, references
 from datatool.stages.source import Source, read_source
-from datatool.stages.syntax import FunctionNode
+from datatool.stages.syntax import FunctionNode, digest_of
 
 Definer = FunctionNode | ast.ClassDef
 
@@ -27,6 +27,14 @@ class Bound:
     statements: list[ast.stmt] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What syntax alone tells of some code: its hash, and what it refers to."""
+
+    digest: str
+    references: tuple[Reference | Import, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Module:
     """A module of the project. `name` is its place from the project's root, with dots (`src.pkg.mod`); that of a
@@ -36,6 +44,10 @@ class Module:
     file: str
     path: Path
     source: Source
+    by_name: bool = False
+    """Lines mean nothing in it, as it was put together from several sources."""
+    pieces: dict[tuple[tuple[int, ...], frozenset[int]], Piece] = field(default_factory=dict)
+    """What was read of its code already, by the `id` of the nodes, and of those left out."""
 
     @property
     def is_package(self) -> bool:
@@ -50,6 +62,15 @@ class Module:
     def place(self, node: ast.AST) -> str:
         """Where a node stands, in words."""
         return self.source.place(self.file, getattr(node, "lineno", 1))
+
+    def piece(self, nodes: Sequence[ast.AST], without: frozenset[int]) -> Piece:
+        """What is read of some of its nodes, once."""
+        key = (tuple(map(id, nodes)), without)
+        if key not in self.pieces:
+            self.pieces[key] = Piece(
+                digest=digest_of(nodes, without=without), references=tuple(references(nodes, without=without))
+            )
+        return self.pieces[key]
 
     @cached_property
     def bindings(self) -> dict[str, Bound]:
@@ -104,6 +125,11 @@ class Module:
         return not name.startswith("_") if self.public is None else name in self.public
 
 
+_NAMESPACE = Source(tree=ast.Module(body=[], type_ignores=[]))
+_modules: dict[tuple[Path, Path, bool], Module] = {}
+"""What this process has taken apart, as long as the source stays the same."""
+
+
 class Modules:
     """The modules of the project at `root`, as a program sees them that was started from `start`, its directory."""
 
@@ -116,12 +142,19 @@ class Modules:
     def at(self, path: Path, *, script: bool = False) -> Module:
         """The module in a file, or the namespace that a directory without `__init__.py` is."""
         if path not in self._known:
-            file = os.path.relpath(path, self.root).replace(os.sep, "/")
-            dotted = file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-            empty = Source(tree=ast.Module(body=[], type_ignores=[]))
-            source = read_source(path) if path.suffix else empty
-            self._known[path] = Module(file if script else dotted, file, path, source)
+            source = read_source(path) if path.suffix else _NAMESPACE
+            known = _modules.get((self.root, path, script))
+            if known is None or known.source is not source:
+                file = os.path.relpath(path, self.root).replace(os.sep, "/")
+                dotted = file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+                known = _modules[self.root, path, script] = Module(file if script else dotted, file, path, source)
+            self._known[path] = known
         return self._known[path]
+
+    def take(self, module: Module) -> Module:
+        """Know a module that lies in no file, as what was typed into a notebook."""
+        self._known[module.path] = module
+        return module
 
     def find(self, imported: Imported, importer: Module) -> Module | None:
         """The project's module that is meant by `import …` or by what stands behind `from`."""

@@ -39,7 +39,7 @@ def code_cells(data: bytes) -> list[Cell]:
     if language != "python":
         raise NotANotebook(f"is a notebook in {language}, not in Python")
     found = [_source(cell) for cell in cells if isinstance(cell, dict) and cell.get("cell_type") == "code"]
-    return [Cell(_readings(text), text.count("\n") + 1) for text in found]
+    return [Cell(readings(text), text.count("\n") + 1) for text in found]
 
 
 def _language(document: dict[str, object]) -> str:
@@ -60,7 +60,8 @@ def _source(cell: dict[str, object]) -> str:
     return source if isinstance(source, str) else ""
 
 
-def _readings(text: str) -> tuple[str, ...]:
+def readings(text: str) -> tuple[str, ...]:
+    """The texts that may be the Python of a cell, to be tried in order."""
     first, _, rest = text.lstrip().partition("\n")
     if first.startswith("%%"):
         if first.split()[0] not in _TRANSPARENT:

@@ -7,17 +7,17 @@ Everything is told from syntax trees, so nothing runs. What a name can mean is f
 from __future__ import annotations
 
 import ast
+import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
 from pathlib import Path
 
 from datatool.stages.modules import Definer, Module, Modules, leaves
 from datatool.stages.resolve import Foreign, Meaning, Own, imported_meanings, meanings
 from datatool.stages.scopes import Import, Imported, Reference, imports_of, references
-from datatool.stages.syntax import FunctionNode, digest_of, without_docstring
+from datatool.stages.syntax import FunctionNode, without_docstring
 
 
 class Kind(StrEnum):
@@ -32,7 +32,7 @@ class Kind(StrEnum):
     """What runs when a module is loaded: its top without functions and classes."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Definition:
     """A piece of code that is reached: `name` as `pkg.mod:Class.method`, or the module's name for its own code."""
 
@@ -42,11 +42,18 @@ class Definition:
     nodes: tuple[ast.AST, ...]
     without: frozenset[int] = frozenset()
     """The `id` of nodes that count by themselves."""
+    hidden: frozenset[str] = frozenset()
+    """Names that mean something else here than in the module."""
 
-    @cached_property
+    @property
     def digest(self) -> str:
         """SHA-256 of what it says, 64 hex digits."""
-        return digest_of(self.nodes, without=self.without)
+        return self.module.piece(self.nodes, self.without).digest
+
+    @property
+    def references(self) -> Sequence[Reference | Import]:
+        """What it refers to."""
+        return self.module.piece(self.nodes, self.without).references
 
     @property
     def place(self) -> str:
@@ -82,9 +89,10 @@ def reached(entry: Path, root: Path) -> dict[str, str]:
 
 def reached_by_script(entry: Path, root: Path) -> tuple[Reached, Modules]:
     """What a script or notebook reaches, with all that runs when it and the modules it imports are loaded."""
-    modules = Modules(root, entry.parent)
-    walk = _Walk(modules, loading=True)
-    walk.load(modules.at(entry, script=True), main=True)
+    start = Path(os.path.realpath(entry.parent))
+    modules = Modules(Path(os.path.realpath(root)), start)
+    walk = Walk(modules, loading=True)
+    walk.load(modules.at(start / entry.name, script=True), main=True)
     return walk.result(), modules
 
 
@@ -96,17 +104,21 @@ def reached_by_function(path: Path, qualname: str, root: Path, *, start: Path | 
     name = qualname.partition(".")[0]
     if name not in module.bindings:
         raise KeyError(f"{module.file}: has no {qualname}")
-    walk = _Walk(modules, loading=False)
+    walk = Walk(modules, loading=False)
     walk.follow([Own(module, name)])
     return walk.result()
 
 
-class _Walk:
-    """Goes from piece to piece, each once. `loading`: what runs when a module is loaded counts as a whole."""
+class Walk:
+    """Goes from piece to piece, each once. `loading`: what runs when a module is loaded counts as a whole. `settled`
+    says of which constants the value is known, so that nothing is followed from the statements that bind them."""
 
-    def __init__(self, modules: Modules, *, loading: bool) -> None:
+    def __init__(
+        self, modules: Modules, *, loading: bool, settled: Callable[[Module, str], bool] = lambda module, name: False
+    ) -> None:
         self._modules = modules
         self._loading = loading
+        self._settled = settled
         self._found: dict[str, Definition] = {}
         self._loaded: set[Module] = set()
         self._packages: set[str] = set()
@@ -139,7 +151,7 @@ class _Walk:
             return
         self._loaded.add(module)
         for problem in module.source.problems:
-            self._warn(f"{module.file}: {problem}")
+            self.warn(f"{module.file}: {problem}")
         body = without_docstring(module.source.tree)
         without: set[int] = set()
         for leaf in (leaf for statement in body for leaf in leaves(statement)):
@@ -149,20 +161,20 @@ class _Walk:
                     self._bound(module, leaf.name)
             elif not main and is_main_guard(leaf):
                 without.add(id(leaf))
-        self._add(module.name, Kind.MODULE, module, body, frozenset(without))
+        self.add(module.name, Kind.MODULE, module, body, frozenset(without))
 
     def _registers(self, module: Module, node: Definer) -> bool:
         for decorator in node.decorator_list:
-            plain = decorator.func if isinstance(decorator, ast.Call) else decorator
-            found = [
-                meaning
-                for item in references([plain])
-                if isinstance(item, Reference)
-                for meaning in meanings(self._modules, module, item)
-            ]
+            found = self._called(module, decorator)
             if not all(isinstance(meaning, Foreign) and meaning.package in _QUIET_DECORATORS for meaning in found):
                 return True
         return False
+
+    def _called(self, module: Module, decorator: ast.expr) -> list[Meaning]:
+        """What a decorator is, without its arguments."""
+        plain = decorator.func if isinstance(decorator, ast.Call) else decorator
+        found = [item for item in references([plain]) if isinstance(item, Reference)]
+        return [meaning for item in found for meaning in meanings(self._modules, module, item)]
 
     def _whole(self, module: Module) -> None:
         """A module is passed around: anything in it may be used."""
@@ -176,12 +188,13 @@ class _Walk:
         functions = [node for node in bound.definitions if isinstance(node, FunctionNode)]
         classes = [node for node in bound.definitions if isinstance(node, ast.ClassDef)]
         if functions:
-            self._add(f"{module.name}:{name}", Kind.FUNCTION, module, functions)
+            self.add(f"{module.name}:{name}", Kind.FUNCTION, module, functions, self._options(module, functions))
         if classes:
             self._class(f"{module.name}:{name}", module, classes)
         if bound.statements and not self._loading:
             end = "" if not bound.definitions else " ="
-            self._add(f"{module.name}:{name}{end}", Kind.CONSTANT, module, bound.statements)
+            scan = not self._settled(module, name)
+            self.add(f"{module.name}:{name}{end}", Kind.CONSTANT, module, bound.statements, scan=scan)
         if self._loading:
             self.load(module)
 
@@ -193,32 +206,55 @@ class _Walk:
                 if isinstance(statement, Definer):
                     inner.setdefault(statement.name, []).append(statement)
         without = frozenset(id(node) for group in inner.values() for node in group)
-        if not self._add(name, Kind.CLASS, module, nodes, without):
+        if not self.add(name, Kind.CLASS, module, nodes, without):
             return
         for part, group in inner.items():
             functions = [node for node in group if isinstance(node, FunctionNode)]
             if functions:
-                self._add(f"{name}.{part}", Kind.FUNCTION, module, functions)
+                self.add(f"{name}.{part}", Kind.FUNCTION, module, functions)
             classes = [node for node in group if isinstance(node, ast.ClassDef)]
             if classes:
                 self._class(f"{name}.{part}", module, classes)
 
-    def _add(
-        self, name: str, kind: Kind, module: Module, nodes: Sequence[ast.AST], without: frozenset[int] = frozenset()
+    def _options(self, module: Module, functions: Sequence[FunctionNode]) -> frozenset[int]:
+        """Decorators that belong to datatool: what they say is no part of what the function does."""
+        return frozenset(
+            id(decorator)
+            for node in functions
+            for decorator in node.decorator_list
+            if not self._loading
+            for name in (meaning.name for meaning in self._called(module, decorator) if isinstance(meaning, Foreign))
+            if name.startswith("datatool.")
+        )
+
+    def add(
+        self,
+        name: str,
+        kind: Kind,
+        module: Module,
+        nodes: Sequence[ast.AST],
+        without: frozenset[int] = frozenset(),
+        *,
+        hidden: frozenset[str] = frozenset(),
+        scan: bool = True,
     ) -> bool:
+        """Reach a piece of code, and with `scan` what it refers to; False if it was reached before."""
         if name in self._found:
             return False
-        found = Definition(name=name, kind=kind, module=module, nodes=tuple(nodes), without=without)
+        found = Definition(name=name, kind=kind, module=module, nodes=tuple(nodes), without=without, hidden=hidden)
         self._found[name] = found
-        self._pending.append(found)
+        if scan:
+            self._pending.append(found)
         return True
 
     def _scan(self, definition: Definition) -> None:
         module = definition.module
-        for item in references(definition.nodes, without=definition.without):
+        for item in definition.references:
             if isinstance(item, Import):
                 if self._loading:
                     self._import(module, item)
+                continue
+            if item.imported is None and item.chain[0] in definition.hidden:
                 continue
             found = meanings(self._modules, module, item)
             self.follow(found)
@@ -272,9 +308,10 @@ class _Walk:
             self.follow(imported_meanings(self._modules, module, Imported(".".join(parts))))
 
     def _cannot_follow(self, module: Module, reference: Reference, why: str) -> None:
-        self._warn(f"{module.place(reference.node)}: {'.'.join(reference.chain)} {why}")
+        self.warn(f"{module.place(reference.node)}: {'.'.join(reference.chain)} {why}")
 
-    def _warn(self, text: str) -> None:
+    def warn(self, text: str) -> None:
+        """Tell something of the code that could not be followed."""
         self._warnings[text] = None
 
 

@@ -12,7 +12,7 @@ from datatool.stages.literals import Literals
 from datatool.stages.modules import Module, Modules
 from datatool.stages.reach import Definition, Kind, reached_by_script
 from datatool.stages.resolve import Foreign, meanings
-from datatool.stages.scopes import Reference, references
+from datatool.stages.scopes import Reference
 
 _TRACK = "datatool.track"
 _FILE = "datatool.File"
@@ -91,7 +91,7 @@ def _as_it_runs(definition: Definition) -> tuple[str, int]:
 
 def _in_definition(modules: Modules, definition: Definition) -> Iterator[Tracked | str]:
     module = definition.module
-    for item in references(definition.nodes, without=definition.without):
+    for item in definition.references:
         if not isinstance(item, Reference) or item.call is None:
             continue
         names = {found.name for found in meanings(modules, module, item) if isinstance(found, Foreign)}

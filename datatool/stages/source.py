@@ -70,7 +70,7 @@ def _unreadable(reason: str) -> Source:
 
 
 def _python(data: bytes) -> Source:
-    parsed = _parse(data)
+    parsed = parse(data)
     return Source(tree=parsed) if isinstance(parsed, ast.Module) else _unreadable(f"is no Python: {parsed}")
 
 
@@ -87,7 +87,7 @@ def _notebook(data: bytes) -> Source:
         starts.append(lines)
         parsed: ast.Module | str = "it is empty"
         for text in cell.readings:
-            parsed = _parse(text)
+            parsed = parse(text)
             if isinstance(parsed, ast.Module):
                 body += ast.increment_lineno(parsed, lines).body
                 break
@@ -97,7 +97,7 @@ def _notebook(data: bytes) -> Source:
     return Source(tree=ast.Module(body=body, type_ignores=[]), problems=tuple(problems), cells=tuple(starts))
 
 
-def _parse(text: bytes | str) -> ast.Module | str:
+def parse(text: bytes | str) -> ast.Module | str:
     """A module, or what is wrong with it. `await` outside functions is a notebook's right, and no matter elsewhere."""
     flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
     try:

@@ -148,8 +148,12 @@ def test_only_what_is_reached_changes_the_hashes(
 
 def test_another_place_or_working_directory_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = written(tmp_path / "one", LIBRARY), written(tmp_path / "other", LIBRARY)
-    monkeypatch.chdir(tmp_path)
-    assert reached(one / "train.py", one) == reached(other / "train.py", other)
+    found = reached(one / "train.py", one)
+    assert found == reached(other / "train.py", other)
+    monkeypatch.chdir(other)
+    assert found == reached(Path("train.py"), Path())
+    (tmp_path / "link").symlink_to(one)
+    assert found == reached(tmp_path / "link" / "train.py", tmp_path / "link")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,266 @@
+"""What determines the result of a function that is in memory, one ingredient after the other: its code, the code that
+it reaches, the values that it reads. The same list feeds the hash and the explanation of what changed."""
+
+from __future__ import annotations
+
+import ast
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
+
+from datatool.errors import UsageError
+from datatool.stages.cells import cells_module
+from datatool.stages.modules import Module, Modules, leaves
+from datatool.stages.reach import Definition, Kind, Walk
+from datatool.stages.resolve import Foreign, Own
+from datatool.stages.scopes import names_of
+from datatool.stages.syntax import FunctionNode, digest_of
+from datatool.stages.values import value_digest
+
+_Code = FunctionNode | ast.Lambda
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ingredient:
+    """One thing that counts. `kind` is `function`, `class`, `constant` (by its code), `value`, `closure` or `default`
+    (by value); `name` says which, `digest` what it is (64 hex digits), `where` where it is written."""
+
+    kind: str
+    name: str
+    digest: str
+    where: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ingredients:
+    """All of it, sorted by name; `packages` are the top modules of what is installed; `warnings` tell what does not
+    count, or may not be what the code says."""
+
+    items: tuple[Ingredient, ...]
+    packages: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def ingredients_of(function: object, root: Path, *, start: Path | None = None) -> Ingredients:
+    """What determines a function of the project at `root`; `start` is the directory of the script that runs.
+
+    Raises UsageError for what is no function written in Python, or one whose source can't be read.
+    """
+    live = unwrapped(function)
+    first = Path(os.path.realpath(live.__code__.co_filename)).parent
+    look = _Look(root, start or (first if first.is_relative_to(root) else root))
+    look.function(live)
+    return look.result()
+
+
+def unwrapped(function: object) -> FunctionType:
+    """The function behind decorators that say which one they wrap, and behind a method. Raises UsageError."""
+    seen: set[int] = set()
+    while not isinstance(function, FunctionType) or hasattr(function, "__wrapped__"):
+        inner = getattr(function, "__wrapped__", None) or getattr(function, "__func__", None)
+        if inner is None or id(inner) in seen:
+            name = getattr(function, "__qualname__", type(function).__qualname__)
+            raise UsageError(f"{name}: is no function written in Python", hint="wrap it in one: def name(…): …")
+        seen.add(id(inner))
+        function = inner
+    return function
+
+
+class _Look:
+    """Looks at functions in memory, and at the source of what they refer to."""
+
+    def __init__(self, root: Path, start: Path) -> None:
+        self._root = root
+        self._modules = Modules(root, start)
+        self._walk = Walk(self._modules, loading=False, settled=self._is_settled)
+        self._globals: dict[Path, Mapping[str, object]] = {}
+        self._more: dict[str, Ingredient] = {}
+        self._seen: set[int] = set()
+        self._start = start
+        self._typed: dict[int, Module] = {}
+
+    def result(self) -> Ingredients:
+        """What was found."""
+        reached = self._walk.result()
+        items = {item.name: item for item in map(self._ingredient, reached.definitions)} | self._more
+        return Ingredients(
+            items=tuple(items[name] for name in sorted(items)),
+            packages=reached.packages,
+            warnings=tuple(sorted({*reached.warnings, *self._changed(reached.definitions)})),
+        )
+
+    def function(self, live: FunctionType) -> None:
+        """A function, what it reaches, and what it carries with it."""
+        if id(live) in self._seen:
+            return
+        self._seen.add(id(live))
+        module = self._module(live)
+        nodes = list(_nodes(module, live.__code__))
+        if not nodes:
+            raise _no_source(live)
+        self._globals.setdefault(module.path, live.__globals__)
+        name = f"{module.name}:{live.__qualname__}"
+        top = module.bindings.get(live.__qualname__.partition(".")[0])
+        if top is not None and "<" not in live.__qualname__:
+            self._walk.follow([Own(module, live.__qualname__.partition(".")[0])])
+        else:
+            free = set(live.__code__.co_freevars)
+            self._walk.add(name, Kind.FUNCTION, module, nodes, hidden=frozenset(free))
+        self._defaults(live, name, module.place(nodes[0]))
+        for variable, cell in zip(live.__code__.co_freevars, live.__closure__ or (), strict=True):
+            try:
+                value = cell.cell_contents
+            except ValueError:  # not bound yet
+                continue
+            self._closure(module, nodes[0], f"{name}[{variable}]", variable, value)
+
+    def _module(self, live: FunctionType) -> Module:
+        path = Path(os.path.realpath(live.__code__.co_filename))
+        if path.is_relative_to(self._root) and path.is_file():
+            return self._modules.at(path)
+        key = id(live.__globals__)
+        if key not in self._typed:
+            found = cells_module(live, self._start)
+            if found is None:
+                raise _no_source(live)
+            self._typed[key] = self._modules.take(found)
+        return self._typed[key]
+
+    def _defaults(self, live: FunctionType, name: str, where: str) -> None:
+        given = live.__code__.co_varnames[: live.__code__.co_argcount]
+        values = dict(zip(reversed(given), reversed(live.__defaults__ or ()), strict=False))
+        for argument, value in {**values, **(live.__kwdefaults__ or {})}.items():
+            self._value("default", f"{name}({argument})", value, where)
+
+    def _value(self, kind: str, name: str, value: object, where: str) -> bool:
+        digest = value_digest(value)
+        if digest is not None:
+            self._more[name] = Ingredient(kind=kind, name=name, digest=digest, where=where)
+        return digest is not None
+
+    def _closure(self, module: Module, node: ast.AST, name: str, variable: str, value: object) -> None:
+        where = module.place(node)
+        if self._value("closure", name, value, where):
+            return
+        if (isinstance(value, ModuleType) or callable(value)) and self._object(value):
+            return
+        statements = _assigned(module, node, variable)
+        if statements:
+            digest = digest_of(statements)
+            self._more[name] = Ingredient(kind="closure", name=name, digest=digest, where=module.place(statements[0]))
+            self._walk.add(f"{name} =", Kind.CONSTANT, module, statements)
+        else:
+            self._walk.warn(f"{where}: {variable} is a {type(value).__qualname__} from outside, which does not count")
+
+    def _object(self, value: object) -> bool:
+        """A function, class or module that a closure holds; False if its code is not to be had."""
+        if isinstance(value, ModuleType):
+            path = Path(os.path.realpath(value.__file__ or "")) if getattr(value, "__file__", None) else None
+            own = path is not None and path.is_relative_to(self._root)
+            self._walk.follow([Own(self._modules.at(path)) if own and path is not None else Foreign(value.__name__)])
+            return True
+        try:
+            live = unwrapped(value)
+            if Path(os.path.realpath(live.__code__.co_filename)).is_relative_to(self._root):
+                self.function(live)
+                return True
+        except UsageError:
+            pass
+        name = getattr(value, "__module__", None)
+        known = sys.modules.get(name) if isinstance(name, str) else None
+        file = getattr(known, "__file__", None)
+        path = Path(os.path.realpath(file)) if file else None
+        if path is None or not path.is_relative_to(self._root):
+            if name:
+                self._walk.follow([Foreign(name)])
+            return bool(name)
+        top = getattr(value, "__qualname__", "").partition(".")[0]
+        module = self._modules.at(path)
+        if top in module.bindings:
+            self._walk.follow([Own(module, top)])
+        return top in module.bindings
+
+    def _lookup(self, module: Module) -> Mapping[str, object]:
+        """The names of a module as they are in memory; none if it is not loaded."""
+        if module.path not in self._globals:
+            self._globals[module.path] = next(
+                (
+                    vars(loaded)
+                    for loaded in list(sys.modules.values())
+                    if (file := getattr(loaded, "__file__", None))
+                    and os.path.basename(file) == module.path.name
+                    and os.path.realpath(file) == os.fspath(module.path)
+                ),
+                {},
+            )
+        return self._globals[module.path]
+
+    def _is_settled(self, module: Module, name: str) -> bool:
+        values = self._lookup(module)
+        return name in values and value_digest(values[name]) is not None
+
+    def _ingredient(self, definition: Definition) -> Ingredient:
+        found = Ingredient(
+            kind=str(definition.kind), name=definition.name, digest=definition.digest, where=definition.place
+        )
+        if definition.kind is Kind.CONSTANT:
+            name = definition.name.rpartition(":")[2].removesuffix(" =")
+            digest = value_digest(self._lookup(definition.module).get(name, ...))
+            if digest is not None:
+                return replace(found, kind="value", digest=digest)
+        return found
+
+    def _changed(self, definitions: Sequence[Definition]) -> Iterator[str]:
+        """Lists and the like that are no longer what the code that counts for them says."""
+        for definition in definitions:
+            name = definition.name.rpartition(":")[2]
+            value = self._lookup(definition.module).get(name) if definition.kind is Kind.CONSTANT else None
+            if isinstance(value, list | dict | set) and len(definition.nodes) == 1:
+                try:
+                    written = ast.literal_eval(getattr(definition.nodes[0], "value", None) or ast.Name(""))
+                    same = bool(written == value)
+                except (ValueError, TypeError, RecursionError, MemoryError):
+                    continue
+                if not same:
+                    yield f"{definition.place}: {name} was changed since; it counts by this statement"
+
+
+def _nodes(module: Module, code: CodeType) -> Iterator[_Code]:
+    """The syntax of a code object: by its name and the line where it, or its first decorator, begins."""
+    for node in ast.walk(module.source.tree):
+        if not isinstance(node, _Code):
+            continue
+        decorators = node.decorator_list if isinstance(node, FunctionNode) else []
+        name = node.name if isinstance(node, FunctionNode) else "<lambda>"
+        lines = {node.lineno, *(decorator.lineno for decorator in decorators)}
+        if name == code.co_name and (module.by_name or code.co_firstlineno in lines):
+            yield node
+
+
+def _assigned(module: Module, inner: ast.AST, name: str) -> list[ast.stmt]:
+    """The statements that bind a name in the functions around a node, the innermost that has any."""
+    around = [
+        node
+        for node in ast.walk(module.source.tree)
+        if isinstance(node, FunctionNode) and node is not inner and any(part is inner for part in ast.walk(node))
+    ]
+    for function in reversed(around):
+        found = [
+            leaf
+            for statement in function.body
+            for leaf in leaves(statement)
+            if name in names_of([leaf]).values and not isinstance(leaf, FunctionNode)
+        ]
+        if found:
+            return found
+    return []
+
+
+def _no_source(live: FunctionType) -> UsageError:
+    return UsageError(
+        f"{live.__qualname__}: its source can't be read, so it can't be told whether it changed",
+        hint="define it in a file of the project or in a notebook",
+    )

@@ -1,0 +1,341 @@
+"""What determines the result of a function in memory: each ingredient of it, and nothing else."""
+
+from __future__ import annotations
+
+import importlib
+import linecache
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from code_files import written
+
+from datatool.errors import UsageError
+from datatool.stages.live import Ingredients, ingredients_of
+from datatool.stages.values import value_digest
+
+FILES = {
+    "pipe.py": """
+        import functools
+        import json
+        import numpy
+        import datatool
+        from pkg import tools
+        from pkg.tools import scale
+
+        RATE = 0.1
+        WORDS = {"a": 1}
+        NAMES = ["x", "y"]
+        SPARE = 3
+
+        def logged(function):
+            @functools.wraps(function)
+            def wrapper(*args):
+                return function(*args)
+            return wrapper
+
+        class Model:
+            depth = 2
+            def fit(self, rows):
+                return self.depth * rows
+
+        @logged
+        def clean(rows, limit=10):
+            return Model().fit(scale(rows) * RATE), WORDS, NAMES, numpy.pi, tools.FACTOR
+
+        def unused():
+            return SPARE
+
+        def make(power, words=("a",)):
+            table = {"b": 2}
+            def inner(x, n=power):
+                return x ** power, table, words, scale(x)
+            return inner
+
+        squared, cubed = make(2), make(3)
+        """,
+    "pkg/__init__.py": "",
+    "pkg/tools.py": """
+        FACTOR = 5
+        def scale(rows):
+            return helper(rows)
+        def helper(rows):
+            return rows
+        def other():
+            return 1
+        """,
+}
+
+
+class Loader:
+    """Imports modules of small projects, each time anew."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self._patch = patch
+
+    def load(self, top: Path, name: str = "pipe") -> ModuleType:
+        self.forget()
+        self._patch.syspath_prepend(top)
+        return importlib.import_module(name)
+
+    def forget(self) -> None:
+        for name in [name for name in sys.modules if name.partition(".")[0] in ("pipe", "pkg")]:
+            del sys.modules[name]
+        linecache.clearcache()
+
+
+@pytest.fixture
+def loader(monkeypatch: pytest.MonkeyPatch) -> Iterator[Loader]:
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    loader = Loader(monkeypatch)
+    yield loader
+    loader.forget()
+
+
+def digests(found: Ingredients) -> dict[str, tuple[str, str]]:
+    return {item.name: (item.kind, item.digest) for item in found.items}
+
+
+def changed(before: Ingredients, after: Ingredients) -> set[str]:
+    one, other = digests(before), digests(after)
+    return {name for name in one | other if one.get(name) != other.get(name)}
+
+
+@pytest.fixture
+def clean(tmp_path: Path, loader: Loader) -> Any:
+    return loader.load(written(tmp_path, FILES)).clean
+
+
+def test_every_ingredient_is_named_with_its_kind_and_place(tmp_path: Path, clean: Any) -> None:
+    found = ingredients_of(clean, tmp_path)
+    assert {name: kind for name, (kind, _) in digests(found).items()} == {
+        "pipe:clean": "function",
+        "pipe:clean(limit)": "default",
+        "pipe:logged": "function",
+        "pipe:Model": "class",
+        "pipe:Model.fit": "function",
+        "pipe:RATE": "value",
+        "pipe:WORDS": "constant",
+        "pipe:NAMES": "constant",
+        "pkg.tools:FACTOR": "value",
+        "pkg.tools:scale": "function",
+        "pkg.tools:helper": "function",
+    }
+    assert found.packages == ("numpy",) and found.warnings == ()
+    assert {item.name: item.where for item in found.items}["pkg.tools:helper"] == "pkg/tools.py:5"
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "names"),
+    [
+        ("pipe.py", "return SPARE", "return 9", set()),
+        ("pipe.py", "SPARE = 3", "SPARE = 4", set()),
+        ("pkg/tools.py", "return 1", "return 9", set()),
+        ("pipe.py", "RATE = 0.1", "RATE = 1 / 10  # the same", set()),
+        ("pkg/tools.py", "return rows\n", "return rows + 1\n", {"pkg.tools:helper"}),
+        ("pkg/tools.py", "FACTOR = 5", "FACTOR = 6", {"pkg.tools:FACTOR"}),
+        ("pipe.py", "RATE = 0.1", "RATE = 0.2", {"pipe:RATE"}),
+        ("pipe.py", '{"a": 1}', '{"a": 2}', {"pipe:WORDS"}),
+        ("pipe.py", "depth = 2", "depth = 3", {"pipe:Model"}),
+        ("pipe.py", "return self.depth", "return 1 + self.depth", {"pipe:Model.fit"}),
+        ("pipe.py", "limit=10", "limit=11", {"pipe:clean", "pipe:clean(limit)"}),
+        ("pipe.py", "return function(*args)", "return function(*args) or 0", {"pipe:logged"}),
+        ("pipe.py", "def clean", "def clean", set()),
+    ],
+)
+def test_what_is_reached_changes_its_own_ingredient_and_the_rest_none(
+    tmp_path: Path, loader: Loader, file: str, old: str, new: str, names: set[str]
+) -> None:
+    before = ingredients_of(loader.load(written(tmp_path, FILES)).clean, tmp_path)
+    text = (tmp_path / file).read_text()
+    assert old in text
+    (tmp_path / file).write_text(text.replace(old, new))
+    assert changed(before, ingredients_of(loader.load(tmp_path).clean, tmp_path)) == names
+
+
+def test_another_directory_changes_nothing(tmp_path: Path, loader: Loader) -> None:
+    one, other = written(tmp_path / "one", FILES), written(tmp_path / "deep/er/other", FILES)
+    found = ingredients_of(loader.load(one).clean, one)
+    assert found == ingredients_of(loader.load(other).clean, other)
+
+
+def test_a_mutated_list_counts_by_its_statement_and_is_a_warning(tmp_path: Path, clean: Any) -> None:
+    before = ingredients_of(clean, tmp_path)
+    sys.modules["pipe"].NAMES.append("z")
+    after = ingredients_of(clean, tmp_path)
+    assert changed(before, after) == set()
+    assert after.warnings == ("pipe.py:11: NAMES was changed since; it counts by this statement",)
+
+
+def test_a_value_that_was_set_at_run_time_counts_as_it_is(tmp_path: Path, clean: Any) -> None:
+    before = ingredients_of(clean, tmp_path)
+    sys.modules["pkg.tools"].FACTOR = 7
+    assert changed(before, ingredients_of(clean, tmp_path)) == {"pkg.tools:FACTOR"}
+
+
+def test_what_computes_a_plain_value_does_not_count_but_the_value(tmp_path: Path, loader: Loader) -> None:
+    files = {"pipe.py": "def compute(): return 2\nN = compute()\ndef f(): return N"}
+    before = ingredients_of(loader.load(written(tmp_path, files)).f, tmp_path)
+    assert set(digests(before)) == {"pipe:f", "pipe:N"}
+
+
+def test_a_closure_counts_by_value_or_by_the_statement_that_made_it(tmp_path: Path, loader: Loader) -> None:
+    module = loader.load(written(tmp_path, FILES))
+    squared, cubed = ingredients_of(module.squared, tmp_path), ingredients_of(module.cubed, tmp_path)
+    name = "pipe:make.<locals>.inner"
+    assert changed(squared, cubed) == {f"{name}[power]", f"{name}(n)"}
+    assert {f"{name}[table]", f"{name}[words]", name, "pkg.tools:scale"} < set(digests(squared))
+    text = (tmp_path / "pipe.py").read_text()
+    (tmp_path / "pipe.py").write_text(text.replace('{"b": 2}', '{"b": 3}'))
+    again = ingredients_of(loader.load(tmp_path).squared, tmp_path)
+    assert changed(squared, again) >= {f"{name}[table]"} and name not in changed(squared, again)
+
+
+def test_functions_classes_and_modules_in_a_closure_count_by_their_code(tmp_path: Path, loader: Loader) -> None:
+    files = {
+        "pipe.py": """
+            import json
+            from pkg import tools
+            class Thing:
+                def use(self): return 1
+            def helper(): return 2
+            def make(*given):
+                function, kind, module, package, loose = given
+                def f():
+                    return function, kind, module, package, loose
+                return f
+            f = make(helper, Thing, tools, json, object())
+            """,
+        "pkg/__init__.py": "",
+        "pkg/tools.py": "def g(): pass",
+    }
+    found = ingredients_of(loader.load(written(tmp_path, files)).f, tmp_path)
+    assert set(digests(found)) == {
+        "pipe:make.<locals>.f",
+        "pipe:helper",
+        "pipe:Thing",
+        "pipe:Thing.use",
+        "pkg.tools:g",
+    }
+    assert found.packages == ()
+    assert found.warnings == ("pipe.py:9: loose is a object from outside, which does not count",)
+
+
+def test_a_decorator_of_the_project_that_does_not_say_what_it_wraps_is_followed(tmp_path: Path, loader: Loader) -> None:
+    files = {
+        "pipe.py": """
+            def twice(function):
+                def run(*args): return function(*args), function(*args)
+                return run
+            @twice
+            def f(x): return helper(x)
+            def helper(x): return x
+            """
+    }
+    found = digests(ingredients_of(loader.load(written(tmp_path, files)).f, tmp_path))
+    assert {"pipe:twice.<locals>.run", "pipe:f", "pipe:helper", "pipe:twice"} <= set(found)
+
+
+def test_what_datatools_own_decorators_say_is_no_part_of_the_code(tmp_path: Path, loader: Loader) -> None:
+    code = "import datatool\ndef f(): return g()\nif False:\n    datatool\n{decorator}def g(): return 1"
+    tops = {"one": "@datatool.stage(ttl='7d')\n", "two": "@datatool.stage\n", "three": ""}
+    found = []
+    for name, decorator in tops.items():
+        written(tmp_path / name, {"pipe.py": "import datatool\ndef f(): return g()\ng = None\n"})
+        module = loader.load(tmp_path / name)
+        (tmp_path / name / "pipe.py").write_text(code.format(decorator=decorator))
+        found.append(digests(ingredients_of(module.f, tmp_path / name))["pipe:g"])
+    assert len(set(found)) == 1
+
+
+def test_lambdas_and_methods_are_functions(tmp_path: Path, loader: Loader) -> None:
+    files = {
+        "pipe.py": "N = 1\nf = lambda x: x + N\nclass K:\n  def m(self): return N\n  @staticmethod\n  def s(): pass"
+    }
+    module = loader.load(written(tmp_path, files))
+    assert set(digests(ingredients_of(module.f, tmp_path))) == {"pipe:<lambda>", "pipe:N"}
+    for method in (module.K.m, module.K().m, module.K.s):
+        assert set(digests(ingredients_of(method, tmp_path))) == {"pipe:K", "pipe:K.m", "pipe:K.s", "pipe:N"}
+
+
+def test_functions_that_refer_to_themselves_are_no_trouble(tmp_path: Path, loader: Loader) -> None:
+    files = {"pipe.py": "def make():\n    def f(n): return f(n - 1)\n    return f\nf = make()"}
+    assert set(digests(ingredients_of(loader.load(written(tmp_path, files)).f, tmp_path))) == {"pipe:make.<locals>.f"}
+
+
+def typed(*cells: str) -> dict[str, Any]:
+    """What is in memory after these cells ran, as in a notebook."""
+    names: dict[str, Any] = {"__name__": "__main__", "In": [""]}
+    for number, cell in enumerate(cells, 1):
+        names["In"].append(cell)
+        exec(compile(cell, f"<cell {number}>", "exec"), names)
+    return names
+
+
+def test_a_function_of_a_notebook_counts_by_its_cells(tmp_path: Path) -> None:
+    cells = ("N = 2\nWORDS = ['a']", "def helper(x): return x * N", "def f(x): return helper(x), WORDS")
+    before = ingredients_of(typed(*cells)["f"], tmp_path)
+    assert {name: kind for name, (kind, _) in digests(before).items()} == {
+        "notebook:f": "function",
+        "notebook:helper": "function",
+        "notebook:N": "value",
+        "notebook:WORDS": "constant",
+    }
+    more = (*cells, "print", "def helper(x):\n    # again\n    return x * N", "other = 3")
+    assert changed(before, ingredients_of(typed(*more)["f"], tmp_path)) == set()
+    edited = (*cells, "def helper(x): return x + N")
+    assert changed(before, ingredients_of(typed(*edited)["f"], tmp_path)) == {"notebook:helper"}
+
+
+def test_a_notebook_reaches_the_projects_modules(tmp_path: Path, loader: Loader) -> None:
+    loader.load(written(tmp_path, FILES))
+    found = ingredients_of(typed("from pkg.tools import scale", "def f(x): return scale(x)")["f"], tmp_path)
+    assert set(digests(found)) == {"notebook:f", "pkg.tools:scale", "pkg.tools:helper"}
+
+
+def test_what_has_no_source_or_is_no_python_is_refused_by_name(tmp_path: Path) -> None:
+    names: dict[str, Any] = {}
+    exec("def ghost(): pass", names)
+    with pytest.raises(UsageError, match="ghost: its source can't be read"):
+        ingredients_of(names["ghost"], tmp_path)
+    for thing, name in ((len, "len"), (dict, "dict"), (3, "int")):
+        with pytest.raises(UsageError, match=f"{name}: is no function written in Python"):
+            ingredients_of(thing, tmp_path)
+
+
+@pytest.mark.parametrize("value", [None, True, 3, 1 << 60, 2.5, 1j, "a\udc80", b"b", (1, ("x",)), frozenset({1, "a"})])
+def test_plain_values_have_a_digest(value: object) -> None:
+    assert len(value_digest(value) or "") == 64
+
+
+def test_a_number_of_any_size_has_a_digest() -> None:
+    assert value_digest(1 << 20_000) != value_digest(1 << 20_001)
+
+
+def test_values_that_differ_in_type_or_grouping_differ() -> None:
+    values = [
+        None,
+        "None",
+        True,
+        1,
+        1.0,
+        "1",
+        b"1",
+        (1,),
+        (1, 2),
+        ((1,), 2),
+        (1, (2,)),
+        frozenset({1}),
+        (),
+        frozenset(),
+        "",
+    ]
+    assert len({value_digest(value) for value in values}) == len(values)
+
+
+@pytest.mark.parametrize("value", [[1], {"a": 1}, {1}, (1, [2]), object(), type("Text", (str,), {})("a"), int, len])
+def test_other_values_do_not_count_by_themselves(value: object) -> None:
+    assert value_digest(value) is None
