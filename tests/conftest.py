@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import memory
 from environment import PACKAGE, clean_environment
@@ -19,6 +20,10 @@ from environment import PACKAGE, clean_environment
 pytest.register_assert_rewrite("aftermath", "measure", "scenarios", "world")
 
 pytest_plugins = ["servers.fixtures"]
+
+# How long an example takes says more about the machine's other work than about us.
+settings.register_profile("datatool", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("datatool")
 
 if TYPE_CHECKING:
     from world import World

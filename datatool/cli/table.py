@@ -134,7 +134,7 @@ COMMANDS: Mapping[str, Row | Family] = {
             "key": Row(
                 "cache", "key", "Print a key that is equal where the data is, to keep the cache under in CI", REPAIR
             ),
-            "clean": Row("cache", "clean", "Remove what can be made again, never an object", REPAIR),
+            "clean": Row("cache", "clean", "Remove what can be made again, never an object of the project", REPAIR),
         },
     ),
     "doctor": Row("doctor", "doctor", "Check git, links, cache and remotes, for a bug report", REPAIR),
