@@ -12,17 +12,22 @@ from types import TracebackType
 from datatool.hashing import digest
 from datatool.localfs.atomic import make_dirs, move, remove_file, write_file
 from datatool.localfs.locks import Lock
+from datatool.model.paths import named
 from datatool.model.settings import Durability
 from datatool.operations.tracked_files import make_parent
+from datatool.progress import Progress
 from datatool.project.project import Project
 
 
 class Making:
     """Held, with `with`, by who makes a file; others on this machine wait."""
 
-    def __init__(self, project: Project, path: bytes) -> None:
+    def __init__(self, project: Project, path: bytes, progress: Progress) -> None:
         self._project = project
         self._path = path
+        self._full = Path(os.fsdecode(project.workspace.full(path)))
+        self._mark = _mark(project, path)
+        self._progress = progress
         lock = project.locks / f"making-{digest(path)[:16]}"
         self._lock = Lock(lock, purpose=f"datatool, process {os.getpid()}", like=project.local.parent)
 
@@ -38,40 +43,34 @@ class Making:
     @contextmanager
     def begun(self) -> Iterator[None]:
         """While the file is made and recorded: what is left where that fails, or is killed, is not taken for it."""
-        full = _full(self._project, self._path)
-        make_parent(os.fspath(full))
-        mark = _mark(self._project, self._path)
-        write_file(mark, self._path, durability=Durability.NONE)
+        make_parent(os.fspath(self._full))
+        write_file(self._mark, self._path, durability=Durability.NONE)
         try:
             yield
         except BaseException:
-            _set_aside(self._project, self._path)
+            self.set_aside()
             raise
         finally:
-            remove_file(mark)
+            remove_file(self._mark)
+
+    def set_aside(self) -> None:
+        """Move what was left unfinished to lost+found."""
+        if os.path.lexists(self._full):
+            stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + f"-{os.urandom(4).hex()}"
+            place = self._project.local / "lost+found" / stamp / os.fsdecode(self._path)
+            make_dirs(place.parent)
+            move(self._full, place)
+            self._progress.warn(f"{named(self._path)}: was not finished when it was made, and lies in {place} now")
+
+    def clear(self) -> None:
+        """Forget that a process began to make it."""
+        remove_file(self._mark)
 
 
-def set_unfinished_aside(project: Project, path: bytes) -> None:
-    """Move away what a killed process left of a file that it was making."""
-    if os.path.exists(_mark(project, path)):
-        with Making(project, path):
-            if os.path.exists(_mark(project, path)):
-                _set_aside(project, path)
-                remove_file(_mark(project, path))
+def is_unfinished(project: Project, path: bytes) -> bool:
+    """Whether a process makes a file now, or was killed while it did."""
+    return os.path.exists(_mark(project, path))
 
 
 def _mark(project: Project, path: bytes) -> Path:
     return project.locks / f"making-{digest(path)[:16]}.begun"
-
-
-def _set_aside(project: Project, path: bytes) -> None:
-    full = _full(project, path)
-    if os.path.lexists(full):
-        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + f"-{os.urandom(4).hex()}"
-        place = project.local / "lost+found" / stamp / os.fsdecode(path)
-        make_dirs(place.parent)
-        move(full, place)
-
-
-def _full(project: Project, path: bytes) -> Path:
-    return Path(os.fsdecode(project.workspace.full(path)))

@@ -19,7 +19,7 @@ from datatool.operations.new_version import NewVersion
 from datatool.operations.open_project import open_project
 from datatool.operations.targets import project_path
 from datatool.operations.track_lines import line_of
-from datatool.operations.track_making import Making, set_unfinished_aside
+from datatool.operations.track_making import Making, is_unfinished
 from datatool.operations.track_recording import Recording
 from datatool.operations.track_refusals import nobody_has, refusal
 from datatool.operations.track_state import (
@@ -99,7 +99,7 @@ class Tracker:
         error. Raises Refused, PathNotFound, and what `pull` and `add` raise.
         """
         for path in paths if make is not None else ():
-            set_unfinished_aside(self._project, path)
+            self._set_unfinished_aside(path)
         results = self._track(paths, rule, may_lack=make is not None)
         for number, item in enumerate(results):
             if item.action is Action.LACK and make is not None:
@@ -200,13 +200,24 @@ class Tracker:
     def _make(self, path: bytes, rule: Rule, make: Callable[[bytes], None]) -> Tracked:
         """Have a file made, once however many threads and processes want it. No lock of this tracker is held meanwhile,
         as whoever makes it may track other files."""
-        with Making(self._project, path) as making:
+        with Making(self._project, path, self._progress) as making:
             result = self._track([path], rule, may_lack=True)[0]
             if result.action is Action.LACK:
                 with making.begun():
                     make(path)
                     result = self._track([path], rule, may_lack=False)[0]
         return result
+
+    def _set_unfinished_aside(self, path: bytes) -> None:
+        """Move away what a killed process left of a file that it was making."""
+        if not is_unfinished(self._project, path):
+            return
+        with Making(self._project, path, self._progress) as making:
+            if is_unfinished(self._project, path):  # not by somebody who made it meanwhile
+                with self._lock:
+                    if look(self._project, self._trees, path).condition is not Condition.EQUAL:
+                        making.set_aside()
+                making.clear()
 
     # What a program is going to write
 

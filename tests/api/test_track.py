@@ -422,7 +422,11 @@ datatool.track("x.txt", source=dies)
 """
     assert script(desk, code).code == -9
     assert desk.read("x.txt") == b"half"
-    assert datatool.track("x.txt", source=lambda: b"whole").read_bytes() == b"whole"
+    done = script(desk, 'import datatool\ndatatool.track("x.txt", source=lambda: b"whole")\n')
+    assert desk.read("x.txt") == b"whole"
+    (place,) = (desk.local / "lost+found").rglob("x.txt")
+    assert place.read_bytes() == b"half"
+    assert f"x.txt: was not finished when it was made, and lies in {place} now" in done.err
 
 
 def test_a_function_may_track_other_files(desk: World) -> None:
