@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from datatool.model.oid import ObjectId
+from datatool.threads import started
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
@@ -117,7 +118,9 @@ class _Copy:
 
     def run(self) -> ObjectId:
         copier = threading.Thread(target=self._copy, name="datatool-copy", daemon=True)
-        copier.start()
+        if not started(copier):
+            self._copy()
+            return self._hash()
         try:
             return self._hash()
         finally:

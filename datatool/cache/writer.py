@@ -25,6 +25,7 @@ from datatool.model.settings import Durability
 from datatool.progress import Spared, Task, bytes_of
 from datatool.store.objects import Large, Wanted
 from datatool.store.protocol import AHEAD, Advance, NameMissing, WrongBytes
+from datatool.threads import started
 
 PACKED_BELOW = 64 << 10
 """Objects below this many bytes may share a pack; larger ones stay linkable files (formats §4)."""
@@ -338,12 +339,15 @@ class _PackThread:
         self._error: BaseException | None = None
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="packs", daemon=True)
-        self._thread.start()
+        self._beside = started(self._thread)
 
     def write(self, builder: PackBuilder) -> None:
         """Hand a pack over; waits while another one waits."""
         self._raise()
-        self._todo.put(builder)
+        if self._beside:
+            self._todo.put(builder)
+        else:
+            self._done.append(self._write(builder))
 
     def done(self) -> list[_Written]:
         """The packs that are on disk, each once."""
@@ -353,15 +357,18 @@ class _PackThread:
 
     def finish(self) -> list[_Written]:
         """Wait for the last pack; all that are on disk and not yet given by `done`."""
-        self._todo.put(None)
-        self._thread.join()
+        self._end()
         return self.done()
 
     def stop(self) -> None:
         """Give up what waits; a pack being written is finished, and belongs to no shard."""
         self._stopped = True
-        self._todo.put(None)
-        self._thread.join()
+        self._end()
+
+    def _end(self) -> None:
+        if self._beside:
+            self._todo.put(None)
+            self._thread.join()
 
     def _raise(self) -> None:
         if self._error is not None:

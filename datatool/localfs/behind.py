@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 
 from datatool.localfs.batch import Batch, Published
+from datatool.threads import started
 
 
 class Behind:
@@ -38,15 +39,20 @@ class Behind:
             batch.__exit__(type(error), error, error.__traceback__)
             raise
         self._published = published
-        self._thread = threading.Thread(target=self._run, args=(batch,), name="publish", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._run, args=(batch,), name="publish", daemon=True)
+        if started(thread):
+            self._thread = thread
+        else:
+            self._run(batch)
+            self.wait()
 
     def wait(self) -> None:
         """Wait for the batch that was handed over last."""
         if self._thread is not None:
             self._thread.join()
             self._thread = None
-            published, self._published = self._published, []
+        published, self._published = self._published, []
+        if published:
             self._on_published(published)
         if self._error is not None:
             error, self._error = self._error, None

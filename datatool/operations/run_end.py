@@ -13,7 +13,7 @@ from datatool.model.run import RunCode, RunEnvironment, RunFile, RunKind, RunRec
 from datatool.operations.new_version import NewVersion, Pointing, point_to
 from datatool.operations.publish import locked, publish
 from datatool.operations.record import Labels, Recorded, RecordOptions, Target, record_all
-from datatool.operations.run_inputs import file_in
+from datatool.operations.run_files import file_in
 from datatool.operations.run_outputs import pointer_to
 from datatool.operations.trackable import refuse_untrackable
 from datatool.progress import Progress

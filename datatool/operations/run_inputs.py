@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Iterable, Sequence
 
 from datatool.errors import DatatoolError, PathNotFound, Refused
-from datatool.formats.tree_object import TreeWriter, read_tree
 from datatool.git.ignore import tracked_under
 from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE
-from datatool.model.oid import ObjectId
 from datatool.model.paths import named
-from datatool.model.pointer import ArtifactKind, Pointer
+from datatool.model.pointer import ArtifactKind
 from datatool.model.run import RunFile
 from datatool.operations.add import add
 from datatool.operations.failures import worst
 from datatool.operations.pull import pull
+from datatool.operations.run_files import file_in
 from datatool.operations.targets import not_found, pointer_paths
 from datatool.progress import Progress
 from datatool.project.project import Project
 from datatool.workspace.compare import State, compare
 from datatool.workspace.pointers import SUFFIX, Artifact, find_artifact, owner
-
-T = TypeVar("T")
 
 _NOT_HERE = (State.ABSENT, State.MISSING, State.PARTIAL)
 
@@ -55,22 +51,6 @@ def file_now(project: Project, path: bytes) -> RunFile:
             path=around.name,
         )
     return file_in(project, around.path, around.pointer, path)
-
-
-def file_in(project: Project, artifact: bytes, pointer: Pointer, path: bytes) -> RunFile:
-    """An artifact's version as a run's file, or one path in it. Raises as `file_now`."""
-    oid = pointer.oid
-    assert oid is not None
-    if path == artifact:
-        return RunFile(
-            path=path,
-            kind=pointer.kind,
-            oid=oid,
-            size=pointer.size or 0,
-            files=pointer.files,
-            executable=pointer.executable,
-        )
-    return _part(project, artifact, oid, path)
 
 
 def bring_inputs(project: Project, files: Iterable[RunFile], *, offline: bool, progress: Progress) -> None:
@@ -152,38 +132,3 @@ def _file_of_git(project: Project, path: bytes) -> RunFile:
     oid = seen.oid or project.workspace.hash(path)[0]
     entry = project.workspace.entry(seen, oid)
     return RunFile(path=path, kind=ArtifactKind.FILE, oid=oid, size=entry.size, executable=entry.kind == EXECUTABLE)
-
-
-def _part(project: Project, artifact: bytes, tree: ObjectId, path: bytes) -> RunFile:
-    within = path[len(artifact) + 1 :]
-    found = _listed(artifact, lambda: list(read_tree(tree, project.cache.load, within=within)))
-    if len(found) == 1 and found[0].path == within and found[0].oid is not None:
-        entry = found[0]
-        assert entry.oid is not None
-        return RunFile(
-            path=path,
-            kind=ArtifactKind.FILE,
-            oid=entry.oid,
-            size=entry.size,
-            executable=entry.kind == EXECUTABLE,
-        )
-    if not found:
-        raise not_found(project, named(path), path)
-    writer = TreeWriter(lambda oid, data: None, check=False)
-    for entry in found:
-        if entry.path != within:
-            writer.add(entry._replace(path=entry.path[len(within) + 1 :]))
-    made = writer.finish()
-    return RunFile(path=path, kind=ArtifactKind.DIRECTORY, oid=made.oid, size=made.size, files=made.files)
-
-
-def _listed(artifact: bytes, read: Callable[[], T]) -> T:
-    try:
-        return read()
-    except KeyError:
-        name = named(artifact)
-        raise Refused(
-            f"{name}: the list of what is in it was never fetched here",
-            hint=f"datatool fetch {name}, then run the command again",
-            path=os.fsdecode(artifact),
-        ) from None
