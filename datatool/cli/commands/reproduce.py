@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,7 +85,7 @@ def _lines(session: Session, root: Path, result: operation.ReproduceResult) -> I
     said = {Action.EXECUTED: "executed", Action.RESTORED: "restored", Action.UNCHANGED: "unchanged"}
     would = {Action.EXECUTED: "would execute", Action.RESTORED: "would restore", Action.UNCHANGED: "unchanged"}
     for item in result.runs:
-        words = " ".join(item.record.command) if item.record.command else item.record.name
+        words = shlex.join(item.record.command) if item.record.command else item.record.name
         paths = ", ".join(
             session.see(root, file.path.decode("utf-8", "surrogateescape"), directory=file.kind == "directory")
             for file in item.record.outputs
