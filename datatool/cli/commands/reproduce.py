@@ -35,7 +35,7 @@ def reproduce(
     ] = False,
     dry_run: DryRun = False,
 ) -> int:
-    """Make artifacts again from the records of the runs that made them.
+    """Make artifacts again from the records of their runs.
 
     Follows the pointers to the records of their runs, and the inputs in those to the runs that made them. Each run is
     executed once, in that order; where nothing that determines it has changed, its outputs are brought back or left.
