@@ -73,8 +73,9 @@ def push(
                 groups.setdefault(name, []).append(version)
         elif not version.pointer.push:
             progress.hint(f"{named(version.path)}: stays on this machine (push: false)")
+    every = every_run(project)
     everything = not targets and scope.rev is None and not scope.many
-    runs = _all_runs(project, remote, groups) if everything else {}
+    takers = _join_runs(project, remote, groups) if everything and every else ()
     totals = Totals()
     reached: list[str] = []
     for name, group in groups.items():
@@ -82,8 +83,8 @@ def push(
         try:
             connection = connect_to(project, name, offline=offline, jobs=jobs)
             with named_in_hints(name):
-                named_runs = {**runs.get(name, {}), **runs_of(project, group)}
-                results += _push_group(project, connection, group, named_runs, totals, verify, force, dry_run, progress)
+                runs = every if name in takers else runs_of(group, every)
+                results += _push_group(project, connection, group, runs, totals, verify, force, dry_run, progress)
             reached.append(name)
         except DatatoolError as error:
             _fail_group(groups, name, group, results, error)
@@ -101,18 +102,15 @@ def push(
     )
 
 
-def _all_runs(project: Project, remote: str | None, groups: dict[str, list[Version]]) -> dict[str, Runs]:
-    """All records that are here, for each remote that gets what has no remote of its own; it joins the groups."""
-    runs = every_run(project)
-    if not runs:
-        return {}
+def _join_runs(project: Project, remote: str | None, groups: dict[str, list[Version]]) -> tuple[str, ...]:
+    """The remotes that get every record: those that get what has no remote of its own. They join the groups."""
     try:
         names = write_names(project, remote, Pointer(kind=ArtifactKind.FILE, oid=None))
     except RemoteNotFound:
-        return {}  # every artifact has a remote of its own, and takes its records there
+        return ()  # every artifact has a remote of its own, and takes its records there
     for name in names:
         groups.setdefault(name, [])
-    return dict.fromkeys(names, runs)
+    return names
 
 
 def own_remote_missing(version: Version, given: str | None, error: RemoteNotFound) -> Transferred:

@@ -18,15 +18,15 @@ from datatool.project.project import Project
 from datatool.remote.known import known_pushed
 from datatool.remote.lookups import write_lookups
 from datatool.remote.push import PushRoot
-from datatool.stages.run_store import all_runs, load_run, lookup_name
+from datatool.stages.run_store import all_runs, lookup_name
 from datatool.workspace.pointers import find_artifact
 
 Runs = Mapping[ObjectId, RunRecord]
 
 
-def runs_of(project: Project, versions: Iterable[Version]) -> Runs:
-    """The records that versions' pointers name, and those of the runs that made what these read, as far as they are
-    here."""
+def runs_of(versions: Iterable[Version], every: Runs) -> Runs:
+    """Of every record that is here those that versions' pointers name, and those of the runs that made what these
+    read."""
     named = {
         parse_oid(source.run)
         for version in versions
@@ -35,11 +35,11 @@ def runs_of(project: Project, versions: Iterable[Version]) -> Runs:
     found: dict[ObjectId, RunRecord] = {}
     if not named:
         return found
-    makers = _makers(project)
+    makers = _makers(every)
     pending = sorted(named)
     while pending:
         oid = pending.pop()
-        record = load_run(project.cache, oid) if oid not in found else None
+        record = every.get(oid) if oid not in found else None
         if record is not None:
             found[oid] = record
             pending += [maker for file in record.inputs if (maker := makers.get((file.path, file.oid))) is not None]
@@ -86,9 +86,9 @@ def publish_lookups(
     return frozenset()
 
 
-def _makers(project: Project) -> dict[tuple[bytes, ObjectId], ObjectId]:
+def _makers(every: Runs) -> dict[tuple[bytes, ObjectId], ObjectId]:
     """The newest run that made each version of each path."""
-    runs = sorted(every_run(project).items(), key=lambda item: item[1].started)
+    runs = sorted(every.items(), key=lambda item: item[1].started)
     return {(file.path, file.oid): oid for oid, record in runs for file in record.outputs}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -271,4 +272,4 @@ def _holds_secret(record: RunRecord) -> bool:
 
 
 def _shown(record: RunRecord) -> str:
-    return show(" ".join(record.command)) if record.command else show(record.name)
+    return show(shlex.join(record.command)) if record.command else show(record.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -255,7 +256,7 @@ def _executed(
         made = [*command.outputs, *noted]
         execution = Execution(
             kind=RunKind.COMMAND,
-            name=command.name or show(" ".join(visible_words(command.words)))[:100],
+            name=command.name or show(shlex.join(visible_words(command.words)))[:100],
             fingerprint=fingerprint,
             code=code,
             environment=_environment(told),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from datatool.errors import DatatoolError, PathNotFound, Refused
 from datatool.git.ignore import tracked_under
-from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE
+from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, SYMLINK
 from datatool.model.paths import named
 from datatool.model.pointer import ArtifactKind
 from datatool.model.run import RunFile
@@ -15,7 +15,7 @@ from datatool.operations.add import add
 from datatool.operations.failures import worst
 from datatool.operations.pull import pull
 from datatool.operations.run_files import file_in
-from datatool.operations.targets import not_found, pointer_paths
+from datatool.operations.targets import not_found, pointer_paths, project_path
 from datatool.progress import Progress
 from datatool.project.project import Project
 from datatool.workspace.compare import State, compare
@@ -92,7 +92,12 @@ def _state(project: Project, artifact: Artifact) -> State:
 
 def _expanded(project: Project, path: bytes) -> list[bytes]:
     """The path itself; for a directory that is no artifact and has some below it, or files of git's: all of these."""
-    if owner(project.root, path) is not None or project.workspace.kind(path) not in (DIRECTORY, None):
+    if owner(project.root, path) is not None:
+        return [path]
+    if project.workspace.kind(path) == SYMLINK:
+        real = os.fsdecode(os.path.realpath(project.workspace.full(path)))
+        return _expanded(project, project_path(project, real, project.root))
+    if project.workspace.kind(path) not in (DIRECTORY, None):
         return [path]
     tracked = tracked_under(project.worktree, path) if project.worktree is not None else []
     below = [name[: -len(SUFFIX)] for name in pointer_paths(project, path) if not path or name.startswith(path + b"/")]

@@ -28,7 +28,7 @@ def marked(project: Project, outputs: Sequence[bytes]) -> Iterator[Path]:
     make_dirs(directory, like=project.local.parent)
     path = directory / secrets.token_hex(8)
     lines = [{"role": "command", "root": str(project.root), "path": _text(output)} for output in outputs]
-    append(path, b"".join(canonical(line) + b"\n" for line in lines))
+    append(path, b"".join(canonical(line) + b"\n" for line in lines), create=True)
     for old, named in _marks(project):
         if old != path and named and named <= set(outputs):
             remove_file(old)

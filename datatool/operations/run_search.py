@@ -59,6 +59,8 @@ def bring_outputs(project: Project, files: Sequence[RunFile], *, offline: bool, 
 
 
 def _still_holds(project: Project, known: Known) -> bool:
+    if not known.record.outputs:
+        return False  # it was run for what it does, and nothing of that can be brought back
     noted = [file for file in known.record.inputs if file.noted]
     return not unlike_now(project, [*noted, *(file for file in known.record.outputs if _is_part(project, file))])
 

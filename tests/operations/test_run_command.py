@@ -202,6 +202,20 @@ def test_what_determines_it_changed_so_it_runs(world: World, change: str) -> Non
     assert run(world, *options).json["action"] == "executed"
 
 
+def test_a_command_that_made_nothing_is_run_each_time(world: World) -> None:
+    assert [shell(world, "true").json["action"] for _ in range(2)] == ["executed", "executed"]
+
+
+def test_a_link_that_git_tracks_stands_for_what_it_leads_to(world: World) -> None:
+    world.write("src/a.txt", b"1")
+    (world.root / "link.txt").symlink_to("src/a.txt")
+    (world.root / "out-of-it").symlink_to("/etc/passwd")
+    world.commit()
+    found = shell(world, "cp link.txt out", "-d", "link.txt", "-o", "out").json["inputs"]
+    assert [file["path"] for file in found] == ["src/a.txt"]
+    shell(world, "touch out2", "-d", "out-of-it", "-o", "out2", code=3)
+
+
 def test_going_back_to_an_earlier_input_brings_back_the_earlier_output(world: World) -> None:
     first = run(world).json
     world.write("in.csv", b"b\n")

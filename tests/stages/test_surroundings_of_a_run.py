@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from datatool.errors import LocalError
 from datatool.git.changes import code_difference
 from datatool.git.worktree import Worktree, discover
 from datatool.model.oid import EMPTY
@@ -102,6 +103,7 @@ def test_what_differs_from_the_commit_is_one_hash_of_code_alone(world: World) ->
 
 def test_programs_tell_what_they_did_of_each_project(tmp_path: Path) -> None:
     notes, one, two = tmp_path / "notes", tmp_path / "one", tmp_path / "two"
+    notes.touch()
     file = RunFile(path=b"in\xff", kind=ArtifactKind.FILE, oid=EMPTY, size=0)
     tell(notes, one, inputs=[file], outputs=[b"out"], metrics={"accuracy": 1}, packages={"numpy": "2"})
     tell(notes, two, outputs=[b"other"])
@@ -113,3 +115,6 @@ def test_programs_tell_what_they_did_of_each_project(tmp_path: Path) -> None:
     assert (found.metrics, found.packages) == ({"accuracy": 1}, {"numpy": "2"})
     assert list(read_notes(notes, two).outputs) == [b"other"]
     assert not read_notes(tmp_path / "nowhere", one).outputs
+    with pytest.raises(LocalError):  # the command around it is over: nobody listens
+        tell(tmp_path / "nowhere", one, outputs=[b"out"])
+    assert not (tmp_path / "nowhere").exists()

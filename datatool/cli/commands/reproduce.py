@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,7 +33,7 @@ def reproduce(
     ] = False,
     dry_run: DryRun = False,
 ) -> int:
-    """Make artifacts again from the records of the runs that made them.
+    """Make artifacts again from the records of their runs.
 
     Follows the pointers to the records of their runs, and the inputs in those to the runs that made them. Each run is
     executed once, in that order; where nothing that determines it has changed, its outputs are brought back or left.
@@ -61,7 +62,7 @@ def _lines(session: Session, root: Path, result: operation.ReproduceResult) -> I
     said = {Action.EXECUTED: "executed", Action.RESTORED: "restored", Action.UNCHANGED: "unchanged"}
     would = {Action.EXECUTED: "would execute", Action.RESTORED: "would restore", Action.UNCHANGED: "unchanged"}
     for item in result.runs:
-        words = " ".join(item.record.command) if item.record.command else item.record.name
+        words = shlex.join(item.record.command) if item.record.command else item.record.name
         paths = ", ".join(
             session.see(root, file.path.decode("utf-8", "surrogateescape"), directory=file.kind == "directory")
             for file in item.record.outputs
