@@ -109,7 +109,7 @@ def both(world: World, words: Sequence[str], call: Call) -> tuple[Any, Any]:
 
 
 def without_times(document: Any) -> Any:
-    """Without the clock's part: where unsaved files were moved to, and when a remote was last seen to have a version."""
+    """Without the clock's part: where unsaved files were moved to, when a remote was last seen to have a version."""
     if isinstance(document, dict):
         return {
             key: bool(value) if key in ("saved_to", "pushed") else without_times(value)
