@@ -10,6 +10,7 @@ from datatool.operations.failures import Failure
 
 _PLAIN: Final = frozenset({str, int, bool, float, type(None)})
 _renderers: list[Callable[[Part], str]] = []
+_known_names: dict[tuple[type[Part], tuple[str, ...]], tuple[str, ...]] = {}
 
 
 class Part:
@@ -49,14 +50,22 @@ def show_parts_with(renderer: Callable[[Part], str]) -> None:
 
 def fields_of(part: Part, *leave_out: str) -> dict[str, object]:
     """The fields of a part as JSON values, without some of them; an `error` stands there only if there is one."""
-    dataclass: Any = part  # every part is one; the type system has no word for that
     found: dict[str, object] = {}
-    for field in fields(dataclass):
-        name = field.name
+    for name in _names(part, leave_out):
         value = getattr(part, name)
-        if name not in leave_out and not (name == "error" and value is None):
-            found[name] = value if type(value) in _PLAIN else plain(value)
+        found[name] = value if type(value) in _PLAIN else plain(value)
+    if found.get("error", part) is None:
+        del found["error"]
     return found
+
+
+def _names(part: Part, leave_out: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of a part's fields, looked up once for each class: a list has a million parts."""
+    key = (type(part), leave_out)
+    if key not in _known_names:
+        dataclass: Any = part  # every part is one; the type system has no word for that
+        _known_names[key] = tuple(field.name for field in fields(dataclass) if field.name not in leave_out)
+    return _known_names[key]
 
 
 def plain(value: object) -> object:

@@ -109,9 +109,12 @@ def both(world: World, words: Sequence[str], call: Call) -> tuple[Any, Any]:
 
 
 def without_times(document: Any) -> Any:
-    """Where unsaved files were moved to has the time in its name."""
+    """Without the clock's part: where unsaved files were moved to, when a remote was last seen to have a version."""
     if isinstance(document, dict):
-        return {key: bool(value) if key == "saved_to" else without_times(value) for key, value in document.items()}
+        return {
+            key: bool(value) if key in ("saved_to", "pushed") else without_times(value)
+            for key, value in document.items()
+        }
     return [without_times(item) for item in document] if isinstance(document, list) else document
 
 

@@ -27,10 +27,11 @@ def log(
         int | None, typer.Option("-n", "--max-count", metavar="N", help="Show the newest N versions", min=1)
     ] = None,
 ) -> int:
-    """Show the versions of an artifact, newest first.
+    """Show the versions of an artifact.
 
-    For each commit that changed it: when, what, size, whether the cache has the data, who, and the message; on top what
-    is not committed yet. Follows renames. A path inside a tracked directory has only the versions in which it changed.
+    Newest first, for each commit that changed it: when, what, size, whether the cache has the data, who, and the
+    message; on top what is not committed yet. Follows renames. A path inside a tracked directory has only the versions
+    in which it changed.
     """
     with open_project(None, flags=session.flags, environ=session.environ) as project:
         result = operation.log(project, path, cwd=session.cwd, max_count=max_count, progress=session.progress)
