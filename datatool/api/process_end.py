@@ -8,12 +8,13 @@ import sys
 
 from datatool.api.current_run import process_run
 from datatool.api.ending import end
-from datatool.api.programs import this_program
+from datatool.api.programs import ThisProgram, this_program
 from datatool.api.telling import warn
 from datatool.api.trackers import close_trackers
 from datatool.errors import DatatoolError
 
-_armed: set[int] = set()
+_armed: dict[int, ThisProgram] = {}
+"""By process: the program as it was when it first tracked something. Python forgets the file before it ends."""
 
 
 def arm_process_end() -> None:
@@ -21,7 +22,7 @@ def arm_process_end() -> None:
     ends without what `atexit` has."""
     if os.getpid() in _armed:
         return
-    _armed.add(os.getpid())
+    _armed[os.getpid()] = this_program()
     atexit.unregister(end_process)
     atexit.register(end_process)
     child = sys.modules.get("multiprocessing.util")
@@ -39,7 +40,7 @@ def end_process() -> None:
         if count:
             warn(f"{outputs} not recorded, as the program ended by {type(error).__name__}")
     elif run.is_noted:
-        end(run, this_program())
+        end(run, _armed.get(os.getpid()) or this_program())
     try:
         close_trackers()
     except DatatoolError as problem:

@@ -72,7 +72,7 @@ def find_runs(cache: Cache, fingerprint: str, project: str) -> list[Known]:
     top = cache.top / lookup_directory(fingerprint)
     found = [known for known in _loaded(cache, top) if known.record.fingerprint == fingerprint]
     ours = [known for known in found if known.record.project == project]
-    return sorted(ours, key=lambda known: (known.record.started, _kept_at(top, known.oid)), reverse=True)
+    return sorted(ours, key=lambda known: _age(top, known), reverse=True)
 
 
 def all_runs(cache: Cache, project: str) -> Iterator[Known]:
@@ -86,9 +86,11 @@ def all_runs(cache: Cache, project: str) -> Iterator[Known]:
 
 def recorded_inputs(cache: Cache, project: str, entry: str) -> list[bytes]:
     """What the newest run of a script or notebook read, as paths from the project's root; empty if none is known."""
-    records = [known.record for known in all_runs(cache, project) if known.record.code.entry == entry]
-    newest = max(records, key=lambda record: record.started, default=None)
-    return [file.path for file in newest.inputs] if newest is not None else []
+    found = [known for known in all_runs(cache, project) if known.record.code.entry == entry]
+    newest = max(
+        found, key=lambda known: _age(cache.top / lookup_directory(known.record.fingerprint), known), default=None
+    )
+    return [file.path for file in newest.record.inputs] if newest is not None else []
 
 
 def _loaded(cache: Cache, directory: Path) -> Iterator[Known]:
@@ -98,6 +100,10 @@ def _loaded(cache: Cache, directory: Path) -> Iterator[Known]:
             record = load_run(cache, oid)
             if record is not None:
                 yield Known(oid, record)
+
+
+def _age(directory: Path, known: Known) -> tuple[str, int]:
+    return known.record.started, _kept_at(directory, known.oid)
 
 
 def _kept_at(directory: Path, oid: ObjectId) -> int:

@@ -26,6 +26,7 @@ WITHOUT_FUNCTION = {
     "config": "settings are made once, at the terminal, or for a process by DATATOOL_* in its environment",
     "registry": "settings are made once, at the terminal",
     "cache": "upkeep of a machine, not of data",
+    "run": "a Python program is a run by itself, and `datatool.run` makes a block one",
 }
 NAMED = {"get-url": "get_from_url", "import": "import_", "import-url": "import_url"}
 """`datatool.get_url` tells where data lies, `import` is Python's own."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -222,7 +224,19 @@ def test_nothing_of_a_script_runs(copy: World) -> None:
     assert not copy.exists("made")
 
 
-def test_recorded_inputs_count_beside_the_text(copy: World) -> None:
+def test_what_the_last_run_read_counts_beside_the_text(copy: World) -> None:
+    copy.write("fit.py", b"import sys\nfrom datatool import track\ntrack('model.bin')\ntrack(sys.argv[1])\n")
+    env = {name: value for name, value in copy.env.items() if name not in ("CI", "DATATOOL_FROZEN")}
+    for path in ("other.bin", "data/raw/a.csv"):
+        subprocess.run([sys.executable, "fit.py", path], cwd=copy.root, env=env, check=True)
+    for path in ("model.bin", "other.bin", "data/raw/a.csv"):
+        (copy.root / path).unlink()
+    copy.ok("pull", "fit.py")
+    assert copy.read("model.bin") == b"model.bin" and copy.read("data/raw/a.csv") == b"data/raw/a.csv"
+    assert not copy.exists("other.bin")  # what an earlier run read
+
+
+def test_recorded_inputs_that_are_gone_are_passed_over(copy: World) -> None:
     copy.write("fit.py", b"import sys\nfrom datatool import track\ntrack('model.bin')\ntrack(sys.argv[1])\n")
     asked: list[bytes] = []
 
