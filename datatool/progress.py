@@ -31,6 +31,9 @@ class Progress(Protocol):
     def hint(self, message: str) -> None:
         """Tell something useful that is no problem."""
 
+    def running(self, message: str) -> None:
+        """Tell that somebody else's program begins, which may print things of its own."""
+
 
 def bytes_of(task: Task) -> Callable[[int], None]:
     """A function that tells a task of bytes."""
@@ -58,6 +61,9 @@ class Silent:
         """Tell nobody."""
 
     def hint(self, message: str) -> None:
+        """Tell nobody."""
+
+    def running(self, message: str) -> None:
         """Tell nobody."""
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from datatool.api.current_run import CurrentRun, Noted
 from datatool.api.telling import Told, say, warn
-from datatool.api.trackers import tracking
+from datatool.api.trackers import settle_trackers, tracking
 from datatool.errors import DatatoolError
 from datatool.model.run import RunKind
 from datatool.operations.program_run import Program, end_program
@@ -53,10 +53,12 @@ def end(
     )
     for item in noted.values():
         try:
+            outputs = _written(item)
+            settle_trackers()
             ended = end_program(
                 item.root,
                 item.inputs.values(),
-                _written(item),
+                outputs,
                 program,
                 environ=os.environ,
                 always=always,
@@ -70,9 +72,8 @@ def end(
 
 
 def _written(noted: Noted) -> list[bytes]:
-    """The outputs that the program wrote, in a project where all that was recorded before is settled."""
+    """The outputs that the program wrote."""
     if not noted.outputs:
         return []
     with tracking(noted.root) as tracker:
-        tracker.settle()
         return [path for path in noted.outputs if tracker.is_written(path)]

@@ -65,6 +65,14 @@ def tracking(root: Path) -> Iterator[Tracker]:
             _close_idle(found, key)
 
 
+def settle_trackers() -> None:
+    """Settle what was recorded in all projects, so that others may write there. Raises LocalError."""
+    with _all.lock:
+        found = [item.tracker for item in _all.open.values()]
+    for tracker in found:
+        tracker.settle()
+
+
 def close_trackers() -> None:
     """Settle and close all that nobody uses. Raises LocalError."""
     with _all.lock:

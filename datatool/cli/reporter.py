@@ -143,6 +143,11 @@ class Reporter:
         if self._hints:
             self.write("hint", message, "cyan")
 
+    def running(self, message: str) -> None:
+        """Print `running: …`, unless `-q`."""
+        if self._hints:
+            self.write("running", message, "cyan")
+
     def write(self, label: str, message: str, colour: str) -> None:
         """Print a labelled line on stderr, above the bars where there are any; only a hint may have more lines."""
         shown = several_lines(message) if label == "hint" else show(message)

@@ -235,7 +235,7 @@ def _again(project: Project, record: RunRecord, around: Surroundings, *, force: 
             hint="git log -- shows when it went; check out a commit that has it",
             path=command.script,
         )
-    progress.hint(f"{', '.join(named(path) for path in command.outputs)}: {_shown(record)}")
+    progress.running(f"{_shown(record)} for {', '.join(named(path) for path in command.outputs)}")
     return run_command(project, command, around, force=force, progress=progress)
 
 

@@ -101,7 +101,8 @@ def end_run(
             for path, artifact in sorted(zip(outputs, artifacts, strict=True))
         )
         run, new = _record(project, execution, files, always=always)
-        saved = [_of_run(project, item, run) for item in saved]
+        # A program asks no remote for the record that a pointer names, so here it may be unknown.
+        saved = [_of_run(project, item, run, known=stage) for item in saved]
         staged: list[str] = []
 
         def write(pointers: Sequence[Pointing]) -> None:
@@ -121,12 +122,12 @@ def _target(project: Project, path: bytes, outputs: Sequence[bytes]) -> Target:
     return Target(path=path, artifact=find_artifact(project.root, path), withins=() if path in outputs else withins)
 
 
-def _of_run(project: Project, item: Recorded, run: ObjectId) -> Recorded:
+def _of_run(project: Project, item: Recorded, run: ObjectId, *, known: bool) -> Recorded:
     if item.target.withins:
         return item  # a part of an artifact: all of it was not made by this run
     old = item.target.artifact.pointer if item.target.artifact is not None else None
     file = file_in(project, item.target.path, item.pointer, item.target.path)
-    return replace(item, pointer=replace(item.pointer, source=pointer_to(project, file, run, old).source))
+    return replace(item, pointer=replace(item.pointer, source=pointer_to(project, file, run, old, known=known).source))
 
 
 def _record(

@@ -137,9 +137,9 @@ def restore(
     return changed, tuple(staged)
 
 
-def pointer_to(project: Project, file: RunFile, run: ObjectId, old: Pointer | None) -> Pointer:
+def pointer_to(project: Project, file: RunFile, run: ObjectId, old: Pointer | None, *, known: bool = True) -> Pointer:
     """The pointer to an output. Where the content is the same and it says already where that came from, it stays: a
-    run that makes the same again is no news to git."""
+    run that makes the same again is no news to git. `known`: unless the record of the run that it names is not here."""
     fresh = Pointer(
         kind=file.kind,
         oid=file.oid,
@@ -151,7 +151,7 @@ def pointer_to(project: Project, file: RunFile, run: ObjectId, old: Pointer | No
     if old is None:
         return fresh
     source = old.source
-    told = source is not None and (source.run is None or project.cache.has(ObjectId(source.run)))
+    told = source is not None and (source.run is None or not known or project.cache.has(ObjectId(source.run)))
     same = old.oid == file.oid and told
     return Pointer(
         kind=fresh.kind,

@@ -248,9 +248,10 @@ class Tracker:
     # Ending
 
     def settle(self) -> None:
-        """Make durable what was recorded. Raises LocalError."""
+        """Make durable what was recorded, and let others write what they remember. Raises LocalError."""
         with self._lock:
             self._recording.settle()
+            self._project.state.commit()
 
     def close(self) -> None:
         """Settle, and let go of the project's files."""

@@ -360,6 +360,8 @@ def test_progress_goes_on_until_the_last_byte_has_arrived(tmp_path: Path) -> Non
 
         def hint(self, message: str) -> None: ...
 
+        def running(self, message: str) -> None: ...
+
     machine = a_machine(tmp_path)
     root = machine.root(b"small", b"s" * 5000, b"l" * (9 << 20))
     progress = Heard()
