@@ -1,0 +1,143 @@
+"""What a program tracked becomes the record of its run, when it ends."""
+
+from __future__ import annotations
+
+import re
+import sys
+
+from api.tracking import OLD, as_it_is, run_python, script
+from datatool.model.run import RunKind, RunRecord
+from datatool.operations.open_project import open_project
+from datatool.stages.run_store import all_runs, load_run
+from world import World
+
+SUMS = """
+import datatool
+source = datatool.track("x.csv")
+datatool.track("sum.txt", output=True).write_text(str(len(source.read_text())))
+"""
+
+
+def records(world: World) -> list[RunRecord]:
+    with open_project(str(world.root), flags={}, environ=world.env) as project:
+        return [known.record for known in all_runs(project.cache, project.config.project or "")]
+
+
+def run_of(world: World, pointer: str) -> RunRecord:
+    found = re.search(rb"run: ([0-9a-f]{64})", world.read(pointer))
+    assert found is not None, world.read(pointer)
+    with open_project(str(world.root), flags={}, environ=world.env) as project:
+        record = load_run(project.cache, found[1].decode())  # type: ignore[arg-type]
+    assert record is not None
+    return record
+
+
+def started(world: World) -> None:
+    world.write("x.csv", OLD)
+    done = script(world, SUMS, name="sums.py")
+    assert done.code == 0, done.err
+
+
+def test_outputs_name_the_run_that_says_what_was_read_and_by_which_code(desk: World) -> None:
+    started(desk)
+    record = run_of(desk, "sum.txt.dt")
+    assert record.kind is RunKind.SCRIPT and record.code.entry == "sums.py" and "sums.py" in record.code.functions
+    assert [file.path for file in record.inputs] == [b"x.csv"] and [file.path for file in record.outputs] == [
+        b"sum.txt"
+    ]
+    assert b"source" not in desk.read("x.csv.dt")
+
+
+def test_the_same_again_is_no_second_run(desk: World) -> None:
+    started(desk)
+    assert len(records(desk)) == 1
+    before = as_it_is(desk.root / ".git")
+    done = run_python(desk, "sums.py")
+    assert (done.code, done.err) == (0, "")
+    assert len(records(desk)) == 1
+    assert desk.read("sum.txt") == b"5"
+    changed = {path for path, was in as_it_is(desk.root / ".git").items() if before.get(path) != was}
+    assert not any("/cache/" in path for path in changed)
+
+
+def test_other_inputs_or_other_code_are_another_run(desk: World) -> None:
+    started(desk)
+    desk.write("x.csv", b"longer than before\n")
+    assert run_python(desk, "sums.py").code == 0
+    assert len(records(desk)) == 2
+    assert script(desk, SUMS.replace("str(len", "repr(len"), name="sums.py").code == 0
+    assert len({record.fingerprint for record in records(desk)}) == 3
+
+
+def test_a_clone_that_makes_the_same_has_no_news_for_git(desk: World) -> None:
+    started(desk)
+    desk.git("add", "sums.py")
+    desk.ok("add", "x.csv", "sum.txt")
+    desk.commit("all of it")
+    desk.ok("push")
+    copy = desk.clone()
+    copy.env.pop("CI", None)
+    done = run_python(copy, "sums.py")
+    assert (done.code, done.err) == (0, "")
+    assert copy.read("sum.txt") == b"5" and copy.git("status", "--short") == ""
+
+
+def test_programs_without_a_file_are_told_apart(desk: World) -> None:
+    desk.write("x.csv", OLD)
+    for code in ("import datatool; datatool.track('x.csv')", "import datatool as d; d.track('x.csv')"):
+        for _ in range(2):
+            assert run_python(desk, "-c", code).code == 0
+    assert len(records(desk)) == 2
+
+
+def test_a_program_that_failed_has_no_run(desk: World) -> None:
+    desk.write("x.csv", OLD)
+    assert script(desk, SUMS + "raise SystemError\n", name="sums.py").code == 1
+    assert records(desk) == [] and not desk.exists("sum.txt.dt")
+    assert desk.exists("x.csv.dt")  # what it read was there, whatever came of it
+
+
+def test_what_happens_to_the_program_meanwhile_is_not_taken_for_it(desk: World) -> None:
+    desk.write("x.csv", OLD)
+    done = script(desk, SUMS + "import os; os.chdir('/'); del __file__\n", name="sums.py")
+    assert done.code == 0, done.err
+    assert run_of(desk, "sum.txt.dt").code.entry == "sums.py"
+
+
+def test_a_run_is_recorded_where_no_thread_can_be_started_any_more(desk: World) -> None:
+    """As from Python 3.12 on, when a program ends."""
+    code = """
+import atexit, os, threading
+import datatool
+
+def refuse(self):
+    raise RuntimeError("can't create new thread at interpreter shutdown")
+
+many = datatool.track("many", output=True)
+many.mkdir()
+for number in range(400):
+    (many / f"{number}.txt").write_text(str(number) * 100)
+datatool.track("big.bin", output=True).write_bytes(os.urandom(9 << 20))
+atexit.register(setattr, threading.Thread, "start", refuse)
+"""
+    done = script(desk, code)
+    assert done.code == 0, done.err
+    assert "Traceback" not in done.err
+    state = desk.json("status")
+    assert state["clean"] and {item["path"] for item in state["artifacts"]} == {"many", "big.bin"}
+    for path in ("many/7.txt", "big.bin"):
+        (desk.root / path).unlink()
+    desk.ok("checkout")
+    assert desk.read("many/7.txt") == b"7" * 100 and len(desk.read("big.bin")) == 9 << 20
+
+
+def test_inside_a_command_that_is_run_it_belongs_to_that_run(desk: World) -> None:
+    desk.write("x.csv", OLD)
+    desk.write("sums.py", SUMS.encode())
+    done = desk.process("run", "--json", "--", sys.executable, "sums.py")
+    assert done.code == 0, done.err
+    (record,) = records(desk)
+    assert record.kind is RunKind.COMMAND
+    assert [file.path for file in record.inputs] == [b"x.csv"] and [file.path for file in record.outputs] == [
+        b"sum.txt"
+    ]
