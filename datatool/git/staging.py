@@ -131,7 +131,7 @@ def _write(worktree: Worktree, arguments: Sequence[str], paths: list[bytes], sho
         if result.code == 0:
             return
         if not _is_locked(result):
-            raise failure(arguments, result)
+            raise _failed(arguments, result, paths, shown)
         if time.monotonic() >= until:
             raise _busy(result, paths, shown)
         time.sleep(_PAUSE)
@@ -143,10 +143,23 @@ def _is_locked(result: GitResult) -> bool:
 
 def _busy(result: GitResult, paths: list[bytes], shown: str) -> GitBusy:
     lock = os.fsdecode(result.err.partition(b"Unable to create '")[2].partition(b"': File exists")[0])
-    what = show_bytes(paths[0]) if len(paths) == 1 else f"{len(paths)} files"
+    return GitBusy(
+        f"{_what(paths)} not changed in git: another git process holds {show(lock)}",
+        hint=f"when it has ended: {_line(paths, shown)}",
+    )
+
+
+def _failed(arguments: Sequence[str], result: GitResult, paths: list[bytes], shown: str) -> GitError:
+    said = failure(arguments, result).message
+    return GitError(f"{_what(paths)} not changed in git: {said}", hint=f"when that is mended: {_line(paths, shown)}")
+
+
+def _what(paths: list[bytes]) -> str:
+    return show_bytes(paths[0]) if len(paths) == 1 else f"{len(paths)} files"
+
+
+def _line(paths: list[bytes], shown: str) -> str:
+    """What the user can type to do the same."""
     names = " ".join(shlex.quote(os.fsdecode(path)) for path in paths[:_SHOWN])
     more = " …" if len(paths) > _SHOWN else ""
-    return GitBusy(
-        f"{what} not changed in git: another git process holds {show(lock)}",
-        hint=f"when it has ended: git {shown} -- {show(names)}{more}",
-    )
+    return f"git {shown} -- {show(names)}{more}"

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from datatool.errors import LocalError
+from datatool.git import staging
+from needs import linux, without_root_override
 from world import World
 
 
@@ -305,6 +309,74 @@ def test_remove_with_data_refuses_unsaved_work(world: World) -> None:
     world.fails(7, "remove", "--data", "data")
     assert world.read("data/b") == b"unsaved" and world.exists("data.dt")
     world.fails(2, "remove", "data/a")
+
+
+@pytest.mark.parametrize("words", [("remove", "--data", "data"), ("remove", "data"), ("move", "data", "other")])
+def test_where_git_cant_write_its_index_the_work_is_done_and_the_git_line_is_told(
+    world: World, words: tuple[str, ...]
+) -> None:
+    linux()
+    world.write("data/a", b"1")
+    world.ok("add", "data")
+    world.commit()
+    world.git_dir.chmod(0o555)
+    ran = world.process(*words, before=without_root_override())
+    world.git_dir.chmod(0o755)
+    assert ran.code == 0, ran
+    assert "Permission denied" in ran.err and "git add -- " in ran.err and "data.dt" in ran.err
+    assert not world.exists("data.dt")
+    world.git(*shlex.split(ran.err[ran.err.index("git add -- ") :].splitlines()[0])[1:])
+    assert "data.dt" in world.git("diff", "--cached", "--name-only", "--no-renames")
+
+
+@pytest.mark.parametrize("words", [("remove", "data"), ("move", "data", "other")])
+def test_remove_and_move_warn_of_a_locked_git_index(
+    world: World, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(staging.stage, "__kwdefaults__", {"patience": 0.0})
+    world.write("data/a", b"1")
+    world.ok("add", "data")
+    (world.git_dir / "index.lock").write_bytes(b"")
+    ran = world.ok(*words)
+    assert "another git process holds" in ran.err and "git add -- " in ran.err
+
+
+@pytest.mark.parametrize("locked", ["folder", "folder/data"])
+@pytest.mark.parametrize(
+    "words", [("remove", "--data", "folder/data"), ("move", "folder/data", "data")], ids=["remove", "move"]
+)
+def test_where_a_directory_cant_be_written_nothing_is_removed_or_moved(
+    world: World, words: tuple[str, ...], locked: str
+) -> None:
+    linux()
+    world.write("folder/data/a", b"1")
+    world.ok("add", "folder/data")
+    world.commit()
+    before = world.tree()
+    (world.root / locked).chmod(0o555)
+    ran = world.process(*words, before=without_root_override())
+    (world.root / locked).chmod(0o755)
+    assert ran.code == 1 and f"{locked}: Permission denied" in ran.err, ran
+    assert world.tree() == before and world.git("status", "--porcelain") == ""
+    world.ok(*words)
+    assert not world.exists("folder/data.dt")
+
+
+def test_remove_with_data_that_fails_half_way_is_completed_by_the_same_command(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.write("data/a", b"1")
+    world.ok("add", "data")
+
+    def fails(path: Path) -> None:
+        raise LocalError(f"{path}: Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("datatool.operations.remove.remove_tree", fails)
+        world.fails(1, "remove", "--data", "data")
+    assert world.exists("data.dt")
+    world.ok("remove", "--data", "data")
+    assert not world.exists("data") and not world.exists("data.dt")
 
 
 def test_commands_work_from_subdirectories_with_dash_c_and_quietly(world: World) -> None:
