@@ -7,7 +7,7 @@ import shlex
 import time
 from collections.abc import Collection, Sequence
 
-from datatool.errors import GitError, NotFoundError, UsageError
+from datatool.errors import GitError
 from datatool.git.command import GitResult, failure
 from datatool.git.pointers import literal_patterns
 from datatool.git.worktree import Worktree, ask
@@ -66,26 +66,6 @@ def rm_cached(worktree: Worktree, paths: Collection[bytes], recursive: bool, *, 
         options = ["-r"] if recursive else []
         arguments = ["--literal-pathspecs", "rm", "--cached", "--quiet", "--ignore-unmatch", *options, *_LITERAL_STDIN]
         _write(worktree, arguments, sorted(set(paths)), " ".join(["rm", *options, "--cached"]), patience)
-
-
-def restore_from(worktree: Worktree, rev: str, paths: Collection[bytes], *, patience: float = PATIENCE) -> None:
-    """Put old files into index and work tree, as `git checkout REV -- PATH` does.
-
-    Raises NotFoundError when the revision does not have one of them; nothing is changed then.
-    """
-    if not rev or rev.startswith("-"):
-        raise UsageError(f"not a revision: {rev!r}")
-    if not paths:
-        return
-    # The post-checkout hook may be our own; it must not run inside the checkout.
-    quiet = ["-c", "core.hooksPath=/dev/null", "--literal-pathspecs"]
-    arguments = [*quiet, "checkout", "--quiet", *_LITERAL_STDIN, rev, "--"]
-    try:
-        _write(worktree, arguments, sorted(set(paths)), f"checkout {rev}", patience)
-    except GitError as error:
-        if "did not match any file" in error.message:
-            raise NotFoundError(error.message, hint=f"git ls-tree -r --name-only {rev} lists what it has") from error
-        raise
 
 
 def not_as_seen(worktree: Worktree) -> set[bytes]:

@@ -9,9 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from datatool.errors import DatatoolError, LocalError, PathNotFound
-from datatool.git.revision import pointers_at, resolve
-from datatool.git.staging import restore_from
+from datatool.errors import DatatoolError, PathNotFound
 from datatool.model.paths import named
 from datatool.model.pointer import ArtifactKind
 from datatool.model.settings import LinkMethod
@@ -20,13 +18,13 @@ from datatool.operations.checkout_directory import check_out_directory
 from datatool.operations.checkout_files import check_out_files, groups
 from datatool.operations.failures import Failure, failure_of
 from datatool.operations.make_way import make_place
+from datatool.operations.old_pointers import selections_at, take_pointers
 from datatool.operations.publish import ignored_before_writing, locked
 from datatool.operations.result import Result
 from datatool.operations.space import room_for
-from datatool.operations.targets import Selection, name_of, not_found, project_path, select
+from datatool.operations.targets import Selection, name_of, select
 from datatool.progress import SILENT, Progress, Task
 from datatool.project.project import Project
-from datatool.workspace.pointers import SUFFIX, owner
 
 __all__ = ["CheckedOut", "CheckoutResult", "checkout", "checkout_selected"]
 
@@ -63,20 +61,18 @@ def checkout(
     lacking: Sequence[DatatoolError] = (),
     progress: Progress = SILENT,
 ) -> CheckoutResult:
-    """Write what the pointers name into the workspace; with `rev`, first take the pointers of that revision.
+    """Write what the pointers name into the workspace; with `rev`, what that revision's name, and take them.
 
-    One failing artifact does not stop the others: see each one's `error`. `force` moves unsaved files to
-    `lost+found` first; `relink` makes links or copies anew, as `cache.link` says; `lacking` are errors to tell among
-    the results. Raises PathNotFound, RevisionNotFound.
+    One failing artifact does not stop the others: see each one's `error`; its pointer stays as it is. `force` moves
+    unsaved files to `lost+found` first; `relink` makes links or copies anew, as `cache.link` says; `lacking` are errors
+    to tell among the results. Raises PathNotFound, RevisionNotFound.
 
     >>> checkout(project, ["data/songs"], cwd=Path.cwd(), rev="v1").artifacts[0].written  # doctest: +SKIP
     3
     """
-    staged: tuple[str, ...] = ()
-    if rev is not None:
-        staged = _take_pointers(project, targets, cwd, rev)
-    selections, broken = select(project, targets, cwd)
+    selections, broken = select(project, targets, cwd) if rev is None else selections_at(project, targets, cwd, rev)
     results = checkout_selected(project, selections, force=force, relink=relink, progress=progress)
+    staged = take_pointers(project, selections, results, progress) if rev is not None else ()
     results += [
         CheckedOut(path=name_of(error), changed=False, error=failure_of(error)) for error in (*broken, *lacking)
     ]
@@ -154,38 +150,3 @@ def _never_here(item: Selection) -> PathNotFound:
         f"{name}: was imported without its data",
         hint=f"datatool update {name} downloads it",
     )
-
-
-def _take_pointers(project: Project, targets: Sequence[str], cwd: Path, rev: str) -> tuple[str, ...]:
-    """Bring the pointers of a revision into work tree and index, as `git checkout REV -- PATH` does."""
-    if project.worktree is None:
-        raise LocalError("a revision needs git, and there is none here", hint="run this in a clone")
-    commit = resolve(project.worktree, rev)
-    there = [path for path, text in pointers_at(project.worktree, commit)]
-    wanted: set[bytes] = set()
-    for target in targets or ("",):
-        if not targets:
-            wanted.update(there)
-            continue
-        path = project_path(project, target, cwd)
-        chosen = [
-            pointer
-            for pointer in there
-            if pointer in (path, path + SUFFIX)
-            or (path + b"/").startswith(pointer[: -len(SUFFIX)] + b"/")
-            or pointer.startswith(path + b"/")
-            or not path
-        ]
-        if not chosen:
-            if owner(project.root, path) is None:
-                raise not_found(project, target, path)
-            raise PathNotFound(
-                f"{target}: was not tracked at {rev}",
-                hint=f"git log -- {target}.dt shows its versions",
-                path=os.fsdecode(path),
-            )
-        wanted.update(chosen)
-    if not wanted:
-        return ()
-    restore_from(project.worktree, commit, sorted(wanted))
-    return tuple(sorted(os.fsdecode(path) for path in wanted))

@@ -74,9 +74,9 @@ def remove(
             require_removable(full) if data else require_writable(full.parent)
         removed = [_removed(project, item, data=data) for _, item in sorted(chosen.items())]
         # The pointer goes last: whoever is stopped before can run the command again.
-        for item in removed:
-            if item.data_deleted:
-                remove_tree(project.root / item.path)
+        for one in removed:
+            if one.data_deleted:
+                remove_tree(project.root / one.path)
         changed = unignore(project, list(chosen))
         for path in chosen:
             remove_file(_full(project, path + SUFFIX))
