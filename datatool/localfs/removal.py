@@ -7,7 +7,7 @@ import os
 import stat
 from pathlib import Path
 
-from datatool.localfs.atomic import local_error, replace
+from datatool.localfs.atomic import local_error, remove_dir_if_empty, replace
 from datatool.localfs.temps import left_over, temp_name
 
 
@@ -48,6 +48,12 @@ def require_writable(directory: Path) -> None:
     """See that names in a directory may be made and deleted, as far as permissions can tell. Raises LocalError."""
     if not os.access(directory, os.W_OK | os.X_OK):
         raise local_error(OSError(errno.EACCES, os.strerror(errno.EACCES)), directory)
+
+
+def remove_empty_dirs(path: Path) -> None:
+    """Delete a directory and those in it as far as they hold no file; links are not followed."""
+    for directory, _, _ in os.walk(path, topdown=False, followlinks=False):
+        remove_dir_if_empty(Path(directory))
 
 
 def remove_at_once(path: Path) -> None:

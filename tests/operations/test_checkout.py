@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from datatool.errors import NoSpace
 from datatool.localfs import batch
 from needs import linux, without_root_override
 from world import World, executables
@@ -107,6 +108,24 @@ def test_a_checkout_of_a_revision_warns_where_git_cant_stage_the_pointer(version
     versions.git_dir.chmod(0o755)
     assert ran.code == 0 and "git add -- one.bin.dt" in ran.err, ran
     assert versions.read("one.bin") == b"first" and versions.git("status", "--porcelain") == " M one.bin.dt"
+
+
+def test_a_checkout_that_wrote_nothing_leaves_no_directory_and_the_artifact_absent(
+    versions: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = versions.clone()
+    copy.ok("fetch")
+
+    def full(*_: object, **__: object) -> None:
+        raise NoSpace("data: the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("datatool.workspace.checkout.place", full)
+        copy.fails(1, "checkout", "data")
+    assert not copy.exists("data")
+    assert copy.json("status", "data")["artifacts"][0]["state"] == "absent"
+    copy.ok("checkout", "data")
+    assert copy.read("data/sub/c.txt") == b"c1"
 
 
 def test_executable_bits_come_back(versions: World) -> None:
