@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,18 @@ def test_status_says_what_to_do_about_absent_data(songs: World) -> None:
     first = copy.ok("status").out.splitlines()[0]
     assert re.fullmatch(r"clean   models/m.bin .* pointer committed, pushed \(as of 20.*Z\)", first)
     assert "pointer committed, on the remote" in copy.ok("status", "--remote").out
+
+
+def test_status_says_what_the_cache_lacks_and_pull_brings(songs: World) -> None:
+    songs.ok("push")
+    songs.commit()
+    songs.write("models/m.bin", b"n")
+    songs.ok("add", "models/m.bin")
+    shutil.rmtree(songs.cache / "objects")
+    assert "pointer changed, not cached" in songs.ok("status").out.splitlines()[0]
+    songs.git("checkout", "-q", "HEAD", "models/m.bin.dt")
+    outdated = songs.ok("status").out.splitlines()[0]
+    assert "datatool pull models/m.bin" in outdated and "not cached" in outdated
 
 
 def test_status_of_an_empty_project_hints_at_add(world: World) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -97,6 +98,7 @@ def test_config_precedence_flag_environment_local_project_user_default(world: Wo
 
 def test_config_refuses_what_is_wrong_and_suggests(world: World) -> None:
     assert "cache.link" in world.fails(2, "config", "set", "cache.lnk", "copy").err
+    assert "did you mean cache.link?" in world.fails(3, "config", "get", "cache.lnk").err
     world.fails(2, "config", "set", "cache.link", "teleport")
     world.fails(2, "config", "set", "durability", "perhaps")
 
@@ -405,6 +407,17 @@ def test_the_datatool_process_leaves_nothing_behind_on_a_broken_pipe(world: Worl
 @pytest.mark.parametrize("command", ["status", "fetch", "checkout", "push", "pull", "list", "diff"])
 def test_an_empty_project_is_no_error(world: World, command: str) -> None:
     world.ok(command)
+
+
+@pytest.mark.parametrize("command", ["push", "fetch", "pull"])
+def test_with_nothing_tracked_there_is_nothing_to_do_and_no_remote_is_needed(world: World, command: str) -> None:
+    world.ok("remote", "remove", "default")
+    world.ok(command)
+    assert "default" in world.fails(3, command, "-r", "default").err
+    world.write("a", b"1")
+    world.ok("add", "a")
+    shutil.rmtree(world.cache / "objects")
+    assert "no remote is configured" in world.fails(3, command, "--force").err
 
 
 def test_a_password_or_signature_in_a_url_is_never_shown(world: World) -> None:
