@@ -96,8 +96,8 @@ def checkout_selected(
     copied = 0
     with progress.task(
         "checking out",
-        bytes=sum(item.artifact.pointer.size or 0 for item in selections),
-        files=sum(item.artifact.pointer.files or 1 for item in selections),
+        bytes=sum(item.artifact.pointer.size or 0 for item in here if not item.within),
+        files=sum(item.artifact.pointer.files or 1 for item in here if not item.within),
     ) as task:
         for group in groups(files):
             with _work_on(project, group, progress):

@@ -18,7 +18,7 @@ from datatool.operations.checked_out import CheckedOut, lacking, unsaved
 from datatool.operations.failures import Failure, failure_of
 from datatool.operations.make_way import refuse_unholdable, set_aside
 from datatool.operations.targets import Selection, not_found
-from datatool.progress import Task
+from datatool.progress import Spared, Task
 from datatool.project.project import Project
 from datatool.workspace.checkout import Checkout, tree_without
 from datatool.workspace.compare import known_tree
@@ -49,6 +49,7 @@ def check_out_directory(
         here = None
     if here == oid and not item.within and not relink and kind == DIRECTORY and _untouched(project, artifact.path, oid):
         project.state.set_base(artifact.path, Base(version=oid, here=oid))
+        task.advance(bytes=Spared(artifact.pointer.size or 0), files=artifact.pointer.files or 0)
         return CheckedOut(path=artifact.name, changed=False), Outcome()
     if item.within and next(iter(read_tree(oid, cache.load, within=item.within)), None) is None:
         known = here is not None and next(iter(read_tree(here, cache.load, within=item.within)), None) is not None

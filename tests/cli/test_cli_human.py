@@ -130,6 +130,15 @@ def test_diff_names_files_and_sizes(songs: World) -> None:
     ]
 
 
+def test_a_name_that_ends_with_a_space_is_quoted(world: World) -> None:
+    if os.name == "nt":
+        pytest.skip("no such names on Windows")
+    world.write("name ", b"1")
+    world.write("name", b"1")
+    world.ok("add", "name ", "name")
+    assert [re.split(r"  +", line)[1] for line in world.ok("status").out.splitlines()] == ["name", "'name '"]
+
+
 def test_paths_after_dashes_are_paths(songs: World) -> None:
     songs.write("music/songs/a.ogg", b"changed")
     assert songs.ok("diff", "HEAD", "--", "models").out == ""

@@ -6,12 +6,17 @@ import errno
 import os
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from datatool.errors import NoSpace
 from datatool.localfs import batch
+from datatool.operations.checkout import checkout
+from datatool.progress import Silent, Spared, Task
+from datatool.project.project import open_project
 from needs import linux, without_root_override
 from world import World, executables
 
@@ -126,6 +131,36 @@ def test_a_checkout_that_wrote_nothing_leaves_no_directory_and_the_artifact_abse
     assert copy.json("status", "data")["artifacts"][0]["state"] == "absent"
     copy.ok("checkout", "data")
     assert copy.read("data/sub/c.txt") == b"c1"
+
+
+@pytest.mark.parametrize("change", [None, "data/a.txt"])
+def test_what_is_in_place_counts_as_done_in_the_progress_of_a_checkout(versions: World, change: str | None) -> None:
+    if change:
+        (versions.root / change).unlink()
+    heard = Heard()
+    with open_project(versions.root, flags={}, environ=versions.env) as project:
+        checkout(project, cwd=versions.root, progress=heard)
+    size = sum(len(versions.read(path)) for path in ("data/a.txt", "data/new.txt", "data/sub/c.txt", "data/run.sh"))
+    size += len(versions.read("one.bin"))
+    assert (heard.bytes, heard.files) == (size, 5) and heard.total == size
+    assert heard.spared == size - (len(versions.read(change)) if change else 0)
+
+
+class Heard(Silent):
+    """What a task was told."""
+
+    total: int | None = None
+    bytes = files = spared = 0
+
+    @contextmanager
+    def task(self, title: str, *, bytes: int | None = None, files: int | None = None) -> Iterator[Task]:
+        self.total = bytes
+        yield self
+
+    def advance(self, *, bytes: int = 0, files: int = 0) -> None:
+        self.bytes += bytes
+        self.files += files
+        self.spared += bytes if isinstance(bytes, Spared) else 0
 
 
 def test_executable_bits_come_back(versions: World) -> None:
