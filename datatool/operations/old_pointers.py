@@ -13,7 +13,7 @@ from datatool.git.revision import pointers_at, resolve
 from datatool.localfs.atomic import write_file
 from datatool.model.pointer import ArtifactKind
 from datatool.operations.checked_out import CheckedOut
-from datatool.operations.own_commit import require_git
+from datatool.operations.open_project import require_git
 from datatool.operations.publish import locked, stage_paths
 from datatool.operations.targets import Selection, not_found, project_path
 from datatool.progress import Progress
