@@ -88,13 +88,14 @@ def trace(error: BaseException) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that was probably meant.
+    """The known word that was probably meant; the dashes of options make no two of them alike.
 
     >>> nearest("stauts", ["add", "status"])
     'status'
     """
-    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return found[0] if found else None
+    bare = {name.lstrip("-"): name for name in known}
+    found = difflib.get_close_matches(word.lstrip("-"), list(bare), n=1, cutoff=0.6)
+    return bare[found[0]] if found else None
 
 
 def unknown_command(word: str | None, argv: Sequence[str], family: str, known: Iterable[str]) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 
 import typer
@@ -71,18 +73,22 @@ def _run(name: str, spec: Command, words: list[str], sessions: list[Session]) ->
     except typer.Exit as error:
         return error.exit_code  # the help was printed
     except _PARSE_ERROR as error:
-        raise _usage_error(name, parser, error) from error
+        raise _usage_error(name, parser, error, words) from error
     assert isinstance(code, int)
     return code
 
 
-def _usage_error(name: str, parser: Parser, error: Exception) -> UsageError:
+def _usage_error(name: str, parser: Parser, error: Exception, words: Sequence[str]) -> UsageError:
     help_hint = f"datatool {name} --help explains it"
     option = getattr(error, "option_name", None)
     if type(error).__name__ == "NoSuchOption" and isinstance(option, str):
         known = [flag for param in parser.params for flag in param.opts if flag.startswith("--")]
-        meant = nearest(option, [*known, "--help"])
-        return UsageError(f"no option {option}", hint=f"did you mean {meant}? {help_hint}" if meant else help_hint)
+        led = next((word for word in words if word.startswith(option) and not word.startswith("--")), option)
+        meant = nearest(led, [*known, "--help"])
+        guess = f"did you mean {meant}? " if meant else ""
+        if not option.startswith("--") and (len(led) > 2 or os.path.lexists(led)):
+            return UsageError(f"no option {led}", hint=f"{guess}a name that begins with a dash: -- {led}, or ./{led}")
+        return UsageError(f"no option {option}", hint=guess + help_hint)
     parameter = getattr(error, "param", None)
     if type(error).__name__ == "MissingParameter" and parameter is not None:
         return UsageError(f"{parameter.metavar or parameter.name} is missing", hint=help_hint)

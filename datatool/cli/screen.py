@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
@@ -13,9 +14,11 @@ _COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "3
 
 
 def seen_from(cwd: Path, root: Path, path: str, *, directory: bool = False) -> str:
-    """A path of the project as the user would type it here, harmless for a terminal; a directory ends in `/`."""
+    """A path of the project as the user would type it here, harmless for a terminal; a directory ends in `/`. One that
+    begins or ends with a space is quoted, as that would not be seen."""
     relative = os.path.relpath(os.path.join(root, path), cwd)
-    return show(relative + os.sep if directory else relative).replace(os.sep, "/")
+    seen = show(relative + os.sep if directory else relative).replace(os.sep, "/")
+    return seen if seen == seen.strip() else shlex.quote(seen)
 
 
 def several_lines(text: str) -> str:

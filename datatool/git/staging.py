@@ -7,7 +7,7 @@ import shlex
 import time
 from collections.abc import Collection, Sequence
 
-from datatool.errors import GitError, NotFoundError, UsageError
+from datatool.errors import GitError
 from datatool.git.command import GitResult, failure
 from datatool.git.pointers import literal_patterns
 from datatool.git.worktree import Worktree, ask
@@ -68,26 +68,6 @@ def rm_cached(worktree: Worktree, paths: Collection[bytes], recursive: bool, *, 
         _write(worktree, arguments, sorted(set(paths)), " ".join(["rm", *options, "--cached"]), patience)
 
 
-def restore_from(worktree: Worktree, rev: str, paths: Collection[bytes], *, patience: float = PATIENCE) -> None:
-    """Put old files into index and work tree, as `git checkout REV -- PATH` does.
-
-    Raises NotFoundError when the revision does not have one of them; nothing is changed then.
-    """
-    if not rev or rev.startswith("-"):
-        raise UsageError(f"not a revision: {rev!r}")
-    if not paths:
-        return
-    # The post-checkout hook may be our own; it must not run inside the checkout.
-    quiet = ["-c", "core.hooksPath=/dev/null", "--literal-pathspecs"]
-    arguments = [*quiet, "checkout", "--quiet", *_LITERAL_STDIN, rev, "--"]
-    try:
-        _write(worktree, arguments, sorted(set(paths)), f"checkout {rev}", patience)
-    except GitError as error:
-        if "did not match any file" in error.message:
-            raise NotFoundError(error.message, hint=f"git ls-tree -r --name-only {rev} lists what it has") from error
-        raise
-
-
 def not_as_seen(worktree: Worktree) -> set[bytes]:
     """The files of the index that are not known, by size and times, to be as git last saw them, those that are gone
     included: only they can have been edited. Hardly any is read, and Git LFS's filters are not run."""
@@ -131,7 +111,7 @@ def _write(worktree: Worktree, arguments: Sequence[str], paths: list[bytes], sho
         if result.code == 0:
             return
         if not _is_locked(result):
-            raise failure(arguments, result)
+            raise _failed(arguments, result, paths, shown)
         if time.monotonic() >= until:
             raise _busy(result, paths, shown)
         time.sleep(_PAUSE)
@@ -143,10 +123,23 @@ def _is_locked(result: GitResult) -> bool:
 
 def _busy(result: GitResult, paths: list[bytes], shown: str) -> GitBusy:
     lock = os.fsdecode(result.err.partition(b"Unable to create '")[2].partition(b"': File exists")[0])
-    what = show_bytes(paths[0]) if len(paths) == 1 else f"{len(paths)} files"
+    return GitBusy(
+        f"{_what(paths)} not changed in git: another git process holds {show(lock)}",
+        hint=f"when it has ended: {_line(paths, shown)}",
+    )
+
+
+def _failed(arguments: Sequence[str], result: GitResult, paths: list[bytes], shown: str) -> GitError:
+    said = failure(arguments, result).message
+    return GitError(f"{_what(paths)} not changed in git: {said}", hint=f"when that is mended: {_line(paths, shown)}")
+
+
+def _what(paths: list[bytes]) -> str:
+    return show_bytes(paths[0]) if len(paths) == 1 else f"{len(paths)} files"
+
+
+def _line(paths: list[bytes], shown: str) -> str:
+    """What the user can type to do the same."""
     names = " ".join(shlex.quote(os.fsdecode(path)) for path in paths[:_SHOWN])
     more = " …" if len(paths) > _SHOWN else ""
-    return GitBusy(
-        f"{what} not changed in git: another git process holds {show(lock)}",
-        hint=f"when it has ended: git {shown} -- {show(names)}{more}",
-    )
+    return f"git {shown} -- {show(names)}{more}"

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from datatool.errors import LocalError, NoSpace, PathNotFound
+from datatool.localfs.file_size import file_size_limit
 from datatool.localfs.sharing import Sharing
 from datatool.localfs.temps import new_temp, sweep_temps
 from datatool.model.paths import show
@@ -202,6 +203,14 @@ def local_error(error: OSError, path: Path | str, needed: int | None = None) -> 
         need = "" if needed is None else f": needs {size_text(needed)}, {free_text(name)} free"
         what = "the disk is full" if error.errno == errno.ENOSPC else "your quota on this disk is used up"
         result = NoSpace(f"{show(name)}: {what}{need}", hint="free some space, then run the command again", path=name)
+    elif error.errno == errno.EFBIG:
+        limit = file_size_limit()
+        most = "this disk holds no file of that size" if limit is None else f"at most {size_text(limit)} are allowed"
+        result = LocalError(
+            f"{show(name)}: too large a file: {most}",
+            hint="use another disk" if limit is None else "ulimit -f is that limit",
+            path=name,
+        )
     else:
         denied = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
         hint = "check who owns it, and its permissions" if denied else None

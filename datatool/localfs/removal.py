@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
 
-from datatool.localfs.atomic import local_error, replace
+from datatool.localfs.atomic import local_error, remove_dir_if_empty, replace
 from datatool.localfs.temps import left_over, temp_name
 
 
@@ -32,6 +33,27 @@ def remove_tree(path: Path) -> None:
             _unlink(os.fspath(path))
     except OSError as error:
         raise local_error(error, path) from error
+
+
+def require_removable(path: Path) -> None:
+    """See that everything at a path may be deleted, as far as permissions can tell. Raises LocalError."""
+    directories = [os.fspath(path.parent)]
+    if path.is_dir() and not path.is_symlink():
+        directories += [at for at, names, files in os.walk(path, followlinks=False) if names or files]
+    for directory in directories:
+        require_writable(Path(directory))
+
+
+def require_writable(directory: Path) -> None:
+    """See that names in a directory may be made and deleted, as far as permissions can tell. Raises LocalError."""
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise local_error(OSError(errno.EACCES, os.strerror(errno.EACCES)), directory)
+
+
+def remove_empty_dirs(path: Path) -> None:
+    """Delete a directory and those in it as far as they hold no file; links are not followed."""
+    for directory, _, _ in os.walk(path, topdown=False, followlinks=False):
+        remove_dir_if_empty(Path(directory))
 
 
 def remove_at_once(path: Path) -> None:

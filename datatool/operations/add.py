@@ -111,6 +111,8 @@ def _known_remote(project: Project, remote: str | None) -> str | None:
 def _targets(project: Project, targets: Sequence[str], cwd: Path) -> list[Target]:
     found: dict[bytes, list[bytes]] = {}
     for target in targets:
+        if target and Path(os.path.realpath(cwd / target)) in project.root.parents:
+            raise UsageError(f"{target}: lies around the whole project", hint="name files and directories inside it")
         path = project_path(project, target, cwd)
         if not path or os.path.normpath(target) == os.curdir:
             raise UsageError(

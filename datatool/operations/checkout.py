@@ -18,10 +18,10 @@ from datatool.operations.checkout_directory import check_out_directory
 from datatool.operations.checkout_files import check_out_files, groups
 from datatool.operations.failures import Failure, failure_of
 from datatool.operations.make_way import make_place
+from datatool.operations.old_pointers import selections_at, take_pointers
 from datatool.operations.publish import ignored_before_writing, locked
 from datatool.operations.result import Result
 from datatool.operations.space import room_for
-from datatool.operations.take import Taken, take
 from datatool.operations.targets import Selection, name_of, select
 from datatool.progress import SILENT, Progress, Task
 from datatool.project.project import Project
@@ -61,24 +61,23 @@ def checkout(
     lacking: Sequence[DatatoolError] = (),
     progress: Progress = SILENT,
 ) -> CheckoutResult:
-    """Write what the pointers name into the workspace; with `rev`, first take the pointers of that revision. Of a path
+    """Write what the pointers name into the workspace; with `rev`, what that revision's name, and take them. Of a path
     inside a directory `rev` brings the content alone: the pointer also stands for the rest, which stays as it is.
 
-    One failing artifact does not stop the others: see each one's `error`. `force` moves unsaved files to
-    `lost+found` first; `relink` makes links or copies anew, as `cache.link` says; `lacking` are errors to tell among
-    the results. Raises PathNotFound, RevisionNotFound.
+    One failing artifact does not stop the others: see each one's `error`; its pointer stays as it is. `force` moves
+    unsaved files to `lost+found` first; `relink` makes links or copies anew, as `cache.link` says; `lacking` are errors
+    to tell among the results. Raises PathNotFound, RevisionNotFound.
 
     >>> checkout(project, ["data/songs"], cwd=Path.cwd(), rev="v1").artifacts[0].written  # doctest: +SKIP
     3
     """
-    taken = take(project, targets, cwd, rev) if rev is not None else Taken(targets=targets)
-    selections, broken = select(project, taken.targets, cwd) if taken.targets or not targets else ([], [])
-    selections = [*selections, *taken.parts]
+    selections, broken = select(project, targets, cwd) if rev is None else selections_at(project, targets, cwd, rev)
     results = checkout_selected(project, selections, force=force, relink=relink, progress=progress)
+    staged = take_pointers(project, selections, results, progress) if rev is not None else ()
     results += [
         CheckedOut(path=name_of(error), changed=False, error=failure_of(error)) for error in (*broken, *lacking)
     ]
-    return CheckoutResult(artifacts=tuple(sorted(results, key=lambda item: item.path)), staged=taken.staged)
+    return CheckoutResult(artifacts=tuple(sorted(results, key=lambda item: item.path)), staged=staged)
 
 
 def checkout_selected(
@@ -98,8 +97,8 @@ def checkout_selected(
     copied = 0
     with progress.task(
         "checking out",
-        bytes=sum(item.artifact.pointer.size or 0 for item in selections),
-        files=sum(item.artifact.pointer.files or 1 for item in selections),
+        bytes=sum(item.artifact.pointer.size or 0 for item in here if not item.within),
+        files=sum(item.artifact.pointer.files or 1 for item in here if not item.within),
     ) as task:
         for group in groups(files):
             with _work_on(project, group, progress):

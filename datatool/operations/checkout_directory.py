@@ -6,10 +6,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from datatool.errors import PathNotFound
+from datatool.errors import DatatoolError, PathNotFound
 from datatool.formats.tree_object import read_tree
 from datatool.index.state import Base
 from datatool.localfs.atomic import make_dirs, remove_file
+from datatool.localfs.removal import remove_empty_dirs
 from datatool.model.entry import DIRECTORY, FILE
 from datatool.model.oid import ObjectId
 from datatool.model.paths import named
@@ -18,7 +19,7 @@ from datatool.operations.checked_out import CheckedOut, lacking, unsaved
 from datatool.operations.failures import Failure, failure_of
 from datatool.operations.make_way import refuse_unholdable, set_aside
 from datatool.operations.targets import Selection, not_found
-from datatool.progress import Task
+from datatool.progress import Spared, Task
 from datatool.project.project import Project
 from datatool.workspace.checkout import Checkout, tree_without
 from datatool.workspace.compare import known_tree
@@ -49,6 +50,7 @@ def check_out_directory(
         here = None
     if here == oid and not item.within and not relink and kind == DIRECTORY and _untouched(project, artifact.path, oid):
         project.state.set_base(artifact.path, Base(version=oid, here=oid))
+        task.advance(bytes=Spared(artifact.pointer.size or 0), files=artifact.pointer.files or 0)
         return CheckedOut(path=artifact.name, changed=False), Outcome()
     if item.within:
         _require_within(project, item, oid, here)
@@ -66,14 +68,20 @@ def check_out_directory(
         fresh=kind is None,
         had_links=kind == DIRECTORY,
     )
-    make_dirs(Path(os.fsdecode(workspace.full(artifact.path))))
+    full = Path(os.fsdecode(workspace.full(artifact.path)))
+    make_dirs(full)
     plan = job.plan()
     if plan.unsaved and lost is None:
         raise unsaved(artifact.path, [artifact.path + b"/" + path for path in plan.unsaved])
     if plan.unsaved and lost is not None:
         saved_to = os.fspath(lost)
     # Killed in here, the base stays what it was: each file written is in the cache, so the next run finds it right.
-    outcome = job.apply(plan, task, save_to=lost)
+    try:
+        outcome = job.apply(plan, task, save_to=lost)
+    except DatatoolError:
+        if kind is None:
+            remove_empty_dirs(full)  # where no file came, nothing of it is here
+        raise
     failed = {*outcome.missing, *outcome.damaged, *outcome.refused}
     if failed or item.within:
         present = tree_without(cache.load, cache, here=here, target=oid, within=item.within, failed=failed).oid

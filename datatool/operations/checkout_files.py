@@ -21,7 +21,7 @@ from datatool.operations.checked_out import CheckedOut, failed, lacking, unsaved
 from datatool.operations.make_way import make_place, set_aside
 from datatool.operations.space import room_for
 from datatool.operations.targets import Selection
-from datatool.progress import Task
+from datatool.progress import Spared, Task
 from datatool.project.project import Project
 from datatool.workspace.checkout_file import FileCheckout
 from datatool.workspace.placing import Outcome
@@ -79,6 +79,7 @@ def check_out_files(
         if isinstance(prepared, _Ready):
             ready.append(prepared)
         else:
+            task.advance(bytes=Spared(item.artifact.pointer.size or 0), files=1)
             results.append(prepared)
     written, copied = _write_all(project, ready, task)
     return results + written, copied

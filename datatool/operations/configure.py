@@ -9,6 +9,7 @@ from pathlib import Path
 from datatool.config.edit import choose_scope, find_key, scope_path, set_value, unset_value
 from datatool.config.keys import Scope, names
 from datatool.config.load import Config, load_config
+from datatool.errors import NotFoundError, UsageError
 from datatool.model.urls import without_secrets
 from datatool.operations.remote_names import no_such_remote
 from datatool.operations.result import Part, Result, fields_of
@@ -51,8 +52,12 @@ class ConfigValue(Result):
 
 
 def get_config(project: Project | None, key: str, *, show_secrets: bool = False) -> ConfigValue | None:
-    """The value in force, or None; a secret only with `show_secrets`. Raises UsageError for a key that nobody knows."""
-    find_key(key)
+    """The value in force, or None; a secret only with `show_secrets`. Raises NotFoundError for a key that nobody
+    knows."""
+    try:
+        find_key(key)
+    except UsageError as error:
+        raise NotFoundError(error.message, hint=error.hint) from error
     value = _config(project).get(key)
     if value is None:
         return None

@@ -231,7 +231,7 @@ def _from_each(
         for wish in left:
             if wish not in again:
                 yield wish, _transferred(wish, connection)
-        refused = [item for wish in again for item in wish.absent if item.refused is not None]
+        refused = [item for wish in again for item in wish.absent if isinstance(item.refused, RemoteError)]
         if refused:
             what, _ = _what_is_refused(refused, name)
             progress.warn(f"{what}; asking {names[number + 1]} instead")
@@ -485,6 +485,9 @@ def _what_is_absent(absent: Sequence[Absent], connection: Connection) -> Datatoo
             hint=heals,
             path=path,
         )
+    local = [item.refused for item in sorted(absent, key=_label) if isinstance(item.refused, LocalError)]
+    if local:
+        return local[0]
     refused = [item for item in absent if item.refused is not None]
     if refused:
         message, cause = _what_is_refused(refused, connection.name)
@@ -512,7 +515,7 @@ def _what_is_absent(absent: Sequence[Absent], connection: Connection) -> Datatoo
 def _what_is_refused(refused: Sequence[Absent], remote: str) -> tuple[str, RemoteError]:
     """What a remote has and does not let read, in words, and the error that it gave for the first."""
     cause = min(refused, key=_label).refused
-    assert cause is not None
+    assert isinstance(cause, RemoteError)
     return f"{_objects(refused)[0]} can't be read on the remote {remote}: {cause.message}", cause
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datatool.config.edit import set_value
-from datatool.errors import DatatoolError, LocalError, UsageError
-from datatool.git.staging import GitBusy, stage
+from datatool.errors import GitError, LocalError, UsageError
+from datatool.git.staging import stage
 from datatool.git.worktree import Unsafe, Worktree, discover
 from datatool.git.worktree import init as git_init
 from datatool.localfs.atomic import make_dirs, write_file
@@ -158,7 +158,5 @@ def _from_root(url: str, *, root: Path, cwd: Path) -> str:
 def _stage(worktree: Worktree, written: list[str], progress: Progress) -> None:
     try:
         stage(worktree, [os.fsencode(name) for name in written])
-    except GitBusy as error:
-        progress.warn(error.message, hint=error.hint)
-    except DatatoolError as error:
+    except GitError as error:
         progress.warn(error.message, hint=error.hint)

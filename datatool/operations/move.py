@@ -6,11 +6,13 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from datatool.errors import Refused, UsageError
+from datatool.errors import LocalError, Refused, UsageError
 from datatool.git.ignore import ignored_by
 from datatool.localfs.atomic import make_dirs, rename
 from datatool.localfs.atomic import move as move_file
+from datatool.localfs.removal import require_writable
 from datatool.localfs.safe_paths import check_parents
+from datatool.model.entry import DIRECTORY
 from datatool.model.paths import PathRefused, check_escape, named, show_bytes
 from datatool.operations.publish import ignore, locked, stage_paths, unignore
 from datatool.operations.result import Result
@@ -33,7 +35,7 @@ class MoveResult(Result):
 def move(project: Project, source: str, target: str, *, cwd: Path, progress: Progress = SILENT) -> MoveResult:
     """Move a whole artifact, like `mv`: into a directory that exists, or to a new name.
 
-    Raises PathNotFound, UsageError, Refused where something lies at the target.
+    Raises PathNotFound, UsageError, Refused where something lies at the target, LocalError.
     """
     old = project_path(project, source, cwd)
     if old.endswith(SUFFIX) and find_artifact(project.root, old[: -len(SUFFIX)]) is not None:
@@ -60,11 +62,22 @@ def move(project: Project, source: str, target: str, *, cwd: Path, progress: Pro
     pointer_old, pointer_new = (path.with_name(path.name + ".dt") for path in (full_old, full_new))
     base = project.state.base(old)
     with locked(project, [old, new], progress):
+        require_writable(full_old.parent)
+        if project.workspace.kind(old) == DIRECTORY and full_old.parent != full_new.parent:
+            require_writable(full_old)  # its `..` changes
         make_dirs(full_new.parent)
         ignored = ignore(project, [new])
-        if os.path.lexists(full_old):
-            move_file(full_old, full_new)
-        rename(pointer_old, pointer_new)
+        there = os.path.lexists(full_old)
+        try:
+            if there:
+                move_file(full_old, full_new)
+            rename(pointer_old, pointer_new)
+        except LocalError:
+            if there and not os.path.lexists(full_old):
+                move_file(full_new, full_old)
+            if ignored:
+                unignore(project, [new])
+            raise
         changed = unignore(project, [old])
         project.state.move(old, new)
         if base is not None:

@@ -17,7 +17,8 @@ from datatool.git.revision import resolve
 from datatool.operations.content import Content
 from datatool.operations.content_at import CommitContent
 from datatool.operations.content_here import WorkTreeContent
-from datatool.operations.own_commit import open_own_commit, require_git
+from datatool.operations.open_project import require_git
+from datatool.operations.own_commit import open_own_commit
 from datatool.operations.reach import Reach
 from datatool.operations.registries import registry_place, user_cache
 from datatool.operations.remote_names import remote_name

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from datatool.errors import LocalError, ProjectNotFound
+from datatool.git.worktree import Worktree
 from datatool.model.paths import see_from
 from datatool.project.project import Project
 from datatool.project.project import open_project as open_at
 
-__all__ = ["Project", "open_project", "project_if_any"]
+__all__ = ["Project", "open_project", "project_if_any", "require_git"]
 
 
 def open_project(
@@ -49,3 +50,10 @@ def project_if_any(
         return open_project(directory, flags=flags, environ=environ)
     except ProjectNotFound:
         return None
+
+
+def require_git(project: Project) -> Worktree:
+    """What git knows of a project. Raises LocalError where there is no git that could be asked."""
+    if project.worktree is None:
+        raise LocalError("a revision needs git, and there is no usable git repository here", hint="run this in a clone")
+    return project.worktree

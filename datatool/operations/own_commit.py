@@ -6,20 +6,12 @@ import os
 from collections.abc import Mapping
 
 from datatool.config.places import user_cache_dir
-from datatool.errors import LocalError
 from datatool.git.revision import resolve
-from datatool.git.worktree import Worktree
+from datatool.operations.open_project import require_git
 from datatool.operations.remote_access import JOBS
 from datatool.project.project import Project
 from datatool.registry.catalog import Catalog
 from datatool.registry.open import Place, open_registry
-
-
-def require_git(project: Project) -> Worktree:
-    """What git knows of a project. Raises LocalError where there is no git that could be asked."""
-    if project.worktree is None:
-        raise LocalError("a revision needs git, and there is no usable git repository here", hint="run this in a clone")
-    return project.worktree
 
 
 def open_own_commit(

@@ -10,10 +10,10 @@ from functools import partial
 from pathlib import Path
 from zlib import adler32, crc32
 
-from datatool.errors import Unsaved
+from datatool.errors import GitError, Unsaved
 from datatool.git.ignore import ignored_many
-from datatool.git.staging import GitBusy, staged_text, unstaged_edits
 from datatool.git.staging import stage as stage_in_git
+from datatool.git.staging import staged_text, unstaged_edits
 from datatool.git.worktree import exclude_path
 from datatool.localfs.atomic import make_dirs, remove_file, sweep_temps, write_file
 from datatool.localfs.locks import Lock
@@ -94,12 +94,13 @@ def write_pointers(
 
 
 def stage_paths(project: Project, paths: Sequence[bytes], progress: Progress) -> tuple[str, ...]:
-    """Stage files in git, unless `git.stage` is off; a busy index is a warning with the command that does it."""
+    """Stage files in git, unless `git.stage` is off; where git can't, a warning says with which command to do it later:
+    what was to be staged is done by then."""
     if project.worktree is None or not project.config.flag("git.stage"):
         return ()
     try:
         stage_in_git(project.worktree, paths)
-    except GitBusy as error:
+    except GitError as error:
         progress.warn(error.message, hint=error.hint)
         return ()
     return tuple(sorted(os.fsdecode(path) for path in set(paths)))

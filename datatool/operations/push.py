@@ -61,7 +61,8 @@ def push(
         Transferred(path=name_of(error), ok=False, error=failure_of(error)) for error in broken
     ]
     groups: dict[str, list[Version]] = {}
-    default = remote_name(project, remote) if not chosen or remote else None
+    if remote is not None:
+        remote_name(project, remote)
     for version in chosen:
         if version.pointer.push and version.pointer.oid is not None:
             try:
@@ -92,7 +93,7 @@ def push(
             totals.requests += connection.store.requests
             totals.bytes += connection.store.bytes_out
     return Sent(
-        remote=", ".join(sorted(reached or groups)) or default or project.config.default_remote or "",
+        remote=", ".join(sorted(reached or groups)) or remote or project.config.default_remote or "",
         artifacts=one_per_path(results),
         objects=totals.objects,
         bytes=totals.bytes,

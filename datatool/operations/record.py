@@ -301,8 +301,8 @@ def _refuse_outdated(target: Target, base: Base, *, here: ObjectId, new: ObjectI
     name = named(target.path)
     if here == base.here:
         raise Refused(
-            f"{name}: what is here is an older version than its pointer names",
-            hint=f"run datatool checkout {name}, or datatool add --force {name} to go back to what is here",
+            f"{name}: what is here is another version than its pointer names",
+            hint=f"run datatool checkout {name}, or datatool add --force {name} to take what is here",
             path=os.fsdecode(target.path),
         )
     progress.warn(

@@ -200,7 +200,10 @@ def _failure(oid: str, absent: Sequence[Absent], remote: str) -> Failure:
     damaged = any(item.damaged for item in absent)
     labels = sorted({named(item.wanted.label) for item in absent})
     shown = ", ".join(labels[:5]) + (f" and {len(labels) - 5} more" if len(labels) > 5 else "")
-    refused = [item.refused for item in absent if item.refused is not None]
+    too_large = [item.refused for item in absent if isinstance(item.refused, LocalError)]
+    if too_large and not damaged:
+        return failure_of(too_large[0])
+    refused = [item.refused for item in absent if isinstance(item.refused, RemoteError)]
     if refused and not damaged:
         what = f"{shown}: can't be read on the remote {remote}; version {oid[:12]}… was left out: {refused[0].message}"
         return failure_of(not_readable(what, refused[0], remote, alone=len(refused) == len(absent)))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from datatool.errors import Unsaved, UsageError
 from datatool.localfs.atomic import remove_file
-from datatool.localfs.removal import remove_tree
+from datatool.localfs.removal import remove_tree, require_removable, require_writable
 from datatool.localfs.safe_paths import check_parents
 from datatool.model.paths import named
 from datatool.operations.publish import locked, stage_paths, unignore
@@ -18,7 +18,7 @@ from datatool.operations.targets import Selection, not_found, project_path, sele
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
 from datatool.workspace.compare import State, compare
-from datatool.workspace.pointers import Artifact
+from datatool.workspace.pointers import SUFFIX, Artifact
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,7 +43,8 @@ def remove(
 ) -> RemoveResult:
     """Stop tracking whole artifacts; with `data` their files are deleted too, unless there is unsaved work in them.
 
-    All of them, or none. Objects stay in the cache and on remotes. Raises PathNotFound, UsageError, Unsaved.
+    All of them, or none. Objects stay in the cache and on remotes. Raises PathNotFound, UsageError, Unsaved,
+    LocalError.
     """
     if not targets:
         raise UsageError("nothing to remove", hint="name the artifacts to stop tracking")
@@ -67,26 +68,22 @@ def remove(
             for path in chosen:
                 check_parents(os.fsencode(project.root), path)
             _refuse_unsaved(project, chosen)
-        removed: list[Removed] = []
-        for path, item in sorted(chosen.items()):
-            full = Path(os.fsdecode(project.workspace.full(path)))
-            remove_file(full.with_name(full.name + ".dt"))
-            there = os.path.lexists(full)
-            if data and there:
-                remove_tree(full)
-            removed.append(
-                Removed(
-                    path=item.artifact.name,
-                    pointer=os.fsdecode(item.artifact.pointer_path),
-                    data_deleted=data and there,
-                )
-            )
+        for path in chosen:
+            full = _full(project, path)
+            require_removable(full) if data else require_writable(full.parent)
+        removed = [_removed(project, item, data=data) for _, item in sorted(chosen.items())]
+        # The pointer goes last: whoever is stopped before can run the command again.
+        for one in removed:
+            if one.data_deleted:
+                remove_tree(project.root / one.path)
         changed = unignore(project, list(chosen))
         for path in chosen:
+            remove_file(_full(project, path + SUFFIX))
             project.state.forget(path)
         staged = stage_paths(project, [item.artifact.pointer_path for item in chosen.values()] + changed, progress)
     if not data and project.worktree is not None:
-        progress.hint("the data is visible to git again: git add would store it in the repository")
+        for path in sorted(chosen):
+            progress.warn(f"{named(path)}: git sees this data again", hint="git add would store it in the repository")
     return RemoveResult(artifacts=tuple(removed), staged=staged)
 
 
@@ -100,6 +97,18 @@ def unsaved_paths(project: Project, artifact: Artifact) -> list[bytes]:
         return []
     names = [path + b"/" + name if name else path for name in changed or (b"",)]
     return [name for name in names if not _saved(project, name)]
+
+
+def _removed(project: Project, item: Selection, *, data: bool) -> Removed:
+    return Removed(
+        path=item.artifact.name,
+        pointer=os.fsdecode(item.artifact.pointer_path),
+        data_deleted=data and os.path.lexists(project.workspace.full(item.artifact.path)),
+    )
+
+
+def _full(project: Project, path: bytes) -> Path:
+    return Path(os.fsdecode(project.workspace.full(path)))
 
 
 def _refuse_unsaved(project: Project, chosen: dict[bytes, Selection]) -> None:

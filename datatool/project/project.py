@@ -81,8 +81,15 @@ def open_project(directory: Path, *, flags: Mapping[str, str], environ: Mapping[
 
     Raises ProjectNotFound, and FormatError for configuration that doesn't read.
     """
-    root = find_root(directory)
-    found = discover(root)
+    try:
+        root = find_root(directory)
+        found = discover(root)
+    except ProjectNotFound:
+        # As for git itself: what GIT_DIR and GIT_WORK_TREE say holds from anywhere.
+        found = discover(directory) if "GIT_DIR" in os.environ else None
+        if not isinstance(found, Worktree) or not os.path.isfile(found.top / FOLDER / CONFIG):
+            raise
+        root = found.top
     worktree = found if isinstance(found, Worktree) else None
     if worktree is not None and not os.path.samefile(worktree.top, root):
         worktree = None

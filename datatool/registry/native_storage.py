@@ -12,7 +12,15 @@ from typing import Final, Protocol
 
 from datatool.cache.local import Cache
 from datatool.config.keys import names
-from datatool.errors import DamageFound, DatatoolError, PartlyDone, RemoteDenied, RemoteError, RemoteNotFound
+from datatool.errors import (
+    DamageFound,
+    DatatoolError,
+    LocalError,
+    PartlyDone,
+    RemoteDenied,
+    RemoteError,
+    RemoteNotFound,
+)
 from datatool.formats.config_file import parse_config, split_key
 from datatool.model.oid import ObjectId
 from datatool.model.paths import show_bytes
@@ -218,6 +226,8 @@ def _absence(absent: Absent, view: View, where: str) -> DatatoolError:
     path = os.fsdecode(want.label)
     what = f"{show_bytes(want.label)}: object {want.oid[:12]}…"
     place = where or "any place that is known"
+    if isinstance(absent.refused, LocalError):
+        return absent.refused
     if absent.refused is not None and not absent.damaged:
         kind = RemoteDenied if isinstance(absent.refused, RemoteDenied) else RemoteError
         return kind(f"{what} can't be read on {place}: {absent.refused.message}", hint=absent.refused.hint, path=path)

@@ -305,7 +305,7 @@ class DirectoryStore:
             return error
         path = str(self._top / name) if name else str(self._top)
         known = local_error(error, path, needed) if not isinstance(error, LocalError) else error
-        if isinstance(known, NoSpace):
+        if isinstance(known, NoSpace) or error.errno == errno.EFBIG:
             return known
         if error.errno in _DENIED:
             return RemoteDenied(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from datatool.errors import RemoteError
+from datatool.errors import LocalError, RemoteError
 from datatool.model.oid import ObjectId
 from datatool.progress import Task
 from datatool.store.protocol import Advance
@@ -44,11 +44,11 @@ class Large:
 
 class Absent(NamedTuple):
     """An object that the source does not have, or no longer trusts; `damaged` if bytes were there and wrong, `refused`
-    if it may be there and was not given: with why."""
+    if it may be there and was not given, or the sink could not hold it: with why."""
 
     wanted: Wanted
     damaged: bool = False
-    refused: RemoteError | None = None
+    refused: RemoteError | LocalError | None = None
 
 
 class Withheld(Exception):

@@ -5,11 +5,14 @@ Push and fetch are this one function with its two ends swapped: it knows neither
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from datatool.hashing import digest
+from datatool.localfs.atomic import local_error
 from datatool.model.oid import ObjectId
+from datatool.model.paths import named
 from datatool.progress import Task
 from datatool.store.objects import Absent, Large, ObjectSink, ObjectSource, Small, Wanted, Withheld
 from datatool.store.protocol import NameMissing, WrongBytes
@@ -70,7 +73,11 @@ def _pass(source: ObjectSource, sink: ObjectSink, wanted: Sequence[Wanted], task
             if digest(data) != want.oid:
                 tally.wrong.append(want)
                 continue
-            put(want, data, task)
+            try:
+                put(want, data, task)
+            except OSError as error:
+                tally.absent.append(_too_large(want, error))
+                continue
             size = len(data)
         elif isinstance(item, Large):
             want = item.wanted
@@ -85,6 +92,9 @@ def _pass(source: ObjectSource, sink: ObjectSink, wanted: Sequence[Wanted], task
             except Withheld as held:
                 tally.absent.append(Absent(want, refused=held.cause))
                 continue
+            except OSError as error:
+                tally.absent.append(_too_large(want, error))
+                continue
             size = want.size
         else:
             tally.absent.append(item)
@@ -92,3 +102,11 @@ def _pass(source: ObjectSource, sink: ObjectSink, wanted: Sequence[Wanted], task
         tally.objects += 1
         tally.bytes += size
     return tally
+
+
+def _too_large(wanted: Wanted, error: OSError) -> Absent:
+    """An object larger than a file may be where it goes, which is no reason to give up the others; any other error of
+    the sink is raised again."""
+    if error.errno != errno.EFBIG:
+        raise error
+    return Absent(wanted, refused=local_error(OSError(errno.EFBIG, ""), named(wanted.label)))

@@ -20,7 +20,7 @@ from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, SYMLINK, Entry
 from datatool.model.oid import EMPTY, ObjectId
 from datatool.model.settings import Durability, LinkMethod
 from datatool.model.tree import TreeSummary
-from datatool.progress import Task
+from datatool.progress import Spared, Task
 from datatool.store.objects import Absent, Wanted
 from datatool.workspace.compare import Load, against
 from datatool.workspace.merge import same, side_by_side
@@ -182,6 +182,7 @@ class Checkout:
         empty: set[bytes] = set()
         chunk: list[tuple[Entry, bool]] = []
         size = 0
+        right = right_bytes = 0
         with Directories(self.workspace.root) as directories:
             if save_to is not None:
                 for path in plan.unsaved:
@@ -204,8 +205,14 @@ class Checkout:
                             if len(chunk) >= CHUNK or size >= CHUNK_BYTES:
                                 self._write_chunk(behind, chunk, outcome, task)
                                 chunk, size = [], 0
+                        elif target.is_file:
+                            right, right_bytes = right + 1, right_bytes + target.size
+                            if right == CHUNK:
+                                task.advance(bytes=Spared(right_bytes), files=right)
+                                right = right_bytes = 0
                     elif now is not None and same(now, base):
                         going.append(path)
+                task.advance(bytes=Spared(right_bytes), files=right)
                 self._write_chunk(behind, chunk, outcome, task)
             for path in reversed(going):
                 self._delete(directories, path, outcome, empty)

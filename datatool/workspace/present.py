@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -17,7 +18,7 @@ from datatool.errors import ChangedWhileRead, DatatoolError, LocalError, PathNot
 from datatool.hashing import hash_fd
 from datatool.index.listing import Mark, Seen, recall
 from datatool.index.state import Row, Stamp, State, stamp_of
-from datatool.localfs.atomic import sweep_temps
+from datatool.localfs.atomic import local_error, sweep_temps
 from datatool.localfs.batch import Published
 from datatool.localfs.clock import granularity, scratch_time
 from datatool.localfs.walk import Found, runs
@@ -217,6 +218,8 @@ class Workspace:
             except OSError as error:
                 if isinstance(error, LocalError):
                     raise
+                if error.errno == errno.EFBIG:  # its copy, which `read` writes
+                    raise local_error(error, named(path)) from error
                 raise ReadFailed(f"{named(path)}: {error.strerror}", path=os.fsdecode(path)) from error
             finally:
                 os.close(fd)

@@ -246,3 +246,5 @@ def test_a_refusal_that_did_nothing_has_a_document_all_the_same(
 def test_the_nearest_word_is_near() -> None:
     assert nearest("pul", ["push", "pull"]) == "pull"
     assert nearest("xyzzy", ["push", "pull"]) is None
+    assert nearest("--remot", ["--verbose", "--remote"]) == "--remote"
+    assert nearest("--bogus", ["--verbose"]) is None

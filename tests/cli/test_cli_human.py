@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,18 @@ def test_status_says_what_to_do_about_absent_data(songs: World) -> None:
     assert "pointer committed, on the remote" in copy.ok("status", "--remote").out
 
 
+def test_status_says_what_the_cache_lacks_and_pull_brings(songs: World) -> None:
+    songs.ok("push")
+    songs.commit()
+    songs.write("models/m.bin", b"n")
+    songs.ok("add", "models/m.bin")
+    shutil.rmtree(songs.cache / "objects")
+    assert "pointer changed, not cached" in songs.ok("status").out.splitlines()[0]
+    songs.git("checkout", "-q", "HEAD", "models/m.bin.dt")
+    outdated = songs.ok("status").out.splitlines()[0]
+    assert "datatool pull models/m.bin" in outdated and "not cached" in outdated
+
+
 def test_status_of_an_empty_project_hints_at_add(world: World) -> None:
     ran = world.ok("status")
     assert (ran.out, ran.err) == ("", "hint: nothing is tracked yet: datatool add PATH…\n")
@@ -115,6 +128,15 @@ def test_diff_names_files_and_sizes(songs: World) -> None:
         "renamed   songs/b.ogg → songs/z.ogg  1.0 kB",
         "3 files: 1 added, 1 modified, 1 renamed",
     ]
+
+
+def test_a_name_that_ends_with_a_space_is_quoted(world: World) -> None:
+    if os.name == "nt":
+        pytest.skip("no such names on Windows")
+    world.write("name ", b"1")
+    world.write("name", b"1")
+    world.ok("add", "name ", "name")
+    assert [re.split(r"  +", line)[1] for line in world.ok("status").out.splitlines()] == ["name", "'name '"]
 
 
 def test_paths_after_dashes_are_paths(songs: World) -> None:

@@ -85,6 +85,14 @@ def test_a_mistyped_word_suggests_the_nearest(words: list[str], meant: str, caps
     assert f"did you mean {meant}?" in captured.err
 
 
+def test_a_name_that_begins_with_a_dash_is_told_how_to_be_typed(capsys: Captured) -> None:
+    assert main(["add", "-lead"]) == 2
+    said = capsys.readouterr().err
+    assert said == "error: no option -lead\nhint: a name that begins with a dash: -- -lead, or ./-lead\n"
+    assert main(["add", "-x"]) == 2
+    assert "datatool add --help" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from datatool.errors import GitError, NotFoundError, UsageError
+from datatool.errors import GitError
 from datatool.git import staging
 from datatool.git.staging import (
     GitBusy,
     forget,
     has_unstaged_edits,
-    restore_from,
     rm_cached,
     stage,
     unstage,
@@ -116,7 +115,6 @@ def test_staging_nothing_starts_nothing(top: Path, monkeypatch: pytest.MonkeyPat
     stage(worktree, [])
     unstage(worktree, [])
     rm_cached(worktree, [], recursive=True)
-    restore_from(worktree, "HEAD", [])
     assert unstaged_edits(worktree, []) == set()
 
 
@@ -210,55 +208,6 @@ def test_unstaged_edits_are_found_under_any_name(top: Path) -> None:
     assert unstaged_edits(at(top), paths) == set(paths)
     commit(top)
     assert unstaged_edits(at(top), paths) == set()
-
-
-@posix_names
-def test_old_pointers_come_back_into_index_and_work_tree(top: Path) -> None:
-    paths = [write(top, name, b"first\n") for name in HARD_NAMES]
-    write(top, "other.dt", b"first\n")
-    first = commit(top)
-    for path in [*paths, b"other.dt"]:
-        write(top, path, b"second\n")
-    commit(top)
-    restore_from(at(top), first, paths)
-    assert status(top) == {b"M  " + path for path in paths}
-    assert (top / "other.dt").read_bytes() == b"second\n"
-
-
-def test_restoring_a_file_that_the_revision_lacks_changes_nothing(top: Path) -> None:
-    write(top, "a.dt", b"first\n")
-    first = commit(top)
-    write(top, "a.dt", b"second\n")
-    write(top, "b.dt")
-    commit(top)
-    with pytest.raises(NotFoundError, match=r"b\.dt"):
-        restore_from(at(top), first, [b"a.dt", b"b.dt"])
-    assert status(top) == set()
-
-
-def test_restoring_runs_no_hook_and_takes_no_option_for_a_revision(top: Path, tmp_path: Path) -> None:
-    write(top, "a.dt", b"first\n")
-    first = commit(top)
-    write(top, "a.dt", b"second\n")
-    commit(top)
-    hook = top / ".git" / "hooks" / "post-checkout"
-    hook.parent.mkdir(exist_ok=True)
-    hook.write_text(f"#!/bin/sh\ntouch '{tmp_path}/ran'\n")
-    hook.chmod(0o755)
-    restore_from(at(top), first, [b"a.dt"])
-    assert (top / "a.dt").read_bytes() == b"first\n"
-    assert not (tmp_path / "ran").exists()
-    with pytest.raises(UsageError):
-        restore_from(at(top), "--orphan=x", [b"a.dt"])
-
-
-def test_a_revision_named_like_a_file_is_the_revision(top: Path) -> None:
-    write(top, "main", b"file\n")
-    write(top, "a.dt", b"first\n")
-    commit(top)
-    write(top, "a.dt", b"second\n")
-    restore_from(at(top), "main", [b"a.dt"])
-    assert (top / "a.dt").read_bytes() == b"first\n"
 
 
 def test_staging_in_a_linked_work_tree_leaves_the_others_alone(top: Path, tmp_path: Path) -> None:

@@ -165,6 +165,10 @@ def test_the_whole_project_is_no_artifact(world: World) -> None:
     world.write("sub/a", b"1")
     world.fails(2, "add", ".")
     world.fails(2, "add", ".", cwd=world.root / "sub")
+    world.fails(2, "add", "..", cwd=world.root / "sub")
+    assert "around the whole project" in world.fails(2, "add", "..").err
+    assert "around the whole project" in world.fails(2, "add", "../..", cwd=world.root / "sub").err
+    world.fails(3, "add", "../elsewhere")
     world.fails(2, "add")
 
 
@@ -381,7 +385,8 @@ def test_add_refuses_an_outdated_artifact_and_force_goes_back(world: World) -> N
     world.commit("two")
     world.git("checkout", "-q", first)
     assert world.json("status")["artifacts"][0]["state"] == "outdated"
-    assert "datatool checkout" in world.fails(7, "add", "data").err
+    refused = world.fails(7, "add", "data").err
+    assert "datatool checkout" in refused and "another version than its pointer names" in refused
     world.ok("add", "data", "--force")
     assert world.json("status")["clean"]
 

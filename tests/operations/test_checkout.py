@@ -6,12 +6,18 @@ import errno
 import os
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
+from datatool.errors import NoSpace
 from datatool.localfs import batch
-from needs import without_root_override
+from datatool.operations.checkout import checkout
+from datatool.progress import Silent, Spared, Task
+from datatool.project.project import open_project
+from needs import linux, without_root_override
 from world import World, executables
 
 
@@ -52,6 +58,109 @@ def test_checkout_with_a_revision_takes_the_old_pointer_staged_and_the_old_data(
     assert versions.read("data/a.txt") == b"a1" and versions.read("one.bin") == b"second"
     assert versions.git("diff", "--cached", "--name-only") == "data.dt"
     assert versions.json("status", "data")["artifacts"][0]["pointer_state"] == "changed"
+
+
+def test_a_refused_checkout_of_a_revision_leaves_pointer_and_index_alone(versions: World) -> None:
+    versions.write("data/a.txt", b"MINE")
+    done = versions.fails(4, "checkout", "--rev", "v1", "--json").json
+    assert done["staged"] == ["one.bin.dt"]
+    assert versions.git("status", "--porcelain") == "M  one.bin.dt"
+    versions.fails(7, "checkout", "--rev", "v1", "data")
+    assert versions.read("data/a.txt") == b"MINE"
+
+
+def test_a_checkout_of_a_revision_that_cant_be_written_leaves_the_pointer_alone(versions: World) -> None:
+    linux()
+    (versions.root / "data").chmod(0o555)
+    ran = versions.process("checkout", "--rev", "v1", "data", before=without_root_override())
+    (versions.root / "data").chmod(0o755)
+    assert ran.code == 1 and "data" in ran.err
+    assert versions.git("status", "--porcelain") == ""
+    versions.ok("checkout", "--rev", "v1", "data")
+    assert versions.read("data/a.txt") == b"a1" and versions.git("status", "--porcelain") == "M  data.dt"
+
+
+def test_a_checkout_of_a_revision_that_the_cache_lacks_takes_the_pointer_so_that_pull_completes_it(
+    versions: World,
+) -> None:
+    copy = versions.clone()
+    copy.ok("pull")
+    copy.fails(4, "checkout", "--rev", "HEAD~1", "data")
+    assert copy.git("status", "--porcelain") == "M  data.dt"
+    copy.ok("pull", "data")
+    assert copy.read("data/a.txt") == b"a1"
+
+
+def test_a_checkout_of_a_revision_takes_what_it_had_removed_since_included_and_leaves_all_else(versions: World) -> None:
+    versions.ok("remove", "--data", "data")
+    versions.write("later.bin", b"later")
+    versions.ok("add", "later.bin")
+    versions.commit("three")
+    versions.write("later.bin", b"MINE")
+    versions.ok("checkout", "--rev", "v1")
+    assert versions.read("data/a.txt") == b"a1" and versions.read("one.bin") == b"first"
+    assert versions.git("status", "--porcelain").splitlines() == ["A  data.dt", "M  one.bin.dt"]
+    versions.ok("checkout", "--rev", "v2", "data/new.txt")
+    assert versions.read("data/new.txt") == b"new" and versions.read("data/a.txt") == b"a1"
+    versions.fails(3, "checkout", "--rev", "v1", "later.bin")
+    versions.fails(3, "checkout", "--rev", "v1", "data/nothing")
+
+
+def test_a_checkout_of_a_revision_warns_where_git_cant_stage_the_pointer(versions: World) -> None:
+    linux()
+    versions.git_dir.chmod(0o555)
+    ran = versions.process("checkout", "--rev", "v1", "one.bin", before=without_root_override())
+    versions.git_dir.chmod(0o755)
+    assert ran.code == 0 and "git add -- one.bin.dt" in ran.err, ran
+    assert versions.read("one.bin") == b"first" and versions.git("status", "--porcelain") == " M one.bin.dt"
+
+
+def test_a_checkout_that_wrote_nothing_leaves_no_directory_and_the_artifact_absent(
+    versions: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = versions.clone()
+    copy.ok("fetch")
+
+    def full(*_: object, **__: object) -> None:
+        raise NoSpace("data: the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("datatool.workspace.checkout.place", full)
+        copy.fails(1, "checkout", "data")
+    assert not copy.exists("data")
+    assert copy.json("status", "data")["artifacts"][0]["state"] == "absent"
+    copy.ok("checkout", "data")
+    assert copy.read("data/sub/c.txt") == b"c1"
+
+
+@pytest.mark.parametrize("change", [None, "data/a.txt"])
+def test_what_is_in_place_counts_as_done_in_the_progress_of_a_checkout(versions: World, change: str | None) -> None:
+    if change:
+        (versions.root / change).unlink()
+    heard = Heard()
+    with open_project(versions.root, flags={}, environ=versions.env) as project:
+        checkout(project, cwd=versions.root, progress=heard)
+    size = sum(len(versions.read(path)) for path in ("data/a.txt", "data/new.txt", "data/sub/c.txt", "data/run.sh"))
+    size += len(versions.read("one.bin"))
+    assert (heard.bytes, heard.files) == (size, 5) and heard.total == size
+    assert heard.spared == size - (len(versions.read(change)) if change else 0)
+
+
+class Heard(Silent):
+    """What a task was told."""
+
+    total: int | None = None
+    bytes = files = spared = 0
+
+    @contextmanager
+    def task(self, title: str, *, bytes: int | None = None, files: int | None = None) -> Iterator[Task]:
+        self.total = bytes
+        yield self
+
+    def advance(self, *, bytes: int = 0, files: int = 0) -> None:
+        self.bytes += bytes
+        self.files += files
+        self.spared += bytes if isinstance(bytes, Spared) else 0
 
 
 def test_executable_bits_come_back(versions: World) -> None:

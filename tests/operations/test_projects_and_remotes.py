@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
 import stat
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from datatool.errors import LocalError
+from datatool.git import staging
+from needs import linux, without_root_override
 from world import World
 
 
@@ -93,6 +98,7 @@ def test_config_precedence_flag_environment_local_project_user_default(world: Wo
 
 def test_config_refuses_what_is_wrong_and_suggests(world: World) -> None:
     assert "cache.link" in world.fails(2, "config", "set", "cache.lnk", "copy").err
+    assert "did you mean cache.link?" in world.fails(3, "config", "get", "cache.lnk").err
     world.fails(2, "config", "set", "cache.link", "teleport")
     world.fails(2, "config", "set", "durability", "perhaps")
 
@@ -307,6 +313,74 @@ def test_remove_with_data_refuses_unsaved_work(world: World) -> None:
     world.fails(2, "remove", "data/a")
 
 
+@pytest.mark.parametrize("words", [("remove", "--data", "data"), ("remove", "data"), ("move", "data", "other")])
+def test_where_git_cant_write_its_index_the_work_is_done_and_the_git_line_is_told(
+    world: World, words: tuple[str, ...]
+) -> None:
+    linux()
+    world.write("data/a", b"1")
+    world.ok("add", "data")
+    world.commit()
+    world.git_dir.chmod(0o555)
+    ran = world.process(*words, before=without_root_override())
+    world.git_dir.chmod(0o755)
+    assert ran.code == 0, ran
+    assert "Permission denied" in ran.err and "git add -- " in ran.err and "data.dt" in ran.err
+    assert not world.exists("data.dt")
+    world.git(*shlex.split(ran.err[ran.err.index("git add -- ") :].splitlines()[0])[1:])
+    assert "data.dt" in world.git("diff", "--cached", "--name-only", "--no-renames")
+
+
+@pytest.mark.parametrize("words", [("remove", "data"), ("move", "data", "other")])
+def test_remove_and_move_warn_of_a_locked_git_index(
+    world: World, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(staging.stage, "__kwdefaults__", {"patience": 0.0})
+    world.write("data/a", b"1")
+    world.ok("add", "data")
+    (world.git_dir / "index.lock").write_bytes(b"")
+    ran = world.ok(*words)
+    assert "another git process holds" in ran.err and "git add -- " in ran.err
+
+
+@pytest.mark.parametrize("locked", ["folder", "folder/data"])
+@pytest.mark.parametrize(
+    "words", [("remove", "--data", "folder/data"), ("move", "folder/data", "data")], ids=["remove", "move"]
+)
+def test_where_a_directory_cant_be_written_nothing_is_removed_or_moved(
+    world: World, words: tuple[str, ...], locked: str
+) -> None:
+    linux()
+    world.write("folder/data/a", b"1")
+    world.ok("add", "folder/data")
+    world.commit()
+    before = world.tree()
+    (world.root / locked).chmod(0o555)
+    ran = world.process(*words, before=without_root_override())
+    (world.root / locked).chmod(0o755)
+    assert ran.code == 1 and f"{locked}: Permission denied" in ran.err, ran
+    assert world.tree() == before and world.git("status", "--porcelain") == ""
+    world.ok(*words)
+    assert not world.exists("folder/data.dt")
+
+
+def test_remove_with_data_that_fails_half_way_is_completed_by_the_same_command(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.write("data/a", b"1")
+    world.ok("add", "data")
+
+    def fails(path: Path) -> None:
+        raise LocalError(f"{path}: Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("datatool.operations.remove.remove_tree", fails)
+        world.fails(1, "remove", "--data", "data")
+    assert world.exists("data.dt")
+    world.ok("remove", "--data", "data")
+    assert not world.exists("data") and not world.exists("data.dt")
+
+
 def test_commands_work_from_subdirectories_with_dash_c_and_quietly(world: World) -> None:
     world.write("deep/data/a", b"1")
     world.ok("add", "data", cwd=world.root / "deep")
@@ -333,6 +407,17 @@ def test_the_datatool_process_leaves_nothing_behind_on_a_broken_pipe(world: Worl
 @pytest.mark.parametrize("command", ["status", "fetch", "checkout", "push", "pull", "list", "diff"])
 def test_an_empty_project_is_no_error(world: World, command: str) -> None:
     world.ok(command)
+
+
+@pytest.mark.parametrize("command", ["push", "fetch", "pull"])
+def test_with_nothing_tracked_there_is_nothing_to_do_and_no_remote_is_needed(world: World, command: str) -> None:
+    world.ok("remote", "remove", "default")
+    world.ok(command)
+    assert "default" in world.fails(3, command, "-r", "default").err
+    world.write("a", b"1")
+    world.ok("add", "a")
+    shutil.rmtree(world.cache / "objects")
+    assert "no remote is configured" in world.fails(3, command, "--force").err
 
 
 def test_a_password_or_signature_in_a_url_is_never_shown(world: World) -> None:

@@ -15,7 +15,7 @@ from datatool.formats.pack import object_path
 from datatool.hashing import digest
 from datatool.remote import session
 from datatool.store.directory import DirectoryStore
-from needs import without_root_override
+from needs import linux, tool, without_root_override
 from world import World
 
 
@@ -249,6 +249,29 @@ def test_what_one_remote_does_not_let_read_comes_from_the_next_and_that_is_said(
     ran = copy.process("pull", before=without_root_override())
     assert ran.code == 0 and copy.read("locked.bin") == locked, ran
     assert "locked.bin" in ran.err and "asking near instead" in ran.err
+
+
+def test_a_file_larger_than_the_limit_of_a_file_stops_no_other_one_and_is_named(world: World) -> None:
+    linux()
+    world.write("data/big", os.urandom(3_000_000))
+    world.write("data/small", b"1")
+    world.write("large.bin", os.urandom(3_000_000))
+    world.write("small.bin", b"2")
+    world.ok("add", "data", "large.bin", "small.bin")
+    world.commit()
+    limited = ["prlimit", "--fsize=1000000"]
+    tool("prlimit")
+    ran = world.process("push", before=limited)
+    assert ran.code == 1 and "at most 1.0 MB are allowed" in ran.err and "ulimit -f" in ran.err, ran
+    world.ok("push")
+    copy = world.clone()
+    ran = copy.process("pull", before=limited)
+    assert ran.code == 4 and copy.read("small.bin") == b"2" and copy.read("data/small") == b"1", ran
+    assert "large.bin: too large a file" in ran.err and "data/big: too large a file" in ran.err
+    copy.ok("pull")
+    assert copy.json("status")["clean"]
+    world.write("more.bin", os.urandom(3_000_000))
+    assert "more.bin: too large a file" in world.process("add", "more.bin", before=limited).err
 
 
 def test_no_remote_unknown_remote_and_unwritable_remote(world: World) -> None:

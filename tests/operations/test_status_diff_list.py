@@ -338,6 +338,14 @@ def test_a_hook_that_sets_git_dir(tracked: World) -> None:
     tracked.ok("push", env={"GIT_DIR": str(tracked.git_dir)})
 
 
+def test_git_dir_and_git_work_tree_name_the_project_from_anywhere(tracked: World) -> None:
+    env = {"GIT_DIR": str(tracked.git_dir), "GIT_WORK_TREE": str(tracked.root)}
+    assert tracked.json("status", env=env, cwd=tracked.top)["clean"]
+    name = tracked.root.name
+    assert tracked.json("status", env={"GIT_DIR": f"{name}/.git", "GIT_WORK_TREE": name}, cwd=tracked.top)["clean"]
+    tracked.fails(3, "status", env={"GIT_DIR": str(tracked.git_dir)}, cwd=tracked.top)
+
+
 def test_without_git_status_fetch_checkout_and_pull_work(tracked: World) -> None:
     import shutil
 

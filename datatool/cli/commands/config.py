@@ -32,8 +32,8 @@ def get(
 ) -> int:
     """Print one setting.
 
-    The value that is in force, wherever it was set; exit code 3 when it is set nowhere and has no default. For a secret
-    it prints `…`.
+    The value that is in force, wherever it was set; exit code 3 when it is set nowhere and has no default, or when
+    there is no such setting. For a secret it prints `…`.
     """
     project = _if_any(lambda: open_project(None, flags=session.flags, environ=session.environ))
     with project or nullcontext():

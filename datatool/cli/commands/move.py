@@ -23,7 +23,7 @@ def move(
     Works like `mv`, for whole artifacts.
     """
     with open_project(None, flags=session.flags, environ=session.environ) as project:
-        result = operation.move(project, source, target, cwd=session.cwd)
+        result = operation.move(project, source, target, cwd=session.cwd, progress=session.progress)
         root = project.root
     return session.finish(
         result,

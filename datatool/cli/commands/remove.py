@@ -25,11 +25,8 @@ def remove(
     the cache and on the remotes.
     """
     with open_project(None, flags=session.flags, environ=session.environ) as project:
-        result = operation.remove(project, paths, cwd=session.cwd, data=data)
+        result = operation.remove(project, paths, cwd=session.cwd, data=data, progress=session.progress)
         root = project.root
-    for item in result.artifacts:
-        if not item.data_deleted:
-            session.progress.warn(f"{session.see(root, item.path)}: git sees this data again")
     return session.finish(
         result,
         lambda: [f"no longer tracked  {session.see(root, item.path)}" for item in result.artifacts],

@@ -21,6 +21,9 @@ from datatool.operations.open_project import open_project
 
 DIFFERENT = 1
 
+_HERE = frozenset({"clean", "modified", "outdated"})
+"""States of which nobody expects that the cache lacks the pointer's version."""
+
 _COLOURS = {"clean": "green", "modified": "yellow", "outdated": "blue", "partial": "cyan", "missing": "red"}
 
 
@@ -107,7 +110,7 @@ def _row(session: Session, root: Path, item: operation.ArtifactStatus) -> tuple[
     advice = {
         "absent": f"datatool pull {path}",
         "partial": changes or f"datatool pull {path}",
-        "outdated": f"datatool checkout {path}",
+        "outdated": f"datatool checkout {path}" if item.cached else f"datatool pull {path}",
         "missing": f"datatool checkout {path}" if item.cached else f"datatool pull {path}",
     }.get(str(item.state), changes)
     return (
@@ -122,6 +125,7 @@ def _row(session: Session, root: Path, item: operation.ArtifactStatus) -> tuple[
                 (
                     f"pointer {item.pointer_state}",
                     "moved to another version" if item.moved and item.state == "modified" else "",
+                    "not cached" if not item.cached and str(item.state) in _HERE else "",
                     _pushed(item),
                     f"datatool update {path} has news".replace("/ has", " has") if item.available else "",
                 ),
