@@ -31,7 +31,8 @@ def checkout(
     """Make the workspace match the pointers.
 
     Takes everything from the cache and never asks a remote. Unsaved files are not touched without --force. With --rev
-    the old pointer is staged and the old data comes back, as `git checkout REV -- PATH` does for code.
+    the old data comes back and the old pointer is staged, as `git checkout REV -- PATH` does for code; the pointer of
+    an artifact that is refused, or fails, stays as it is.
     """
     with open_project(None, flags=session.flags, environ=session.environ) as project:
         meant = meant_by(session, project, paths)
