@@ -85,8 +85,11 @@ class Scenario(ABC):
         """Bring the world to just before the command."""
 
     def look(self) -> dict[str, bytes | str | None]:
-        """The work tree, as far as it is the same each time that the command is run."""
-        return tree(self.home.root)
+        """The work tree, as far as it is the same each time that the command is run: the record of a run says when it
+        was, so its id is another each time."""
+        found = tree(self.home.root)
+        pointers = {path: data for path, data in found.items() if path.endswith(".dt") and isinstance(data, bytes)}
+        return {**found, **{path: re.sub(rb"run: [0-9a-f]{64}", b"run: ...", data) for path, data in pointers.items()}}
 
     def run(self, n: int, fault: str = "kill", *, git: bool = False) -> Traced:
         """The command, disturbed at its n-th change (0: undisturbed), in the world as it is now."""
@@ -143,7 +146,8 @@ class Scenario(ABC):
         left = temps(self.home.root)
         assert not left, f"temporary files are left: {left}"
         differing = [path for path in sorted(now.keys() | self.after.keys()) if now.get(path) != self.after.get(path)]
-        assert not differing, f"the command is not finished: {differing}"
+        what = {path: (now.get(path), self.after.get(path)) for path in differing}
+        assert not differing, f"the command is not finished: {what}"
         assert executables(self.home.root) == {"data/run.sh"}, "an executable bit is lost"
         staged = self.home.git("status", "--porcelain")
         assert staged == self.staged, f"git status says {staged!r}, not {self.staged!r}"
@@ -360,12 +364,6 @@ class Run(Scenario):
         self.world.write("make.sh", b"cp data/a.csv extra.csv; mkdir -p out/deep; echo 2 > out/a; echo 3 > out/deep/b")
         self.world.commit("what makes them has changed")
         self.olds = [read_oid(self.world.read(f"{path}.dt")) for path in ("extra.csv", "out")]
-
-    def look(self) -> dict[str, bytes | str | None]:
-        """A record says when it was, so its id is another each time."""
-        found = super().look()
-        pointers = {path: data for path, data in found.items() if path.endswith(".dt") and isinstance(data, bytes)}
-        return {**found, **{path: re.sub(rb"run: [0-9a-f]{64}", b"run: ...", data) for path, data in pointers.items()}}
 
     def is_being_made(self, path: str) -> bool:
         return path == "extra.csv" or path.partition("/")[0] == "out"
