@@ -386,7 +386,7 @@ class _Fetch:
 
     def _report_damage(self) -> None:
         """Say on the remote what was missing or wrong there, so that the next push of whoever has it heals it."""
-        if self._source is None or not self._source.suspects:
+        if self._source is None or not (self._source.suspects or self._connection.remote.damaged_records):
             return
         try:
             condemned = report_damage(self._connection.remote, self._source.suspects)
@@ -463,7 +463,9 @@ def _what_is_absent(absent: Sequence[Absent], connection: Connection) -> Datatoo
     if remote.damaged_records:
         return DamageFound(
             f"{what} can't be found on the remote {connection.name}: {remote.damaged_records[0]} is damaged or gone",
-            hint=heals,
+            hint=heals
+            if remote.damaged_records[0] in remote.state.condemned
+            else "whoever has the data runs datatool push --verify, which heals it; then run this again",
             path=path,
         )
     return PartlyDone(

@@ -235,10 +235,13 @@ def check_remote(
     chosen = remote_name(project, name)
     connection = connect_to(project, chosen, offline=offline)
     with named_in_hints(chosen):
-        connection.remote.open()
+        connection.remote.open(afresh=True)
     store = connection.store
     capabilities = store.capabilities
     steps = check(store)
+    if connection.remote.damaged_records:
+        hurt = f"{connection.remote.damaged_records[0]} is damaged or gone; datatool push --verify restores what it can"
+        steps += (CheckStep(name="index", ok=False, detail=hurt),)
     leftovers = tuple(store.leftovers()) if capabilities.write else ()
     old = [item for item in leftovers if item.time <= store.server_time() - _DAY] if clean and leftovers else []
     for item in old:

@@ -20,7 +20,7 @@ from datatool.model.oid import EMPTY, ObjectId
 from datatool.progress import SILENT, Progress, Spared, Task
 from datatool.remote.check import lost_names
 from datatool.remote.commit import Check, Outcome, final_check, publish_roots, write_index_list
-from datatool.remote.damage import condemn_damaged
+from datatool.remote.damage import condemn_damaged, repair_index
 from datatool.remote.session import Remote
 from datatool.remote.sink import UploadSink
 from datatool.remote.state import RemoteState, root_key
@@ -77,15 +77,18 @@ def push(
 ) -> PushResult:
     """Push `roots` to a remote; two requests when all of them are there already.
 
-    `commit` is the git commit to note, `verify` also lists what is really there and restores what is gone, `force`
-    asks for every object even where a push record covers it (and makes a remote anew that is gone), `dry_run` only
-    counts. An object that can't be read here makes the roots that need it fail; the rest goes on.
+    `commit` is the git commit to note. `verify` also reads the index anew, lists what is really there and restores what
+    is damaged or gone. `force` asks for every object even where a push record covers it (and makes a remote anew that
+    is gone). `dry_run` only counts. An object that can't be read here makes the roots that need it fail; the rest goes
+    on.
     """
     if not remote.store.capabilities.write:
         remote.require_writable()  # refuses, before anything is asked
-    remote.open(create=not dry_run, again=force)
+    remote.open(create=not dry_run, again=force, afresh=verify)
     if not dry_run:
         remote.require_writable()
+        for name in (*remote.restored, *repair_index(remote)):
+            progress.hint(f"{remote.label}: {name} was damaged or gone; it is restored")
     todo = _not_pushed(remote, roots, everything=force or verify or bool(remote.state.damaged))
     if not todo:
         if index_list and remote.list_is_due and not dry_run:

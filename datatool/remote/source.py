@@ -20,7 +20,8 @@ from datatool.formats.pack import MAX_PACK, ZSTD
 from datatool.formats.shard import LOOSE
 from datatool.formats.zstd import decompress
 from datatool.model.oid import EMPTY, ObjectId
-from datatool.remote.session import FORMAT_NAME, Remote
+from datatool.remote.format_file import FORMAT_NAME
+from datatool.remote.session import Remote
 from datatool.remote.state import Location
 from datatool.store.objects import Absent, Large, Small, Wanted, Withheld
 from datatool.store.protocol import Advance, NameMissing, WrongBytes
