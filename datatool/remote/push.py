@@ -130,7 +130,7 @@ def _count(remote: Remote, roots: Sequence[PushRoot], todo: Sequence[PushRoot], 
     """What a push would send."""
     seen: set[ObjectId] = set()
     objects = total = skipped = 0
-    for chunk in _chunks(item for root in todo for item in wanted(root)):
+    for chunk in _chunks(item for root in todo for item in _readable(wanted, root)):
         new = [item for item in chunk if item.oid not in seen and item.oid != EMPTY]
         seen.update(item.oid for item in new)
         usable = remote.state.usable([item.oid for item in new])
@@ -285,11 +285,17 @@ class _Push:
             if root.root.oid not in self.failed:
                 needed = tuple(
                     self._absent[item.oid]._replace(wanted=item)
-                    for item in self._wanted(root)
+                    for item in _readable(self._wanted, root)
                     if item.oid in self._absent
                 )
                 if needed:
                     self.failed[root.root.oid] = needed
+
+
+def _readable(wanted: WantedBy, root: PushRoot) -> Iterator[Wanted]:
+    """What a root consists of, up to a part of the tree that is not here."""
+    with suppress(KeyError):
+        yield from wanted(root)
 
 
 def _chunks(items: Iterable[Wanted]) -> Iterator[list[Wanted]]:
