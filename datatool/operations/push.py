@@ -208,10 +208,11 @@ def _transferred(project: Project, version: Version, result: PushResult, remote:
 def _old_not_pushed(project: Project, version: Version, absent: tuple[Absent, ...], remote: str) -> Failure:
     """A version of another commit, which the cache has lost, or never had: only a remote can still have it."""
     name, rev = named(version.path), version.commit[:10]
+    place = _where_it_may_be(project, version, remote, f"datatool fetch {name} --rev {rev} -r")
     return failure_of(
         PartlyDone(
             f"{name} as of {rev}: {_labels(absent)} is not in the cache; that version was not published on {remote}",
-            hint=f"{_where_it_may_be(project, version, remote, f'datatool fetch {name} --rev {rev} -r')}; then push again",
+            hint=f"{place}; then push again",
             path=version.name,
         )
     )

@@ -100,6 +100,7 @@ def push(
         return _count(remote, roots, todo, wanted)
     sink = UploadSink(remote, jobs=jobs, compress=compress, pack=pack)
     try:
+        sink.adopt()
         run = _Push(remote, source, sink, todo, wanted, progress)
         if verify:
             run.look_for_lost()
@@ -235,10 +236,11 @@ class _Push:
             once = {item.oid: item for item in chunk}
             once.pop(EMPTY, None)
             usable = self._remote.state.usable(once.keys(), without=sink.lost)
-            there = usable | sink.holds(once.keys()) | (self._absent.keys() & once.keys())
+            held = sink.holds(once.keys())
+            there = usable | held | (self._absent.keys() & once.keys())
             missing = [item for oid, item in once.items() if oid not in there] if there else list(once.values())
             if task is not None:
-                self.skipped += len(usable)
+                self.skipped += len(usable | (held & sink.adopted))
                 asked = {id(item) for item in missing}
                 rest = [item for item in chunk if id(item) not in asked]
                 task.advance(bytes=Spared(sum(w.size for w in rest)), files=sum(not w.metadata for w in rest))

@@ -79,7 +79,7 @@ class Remote:
         self._now = now
         self._afresh = False
         """Whether shards are to be read from the remote though this machine has them."""
-        self._memory_dir = memory_dir
+        self.memory_dir = memory_dir
         self._file = FormatFile(store, memory_dir)
         self._just_read = False
         """Whether the format file was read since the last refresh: then it need not be looked at again."""
@@ -196,7 +196,7 @@ class Remote:
 
     def _use(self, found: RemoteFormat) -> None:
         if self.format is None or self.format.id != found.id or self._records is None:
-            self._records = RecordMemory(self._memory_dir, found.id)
+            self._records = RecordMemory(self.memory_dir, found.id)
             self._loaded.clear()
             self._gc.clear()
         self.format = found
@@ -367,7 +367,7 @@ class Remote:
 
     def scratch(self) -> Path:
         """A directory of this machine for temporary files."""
-        directory = self._memory_dir / "tmp"
+        directory = self.memory_dir / "tmp"
         make_dirs(directory, like=directory)
         return directory
 
