@@ -73,7 +73,9 @@ def push(
             progress.hint(f"{named(version.path)}: stays on this machine (push: false)")
     totals = Totals()
     reached: list[str] = []
+    places: dict[str, tuple[Failure | None, ...]] = {}
     for name, group in groups.items():
+        before = len(results)
         connection: Connection | None = None
         try:
             connection = connect_to(project, name, offline=offline, jobs=jobs)
@@ -82,6 +84,7 @@ def push(
             reached.append(name)
         except DatatoolError as error:
             _fail_group(groups, name, group, results, error)
+        places[name] = tuple(item.error for item in one_per_path(results[before:]))
         if connection is not None:
             totals.requests += connection.store.requests
             totals.bytes += connection.store.bytes_out
@@ -93,6 +96,7 @@ def push(
         skipped_objects=totals.skipped,
         requests=totals.requests,
         dry_run=dry_run,
+        places=places,
     )
 
 

@@ -56,6 +56,8 @@ class RemoteInfo(Part):
     url: str
     default: bool
     settings: dict[str, str]
+    mirror: bool = False
+    """Whether every push goes there, too."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,6 +138,7 @@ def list_remotes(project: Project) -> tuple[RemoteInfo, ...]:
                 for key, value in sorted(settings.items())
                 if key != "url"
             },
+            mirror=name in project.config.mirrors,
         )
         for name, settings in sorted(project.config.remotes().items())
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from datatool.operations.failures import Failure
 from datatool.operations.result import Part, Result, fields_of
@@ -62,6 +62,13 @@ class TransferResult(Result):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sent(TransferResult):
     """What push did: each object that was sent stays there."""
+
+    places: Mapping[str, tuple[Failure | None, ...]] = field(default_factory=dict)
+    """For each remote what became of each artifact there."""
+
+    def to_dict(self) -> dict[str, object]:
+        """As `--json` prints it."""
+        return fields_of(self, "places")
 
     @property
     def finished(self) -> bool:

@@ -514,3 +514,14 @@ def test_an_old_version_that_is_not_here_is_named_as_such_and_can_be_fetched_fro
     assert [(item["path"], item["ok"], item.get("rev")) for item in artifacts] == [("d", True, None), ("d", False, old)]
     without_old.ok("fetch", "d", "--rev", old[:10], "-r", "default")
     without_old.ok("push", "-r", "fresh")
+
+
+def test_an_empty_file_that_came_with_others_is_known_to_be_pushed(world: World) -> None:
+    world.write("empty")
+    world.write("full", b"full")
+    world.ok("add", "empty", "full")
+    world.commit("both")
+    world.ok("push")
+    clone = world.clone()
+    clone.ok("pull")
+    assert all(item["pushed"] for item in clone.json("status")["artifacts"])
