@@ -411,7 +411,8 @@ def test_unfinished_uploads_are_seen_and_can_be_removed(world: SftpWorld) -> Non
     for item in old:
         store.discard(item)
         store.discard(item)
-    assert list(store.leftovers()) == []
+    assert {item.name for item in store.leftovers()} == {"objects/ab/young", "packs/ab/mine.pack"}
+    store.discard(next(item for item in found if item.name.startswith("packs/")))
     assert sorted(path.name for path in (top / "tmp").iterdir()) == [
         f"{stranger}-part-objects+ab+young",
         "somebody's own file",
