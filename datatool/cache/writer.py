@@ -24,7 +24,7 @@ from datatool.model.oid import EMPTY, ObjectId
 from datatool.model.settings import Durability
 from datatool.progress import Spared, Task, bytes_of
 from datatool.store.objects import Large, Wanted
-from datatool.store.protocol import AHEAD, Advance, NameMissing, WrongBytes
+from datatool.store.protocol import AHEAD, Advance, Kept, NameMissing, WrongBytes
 from datatool.threads import started
 
 PACKED_BELOW = 64 << 10
@@ -143,7 +143,7 @@ class CacheWriter:
         partial = open_partial(self._top / "tmp", oid)
         if partial is None:
             return False
-        have = max(0, partial.size - AHEAD)
+        have = Kept.of(partial.noted(), least=max(0, partial.size - AHEAD), note=partial.note)
         if have and advance is not None:
             advance(Spared(have))
         try:

@@ -120,6 +120,7 @@ def fetch_versions(
     totals = Totals()
     from_source: list[Version] = []
     groups: dict[tuple[str, ...], list[_Wish]] = {}
+    cached: list[ObjectId] = []
     stamp = project.cache.stamp()
     for version in chosen:
         if version.pointer.oid is None:
@@ -129,6 +130,7 @@ def fetch_versions(
             )
             results.append(Transferred(path=version.name, ok=False, error=failure_of(missing)))
         elif not force and not version.within and is_cached(project.cache, project.state, version.pointer, stamp=stamp):
+            cached.append(version.pointer.oid)
             totals.skipped += (version.pointer.files or 0) + 1
             results.append(Transferred(path=version.name, ok=True))
         else:
@@ -147,7 +149,7 @@ def fetch_versions(
         alone = len(groups) == 1 and not results
         alone = alone and not any(can_be_restored(wish.version.pointer) for wish in wishes)
         for wish, item in _from_each(
-            project, names, wishes, totals, asked, alone, force, dry_run, jobs, offline, progress
+            project, names, wishes, cached, totals, asked, alone, force, dry_run, jobs, offline, progress
         ):
             if not item.ok and remote is None and can_be_restored(wish.version.pointer):
                 from_source.append(wish.version)
@@ -192,6 +194,7 @@ def _from_each(
     project: Project,
     names: Sequence[str],
     wishes: Sequence[_Wish],
+    cached: Sequence[ObjectId],
     totals: Totals,
     asked: list[str],
     alone: bool,
@@ -214,7 +217,9 @@ def _from_each(
             connection = connect_to(project, name, offline=offline, jobs=jobs)
             try:
                 with named_in_hints(name):
-                    _Fetch(project, connection, left, totals, progress, force=force, dry_run=dry_run).run()
+                    _Fetch(
+                        project, connection, left, totals, progress, force=force, dry_run=dry_run, cached=cached
+                    ).run()
             finally:
                 totals.requests += connection.store.requests
                 totals.bytes += 0 if dry_run else connection.store.bytes_in
@@ -275,8 +280,11 @@ class _Fetch:
         *,
         force: bool,
         dry_run: bool,
+        cached: Sequence[ObjectId] = (),
     ) -> None:
+        """`cached` are versions that are here: whether they are pushed is learned with the others."""
         self._project = project
+        self._cached = cached
         self._cache: Cache = project.cache
         self._connection = connection
         self._wishes = wishes
@@ -422,7 +430,7 @@ class _Fetch:
 
     def _report_damage(self) -> None:
         """Say on the remote what was missing or wrong there, so that the next push of whoever has it heals it."""
-        if self._source is None or not self._source.suspects:
+        if self._source is None or not (self._source.suspects or self._connection.remote.damaged_records):
             return
         try:
             condemned = report_damage(self._connection.remote, self._source.suspects)
@@ -438,7 +446,7 @@ class _Fetch:
         """The remote was just read, so what it lists of these versions is known to be pushed."""
         remote = self._connection.remote
         live = {oid for _, oid in remote.state.live_roots()}
-        pushed = [wish.version.pointer.oid for wish in self._wishes]
+        pushed = [*self._cached, *(wish.version.pointer.oid for wish in self._wishes)]
         remember_pushed(
             self._project.remotes_memory,
             self._connection.label,
@@ -502,7 +510,9 @@ def _what_is_absent(absent: Sequence[Absent], connection: Connection) -> Datatoo
     if remote.damaged_records:
         return DamageFound(
             f"{what} can't be found on the remote {connection.name}: {remote.damaged_records[0]} is damaged or gone",
-            hint=heals,
+            hint=heals
+            if remote.damaged_records[0] in remote.state.condemned
+            else "whoever has the data runs datatool push --verify, which heals it; then run this again",
             path=path,
         )
     return PartlyDone(

@@ -23,9 +23,10 @@ from datatool.operations.transfer_result import Sent, Totals, Transferred
 from datatool.operations.versions import Version, versions
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
-from datatool.remote.known import remember_pushed
+from datatool.remote.known import known_pushed, remember_pushed
 from datatool.remote.push import PushResult, PushRoot
 from datatool.remote.push import push as push_to
+from datatool.remote.url import label_of
 from datatool.store.objects import Absent, Wanted
 
 __all__ = ["Sent", "Transferred", "push"]
@@ -79,7 +80,9 @@ def push(
     takers = _join_runs(project, remote, groups) if everything and every else ()
     totals = Totals()
     reached: list[str] = []
+    places: dict[str, tuple[Failure | None, ...]] = {}
     for name, group in groups.items():
+        before = len(results)
         connection: Connection | None = None
         try:
             connection = connect_to(project, name, offline=offline, jobs=jobs)
@@ -89,6 +92,7 @@ def push(
             reached.append(name)
         except DatatoolError as error:
             _fail_group(groups, name, group, results, error)
+        places[name] = tuple(item.error for item in one_per_path(results[before:]))
         if connection is not None:
             totals.requests += connection.store.requests
             totals.bytes += connection.store.bytes_out
@@ -100,6 +104,7 @@ def push(
         skipped_objects=totals.skipped,
         requests=totals.requests,
         dry_run=dry_run,
+        places=places,
     )
 
 
@@ -180,7 +185,7 @@ def _push_group(
             as_of=time.time(),
             forget=[oid for oid in result.failed if oid not in result.pushed],
         )
-    return [_transferred(version, result, connection.name) for version in group]
+    return [_transferred(project, version, result, connection.name) for version in group]
 
 
 def _root(version: Version) -> PushRoot:
@@ -213,21 +218,59 @@ def _files(page: bytes, label: bytes) -> Iterable[Wanted]:
     return [Wanted(entry.oid, entry.size, prefix + entry.path) for entry in parse_page(page) if entry.oid is not None]
 
 
-def _transferred(version: Version, result: PushResult, remote: str) -> Transferred:
+def _transferred(project: Project, version: Version, result: PushResult, remote: str) -> Transferred:
     oid = version.pointer.oid
     assert oid is not None
     absent = result.failed.get(oid)
     if absent is None:
         return Transferred(path=version.name, ok=True)
+    if not version.current and not any(item.damaged for item in absent):
+        error = _old_not_pushed(project, version, absent, remote)
+        return Transferred(path=version.name, ok=False, error=error, rev=version.commit or None)
     return Transferred(path=version.name, ok=False, error=_not_pushed(version, absent, remote))
 
 
-def _not_pushed(version: Version, absent: tuple[Absent, ...], remote: str) -> Failure:
-    labels = sorted({item.wanted.label for item in absent})
-    shown = ", ".join(named(label) for label in labels[:20]) + (
-        f" and {len(labels) - 20} more" if len(labels) > 20 else ""
+def _old_not_pushed(project: Project, version: Version, absent: tuple[Absent, ...], remote: str) -> Failure:
+    """A version of another commit, which the cache has lost, or never had: only a remote can still have it."""
+    name, rev = named(version.path), version.commit[:10]
+    place = _where_it_may_be(project, version, remote, f"datatool fetch {name} --rev {rev} -r")
+    return failure_of(
+        PartlyDone(
+            f"{name} as of {rev}: {_labels(absent)} is not in the cache; that version was not published on {remote}",
+            hint=f"{place}; then push again",
+            path=version.name,
+        )
     )
-    name = named(version.path)
+
+
+def _where_it_may_be(project: Project, version: Version, remote: str, command: str) -> str:
+    """What gets a version from another remote than this one, or who has it if there is none."""
+    others = [
+        name for name, settings in sorted(project.config.remotes().items()) if name != remote and "url" in settings
+    ]
+    if not others:
+        return f"{command} {remote} gets it once whoever has that version pushed it"
+    known = [name for name in others if _was_pushed(project, version, name)]
+    if known:
+        return f"{command} {known[0]} gets it"
+    default = project.config.default_remote
+    return f"{command} {default if default in others else others[0]} gets it, if that remote has it"
+
+
+def _was_pushed(project: Project, version: Version, remote: str) -> bool:
+    """Whether this machine remembers that a remote has a version."""
+    label = label_of(project.config.remotes()[remote], project.root)
+    return version.pointer.oid in known_pushed(project.remotes_memory, label, project.config.project or "")
+
+
+def _labels(absent: tuple[Absent, ...]) -> str:
+    labels = sorted({item.wanted.label for item in absent})
+    more = f" and {len(labels) - 20} more" if len(labels) > 20 else ""
+    return ", ".join(named(label) for label in labels[:20]) + more
+
+
+def _not_pushed(version: Version, absent: tuple[Absent, ...], remote: str) -> Failure:
+    shown, name = _labels(absent), named(version.path)
     if any(item.damaged for item in absent):
         return failure_of(
             DamageFound(
@@ -246,9 +289,11 @@ def _not_pushed(version: Version, absent: tuple[Absent, ...], remote: str) -> Fa
 
 
 def one_per_path(results: Sequence[Transferred]) -> tuple[Transferred, ...]:
-    """One line for each artifact, however many of its versions were moved; a failure outweighs."""
-    merged: dict[str, Transferred] = {}
+    """One line for each artifact, however many of its versions were moved; a failure outweighs. Versions of other
+    commits that failed have lines of their own."""
+    merged: dict[tuple[str, str], Transferred] = {}
     for item in results:
-        before = merged.get(item.path)
-        merged[item.path] = item if before is None or before.ok else replace(before)
-    return tuple(merged[path] for path in sorted(merged))
+        key = item.path, item.rev or ""
+        before = merged.get(key)
+        merged[key] = item if before is None or before.ok else replace(before)
+    return tuple(merged[key] for key in sorted(merged))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from datatool.cache.local import Cache
@@ -20,6 +21,7 @@ from datatool.operations.run_records import take_records
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
 from datatool.remote.damage import report_damage
+from datatool.remote.format_file import RemoteGone
 from datatool.remote.push import PushResult, PushRoot
 from datatool.remote.push import push as push_to
 from datatool.remote.session import Remote
@@ -86,7 +88,7 @@ def copy_remote(
         raise UsageError(f"{source}: source and target are the same remote", hint="name two remotes")
     origin = connect_to(project, source, offline=offline, jobs=jobs)
     goal = connect_to(project, target, offline=offline, jobs=jobs)
-    with named_in_hints(origin.name):
+    with named_in_hints(origin.name), _gone_told("mount it and try again"):
         origin.remote.open()
     objects = sent = skipped = versions = 0
     failures: list[Failure] = []
@@ -94,7 +96,11 @@ def copy_remote(
         known = [root for root in roots if root.kind in _KINDS]
         if len(known) < len(roots):
             progress.warn(f"{origin.remote.label}: {len(roots) - len(known)} entries need a newer datatool; left out")
-        result = _push_record(project, origin, goal, record, known, dry_run=dry_run, progress=progress)
+        anew = (
+            f"mount it and try again; if it was deleted on purpose, datatool push -r {goal.name} --force makes it anew"
+        )
+        with named_in_hints(goal.name), _gone_told(f"{anew}, and then this goes on"):
+            result = _push_record(project, origin, goal, record, known, dry_run=dry_run, progress=progress)
         objects += result.objects
         skipped += result.skipped_objects
         versions += len(result.pushed)
@@ -111,6 +117,16 @@ def copy_remote(
         failures=tuple(failures),
         dry_run=dry_run,
     )
+
+
+@contextmanager
+def _gone_told(hint: str) -> Iterator[None]:
+    """What helps where a remote is gone depends on which of the two it is."""
+    try:
+        yield
+    except RemoteGone as error:
+        error.hint = hint
+        raise
 
 
 def _unique_roots(remote: Remote) -> Iterator[tuple[PushRecord, list[Root]]]:

@@ -45,6 +45,10 @@ def write_names(project: Project, given: str | None, pointer: Pointer) -> tuple[
 
 def no_such_remote(project: Project, name: str) -> RemoteNotFound:
     """The error for a name that no remote has, with the nearest that one has."""
+    if name in project.config.remotes():
+        return RemoteNotFound(
+            f"{name}: this remote has settings, and no URL", hint=f"datatool remote set {name} url=URL gives it one"
+        )
     near = difflib.get_close_matches(name, list(project.config.remotes()), n=1)
     return RemoteNotFound(
         f"{name}: no such remote",

@@ -86,7 +86,7 @@ def on_remote(
         connection = connect_to(project, name, offline=offline)
         remote = connection.remote
         with named_in_hints(name):
-            remote.open()
+            remote.open(afresh=True)
         roots = {artifact.path: _root(artifact) for artifact in group}
         live = recorded(remote, [item.root for item in roots.values()])
         objects: dict[bytes, list[Wanted]] = {}

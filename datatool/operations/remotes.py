@@ -56,6 +56,8 @@ class RemoteInfo(Part):
     url: str
     default: bool
     settings: dict[str, str]
+    mirror: bool = False
+    """Whether every push goes there, too."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,6 +138,7 @@ def list_remotes(project: Project) -> tuple[RemoteInfo, ...]:
                 for key, value in sorted(settings.items())
                 if key != "url"
             },
+            mirror=name in project.config.mirrors,
         )
         for name, settings in sorted(project.config.remotes().items())
     )
@@ -235,10 +238,13 @@ def check_remote(
     chosen = remote_name(project, name)
     connection = connect_to(project, chosen, offline=offline)
     with named_in_hints(chosen):
-        connection.remote.open()
+        connection.remote.open(afresh=True)
     store = connection.store
     capabilities = store.capabilities
     steps = check(store)
+    if connection.remote.damaged_records:
+        hurt = f"{connection.remote.damaged_records[0]} is damaged or gone; datatool push --verify restores what it can"
+        steps += (CheckStep(name="index", ok=False, detail=hurt),)
     leftovers = tuple(store.leftovers()) if capabilities.write else ()
     old = [item for item in leftovers if item.time <= store.server_time() - _DAY] if clean and leftovers else []
     for item in old:

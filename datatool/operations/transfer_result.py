@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from datatool.operations.failures import Failure
 from datatool.operations.result import Part, Result, fields_of
@@ -12,17 +12,20 @@ from datatool.operations.result import Part, Result, fields_of
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Transferred(Part):
     """One artifact; `error` says why it is not (wholly) there, and `at_source` that it failed at the place that it was
-    imported from. It may also stay on the machine that has it (`push: false`), which is no error."""
+    imported from. It may also stay on the machine that has it (`push: false`), which is no error. `rev` is the commit
+    of a version that failed and is not the work tree's."""
 
     path: str
     ok: bool
     error: Failure | None = None
     stays: bool = False
     at_source: bool = False
+    rev: str | None = None
 
     def to_dict(self) -> dict[str, object]:
         """As `--json` prints it."""
-        return fields_of(self, "stays", "at_source")
+        shown = fields_of(self, "stays", "at_source", "rev")
+        return shown if self.rev is None else {**shown, "rev": self.rev}
 
 
 def only_sources_failed(artifacts: Sequence[Transferred]) -> bool:
@@ -59,6 +62,13 @@ class TransferResult(Result):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sent(TransferResult):
     """What push did: each object that was sent stays there."""
+
+    places: Mapping[str, tuple[Failure | None, ...]] = field(default_factory=dict)
+    """For each remote what became of each artifact there."""
+
+    def to_dict(self) -> dict[str, object]:
+        """As `--json` prints it."""
+        return fields_of(self, "places")
 
     @property
     def finished(self) -> bool:

@@ -20,12 +20,14 @@ from datatool.workspace.pointers import SUFFIX
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Version:
-    """One version of an artifact, whole or one path inside it (`within`); `current`: named by the work tree."""
+    """One version of an artifact, whole or one path inside it (`within`); `current`: named by the work tree, else
+    `commit` is one that has it."""
 
     path: bytes
     pointer: Pointer
     within: bytes = b""
     current: bool = False
+    commit: str = ""
 
     @property
     def name(self) -> str:
@@ -93,7 +95,7 @@ def _wanted_paths(project: Project, targets: Sequence[str], cwd: Path) -> list[b
 def _parsed(wanted: Sequence[bytes], blobs: Iterable[tuple[str, bytes, bytes]]) -> list[Version]:
     """Pointers read from git; what doesn't read there is no pointer that anybody could use, and is left out."""
     found: list[Version] = []
-    for _, pointer_path, text in blobs:
+    for commit, pointer_path, text in blobs:
         path = pointer_path[: -len(SUFFIX)]
         withins = [_within(path, target) for target in wanted] if wanted else [b""]
         inside = [within for within in withins if within is not None]
@@ -104,7 +106,7 @@ def _parsed(wanted: Sequence[bytes], blobs: Iterable[tuple[str, bytes, bytes]]) 
         except FormatError:
             continue
         for within in {b""} if b"" in inside else set(inside):
-            found.append(Version(path=path, pointer=pointer, within=within))
+            found.append(Version(path=path, pointer=pointer, within=within, commit=commit))
     return found
 
 

@@ -12,7 +12,8 @@ from datatool.errors import DatatoolError, RemoteError
 from datatool.formats.index_list import decode_index_list
 from datatool.formats.shard import LOOSE, Root
 from datatool.model.oid import EMPTY, ObjectId
-from datatool.remote.session import FORMAT_NAME, INDEX_LIST, Remote
+from datatool.remote.format_file import FORMAT_NAME
+from datatool.remote.session import INDEX_LIST, Remote
 from datatool.remote.state import Location, root_key
 from datatool.store.objects import Wanted
 from datatool.store.protocol import NameMissing, NameTaken, Store

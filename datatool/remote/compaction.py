@@ -39,7 +39,7 @@ def to_supersede(state: RemoteState) -> tuple[KnownShard, ...]:
     for known in sorted(candidates, key=lambda known: (known.size, known.id)):
         if total + known.size > _MOST:
             break
-        if _understood(known.shard):
+        if understood(known.shard):
             chosen.append(known)
             total += known.size
     return tuple(chosen) if len(chosen) > 1 else ()
@@ -121,7 +121,7 @@ class Contents:
         )
 
 
-def _understood(shard: Shard) -> bool:
+def understood(shard: Shard) -> bool:
     """Whether all of a shard is known to this version; one that is not stays as it is, so nothing in it gets lost."""
     return not shard.header.extra and all(record.kind in (RAW, ZSTD, LOOSE) for record in shard.records())
 

@@ -11,9 +11,11 @@ from collections.abc import Iterable, Sequence
 
 from datatool.errors import RemoteDenied
 from datatool.formats.gc_record import Condemn, encode_condemn
-from datatool.formats.shard import LOOSE
+from datatool.formats.shard import LOOSE, shard_path
 from datatool.hashing import digest
 from datatool.localfs.atomic import new_temp, remove_file
+from datatool.remote.compaction import Contents, understood
+from datatool.remote.records import parse_shard
 from datatool.remote.session import Remote
 from datatool.remote.source import LARGE, Suspect, read_place
 from datatool.remote.state import DAMAGED, Location
@@ -22,7 +24,8 @@ from datatool.store.protocol import NameMissing, WrongBytes
 
 
 def report_damage(remote: Remote, suspects: Sequence[Suspect]) -> tuple[str, ...]:
-    """Look again at what a fetch found missing or wrong, and condemn what still is; the names condemned.
+    """Look again at what a fetch found missing or wrong, index shards among it, and condemn what still is; the names
+    condemned.
 
     Bytes may have been changed on their way, so nothing is condemned that reads well the second time. Where this
     machine may not write, nothing happens.
@@ -30,6 +33,7 @@ def report_damage(remote: Remote, suspects: Sequence[Suspect]) -> tuple[str, ...
     if not remote.store.capabilities.write:
         return ()
     bad = sorted({place.name for wanted, place, twice in suspects if twice or not _reads_well(remote, wanted, place)})
+    bad += damaged_shards(remote)
     try:
         return condemn_damaged(remote, bad)
     except RemoteDenied:
@@ -49,6 +53,35 @@ def condemn_damaged(remote: Remote, names: Iterable[str]) -> tuple[str, ...]:
         remote.store.put(f"gc/{digest(data)}.condemn", data)
         remote.refresh()
     return new
+
+
+def damaged_shards(remote: Remote) -> list[str]:
+    """The names of index shards that could not be read when the remote was, and can't be when they are asked again."""
+    names = (name for name in remote.damaged_records if name.startswith("index/"))
+    return [name for name in names if name not in remote.state.condemned and not _is_shard(remote, name)]
+
+
+def repair_index(remote: Remote) -> tuple[str, ...]:
+    """Publish once more what damaged shards say of which this machine has a good copy; their names.
+
+    They are superseded, as in compaction: nothing is overwritten, and nobody reads them any more.
+    """
+    state = remote.state
+    hurt = list(state.damaged_shards)
+    hurt += [known for name in damaged_shards(remote) if (known := remote.kept_shard(name)) is not None]
+    hurt = [known for known in hurt if understood(known.shard)]
+    for known in hurt:
+        contents = Contents()
+        contents.supersede(known, state, listed=state.shards)
+        remote.publish_shard(contents.encode())
+    return tuple(shard_path(known.id) for known in hurt)
+
+
+def _is_shard(remote: Remote, name: str) -> bool:
+    try:
+        return parse_shard(name, remote.store.get(name)) is not None
+    except NameMissing:
+        return False
 
 
 def _reads_well(remote: Remote, wanted: Wanted, place: Location) -> bool:

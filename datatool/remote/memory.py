@@ -4,6 +4,7 @@
     <top>/<remote id>/{index,gc}/<name>        downloaded shards and gc records
     <top>/<remote id>/seen.json                their size, mtime and inode when their bytes were last right
     <top>/<remote id>/list-due                 there while a shard was written and `index.list` was not
+    <top>/<remote id>/sent/<pack>.<size>       ends of packs that were sent and that no shard lists yet
 
 All of it can be made again, so what can't be read or written is as if it were not there.
 """
@@ -14,14 +15,16 @@ import json
 import mmap
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
-from datatool.errors import LocalError
+from datatool.errors import FormatError, LocalError
+from datatool.formats.pack import PackRecord, parse_footer
 from datatool.hashing import digest
 from datatool.localfs.atomic import make_dirs, remove_file, write_file
+from datatool.model.oid import ObjectId, parse_oid
 from datatool.model.settings import Durability
 
 _REMOTE_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
@@ -50,6 +53,46 @@ class FormatMemory:
 
     def _path(self, label: str) -> Path:
         return self._top / f"{digest(label.encode(errors='surrogateescape'))}.json"
+
+
+class SentPack(NamedTuple):
+    """A pack that arrived at a remote, and what is in it."""
+
+    id: ObjectId
+    size: int
+    records: Sequence[PackRecord]
+
+
+class SentPacks:
+    """The packs that one remote has and no shard lists yet: a push that goes on where another was killed lists them
+    instead of sending their objects again."""
+
+    def __init__(self, top: Path, remote_id: str) -> None:
+        self._top = top / remote_id / "sent"
+
+    def remember(self, pack: SentPack, footer: bytes | memoryview) -> None:
+        """Keep what a pack has at its end: the list of its objects."""
+        with suppress(LocalError, OSError):
+            make_dirs(self._top, like=self._top)
+            write_file(self._path(pack), bytes(footer), durability=Durability.NONE, like=self._top)
+
+    def recall(self) -> list[SentPack]:
+        """The packs that are remembered."""
+        found = []
+        for path in sorted(self._top.iterdir()) if self._top.is_dir() else []:
+            with suppress(OSError, ValueError, FormatError):
+                size = int(path.suffix[1:])
+                found.append(SentPack(parse_oid(path.stem), size, parse_footer(path.read_bytes(), size)))
+        return found
+
+    def forget(self, packs: Iterable[SentPack]) -> None:
+        """A shard lists them, or they can't be used."""
+        for pack in packs:
+            with suppress(LocalError, OSError):
+                remove_file(self._path(pack))
+
+    def _path(self, pack: SentPack) -> Path:
+        return self._top / f"{pack.id}.{pack.size}"
 
 
 class RecordMemory:

@@ -20,7 +20,7 @@ from datatool.model.oid import EMPTY, ObjectId
 from datatool.progress import SILENT, Progress, Spared, Task
 from datatool.remote.check import lost_names
 from datatool.remote.commit import Check, Outcome, final_check, publish_roots, write_index_list
-from datatool.remote.damage import condemn_damaged
+from datatool.remote.damage import condemn_damaged, repair_index
 from datatool.remote.session import Remote
 from datatool.remote.sink import UploadSink
 from datatool.remote.state import RemoteState, root_key
@@ -77,15 +77,18 @@ def push(
 ) -> PushResult:
     """Push `roots` to a remote; two requests when all of them are there already.
 
-    `commit` is the git commit to note, `verify` also lists what is really there and restores what is gone, `force`
-    asks for every object even where a push record covers it (and makes a remote anew that is gone), `dry_run` only
-    counts. An object that can't be read here makes the roots that need it fail; the rest goes on.
+    `commit` is the git commit to note. `verify` also reads the index anew, lists what is really there and restores what
+    is damaged or gone. `force` asks for every object even where a push record covers it (and makes a remote anew that
+    is gone). `dry_run` only counts. An object that can't be read here makes the roots that need it fail; the rest goes
+    on.
     """
     if not remote.store.capabilities.write:
         remote.require_writable()  # refuses, before anything is asked
-    remote.open(create=not dry_run, again=force)
+    remote.open(create=not dry_run, again=force, afresh=verify)
     if not dry_run:
         remote.require_writable()
+        for name in (*remote.restored, *repair_index(remote)):
+            progress.hint(f"{remote.label}: {name} was damaged or gone; it is restored")
     todo = _not_pushed(remote, roots, everything=force or verify or bool(remote.state.damaged))
     if not todo:
         if index_list and remote.list_is_due and not dry_run:
@@ -97,6 +100,7 @@ def push(
         return _count(remote, roots, todo, wanted)
     sink = UploadSink(remote, jobs=jobs, compress=compress, pack=pack)
     try:
+        sink.adopt()
         run = _Push(remote, source, sink, todo, wanted, progress)
         if verify:
             run.look_for_lost()
@@ -127,7 +131,7 @@ def _count(remote: Remote, roots: Sequence[PushRoot], todo: Sequence[PushRoot], 
     """What a push would send."""
     seen: set[ObjectId] = set()
     objects = total = skipped = 0
-    for chunk in _chunks(item for root in todo for item in wanted(root)):
+    for chunk in _chunks(item for root in todo for item in _readable(wanted, root)):
         new = [item for item in chunk if item.oid not in seen and item.oid != EMPTY]
         seen.update(item.oid for item in new)
         usable = remote.state.usable([item.oid for item in new])
@@ -232,10 +236,11 @@ class _Push:
             once = {item.oid: item for item in chunk}
             once.pop(EMPTY, None)
             usable = self._remote.state.usable(once.keys(), without=sink.lost)
-            there = usable | sink.holds(once.keys()) | (self._absent.keys() & once.keys())
+            held = sink.holds(once.keys())
+            there = usable | held | (self._absent.keys() & once.keys())
             missing = [item for oid, item in once.items() if oid not in there] if there else list(once.values())
             if task is not None:
-                self.skipped += len(usable)
+                self.skipped += len(usable | (held & sink.adopted))
                 asked = {id(item) for item in missing}
                 rest = [item for item in chunk if id(item) not in asked]
                 task.advance(bytes=Spared(sum(w.size for w in rest)), files=sum(not w.metadata for w in rest))
@@ -282,11 +287,17 @@ class _Push:
             if root.root.oid not in self.failed:
                 needed = tuple(
                     self._absent[item.oid]._replace(wanted=item)
-                    for item in self._wanted(root)
+                    for item in _readable(self._wanted, root)
                     if item.oid in self._absent
                 )
                 if needed:
                     self.failed[root.root.oid] = needed
+
+
+def _readable(wanted: WantedBy, root: PushRoot) -> Iterator[Wanted]:
+    """What a root consists of, up to a part of the tree that is not here."""
+    with suppress(KeyError):
+        yield from wanted(root)
 
 
 def _chunks(items: Iterable[Wanted]) -> Iterator[list[Wanted]]:

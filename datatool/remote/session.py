@@ -7,7 +7,6 @@ gc records last, so that what gc decided while the shards were read is known (fo
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -19,20 +18,20 @@ from datatool.errors import (
     NotARemote,
     RemoteDenied,
     RemoteError,
-    RemoteUnreachable,
 )
 from datatool.formats.gc_record import Condemn, Drop
 from datatool.formats.index_list import IndexList, decode_index_list, encode_index_list
-from datatool.formats.remote_format import RemoteFormat, decode_remote_format, encode_remote_format
+from datatool.formats.remote_format import RemoteFormat
 from datatool.formats.shard import Shard, shard_path
 from datatool.hashing import digest
 from datatool.localfs.atomic import make_dirs
-from datatool.remote.memory import FormatMemory, RecordMemory
+from datatool.model.oid import ObjectId
+from datatool.remote.format_file import FORMAT_NAME, FormatFile, RemoteGone
+from datatool.remote.memory import RecordMemory
 from datatool.remote.records import id_of, is_record, parse_gc, parse_shard, read_records
 from datatool.remote.state import GcRecords, KnownShard, RemoteState
-from datatool.store.protocol import Listed, NameMissing, NameTaken, Store
+from datatool.store.protocol import Listed, NameMissing, Store
 
-FORMAT_NAME: Final = "datatool-remote.json"
 INDEX_LIST: Final = "index.list"
 _READ_TRIES: Final = 20
 _BATCH: Final = 16
@@ -44,10 +43,6 @@ def boottime() -> float:
     """Seconds by a clock that goes on while the machine sleeps."""
     clock = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if clock is None else time.clock_gettime(clock)
-
-
-class _Gone(RemoteUnreachable):
-    """A remote that this machine has used is no longer at its place."""
 
 
 class Remote:
@@ -79,12 +74,13 @@ class Remote:
         left out of the state."""
         self.listed: dict[str, Listed] = {}
         """The last listing of `index/` and `gc/`, by name."""
+        self.restored: tuple[str, ...] = ()
+        """What was damaged or gone, and was written again."""
         self._now = now
-        self.made = False
-        """Whether this process made it, so that nothing can be there from before."""
-        self._unsettled = False
-        self._memory_dir = memory_dir
-        self._formats = FormatMemory(memory_dir)
+        self._afresh = False
+        """Whether shards are to be read from the remote though this machine has them."""
+        self.memory_dir = memory_dir
+        self._file = FormatFile(store, memory_dir)
         self._just_read = False
         """Whether the format file was read since the last refresh: then it need not be looked at again."""
         self._records: RecordMemory | None = None
@@ -99,27 +95,37 @@ class Remote:
     @property
     def seen(self) -> bool:
         """Whether this machine ever saw a remote at this place."""
-        return self._formats.recall(self.label) is not None
+        return self._file.seen
+
+    @property
+    def made(self) -> bool:
+        """Whether this process made it, so that nothing can be there from before."""
+        return self._file.made
 
     # Opening
 
-    def open(self, *, create: bool = False, again: bool = False) -> None:
+    def open(self, *, create: bool = False, again: bool = False, afresh: bool = False) -> None:
         """Read the remote. One that does not exist yet is made with `create`, else it reads as empty; one that this
-        machine has seen there and that is gone is made again only with `again` too.
+        machine has seen there and that is gone is made again only with `again` too. `afresh` reads the format file
+        and every shard again; with `create`, a lost format file is restored.
 
         Raises NotARemote, NewerFormat, RemoteDenied, RemoteUnreachable.
         """
-        known = self._formats.recall(self.label)
-        if known is not None:
-            self._use(known)
-            try:
+        self._afresh = afresh
+        known = self._file.recall()
+        if known is None:
+            if self._read_format(create=create):
                 self.refresh()
-            except _Gone:
-                if not (create and again):
-                    raise
-                self._read_format(create=True)
-                self.refresh()
-        elif self._read_format(create=create):
+            return
+        self._use(known)
+        try:
+            if afresh:
+                self._read_format_anew(repair=create)
+            self.refresh()
+        except RemoteGone:
+            if not (create and again):
+                raise
+            self._read_format(create=True)
             self.refresh()
 
     def now(self) -> float:
@@ -150,57 +156,47 @@ class Remote:
     def _read_format(self, *, create: bool) -> bool:
         """Use the format file that is there, or make one; False if there is none."""
         try:
-            data = self.store.get(FORMAT_NAME)
+            self._use(self._file.read())
         except NameMissing:
             if not create:
                 self.format = None
+                self._require_no_index()
                 return False
-            data = self._make_format()
-        self._use(data)
-        self._formats.remember(self.label, data)
+            self._use(self._file.make())
         self._just_read = True
         return True
 
-    def _make_format(self) -> bytes:
-        if not self.store.capabilities.write:
-            raise RemoteDenied(f"{self.label}: read only, no remote can be made there", path=self.label)
-        data = encode_remote_format(RemoteFormat(id=str(uuid.uuid4())))
-        if self.store.capabilities.conditional:
-            try:
-                self.store.put(FORMAT_NAME, data, exclusive=True)
-            except NameTaken:
-                return self.store.get(FORMAT_NAME)
-            self.made = True
-            return data
-        self.store.put(FORMAT_NAME, data)
-        self.made = True
-        self._unsettled = True
-        return data
+    def _require_no_index(self) -> None:
+        """Where there is no format file, and index shards are: a remote that lost it, not one that never was."""
+        if self.store.capabilities.list and self.list_index():
+            raise self._file.lost()
+
+    def _read_format_anew(self, *, repair: bool) -> None:
+        """Read the format file of a remote that this machine knows. One that is gone or garbage is written again with
+        `repair`, if what else is there proves to be that remote: shards' names hold a nonce."""
+        assert self._records is not None
+        try:
+            self._use(self._file.read())
+        except (NameMissing, NotARemote) as error:
+            missing = isinstance(error, NameMissing)
+            if not self.store.capabilities.list or not self._records.names("index/") & self.list_index().keys():
+                raise (self._file.gone() if missing else error) from None
+            if not repair:
+                raise (self._file.lost() if missing else error) from None
+            self._file.restore()
+            self.restored += (FORMAT_NAME,)
+        self._just_read = True
 
     def settle(self) -> None:
         """Before a first push is committed: another one may have written its own format file meanwhile, where no
         conditional write exists. The last one wins for both; the time to see it is that of the upload."""
-        if self._unsettled:
-            data = self.store.get(FORMAT_NAME)
-            self._use(data)
-            self._formats.remember(self.label, data)
-            self._unsettled = False
+        if self._file.unsettled:
+            self._use(self._file.read())
             self._just_read = True
 
-    def _use(self, data: bytes) -> None:
-        try:
-            found = decode_remote_format(data)
-        except NewerFormat as error:
-            raise NewerFormat(f"{self.label}: {error}", hint=error.hint) from error
-        except FormatError as error:
-            raise NotARemote(
-                f"{self.label}: what lies there is no datatool remote ({error})", hint="check the remote's URL"
-            ) from error
-        if found.features_read:
-            wanted = ", ".join(found.features_read)
-            raise NewerFormat(f"{self.label}: needs a newer datatool (the remote uses: {wanted})")
+    def _use(self, found: RemoteFormat) -> None:
         if self.format is None or self.format.id != found.id or self._records is None:
-            self._records = RecordMemory(self._memory_dir, found.id)
+            self._records = RecordMemory(self.memory_dir, found.id)
             self._loaded.clear()
             self._gc.clear()
         self.format = found
@@ -232,6 +228,7 @@ class Remote:
         records.forget(gone)
         records.save()
         self.listed = {**index, **gc}
+        self._afresh = False
         self._fold()
         return True
 
@@ -243,16 +240,9 @@ class Remote:
         """Whether it is another remote than before."""
         before = self.format
         try:
-            data = self.store.get(FORMAT_NAME)
+            self._use(self._file.read())
         except NameMissing:
-            raise _Gone(
-                f"{self.label}: there is no remote any more; is it mounted? this machine has used one there",
-                hint="mount it and try again; if it was deleted on purpose, datatool push --force makes it anew"
-                if self.store.capabilities.write
-                else "check the remote's URL",
-            ) from None
-        self._use(data)
-        self._formats.remember(self.label, data)
+            raise self._file.gone() from None
         return before is None or self.format is None or before.id != self.format.id
 
     def _refresh_without_list(self, records: RecordMemory) -> bool:
@@ -270,6 +260,7 @@ class Remote:
         records.forget(records.names("index/") - index.keys())
         records.save()
         self.listed = index
+        self._afresh = False
         self._fold(dropped)
         return True
 
@@ -300,11 +291,14 @@ class Remote:
         bad: list[str] = []
         gone: list[str] = []
         for name in index:
-            if name not in self._loaded and (kept := records.load(name, id_of(name))) is not None:
+            if name in self._loaded or self._afresh:
+                continue
+            kept = records.load(name, id_of(name))
+            if kept is not None and index[name].size in (0, len(kept)):  # else what lies there is damaged
                 self._loaded[name] = Shard(kept)
         unseen = sorted((item for name, item in index.items() if name not in self._loaded), key=lambda item: -item.time)
         while unseen:
-            superseded = {old for shard in self._loaded.values() for old in shard.header.supersedes}
+            superseded = self._superseded()
             unseen = [item for item in unseen if id_of(item.name) not in superseded]
             batch, unseen = unseen[:_BATCH], unseen[_BATCH:]
             for name, data in read_records(self.store, batch, gone):
@@ -314,8 +308,20 @@ class Remote:
                 else:
                     records.keep(name, data)
                     self._loaded[name] = shard
-        self.damaged_records = tuple(bad)
+        superseded = self._superseded()
+        self.damaged_records = tuple(name for name in bad if id_of(name) not in superseded)
         return tuple(gone)
+
+    def _superseded(self) -> set[ObjectId]:
+        return {old for shard in self._loaded.values() for old in shard.header.supersedes}
+
+    def kept_shard(self, name: str) -> KnownShard | None:
+        """A shard as this machine has it from before, whatever lies under its name by now."""
+        kept = None if self._records is None else self._records.load(name, id_of(name))
+        if kept is None or name not in self.listed:
+            return None
+        shard = Shard(kept)
+        return KnownShard(id_of(name), self.listed[name].time, shard.size, shard)
 
     def _load_gc(self, records: RecordMemory, gc: dict[str, Listed]) -> bool:
         """Read the gc records of a listing that are not known yet; whether some are not there any more."""
@@ -361,7 +367,7 @@ class Remote:
 
     def scratch(self) -> Path:
         """A directory of this machine for temporary files."""
-        directory = self._memory_dir / "tmp"
+        directory = self.memory_dir / "tmp"
         make_dirs(directory, like=directory)
         return directory
 

@@ -13,12 +13,13 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from datatool.errors import ReadFailed, RemoteError
-from datatool.formats.pack import MAX_PACK, PackBuilder, PackRecord, object_path, pack_path
+from datatool.formats.pack import MAX_PACK, PackBuilder, object_path, pack_path
 from datatool.formats.shard import PushRecord
 from datatool.localfs.atomic import new_temp, remove_file
 from datatool.model.oid import EMPTY, ObjectId
 from datatool.progress import Spared, Task, bytes_of
 from datatool.remote.compaction import Contents
+from datatool.remote.memory import SentPack, SentPacks
 from datatool.remote.session import Remote
 from datatool.remote.state import KnownShard, alternative_path
 from datatool.remote.uploads import Uploads
@@ -39,12 +40,6 @@ _LARGEST_PACKED: Final = 16 << 20
 class Stopped(BaseException):
     """The push was interrupted while this file was on its way: an interruption for the store, too, which keeps what it
     could go on with."""
-
-
-class _SentPack(NamedTuple):
-    id: ObjectId
-    size: int
-    records: Sequence[PackRecord]
 
 
 class _SentLoose(NamedTuple):
@@ -78,7 +73,10 @@ class UploadSink:
         """Names of the index that are not there, or hold wrong bytes: they don't count until sent again."""
         self.avoid: set[str] = set()
         """Names under which wrong bytes lie: never used again."""
+        self.adopted: set[ObjectId] = set()
+        """Objects in packs that an earlier push sent and did not get to list: for the figures only."""
         self._remote = remote
+        self._sent_packs = SentPacks(remote.memory_dir, remote.format.id)
         self._store = remote.store
         self._compress = compress
         self._pack = pack
@@ -87,12 +85,30 @@ class UploadSink:
         self._target = min(remote.format.pack_target, MAX_PACK // 2)
         self._uploads = Uploads(jobs, _IN_FLIGHT)
         self._builders: dict[bool, PackBuilder] = {}
-        self._packs: list[_SentPack] = []
+        self._packs: list[SentPack] = []
         self._loose: list[_SentLoose] = []
         self._taken: set[ObjectId] = set()
         self._task: Task | None = None
         self._stopped = False
         self._last_shard = remote.boottime()
+
+    def adopt(self) -> None:
+        """Take over the packs that a push of this machine sent and did not get to list, as far as they are there."""
+        listed = {pack for known in self._remote.state.shards.values() for pack in known.shard.header.packs}
+        for pack in self._sent_packs.recall():
+            if pack.id in listed or not self._is_there(pack):
+                self._sent_packs.forget([pack])
+                continue
+            oids = [record.oid for record in pack.records]
+            self._packs.append(pack)
+            self._taken.update(oids)
+            self.adopted.update(oids)
+
+    def _is_there(self, pack: SentPack) -> bool:
+        name, state = pack_path(pack.id), self._remote.state
+        if name in state.condemned or name in state.dropped:
+            return False
+        return any(found.name == name and found.size == pack.size for found in self._store.list(name))
 
     # Taking objects
 
@@ -197,6 +213,7 @@ class UploadSink:
         self.bytes += len(data)
         self._taken.difference_update(record.oid for pack in self._packs for record in pack.records)
         self._taken.difference_update(item.oid for item in self._loose)
+        self._sent_packs.forget(self._packs)
         self._packs.clear()
         self._loose.clear()
         self._last_shard = self._remote.boottime()
@@ -219,12 +236,14 @@ class UploadSink:
             done = partial(self._pack_sent, metadata)
             self._uploads.submit(builder.size, partial(self._build_and_send, builder), done)
 
-    def _build_and_send(self, builder: PackBuilder) -> _SentPack:
+    def _build_and_send(self, builder: PackBuilder) -> SentPack:
         built = builder.build()
         self._store.put(pack_path(built.id), b"".join(built.parts))
-        return _SentPack(built.id, built.size, built.records)
+        sent = SentPack(built.id, built.size, built.records)
+        self._sent_packs.remember(sent, built.parts[-1])
+        return sent
 
-    def _pack_sent(self, metadata: bool, pack: _SentPack) -> None:
+    def _pack_sent(self, metadata: bool, pack: SentPack) -> None:
         self._packs.append(pack)
         self.bytes += pack.size
         if self._task is not None:

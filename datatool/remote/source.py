@@ -20,10 +20,11 @@ from datatool.formats.pack import MAX_PACK, ZSTD
 from datatool.formats.shard import LOOSE
 from datatool.formats.zstd import decompress
 from datatool.model.oid import EMPTY, ObjectId
-from datatool.remote.session import FORMAT_NAME, Remote
+from datatool.remote.format_file import FORMAT_NAME
+from datatool.remote.session import Remote
 from datatool.remote.state import Location
 from datatool.store.objects import Absent, Large, Small, Wanted, Withheld
-from datatool.store.protocol import Advance, NameMissing, WrongBytes
+from datatool.store.protocol import Advance, Kept, NameMissing, WrongBytes
 
 GAP: Final = 256 << 10
 """Bytes between two objects that are rather read than asked around."""
@@ -234,8 +235,9 @@ class RemoteSource:
             except NameMissing:
                 self._mark(wanted, place, wrong=False)
             except WrongBytes:
-                if have:
-                    have = 0
+                again = have.nothing() if isinstance(have, Kept) else 0 if have else None
+                if again is not None:
+                    have = again
                     continue
                 wrong = True
                 self._mark(wanted, place, wrong=True)

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from datatool.formats.gc_record import Condemn, Drop
 from datatool.formats.pack import RAW, ZSTD, object_path, pack_path
-from datatool.formats.shard import LOOSE, PushRecord, Root, Shard, ShardRecord
+from datatool.formats.shard import LOOSE, PushRecord, Root, Shard, ShardRecord, shard_path
 from datatool.model.oid import ObjectId
 
 WINDOW: Final = 600.0
@@ -64,7 +64,7 @@ NO_GC: Final = GcRecords(condemned={}, dropped={})
 class RemoteState:
     """The effective state of a remote at one moment; it never changes, `Remote.refresh` makes a new one."""
 
-    __slots__ = ("condemned", "current", "damaged", "dropped", "expired", "gc_ids", "live", "shards")
+    __slots__ = ("condemned", "current", "damaged", "damaged_shards", "dropped", "expired", "gc_ids", "live", "shards")
 
     def __init__(self, shards: Iterable[KnownShard] = (), gc: GcRecords = NO_GC) -> None:
         self.shards: dict[str, KnownShard] = {known.id: known for known in shards}
@@ -78,11 +78,13 @@ class RemoteState:
         """Names that gc, or somebody who found damage, condemned: still readable, no longer counted on."""
         self.dropped = gc.listed_dropped.union(*(record.names for record in gc.dropped.values()))
         """Names that are deleted, or are about to be."""
-        self.damaged = (
-            frozenset(name for record in gc.condemned.values() if record.reason == DAMAGED for name in record.names)
-            - self.dropped
+        damaged = frozenset(
+            name for record in gc.condemned.values() if record.reason == DAMAGED for name in record.names
         )
-        """Names condemned for wrong bytes and not yet dropped."""
+        self.damaged = frozenset(name for name in damaged - self.dropped if not name.startswith("index/"))
+        """Names of packs and objects condemned for wrong bytes and not yet dropped."""
+        self.damaged_shards = tuple(known for known in self.current if shard_path(known.id) in damaged)
+        """Shards that somebody could not read, and that this machine has."""
         self.expired = frozenset(push for record in gc.dropped.values() for push in record.expired)
         """Ids of push records that no longer count."""
         self.gc_ids = frozenset(gc.condemned) | frozenset(gc.dropped)

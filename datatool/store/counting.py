@@ -87,8 +87,16 @@ class CountingStore:
     ) -> None:
         """Copy `name` into an open local file."""
         self._count("get_file")
-        self._inner.get_file(name, target, sha256, size, have=have, advance=advance)
-        self._count_bytes(came_in=size - have)
+        spared = 0
+
+        def heard(count: int) -> None:
+            nonlocal spared
+            spared += count if isinstance(count, Spared) else 0
+            if advance is not None:
+                advance(count)
+
+        self._inner.get_file(name, target, sha256, size, have=have, advance=heard)
+        self._count_bytes(came_in=size - have - spared)
 
     def delete_many(self, names: Iterable[str]) -> None:
         """Delete names."""

@@ -128,6 +128,28 @@ AHEAD = 64 << 20
 complete."""
 
 
+class Kept(int):
+    """How many bytes of a file an earlier attempt left from its start on, for `have`; and more of it, in `further`
+    stretches (start, end). A store that writes at several places at once may `note` each piece that it has written, and
+    then notes also where it cut the file: an empty piece."""
+
+    further: tuple[tuple[int, int], ...]
+    note: Callable[[int, int], None]
+
+    @classmethod
+    def of(cls, stretches: Sequence[tuple[int, int]], *, least: int, note: Callable[[int, int], None]) -> Kept:
+        """From what is noted; `least` bytes are there in any case."""
+        first = max([least, *(end for start, end in stretches if start <= least)])
+        kept = cls(first)
+        kept.further = tuple((max(start, first), end) for start, end in stretches if end > first)
+        kept.note = note
+        return kept
+
+    def nothing(self) -> Kept | None:
+        """The same file, where what is in it turned out wrong; None if there is nothing in it."""
+        return Kept.of((), least=0, note=self.note) if self > 0 or self.further else None
+
+
 class NameMissing(KeyError):
     """A store has nothing under this name."""
 

@@ -74,5 +74,37 @@ def test_what_nobody_goes_on_with_is_swept_after_a_week(tmp_path: Path) -> None:
     for name in ("old", "held"):
         os.utime(tmp_path / f"{name}.part", ns=(long_ago, long_ago))
     sweep_partials(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"new.part", "held.part"}
+    assert {path.name for path in tmp_path.iterdir()} == {"new.part", "new.notes", "held.part", "held.notes"}
     held.discard()
+
+
+def test_what_was_noted_is_known_at_the_next_attempt(tmp_path: Path) -> None:
+    needs.linux()
+    partial = open_partial(tmp_path, "a")
+    assert partial is not None
+    os.truncate(partial.fd, 100)
+    for start, end in ((40, 50), (0, 10), (50, 60), (90, 120), (10, 15)):
+        partial.note(start, end)
+    partial.keep()
+    again = open_partial(tmp_path, "a")
+    assert again is not None and again.noted() == [(0, 15), (40, 60), (90, 100)]
+    again.note(45, 45)
+    again.note(70, 80)
+    assert again.noted() == [(0, 15), (40, 45), (70, 80)]
+    again.discard()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_notes_do_not_outlive_their_file(tmp_path: Path) -> None:
+    needs.linux()
+    partial = open_partial(tmp_path, "a")
+    assert partial is not None
+    os.write(partial.fd, b"1234")
+    partial.note(0, 4)
+    partial.keep()
+    (tmp_path / "a.part").unlink()
+    again = open_partial(tmp_path, "a")
+    assert again is not None and again.noted() == []
+    fd, _ = again.take()
+    os.close(fd)
+    assert not (tmp_path / "a.notes").exists()

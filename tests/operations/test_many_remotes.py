@@ -54,7 +54,30 @@ def test_a_mirror_that_fails_does_not_stop_the_others(two: World) -> None:
     two.ok("config", "set", "remotes.second.mirror", "true")
     ran = two.fails(4, "push", "--json")
     assert "remote second: " in ran.err and ran.json["remote"] == "default"
+    said = two.run("push").out
+    assert "default: 2 artifacts up to date" in said and "second: 0 of 2 artifacts up to date, 2 failed" in said
     two.clone().ok("pull")
+
+
+def test_the_list_of_remotes_shows_what_each_is_for(two: World) -> None:
+    two.ok("config", "set", "remotes.second.mirror", "true")
+    assert [line.split()[-1] for line in two.ok("remote", "list").out.splitlines()] == ["(default)", "(mirror)"]
+
+
+def test_a_remote_with_settings_and_no_url_is_told_as_such(two: World) -> None:
+    two.ok("config", "set", "remotes.lab.keyfile", "/key", "--local")
+    ran = two.fails(3, "pull", "-r", "lab")
+    assert "lab: this remote has settings, and no URL" in ran.err and "datatool remote set lab url=URL" in ran.err
+
+
+def test_a_copy_to_a_remote_that_is_gone_says_how_to_make_that_one(two: World) -> None:
+    two.ok("push")
+    two.ok("remote", "copy", "default", "second")
+    shutil.rmtree(two.top / "second")
+    assert "datatool push -r second --force" in two.fails(6, "remote", "copy", "default", "second").err
+    shutil.rmtree(two.remote)
+    ran = two.fails(6, "remote", "copy", "default", "second")
+    assert "mount it and try again" in ran.err and "--force" not in ran.err
 
 
 def test_a_mirror_that_is_configured_wrong_does_not_stop_the_others_either(two: World) -> None:

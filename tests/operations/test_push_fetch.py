@@ -494,3 +494,57 @@ def test_what_is_never_pushed_does_not_spoil_a_colleagues_pull(world: World) -> 
     assert clone.tree("data") == world.tree("data") and not (clone.root / "key.bin").exists()
     clone.ok("pull")
     assert "key.bin" in clone.fails(4, "pull", "key.bin").err
+
+
+@pytest.fixture
+def without_old(world: World) -> World:
+    """Two versions of a directory were pushed, and the cache has only the second, and lacks a new file's bytes."""
+    world.write("d/a", b"1\n")
+    world.write("d/b", b"1\n")
+    world.ok("add", "d")
+    world.commit("v1")
+    world.ok("push")
+    world.write("d/a", b"2\n")
+    world.ok("add", "d")
+    world.commit("v2")
+    world.ok("push")
+    shutil.rmtree(world.cache)
+    world.ok("pull", "--force")
+    return world
+
+
+def test_verify_with_lost_old_versions_names_what_is_missing(without_old: World) -> None:
+    data = os.urandom(100_000)
+    without_old.write("n", data)
+    without_old.ok("add", "n")
+    without_old.commit("n")
+    for path in objects_of(without_old.cache, data):
+        path.unlink()
+    for words in (["push"], ["push", "--verify"]):
+        assert "n: not in the cache" in without_old.fails(4, *words).err
+    without_old.ok("push", "--dry-run", "--verify")
+
+
+def test_an_old_version_that_is_not_here_is_named_as_such_and_can_be_fetched_from_another_remote(
+    without_old: World,
+) -> None:
+    old = without_old.git("rev-parse", "HEAD~1")
+    without_old.ok("remote", "add", "fresh", str(without_old.top / "fresh"))
+    ran = without_old.fails(4, "push", "-r", "fresh")
+    assert f"d as of {old[:10]}: " in ran.err and f"datatool fetch d --rev {old[:10]} -r default" in ran.err
+    assert "1 of 2 artifacts up to date, 1 incomplete" in ran.out
+    artifacts = without_old.fails(4, "push", "-r", "fresh", "--json").json["artifacts"]
+    assert [(item["path"], item["ok"], item.get("rev")) for item in artifacts] == [("d", True, None), ("d", False, old)]
+    without_old.ok("fetch", "d", "--rev", old[:10], "-r", "default")
+    without_old.ok("push", "-r", "fresh")
+
+
+def test_an_empty_file_that_came_with_others_is_known_to_be_pushed(world: World) -> None:
+    world.write("empty")
+    world.write("full", b"full")
+    world.ok("add", "empty", "full")
+    world.commit("both")
+    world.ok("push")
+    clone = world.clone()
+    clone.ok("pull")
+    assert all(item["pushed"] for item in clone.json("status")["artifacts"])

@@ -55,6 +55,11 @@ class FaultyStore:
         """Do something once, before (or after) the next request of this kind."""
         (self.after if after else self.before).setdefault((method, prefix), []).append(act)
 
+    def kill(self) -> None:
+        """From now on all is over."""
+        self.kill_at = 0
+        raise Killed
+
     def puts(self) -> list[str]:
         """The names that were written."""
         return [name for method, name in self.requests if method in ("put", "put_file")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from remotes import DAY, FaultyStore, Machine, a_machine, holds_all, some_files
 
 from datatool.errors import NewerFormat, NotARemote, RemoteDenied
+from datatool.formats.remote_format import RemoteFormat, encode_remote_format
 from datatool.formats.shard import Shard
 from datatool.hashing import digest
 from datatool.model.oid import ObjectId
@@ -241,11 +243,10 @@ def test_two_first_pushes_agree_where_nothing_is_conditional(tmp_path: Path) -> 
     machine.store = other.store = Plain(clock=machine.clock)
     one = machine.root(b"one")
     faulty = FaultyStore(machine.store)
-    fast = FaultyStore(machine.store)
+    theirs = encode_remote_format(RemoteFormat(id=str(uuid.uuid4())))
     # The other writes its format file while this one waits before it reads its own back, and overwrites it.
-    remote = other.remote(fast)
     faulty.on("get", "datatool-remote.json", lambda: None)
-    faulty.on("get", "datatool-remote.json", lambda: machine.store.put("datatool-remote.json", remote._make_format()))
+    faulty.on("get", "datatool-remote.json", lambda: machine.store.put("datatool-remote.json", theirs))
     machine.push(one, store=faulty)
     other.push(two)
     assert holds_all(machine, one) and holds_all(other, two)

@@ -13,11 +13,13 @@ from remotes import DAY, FaultyStore, Killed, Machine, a_machine, holds_all, som
 from datatool.errors import DamageFound, RemoteError
 from datatool.formats.gc_record import Condemn, Drop, encode_condemn, encode_drop
 from datatool.formats.pack import object_path
+from datatool.formats.remote_format import RemoteFormat, encode_remote_format
 from datatool.formats.shard import Shard
 from datatool.hashing import digest
 from datatool.remote import sink as sink_module
 from datatool.remote.damage import report_damage
 from datatool.remote.source import RemoteSource
+from datatool.remote.state import Location
 from datatool.store.memory import MemoryStore
 from datatool.store.protocol import Listed
 from patience import LONG
@@ -83,6 +85,58 @@ def test_a_second_push_killed_before_any_request_is_completed_by_the_next(tmp_pa
             assert kill_at > 8
             return
     pytest.fail("the push never ended")
+
+
+def with_small_packs(machine: Machine) -> None:
+    value = RemoteFormat(id="33333333-3333-4333-8333-333333333333", pack_target=100_000)
+    machine.store.put("datatool-remote.json", encode_remote_format(value))
+
+
+def test_packs_that_a_killed_push_sent_are_listed_by_the_next_and_not_sent_again(tmp_path: Path) -> None:
+    machine = a_machine(tmp_path)
+    with_small_packs(machine)
+    root = machine.root(*some_files(30, 20_000))  # six packs of files: none is listed before the last
+    faulty = FaultyStore(machine.store)
+    for _ in range(4):
+        faulty.on("put", "packs/", lambda: None)
+    faulty.on("put", "packs/", faulty.kill)
+    with pytest.raises(Killed):
+        machine.push(root, store=faulty, jobs=1)
+    sent = names(machine, "packs/")
+    assert len(sent) == 4 and not names(machine, "index/")
+    again = FaultyStore(machine.store)
+    result = machine.push(root, store=again)
+    assert len([name for name in again.puts() if name.startswith("packs/")]) == 3
+    assert result.objects + result.skipped_objects == 31
+    (shard,) = (Shard(machine.store.get(name)) for name in names(machine, "index/"))
+    assert {f"packs/{pack[:2]}/{pack[2:]}.pack" for pack in shard.header.packs} == set(names(machine, "packs/"))
+    assert holds_all(machine, root)
+
+
+@pytest.mark.parametrize("what", ["gone", "condemned"])
+def test_a_sent_pack_that_is_no_longer_to_be_counted_on_is_not_listed(tmp_path: Path, what: str) -> None:
+    machine = a_machine(tmp_path)
+    with_small_packs(machine)
+    root = machine.root(*some_files(10, 20_000))
+    faulty = FaultyStore(machine.store)
+    faulty.on("put", "packs/", lambda: None)
+    faulty.on("put", "packs/", faulty.kill)
+    with pytest.raises(Killed):
+        machine.push(root, store=faulty, jobs=1)
+    (bad,) = names(machine, "packs/")
+    if what == "gone":
+        machine.store.delete_many([bad])
+    else:
+        condemn(machine, bad)
+    assert machine.push(root).objects == 11
+    assert bad not in {place.name for place in every_place(machine)}
+    assert holds_all(machine, root)
+
+
+def every_place(machine: Machine) -> list[Location]:
+    remote = machine.other().remote()
+    remote.open()
+    return [Location(name, record.kind, 0, 0, 0) for name, _, record in remote.state.names()]
 
 
 def test_two_pushes_that_cross_at_any_request_both_end_whole(tmp_path: Path) -> None:

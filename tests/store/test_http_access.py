@@ -284,6 +284,11 @@ def test_a_system_error_is_told_in_the_systems_words() -> None:
     assert isinstance(translate(TimeoutError(), PLACE), RemoteBusy)
 
 
+def test_a_server_that_is_too_slow_comes_with_what_to_do() -> None:
+    for error in (TimeoutError(), aiohttp.ServerTimeoutError()):
+        assert "timeout=60" in (translate(error, PLACE).hint or "")
+
+
 def test_the_wait_that_a_server_asks_for_is_a_number_or_a_date() -> None:
     assert retry_after(None, now=0.0) is None
     assert retry_after("120", now=0.0) == 120.0

@@ -16,11 +16,13 @@ from s3_stores import PREFIX, opened_on, s3_store
 
 from datatool.errors import RemoteBusy
 from datatool.hashing import digest
+from datatool.localfs.partial import open_partial
 from datatool.model.oid import ObjectId
 from datatool.progress import Spared
+from datatool.remote.stores import s3_download
 from datatool.remote.stores.s3_multipart import SMALLEST
 from datatool.store.counting import CountingStore
-from datatool.store.protocol import NameMissing, Store, WrongBytes
+from datatool.store.protocol import Kept, NameMissing, Store, WrongBytes
 from patience import LONG
 from servers.fixtures import S3Server
 from servers.ports import wait_until
@@ -260,3 +262,38 @@ def test_a_part_that_was_replaced_is_noticed_before_publishing(radosgw: S3Server
     store.put_file(NAME, source, oid_of(source), advance=meddle)
     assert meddled.is_set()
     assert is_there(store, source, tmp_path / "target")
+
+
+def test_all_that_arrived_of_a_download_is_kept_though_it_lies_in_pieces(
+    server: S3Server, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3_download, "RANGE", 3 * MIB)
+    store = opened_on(server, tmp_path)
+    store.put_file(NAME, source, oid_of(source))
+    slow = server.proxy.fault("stall", method="GET", nth=2, at=MIB + MIB // 2, direction="down")
+    heard: list[int] = []
+
+    def stop(count: int) -> None:
+        heard.append(count)
+        if sum(heard) > SIZE // 4:
+            raise KeyboardInterrupt
+
+    partial = open_partial(tmp_path, "big")
+    assert partial is not None
+    with pytest.raises(KeyboardInterrupt):
+        store.get_file(
+            NAME, partial.fd, oid_of(source), SIZE, have=Kept.of([], least=0, note=partial.note), advance=stop
+        )
+    partial.keep()
+    assert slow.happened
+    server.proxy.heal()
+    again = open_partial(tmp_path, "big")
+    assert again is not None
+    noted = again.noted()
+    arrived = sum(end - start for start, end in noted)
+    assert len(noted) > 1 and arrived >= sum(heard)
+    counting = CountingStore(store)
+    counting.get_file(NAME, again.fd, oid_of(source), SIZE, have=Kept.of(noted, least=0, note=again.note))
+    assert counting.bytes_in == SIZE - arrived
+    assert digest(os.pread(again.fd, SIZE, 0)) == oid_of(source)
+    again.discard()

@@ -141,8 +141,9 @@ def test_the_upload_of_a_small_file_over_a_broken_connection_is_busy(world: Sftp
 
 def test_a_server_that_closes_before_the_login_is_busy(world: SftpWorld, proxy: TcpProxy) -> None:
     proxy.fault("cut", at=100, direction="down")
-    with pytest.raises(RemoteBusy, match="before the login"):
+    with pytest.raises(RemoteBusy, match="before the login") as caught:
         world.store(port=proxy.port).get("a")
+    assert "try again" in (caught.value.hint or "")
 
 
 # Servers that refuse

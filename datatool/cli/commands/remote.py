@@ -45,6 +45,12 @@ def add(
     return _finish(session, result, "added remote")
 
 
+def roles(one: operation.RemoteInfo) -> str:
+    """What a remote is used for."""
+    found = [word for word, is_so in (("default", one.default), ("mirror", one.mirror)) if is_so]
+    return f"({', '.join(found)})" if found else ""
+
+
 @command("datatool remote list")
 def list_(session: Session) -> int:
     """List the remotes."""
@@ -52,7 +58,7 @@ def list_(session: Session) -> int:
         remotes = operation.list_remotes(project)
 
     def lines() -> list[str]:
-        return aligned((show(one.name), show(one.url), "(default)" if one.default else "") for one in remotes)
+        return aligned((show(one.name), show(one.url), roles(one)) for one in remotes)
 
     return session.finish(
         {

@@ -7,7 +7,7 @@ import os
 from datatool.hashing import Hasher
 from datatool.localfs.atomic import local_error, write_all
 from datatool.model.oid import ObjectId
-from datatool.store.protocol import Advance
+from datatool.store.protocol import Advance, Kept
 
 _STEP = 1 << 20
 """What is written between two words about progress."""
@@ -22,6 +22,7 @@ class ArrivingFile:
         self._size = size
         self._advance = advance
         self._hasher = Hasher()
+        self._note = have.note if isinstance(have, Kept) else None
         self.position = min(have, os.fstat(target).st_size, size)
         """How many bytes are in it."""
         self._told = self.position
@@ -58,6 +59,8 @@ class ArrivingFile:
             self._hasher.update(piece)
             try:
                 write_all(self._target, piece)
+                if self._note is not None:
+                    self._note(self.position, self.position + len(piece))
             except OSError as error:
                 raise local_error(error, "the file being fetched", self._size) from error
             self.position += len(piece)

@@ -20,6 +20,7 @@ from aiohttp.client_exceptions import ClientConnectorCertificateError, ClientPro
 from datatool.errors import DatatoolError, RemoteBusy, RemoteDenied, RemoteError, RemoteUnreachable
 from datatool.model.paths import show
 from datatool.remote.stores.http_identity import Identity
+from datatool.remote.stores.options import SLOW
 from datatool.store.protocol import NameMissing
 
 
@@ -44,6 +45,7 @@ class Place:
     identity: Identity
 
 
+_SILENT: Final = "sent nothing for too long"
 MEANINGS: Final[tuple[tuple[type[BaseException], type[RemoteError], str], ...]] = (
     (ClientConnectorCertificateError, RemoteDenied, "its certificate is not trusted"),
     (ssl.SSLCertVerificationError, RemoteDenied, "its certificate is not trusted"),
@@ -56,14 +58,14 @@ MEANINGS: Final[tuple[tuple[type[BaseException], type[RemoteError], str], ...]] 
     (aiohttp.ClientConnectorDNSError, RemoteUnreachable, "nobody knows the host"),
     (aiohttp.ClientConnectorError, RemoteUnreachable, "can't be reached"),
     (aiohttp.ConnectionTimeoutError, RemoteUnreachable, "did not answer in time"),
-    (aiohttp.ServerTimeoutError, RemoteBusy, "sent nothing for too long"),
+    (aiohttp.ServerTimeoutError, RemoteBusy, _SILENT),
     (aiohttp.ClientPayloadError, Cut, "the connection broke"),
     (aiohttp.ClientConnectionError, RemoteBusy, "the connection broke"),
     (aiohttp.InvalidURL, RemoteError, "is no URL that can be used"),
     (aiohttp.ClientResponseError, RemoteError, "does not speak HTTP as it should"),
     (http_exceptions.HttpProcessingError, RemoteError, "does not speak HTTP as it should"),
     (aiohttp.ClientError, RemoteError, "the request failed"),
-    (asyncio.TimeoutError, RemoteBusy, "sent nothing for too long"),
+    (asyncio.TimeoutError, RemoteBusy, _SILENT),
     (OSError, RemoteBusy, "the connection broke"),
     (ValueError, RemoteError, "the request failed"),
     (RuntimeError, RemoteError, "the request failed"),
@@ -106,7 +108,7 @@ def translate(error: Exception, place: Place) -> RemoteError:
         return kind(message, hint=f"if the server speaks plain HTTP: datatool remote set NAME url=http://{place.host}…")
     if kind is RemoteError:
         return kind(message, hint="check that the remote's URL is that of a web server")
-    return kind(message)
+    return kind(message, hint=SLOW if text == _SILENT else "try again")
 
 
 def refusal(status: int, headers: Mapping[str, str], place: Place, name: str) -> RemoteError | NameMissing:

@@ -11,6 +11,9 @@ from datatool.store.retry import Retries
 PART_RETRIES: Final = Retries(patience=90.0)
 """For one part of many: a stall takes a while to be seen, and what was sent of the others is worth more patience."""
 
+SLOW: Final = "try again; if it is always that slow, datatool remote set NAME timeout=60 waits longer"
+"""What to do where nothing came for too long."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoreOptions:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final
 
@@ -17,10 +17,11 @@ from datatool.hashing import Hasher
 from datatool.localfs.atomic import local_error
 from datatool.localfs.positions import cut, read_at, write_at
 from datatool.model.oid import ObjectId
+from datatool.progress import Spared
 from datatool.remote.stores.s3_client import S3Client
 from datatool.remote.stores.s3_reading import Changed, Reading
 from datatool.remote.stores.transfer import Transfer, in_thread
-from datatool.store.protocol import AHEAD, Advance, WrongBytes
+from datatool.store.protocol import AHEAD, Advance, Kept, WrongBytes
 
 RANGE: Final = 16 << 20
 _BATCH: Final = 1 << 20
@@ -41,6 +42,19 @@ class _Range:
         return self.at > position
 
 
+def _ranges(have: int, size: int, kept: Sequence[tuple[int, int]]) -> list[_Range]:
+    """All of a file behind `have`: what is kept as it is, what is missing in ranges."""
+    ranges: list[_Range] = []
+    for begin, end in (*kept, (size, size)):
+        ranges += [_Range(start, min(start + RANGE, begin)) for start in range(have, begin, RANGE)]
+        if begin < end:
+            there = _Range(begin, end)
+            there.at = end
+            ranges.append(there)
+        have = end
+    return ranges
+
+
 class Download:
     """One call of `get_file`; `run` does it, in the caller's thread. `have` bytes are there from an earlier attempt."""
 
@@ -51,19 +65,23 @@ class Download:
         self._sha256 = sha256
         self._size = size
         self._have = max(0, min(have, size, os.fstat(target).st_size))
-        self._ranges = [_Range(start, min(start + RANGE, size)) for start in range(self._have, size, RANGE)]
-        if size == 0:
-            self._ranges = [_Range(0, 0)]
+        self._note = have.note if isinstance(have, Kept) else None
+        self._kept = have.further if isinstance(have, Kept) else ()
+        """Stretches behind `have` that are there, too."""
+        self._ranges = [_Range(0, 0)] if size == 0 else _ranges(self._have, size, self._kept)
         self._etag: str | None = None
-        self._opened = not self._ranges
+        self._missing = [part for part in self._ranges if part.at < part.end or not size]
+        self._opened = not self._missing
         """The first answer has begun: the object has the right size, and it is known whether it comes in ranges."""
 
     def run(self, advance: Advance | None) -> None:
         """Get everything; WrongBytes unless it is what was promised."""
         try:
-            cut(self._target, self._have)
+            self._cut()
+            if self._kept and advance is not None:
+                advance(Spared(sum(end - start for start, end in self._kept)))
             with Transfer(self._client.loop, advance) as transfer:
-                if self._ranges:
+                if self._missing:
                     transfer.begin(self._first(transfer))
                 found = self._hash_behind(transfer)
                 transfer.wait(lambda: not transfer.running)
@@ -76,6 +94,13 @@ class Download:
 
     # In the caller's thread
 
+    def _cut(self) -> None:
+        """Leave nothing in the file that is not known to be there: it would be taken for what was written."""
+        end = max([self._have, *(end for _, end in self._kept)])
+        if self._note is not None:
+            self._note(end, end)
+        cut(self._target, end)
+
     def _hash_behind(self, transfer: Transfer) -> ObjectId:
         """Hash what is there, then what has been written, in order; begin the other ranges as lanes become free."""
         hasher = Hasher()
@@ -83,7 +108,7 @@ class Download:
             hasher.update(self._bytes(start, min(start + _BATCH, self._have)))
             transfer.report()
         transfer.wait(lambda: self._opened)
-        waiting = deque(self._ranges[1:])
+        waiting = deque(self._missing[1:])
         for part in self._ranges:
             done = part.start
             while done < part.end:
@@ -107,8 +132,8 @@ class Download:
         await self._patiently(partial(self._get_first, transfer))
 
     async def _get_first(self, transfer: Transfer) -> None:
-        part = self._ranges[0]
-        alone = len(self._ranges) == 1
+        part = self._missing[0]
+        alone = len(self._missing) == 1 and part.end == self._size
         async with self._reading(part.at, None if alone else part.end - part.at) as reading:
             self._check_size(reading)
             if alone or not reading.ignored_range:
@@ -119,7 +144,7 @@ class Download:
                 if alone and await reading.read():
                     raise WrongBytes(self._name)
                 return
-        self._ranges = [_Range(self._have, self._size)]  # the server can only send all of it
+        self._ranges = self._missing = [_Range(self._have, self._size)]  # the server can only send all of it
         await self._get_first(transfer)
 
     async def _other(self, part: _Range, transfer: Transfer) -> None:
@@ -161,13 +186,18 @@ class Download:
         if part.at < part.end:
             raise WrongBytes(self._name)  # a clean end, too early
 
+    def _put(self, data: bytes, start: int) -> None:
+        write_at(self._target, data, start)
+        if self._note is not None:
+            self._note(start, start + len(data))
+
     async def _flush(self, pieces: list[bytes], part: _Range, transfer: Transfer) -> int:
         data = b"".join(pieces)
         pieces.clear()
         if len(data) > part.end - part.at:
             raise WrongBytes(self._name)
         if data:
-            await in_thread(partial(write_at, self._target, data, part.at))
+            await in_thread(partial(self._put, data, part.at))
             part.at += len(data)
             await transfer.moved(len(data))
         return 0

@@ -263,8 +263,8 @@ class SftpStore:
     # Unfinished uploads
 
     def leftovers(self) -> Iterator[Leftover]:
-        """What uploads left in `tmp/`: this clone's that is not being gone on with now, and anybody's that nothing was
-        added to for a day."""
+        """What uploads left in `tmp/`, by anybody, except what a process of this clone goes on with now. What others
+        began lately may be under way: the dates tell."""
         with self._link.line() as line:
             entries = line.run(entries_of(line, self._path(DIRECTORY)), self._shown)
         now = self.server_time()
@@ -274,7 +274,7 @@ class SftpStore:
             if found is None:
                 continue
             forgotten = now - entry.time > FORGOTTEN
-            if forgotten or (found.mine and found.resumable and not self._temps.in_use(found.name)):
+            if forgotten or not (found.mine and found.resumable and self._temps.in_use(found.name)):
                 yield Leftover(found.name, entry.size, float(entry.time), id)
 
     def discard(self, leftover: Leftover) -> None:

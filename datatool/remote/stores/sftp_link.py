@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 from asyncssh import SFTPClient, SFTPError
 
 from datatool.errors import DatatoolError, RemoteBusy, RemoteError
-from datatool.remote.stores.options import StoreOptions
+from datatool.remote.stores.options import SLOW, StoreOptions
 from datatool.remote.stores.pace import LEAST
 from datatool.remote.stores.sftp_connection import Connection
 from datatool.remote.stores.sftp_errors import FOREIGN, Kind, kind_of, remote_error
@@ -66,7 +66,7 @@ class Line:
         take its time as long as it answers signs of life."""
         if not self._comes(future, working):
             future.cancel()
-            raise RemoteBusy(f"{where}: no answer for {self._timeout:.0f} s", path=where)
+            raise RemoteBusy(f"{where}: no answer for {self._timeout:.0f} s", hint=SLOW, path=where)
         try:
             return future.result()
         except (DatatoolError, NameMissing, NameTaken, WrongBytes):

@@ -16,7 +16,7 @@ from fsspec.asyn import get_loop
 from sshfs import SSHFileSystem
 
 from datatool.errors import DatatoolError, RemoteBusy, RemoteDenied, RemoteError
-from datatool.remote.stores.options import StoreOptions
+from datatool.remote.stores.options import SLOW, StoreOptions
 from datatool.remote.stores.sftp_errors import FOREIGN, Kind, kind_of, reason, unreachable
 from datatool.remote.stores.sftp_host_keys import RefusedKey, no_common_host_key, unknown_host_key
 from datatool.remote.stores.sftp_login import Login, jump_login
@@ -151,9 +151,13 @@ class Opening:
         if kind is Kind.UNREACHABLE or isinstance(error, OSError):
             return unreachable(text, where, seen=self._seen, hint=f"ssh {by_hand(login)} says more")
         if isinstance(error, asyncssh.ConnectionLost) and "timeout" in text.lower():
-            return unreachable(f"no answer for {self._options.timeout:.0f} s", where, seen=self._seen)
+            return unreachable(f"no answer for {self._options.timeout:.0f} s", where, seen=self._seen, hint=SLOW)
         if kind is Kind.BUSY:
-            return RemoteBusy(f"{where}: the server ended the connection before the login was done: {text}", path=where)
+            return RemoteBusy(
+                f"{where}: the server ended the connection before the login was done: {text}",
+                hint=f"try again in a while, it may have too many logins at once; ssh {by_hand(login)} says more",
+                path=where,
+            )
         return RemoteError(f"{where}: can't connect: {text}", hint=f"ssh {by_hand(login)} says more", path=where)
 
     def _denied(self, login: Login, where: str, text: str) -> RemoteDenied:
