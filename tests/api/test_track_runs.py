@@ -24,7 +24,7 @@ def records(world: World) -> list[RunRecord]:
 
 
 def run_of(world: World, pointer: str) -> RunRecord:
-    found = re.search(rb"run: ([0-9a-f]{64})", world.read(pointer))
+    found = re.search(rb'run: "?([0-9a-f]{64})', world.read(pointer))
     assert found is not None, world.read(pointer)
     with open_project(str(world.root), flags={}, environ=world.env) as project:
         record = load_run(project.cache, found[1].decode())  # type: ignore[arg-type]

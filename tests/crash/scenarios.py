@@ -89,7 +89,10 @@ class Scenario(ABC):
         was, so its id is another each time."""
         found = tree(self.home.root)
         pointers = {path: data for path, data in found.items() if path.endswith(".dt") and isinstance(data, bytes)}
-        return {**found, **{path: re.sub(rb"run: [0-9a-f]{64}", b"run: ...", data) for path, data in pointers.items()}}
+        return {
+            **found,
+            **{path: re.sub(rb'run: "?[0-9a-f]{64}"?', b"run: ...", data) for path, data in pointers.items()},
+        }
 
     def run(self, n: int, fault: str = "kill", *, git: bool = False) -> Traced:
         """The command, disturbed at its n-th change (0: undisturbed), in the world as it is now."""
@@ -373,7 +376,7 @@ class Run(Scenario):
         for oid in self.olds:
             assert is_held(self.world.cache, oid), "the earlier output is lost"
         for path in ("extra.csv.dt", "out.dt"):
-            run = re.search(rb"run: ([0-9a-f]{64})", self.world.read(path))
+            run = re.search(rb'run: "?([0-9a-f]{64})', self.world.read(path))
             assert run is not None and is_held(self.world.cache, run[1].decode()), f"{path} names no record"
 
 
