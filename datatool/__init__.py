@@ -7,6 +7,7 @@ from importlib import import_module
 
 TYPE_CHECKING = False  # type checkers read this name as true; importing `typing` for it would cost 8 ms at every start
 if TYPE_CHECKING:
+    from datatool import errors as errors
     from datatool.api.everyday import add, checkout, diff, edit, log, move, remove, status
     from datatool.api.listing import Entry, list
     from datatool.api.projects import clone, doctor, init, migrate
@@ -151,6 +152,8 @@ _DOOR = {
 
 
 def __getattr__(name: str) -> object:
+    if name == "errors":
+        return import_module("datatool.errors")
     module = _DOOR.get(name)
     if module is None:
         raise AttributeError(f"module 'datatool' has no attribute {name!r}")

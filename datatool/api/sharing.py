@@ -8,6 +8,7 @@ from datatool.operations import fetch as fetching
 from datatool.operations import pull as pulling
 from datatool.operations import push as pushing
 from datatool.operations.scope import one_scope
+from datatool.operations.script_records import bring_named
 from datatool.progress import Progress
 
 
@@ -81,6 +82,7 @@ def fetch(
     targets = names(paths)
     scope = one_scope(rev=rev, branches=all_branches, tags=all_tags, commits=all_commits)
     with in_project(targets, project, progress, offline=offline) as (opened, call):
+        bring_named(opened, targets, offline=call.offline, progress=call.progress)
         meant = call.meant(opened, targets)
         result = fetching.fetch(
             opened,
@@ -126,6 +128,7 @@ def pull(
     targets = names(paths)
     scope = one_scope(rev=rev, branches=all_branches, tags=all_tags, commits=all_commits)
     with in_project(targets, project, progress, offline=offline) as (opened, call):
+        bring_named(opened, targets, offline=call.offline, progress=call.progress)
         meant = call.meant(opened, targets)
         result = pulling.pull(
             opened,

@@ -158,6 +158,7 @@ REMOTE_STATUS = ("datatool.operations.remote_status", "what_remotes_have")
 SOURCE_STATUS = ("datatool.operations.remote_status", "what_sources_have")
 """The parts of `status` that `--remote` needs: without it, no command that stays here loads what talks to remotes."""
 SCRIPT_TARGETS = ("datatool.operations.scripts", "meant_by")
+SCRIPT_RECORDS = ("datatool.operations.script_records", "bring_named")
 """What scripts and notebooks among paths stand for: only where one is named, code is read."""
 PROJECT_LIST = ("datatool.operations.list_", "list_entries")
 REGISTRY_LIST = ("datatool.operations.registry_list", "list_registry")

@@ -119,3 +119,11 @@ def test_the_working_directory_and_environment_stay_as_they_are(study: World) ->
     before = (Path.cwd(), dict(os.environ))
     datatool.read("data/a.txt", repo=study.root, rev="v1")
     assert (Path.cwd(), dict(os.environ)) == before
+
+
+def test_errors_are_named_through_the_package() -> None:
+    code = (
+        "import datatool\ntry:\n    raise datatool.errors.Refused('no')\nexcept datatool.Refused:\n    print('caught')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "caught\n", done.stderr

@@ -236,6 +236,22 @@ def test_what_the_last_run_read_counts_beside_the_text(copy: World) -> None:
     assert not copy.exists("other.bin")  # what an earlier run read
 
 
+def test_a_fresh_clone_knows_what_runs_elsewhere_read_where_a_pointer_names_them(world: World) -> None:
+    code = b"import sys\nfrom datatool import track\nread = track(sys.argv[1]).read_text()\n"
+    code += b"track('out.txt', output=True).write_text(read)\n"
+    world.write("fit.py", code)
+    world.write("in.csv", b"1")
+    env = {name: value for name, value in world.env.items() if name not in ("CI", "DATATOOL_FROZEN")}
+    subprocess.run([sys.executable, "fit.py", "in.csv"], cwd=world.root, env=env, check=True)
+    world.commit("data and code")
+    world.ok("push")
+    copy = world.clone()
+    assert oks(copy.json("pull", "fit.py")) == {"in.csv": True}
+    assert copy.read("in.csv") == b"1" and not copy.exists("out.txt")
+    again = world.clone("again")
+    assert [item.path for item in datatool.pull("fit.py", project=again.root).artifacts] == ["in.csv"]
+
+
 def test_recorded_inputs_that_are_gone_are_passed_over(copy: World) -> None:
     copy.write("fit.py", b"import sys\nfrom datatool import track\ntrack('model.bin')\ntrack(sys.argv[1])\n")
     asked: list[bytes] = []

@@ -45,7 +45,7 @@ def fetch(
     """
     scope = one_scope(rev=rev, branches=all_branches, tags=all_tags, commits=all_commits)
     with open_project(None, flags=session.flags, environ=session.environ) as project:
-        meant = meant_by(session, project, paths)
+        meant = meant_by(session, project, paths, ask=True)
         result = operation.fetch(
             project,
             meant.targets,
