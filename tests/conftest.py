@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 
 import memory
 from environment import PACKAGE, clean_environment
+from needs import ON_CI
 
 pytest.register_assert_rewrite("aftermath", "measure", "scenarios", "world")
 
@@ -36,6 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(config, "workerinput"):
         return
+    os.environ.setdefault(ON_CI, os.environ.get("CI", ""))
     if memory.has_room():  # half of the time of a test on a disk is waiting for fsync
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", memory.DIRECTORY)
     for top in (Path(PACKAGE) / "datatool", Path(__file__).parent):

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from needs import ON_CI
 from servers import programs
 from servers.fixtures import OwnSshServer, S3Server, SshServer, WebServer
 from servers.tcp_proxy import TcpProxy
@@ -170,9 +171,9 @@ def test_the_web_server_can_ask_for_a_password(web_server: WebServer) -> None:
 
 def test_a_missing_server_skips_the_test_and_fails_it_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
     programs.only_on_linux()
-    monkeypatch.setenv("CI", "true")
+    monkeypatch.setenv(ON_CI, "true")
     with pytest.raises(pytest.fail.Exception, match="no-such-server"):
         programs.require("no-such-server")
-    monkeypatch.delenv("CI")
+    monkeypatch.delenv(ON_CI)
     with pytest.raises(pytest.skip.Exception, match="no-such-server"):
         programs.require("no-such-server")
