@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,6 +81,15 @@ class Tracker:
             return ()
         return config.st_mtime_ns, config.st_size, config.st_ino, around.st_ino, around.st_dev
 
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        """Alone in this process; afterwards, others may write what they remember, however long the program goes on."""
+        with self._lock:
+            try:
+                yield
+            finally:
+                self._project.state.commit()
+
     def path(self, full: str, cwd: str) -> bytes:
         """An absolute path as one of this project's; from now on, messages name paths as seen from `cwd`. Raises
         PathNotFound for one outside, Refused for one that belongs to another repository."""
@@ -107,7 +116,7 @@ class Tracker:
         return results
 
     def _track(self, paths: Sequence[bytes], rule: Rule, *, may_lack: bool) -> list[Tracked]:
-        with self._lock:
+        with self._working():
             found = [look(self._project, self._trees, path) for path in dict.fromkeys(paths)]
             self._recording.sweep(item.path for item in found if not item.at_a_glance)
             self._refuse(found, rule, may_lack)
@@ -160,8 +169,6 @@ class Tracker:
             if len(wanted) == 1:
                 return list(wanted)
             return [item for one in wanted for item in self._fetch([one], may_lack)]
-        finally:
-            self._project.state.commit()
         return []
 
     def _fetched(self, item: Found) -> Found:
@@ -214,7 +221,7 @@ class Tracker:
             return
         with Making(self._project, path, self._progress) as making:
             if is_unfinished(self._project, path):  # not by somebody who made it meanwhile
-                with self._lock:
+                with self._working():
                     if look(self._project, self._trees, path).condition is not Condition.EQUAL:
                         making.set_aside()
                 making.clear()
@@ -224,7 +231,7 @@ class Tracker:
     def expect(self, path: bytes) -> None:
         """An output: what is there now is remembered, to tell later whether it was written; a link into the cache
         becomes a copy that may be written to."""
-        with self._lock:
+        with self._working():
             self._outputs.setdefault(path, self._stamp(path))
             linked = self._project.config.link_methods[:1] in ((LinkMethod.HARDLINK,), (LinkMethod.SYMLINK,))
             if linked and self._outputs[path] is not None and owner(self.root, path) is not None:
@@ -233,7 +240,7 @@ class Tracker:
     def is_written(self, path: bytes) -> bool:
         """Whether what lies at an output is the program's: not if it is still what datatool put there before the
         pointer moved on. What was written anew with the content of an older version is."""
-        with self._lock:
+        with self._working():
             if self._project.workspace.kind(path) is None:
                 return True
             found = look(self._project, self._trees, path)
@@ -249,9 +256,8 @@ class Tracker:
 
     def settle(self) -> None:
         """Make durable what was recorded, and let others write what they remember. Raises LocalError."""
-        with self._lock:
+        with self._working():
             self._recording.settle()
-            self._project.state.commit()
 
     def close(self) -> None:
         """Settle, and let go of the project's files."""
