@@ -55,8 +55,8 @@ def track(
     is made, nothing is staged; one line tells what was recorded.
 
     `output=True` is for what the program is going to write: its directory is made, and what lies there when the program
-    or its `with datatool.run()` ends is recorded. `source` is a function that makes the file when nobody has it: called
-    with the path, or without if it takes none; it writes the file, or returns its text or bytes.
+    or its `with datatool.run()` ends is recorded. `source` is a function that makes the file where none is there and
+    none is pinned: called with the path, or without if it takes none; it writes the file, or returns its text or bytes.
 
     A file, a directory, a file in a tracked directory, or a list of these. A relative path means: in the working
     directory if it or its pointer is there, else beside the calling file, else in the project's top directory, else, if

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from datatool.errors import DatatoolError, NotFoundError, PartlyDone, PathNotFound, Refused
+from datatool.errors import DatatoolError, PathNotFound, Refused
 from datatool.model.paths import named
 from datatool.operations.targets import nearest
 from datatool.operations.track_state import Condition, Found
@@ -42,11 +42,6 @@ def refusal(project: Project, item: Found, *, frozen: bool) -> DatatoolError:
         hint=f"datatool add {name} records it; datatool checkout --force {name} goes back, and keeps it in lost+found",
         path=path,
     )
-
-
-def nobody_has(error: DatatoolError) -> bool:
-    """Whether an error says that content is nowhere to be had, not only that somebody could not be asked."""
-    return isinstance(error, NotFoundError | PartlyDone)
 
 
 def _pointer(item: Found) -> str:

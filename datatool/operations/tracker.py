@@ -21,7 +21,7 @@ from datatool.operations.targets import project_path
 from datatool.operations.track_lines import line_of
 from datatool.operations.track_making import Making, is_unfinished
 from datatool.operations.track_recording import Recording
-from datatool.operations.track_refusals import nobody_has, refusal
+from datatool.operations.track_refusals import refusal
 from datatool.operations.track_state import (
     Action,
     Condition,
@@ -104,8 +104,9 @@ class Tracker:
     ) -> list[Tracked]:
         """Make what is pinned present, or record what is there, by the table of `decide`; in order of `paths`.
 
-        Nothing is changed where one of them is refused. `make` writes a file that nobody has; without it, that is an
-        error. Raises Refused, PathNotFound, and what `pull` and `add` raise.
+        Nothing is changed where one of them is refused. `make` writes a file that is nowhere and not pinned; without
+        it, that is an error. What is pinned is never made anew: where it can't be fetched, that is raised. Raises
+        Refused, PathNotFound, and what `pull` and `add` raise.
         """
         for path in paths if make is not None else ():
             self._set_unfinished_aside(path)
@@ -123,9 +124,8 @@ class Tracker:
             results: dict[bytes, Tracked] = {}
             wanted = [item for item in found if decide(item.condition, rule) is Action.FETCH]
             if wanted:
-                lacking = self._fetch(wanted, may_lack)
-                results |= {item.path: Tracked(path=item.path, action=Action.LACK) for item in lacking}
-                fetched = [self._fetched(item) for item in wanted if item not in lacking]
+                self._fetch(wanted)
+                fetched = [self._fetched(item) for item in wanted]
                 results |= {
                     item.path: Tracked(path=item.path, action=Action.FETCH, file=pinned_file(self._trees, item))
                     for item in fetched
@@ -154,22 +154,13 @@ class Tracker:
 
     # Fetching
 
-    def _fetch(self, wanted: Sequence[Found], may_lack: bool) -> list[Found]:
-        """Bring what is pinned, as `pull PATH` does; gives those that nobody has, where that is no error."""
+    def _fetch(self, wanted: Sequence[Found]) -> None:
+        """Bring what is pinned, as `pull PATH` does. Raises what that fails with."""
         wanted = [item for item in wanted if not self._recording.restore(item)]
-        if not wanted:
-            return []
-        try:
+        if wanted:
             targets = [os.fsdecode(self._project.workspace.full(item.path)) for item in wanted]
             for error in self._bring(self._project, targets, self._progress):
                 raise error
-        except DatatoolError as error:
-            if not may_lack or not nobody_has(error):
-                raise
-            if len(wanted) == 1:
-                return list(wanted)
-            return [item for one in wanted for item in self._fetch([one], may_lack)]
-        return []
 
     def _fetched(self, item: Found) -> Found:
         now = look(self._project, self._trees, item.path)
@@ -202,7 +193,7 @@ class Tracker:
             return None
         return line_of(self._project, tracked.version)
 
-    # What nobody has
+    # What is nowhere
 
     def _make(self, path: bytes, rule: Rule, make: Callable[[bytes], None]) -> Tracked:
         """Have a file made, once however many threads and processes want it. No lock of this tracker is held meanwhile,

@@ -442,6 +442,18 @@ def test_a_remote_that_does_not_answer_is_no_reason_to_make_it_anew(desk: World)
         datatool.track("x.csv", source=lambda: b"another")
 
 
+def test_what_is_pinned_and_nobody_has_is_an_error_and_not_made_anew(desk: World) -> None:
+    desk.write("x.csv", OLD)
+    desk.ok("add", "x.csv")
+    pointer = desk.read("x.csv.dt")
+    (desk.root / "x.csv").unlink()
+    desk.cache.rename(desk.top / "the cache that was")
+    with pytest.raises(datatool.DatatoolError) as raised:
+        datatool.track("x.csv", source=lambda: b"another")
+    assert raised.value.hint
+    assert desk.read("x.csv.dt") == pointer and not desk.exists("x.csv")
+
+
 def test_frozen_nothing_is_made_that_is_not_pinned(desk: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CI", "true")
     with pytest.raises(FileNotFoundError):
