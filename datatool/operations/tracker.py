@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from datatool.errors import DatatoolError, PartlyDone
+from datatool.errors import DatatoolError, Locked, PartlyDone
 from datatool.index.state import Stamp, stamp_of
 from datatool.model.paths import named, see_from
 from datatool.model.run import RunFile
@@ -108,35 +108,47 @@ class Tracker:
         it, that is an error. What is pinned is never made anew: where it can't be fetched, that is raised. Raises
         Refused, PathNotFound, and what `pull` and `add` raise.
         """
-        for path in paths if make is not None else ():
-            self._set_unfinished_aside(path)
-        results = self._track(paths, rule, may_lack=make is not None)
+        with self._working():
+            found = self._look(paths)
+            unfinished = [
+                item.path for item in found if not item.at_a_glance and is_unfinished(self._project, item.path)
+            ]
+            results = [] if unfinished else self._track(paths, found, rule, may_lack=make is not None)
+        if unfinished:
+            for path in unfinished:
+                self._set_unfinished_aside(path, wait=make is not None)
+            results = self._track_now(paths, rule, may_lack=make is not None)
         for number, item in enumerate(results):
             if item.action is Action.LACK and make is not None:
                 results[number] = self._make(item.path, rule, make)
         return results
 
-    def _track(self, paths: Sequence[bytes], rule: Rule, *, may_lack: bool) -> list[Tracked]:
+    def _look(self, paths: Sequence[bytes]) -> list[Found]:
+        return [look(self._project, self._trees, path) for path in dict.fromkeys(paths)]
+
+    def _track_now(self, paths: Sequence[bytes], rule: Rule, *, may_lack: bool) -> list[Tracked]:
         with self._working():
-            found = [look(self._project, self._trees, path) for path in dict.fromkeys(paths)]
-            self._recording.sweep(item.path for item in found if not item.at_a_glance)
+            return self._track(paths, self._look(paths), rule, may_lack=may_lack)
+
+    def _track(self, paths: Sequence[bytes], found: Sequence[Found], rule: Rule, *, may_lack: bool) -> list[Tracked]:
+        self._recording.sweep(item.path for item in found if not item.at_a_glance)
+        self._refuse(found, rule, may_lack)
+        results: dict[bytes, Tracked] = {}
+        wanted = [item for item in found if decide(item.condition, rule) is Action.FETCH]
+        if wanted:
+            self._fetch(wanted)
+            fetched = [self._fetched(item) for item in wanted]
+            results |= {
+                item.path: Tracked(path=item.path, action=Action.FETCH, file=pinned_file(self._trees, item))
+                for item in fetched
+                if item.condition is Condition.EQUAL
+            }
+            found = [item for item in found if item not in wanted] + fetched
             self._refuse(found, rule, may_lack)
-            results: dict[bytes, Tracked] = {}
-            wanted = [item for item in found if decide(item.condition, rule) is Action.FETCH]
-            if wanted:
-                self._fetch(wanted)
-                fetched = [self._fetched(item) for item in wanted]
-                results |= {
-                    item.path: Tracked(path=item.path, action=Action.FETCH, file=pinned_file(self._trees, item))
-                    for item in fetched
-                    if item.condition is Condition.EQUAL
-                }
-                found = [item for item in found if item not in wanted] + fetched
-                self._refuse(found, rule, may_lack)
-            results |= self._record([item for item in found if decide(item.condition, rule) is Action.RECORD])
-            for item in found:
-                results.setdefault(item.path, self._untouched(item))
-            return [results[path] for path in paths]
+        results |= self._record([item for item in found if decide(item.condition, rule) is Action.RECORD])
+        for item in found:
+            results.setdefault(item.path, self._untouched(item))
+        return [results[path] for path in paths]
 
     def _refuse(self, found: Sequence[Found], rule: Rule, may_lack: bool) -> None:
         may_lack = may_lack and (not rule.frozen or rule.on_change is OnChange.ADD)
@@ -199,18 +211,19 @@ class Tracker:
         """Have a file made, once however many threads and processes want it. No lock of this tracker is held meanwhile,
         as whoever makes it may track other files."""
         with Making(self._project, path, self._progress) as making:
-            result = self._track([path], rule, may_lack=True)[0]
+            result = self._track_now([path], rule, may_lack=True)[0]
             if result.action is Action.LACK:
                 with making.begun():
                     make(path)
-                    result = self._track([path], rule, may_lack=False)[0]
+                    result = self._track_now([path], rule, may_lack=False)[0]
         return result
 
-    def _set_unfinished_aside(self, path: bytes) -> None:
-        """Move away what a killed process left of a file that it was making."""
+    def _set_unfinished_aside(self, path: bytes, *, wait: bool) -> None:
+        """Move away what a killed process left of a file that it was making. Without `wait`, what somebody makes right
+        now is left to him: it may be that he waits for this very call."""
         if not is_unfinished(self._project, path):
             return
-        with Making(self._project, path, self._progress) as making:
+        with suppress(Locked), Making(self._project, path, self._progress, wait=wait) as making:
             if is_unfinished(self._project, path):  # not by somebody who made it meanwhile
                 with self._working():
                     if look(self._project, self._trees, path).condition is not Condition.EQUAL:
@@ -222,6 +235,7 @@ class Tracker:
     def expect(self, path: bytes) -> None:
         """An output: what is there now is remembered, to tell later whether it was written; a link into the cache
         becomes a copy that may be written to."""
+        self._set_unfinished_aside(path, wait=False)
         with self._working():
             self._outputs.setdefault(path, self._stamp(path))
             linked = self._project.config.link_methods[:1] in ((LinkMethod.HARDLINK,), (LinkMethod.SYMLINK,))

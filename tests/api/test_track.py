@@ -412,21 +412,40 @@ def test_what_a_failing_function_leaves_is_not_taken_for_the_file(desk: World) -
     assert datatool.track("x.txt", source=lambda: b"whole").read_bytes() == b"whole"
 
 
-def test_what_a_killed_function_left_is_not_taken_for_the_file(desk: World) -> None:
-    code = """
+DIES = """
 import datatool, os
 def dies(path):
     path.write_bytes(b"half")
     os.kill(os.getpid(), 9)
 datatool.track("x.txt", source=dies)
 """
-    assert script(desk, code).code == -9
+
+
+def test_what_a_killed_function_left_is_not_taken_for_the_file(desk: World) -> None:
+    assert script(desk, DIES).code == -9
     assert desk.read("x.txt") == b"half"
     done = script(desk, 'import datatool\ndatatool.track("x.txt", source=lambda: b"whole")\n')
     assert desk.read("x.txt") == b"whole"
     (place,) = (desk.local / "lost+found").rglob("x.txt")
     assert place.read_bytes() == b"half"
     assert f"x.txt: was not finished when it was made, and lies in {place} now" in done.err
+
+
+def test_nor_is_it_by_who_has_no_function(desk: World) -> None:
+    assert script(desk, DIES).code == -9
+    done = script(desk, 'import datatool\ndatatool.track("x.txt")\n')
+    assert "PathNotFound" in done.err and "x.txt: was not finished when it was made" in done.err
+    assert not desk.exists("x.txt") and not desk.exists("x.txt.dt")
+    assert script(desk, DIES).code == -9
+    assert datatool.track("x.txt", output=True) and not desk.exists("x.txt")
+
+
+def test_a_function_may_track_the_file_that_it_has_made(desk: World) -> None:
+    def makes(path: Path) -> None:
+        path.write_bytes(NEW)
+        datatool.track(path)
+
+    assert datatool.track("x.csv", source=makes).read_bytes() == NEW
 
 
 def test_a_function_may_track_other_files(desk: World) -> None:
