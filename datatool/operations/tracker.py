@@ -151,11 +151,11 @@ class Tracker:
         return [results[path] for path in paths]
 
     def _refuse(self, found: Sequence[Found], rule: Rule, may_lack: bool) -> None:
-        may_lack = may_lack and (not rule.frozen or rule.on_change is OnChange.ADD)
+        lack_is_fine = may_lack and (not rule.frozen or rule.on_change is OnChange.ADD)
         for item in found:
             action = decide(item.condition, rule)
-            if action is Action.REFUSE or (action is Action.LACK and not may_lack):
-                raise refusal(self._project, item, frozen=rule.frozen)
+            if action is Action.REFUSE or (action is Action.LACK and not lack_is_fine):
+                raise refusal(self._project, item, frozen=rule.frozen, makes=may_lack)
 
     def _untouched(self, item: Found) -> Tracked:
         if item.condition is Condition.NOWHERE:

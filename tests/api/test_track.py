@@ -475,9 +475,16 @@ def test_what_is_pinned_and_nobody_has_is_an_error_and_not_made_anew(desk: World
 
 def test_frozen_nothing_is_made_that_is_not_pinned(desk: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CI", "true")
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match="nothing is made here, as CI or DATATOOL_FROZEN is set"):
         datatool.track("x.csv", source=lambda: b"x")
     assert not desk.exists("x.csv")
+
+
+def test_frozen_what_another_version_is_is_not_called_older(desk: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    outdated(desk)
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(datatool.Refused, match=r"x\.csv: is another version than x\.csv\.dt names"):
+        datatool.track("x.csv")
 
 
 # ---- what the run hears
