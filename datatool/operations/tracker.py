@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from datatool.errors import DatatoolError, Locked, PartlyDone
+from datatool.errors import DatatoolError, Locked, PartlyDone, UsageError
 from datatool.index.state import Stamp, stamp_of
 from datatool.model.paths import named, see_from
 from datatool.model.run import RunFile
@@ -92,10 +92,15 @@ class Tracker:
 
     def path(self, full: str, cwd: str) -> bytes:
         """An absolute path as one of this project's; from now on, messages name paths as seen from `cwd`. Raises
-        PathNotFound for one outside, Refused for one that belongs to another repository."""
+        PathNotFound for one outside, Refused for one that belongs to another repository, UsageError for the top."""
         place = os.path.relpath(os.path.realpath(cwd), self.root)
         see_from(b"" if place == os.curdir or place.startswith(os.pardir) else os.fsencode(place))
-        return project_path(self._project, full, self.root)
+        path = project_path(self._project, full, self.root)
+        if not path:
+            raise UsageError(
+                f"{full}: the whole project can't be one artifact", hint="name the files and directories to track"
+            )
+        return path
 
     # Tracking
 

@@ -513,3 +513,36 @@ def test_a_wrong_word_is_a_usage_error(desk: World) -> None:
         datatool.track("x.csv", on_change="replace")
     with pytest.raises(ValueError, match="no path"):
         datatool.track("")
+
+
+@pytest.mark.parametrize("given", [None, 5, b"x.csv", [b"x.csv"], [None]])
+def test_what_is_no_path_is_a_type_error_that_says_what_is_wanted(given: object, desk: World) -> None:
+    with pytest.raises(TypeError, match=r"a path or a list of paths \(str or os.PathLike\), not (NoneType|int|bytes)"):
+        datatool.track(given)  # type: ignore[call-overload]
+
+
+def test_a_url_is_refused_with_the_command_for_it(desk: World) -> None:
+    with pytest.raises(datatool.UsageError, match=r"https://me:…@example\.org/x\.csv: is a URL") as raised:
+        datatool.track("https://me:secret@example.org/x.csv")
+    assert "datatool import-url" in (raised.value.hint or "")
+
+
+def test_the_whole_project_is_refused(desk: World) -> None:
+    for path in (".", desk.root):
+        with pytest.raises(datatool.UsageError, match="the whole project can't be one artifact"):
+            datatool.track(path)
+
+
+def test_words_that_mean_nothing_for_an_output_are_refused(desk: World) -> None:
+    with pytest.raises(datatool.UsageError, match="source and output=True"):
+        datatool.track("x.csv", output=True, source=lambda: b"x")
+    with pytest.raises(datatool.UsageError, match="on_change='error' and output=True"):
+        datatool.track("x.csv", output=True, on_change="error")
+
+
+def test_an_output_that_is_kept_is_written_and_not_recorded(desk: World) -> None:
+    equal(desk)
+    pointer = desk.read("x.csv.dt")
+    code = 'import datatool\ndatatool.track("x.csv", output=True, on_change="keep").write_bytes(b"kept")\n'
+    assert script(desk, code).code == 0
+    assert desk.read("x.csv") == b"kept" and desk.read("x.csv.dt") == pointer
