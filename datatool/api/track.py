@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, overload
 
@@ -15,6 +16,7 @@ from datatool.api.telling import say, warn
 from datatool.api.trackers import tracking
 from datatool.api.where import Where
 from datatool.errors import UsageError
+from datatool.model.urls import without_secrets
 from datatool.operations.frozen import is_frozen
 from datatool.operations.track_state import OnChange, Rule
 from datatool.operations.tracked_files import make_parent, write_made
@@ -23,6 +25,7 @@ from datatool.operations.tracked_place import locate
 Change: TypeAlias = Literal["add", "error", "keep"]
 Source: TypeAlias = Callable[..., object]
 
+_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _warned: Final[set[int]] = set()
 
 
@@ -55,23 +58,28 @@ def track(
     is made, nothing is staged; one line tells what was recorded.
 
     `output=True` is for what the program is going to write: its directory is made, and what lies there when the program
-    or its `with datatool.run()` ends is recorded. `source` is a function that makes the file when nobody has it: called
-    with the path, or without if it takes none; it writes the file, or returns its text or bytes.
+    or its `with datatool.run()` ends is recorded, unless `on_change="keep"`. `source` is a function that makes the file
+    where none is there and none is pinned: called with the path, or without if it takes none; it writes the file, or
+    returns its text or bytes.
 
     A file, a directory, a file in a tracked directory, or a list of these. A relative path means: in the working
     directory if it or its pointer is there, else beside the calling file, else in the project's top directory, else, if
     it is new, the working directory. Outside any project, the path is given back, with one warning.
 
-    Raises Refused (a PermissionError), PathNotFound (a FileNotFoundError), RemoteError (a ConnectionError),
-    DamageFound.
+    Raises UsageError (a ValueError), Refused (a PermissionError), PathNotFound (a FileNotFoundError), RemoteError (a
+    ConnectionError), DamageFound.
     """
     if isinstance(path, str | os.PathLike):
         return _track([path], on_change, output, source)[0]
-    return _track(path, on_change, output, source)
+    if isinstance(path, bytes | bytearray | memoryview) or not isinstance(path, Iterable):
+        raise _no_path(path)
+    return _track(list(path), on_change, output, source)
 
 
 def _track(paths: Sequence[Where], on_change: str | None, output: bool, source: Source | None) -> list[Path]:
     rule = Rule(on_change=_on_change(on_change), frozen=is_frozen(os.environ))
+    if output:
+        _check_output(rule, source)
     cwd = _working_directory()
     places = [locate(_text(path), cwd=cwd, beside=calling_directory) for path in paths]
     arm_process_end()
@@ -80,7 +88,7 @@ def _track(paths: Sequence[Where], on_change: str | None, output: bool, source: 
         if root is None:
             _outside(fulls, output, source)
         elif output:
-            _expect(root, fulls, cwd)
+            _expect(root, fulls, cwd, noted=rule.on_change is not OnChange.KEEP)
         else:
             _pin(root, fulls, cwd, rule, source)
     return [Path(place.full) for place in places]
@@ -101,11 +109,35 @@ def _on_change(word: str | None) -> OnChange | None:
         raise UsageError(f"on_change={word!r}: must be 'add', 'error' or 'keep'") from None
 
 
+def _check_output(rule: Rule, source: Source | None) -> None:
+    if source is not None:
+        raise UsageError(
+            "source and output=True exclude each other: either the function writes the file or the program does",
+            hint="leave out one of the two",
+        )
+    if rule.on_change is OnChange.ERROR:
+        raise UsageError(
+            "on_change='error' and output=True exclude each other: an output is written before its change is seen",
+            hint="on_change='keep' leaves the pointer of an output as it is",
+        )
+
+
 def _text(path: Where) -> str:
-    name = os.fspath(path)
-    if not isinstance(name, str) or not name:
+    name = os.fspath(path) if isinstance(path, str | os.PathLike) else None
+    if not isinstance(name, str):
+        raise _no_path(path)
+    if not name:
         raise UsageError(f"{name!r}: no path", hint="name a file or directory")
+    if _URL.match(name):
+        raise UsageError(
+            f"{without_secrets(name)}: is a URL, and no path",
+            hint="datatool import-url URL PATH downloads it and remembers where it is from; then track the path",
+        )
     return name
+
+
+def _no_path(given: object) -> TypeError:
+    return TypeError(f"a path or a list of paths (str or os.PathLike), not {type(given).__name__}")
 
 
 def _pin(root: Path, fulls: Sequence[str], cwd: str, rule: Rule, source: Source | None) -> None:
@@ -122,14 +154,16 @@ def _pin(root: Path, fulls: Sequence[str], cwd: str, rule: Rule, source: Source 
                 say(line)
 
 
-def _expect(root: Path, fulls: Sequence[str], cwd: str) -> None:
+def _expect(root: Path, fulls: Sequence[str], cwd: str, *, noted: bool) -> None:
+    """Make ready for outputs; those that are not `noted` are not recorded when the program ends."""
     run = current_run()
     with tracking(root) as tracker:
         for full in fulls:
             path = tracker.path(full, cwd)
             make_parent(full)
             tracker.expect(path)
-            run.note_output(root, path)
+            if noted:
+                run.note_output(root, path)
 
 
 def _outside(fulls: Sequence[str], output: bool, source: Source | None) -> None:

@@ -310,6 +310,7 @@ def _run(project: Project, command: Command, around: Surroundings, notes_path: P
     }
     for output in command.outputs:
         make_dirs(Path(os.fsdecode(project.workspace.full(output))).parent)
+    project.state.commit()  # or the programs of the command could not remember what they record
     code = run_process(command.words, directory=command.directory, environ=environ, stdout=around.stdout)
     if code:
         how = f"was ended by signal {-code}" if code < 0 else f"failed with exit code {code}"

@@ -123,7 +123,7 @@ def _to_add(project: Project, path: bytes) -> bytes | None:
     if state is State.OUTDATED:
         name = named(around.path)
         raise Refused(
-            f"{name}: what is here is an older version than its pointer names",
+            f"{name}: what is here is another version than its pointer names",
             hint=f"datatool checkout {name} brings the new one; datatool add --force {name} goes back to what is here",
             path=around.name,
         )

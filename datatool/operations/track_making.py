@@ -20,16 +20,16 @@ from datatool.project.project import Project
 
 
 class Making:
-    """Held, with `with`, by who makes a file; others on this machine wait."""
+    """Held, with `with`, by who makes a file; others on this machine wait, or, without `wait`, get Locked."""
 
-    def __init__(self, project: Project, path: bytes, progress: Progress) -> None:
+    def __init__(self, project: Project, path: bytes, progress: Progress, *, wait: bool = True) -> None:
         self._project = project
         self._path = path
         self._full = Path(os.fsdecode(project.workspace.full(path)))
         self._mark = _mark(project, path)
         self._progress = progress
         lock = project.locks / f"making-{digest(path)[:16]}"
-        self._lock = Lock(lock, purpose=f"datatool, process {os.getpid()}", like=project.local.parent)
+        self._lock = Lock(lock, purpose=f"datatool, process {os.getpid()}", wait=wait, like=project.local.parent)
 
     def __enter__(self) -> Making:
         self._lock.__enter__()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from datatool.errors import DatatoolError, NotFoundError, PartlyDone, PathNotFound, Refused
+from datatool.errors import DatatoolError, PathNotFound, Refused
 from datatool.model.paths import named
 from datatool.operations.targets import nearest
 from datatool.operations.track_state import Condition, Found
@@ -14,10 +14,16 @@ from datatool.project.project import Project
 FROZEN: Final = "nothing is recorded here, as CI or DATATOOL_FROZEN is set"
 
 
-def refusal(project: Project, item: Found, *, frozen: bool) -> DatatoolError:
-    """The error for a path that is refused, or that is nowhere."""
+def refusal(project: Project, item: Found, *, frozen: bool, makes: bool) -> DatatoolError:
+    """The error for a path that is refused, or that is nowhere; `makes` says that there is a function to make it."""
     name, path = named(item.path), os.fsdecode(item.path)
     why = f" ({FROZEN})" if frozen else ""
+    if item.condition is Condition.NOWHERE and makes and frozen:
+        return PathNotFound(
+            f"{name}: nothing tracks it, and nothing is made here, as CI or DATATOOL_FROZEN is set",
+            hint=f"have it made where you work, and commit {_pointer(item)}",
+            path=path,
+        )
     if item.condition is Condition.NOWHERE:
         near = nearest(project, item.path)
         return PathNotFound(
@@ -33,7 +39,7 @@ def refusal(project: Project, item: Found, *, frozen: bool) -> DatatoolError:
         )
     if item.condition is Condition.OUTDATED:
         return Refused(
-            f"{name}: is an older version than {_pointer(item)} names{why}",
+            f"{name}: is another version than {_pointer(item)} names{why}",
             hint=f"datatool pull {name} brings that version",
             path=path,
         )
@@ -42,11 +48,6 @@ def refusal(project: Project, item: Found, *, frozen: bool) -> DatatoolError:
         hint=f"datatool add {name} records it; datatool checkout --force {name} goes back, and keeps it in lost+found",
         path=path,
     )
-
-
-def nobody_has(error: DatatoolError) -> bool:
-    """Whether an error says that content is nowhere to be had, not only that somebody could not be asked."""
-    return isinstance(error, NotFoundError | PartlyDone)
 
 
 def _pointer(item: Found) -> str:

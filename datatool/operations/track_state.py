@@ -55,7 +55,7 @@ class Action(StrEnum):
     RECORD = "record"
     REFUSE = "refuse"
     LACK = "lack"
-    """Nobody has it, as far as can be told here."""
+    """It is nowhere, and nothing is pinned."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

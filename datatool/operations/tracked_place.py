@@ -29,7 +29,7 @@ def locate(path: str, *, cwd: str, beside: Callable[[], str | None]) -> TrackedP
     full = os.path.normpath(os.path.join(cwd, path))
     if not os.path.isabs(path) and not _is_there(full, path):
         full = next((other for other in _elsewhere(path, cwd, beside) if _is_there(other, path)), full)
-    root = _root(os.path.dirname(full))
+    root = _root(os.path.dirname(full)) or _root(full)  # the latter for a project's top itself
     if root is None:  # perhaps below a link that leads out of the project
         around = _root(beside()) or _root(cwd)
         root = around if around is not None and full.startswith(os.path.join(around, "")) else None

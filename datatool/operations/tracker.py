@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from datatool.errors import DatatoolError, PartlyDone
+from datatool.errors import DatatoolError, Locked, PartlyDone, UsageError
 from datatool.index.state import Stamp, stamp_of
 from datatool.model.paths import named, see_from
 from datatool.model.run import RunFile
@@ -21,7 +21,7 @@ from datatool.operations.targets import project_path
 from datatool.operations.track_lines import line_of
 from datatool.operations.track_making import Making, is_unfinished
 from datatool.operations.track_recording import Recording
-from datatool.operations.track_refusals import nobody_has, refusal
+from datatool.operations.track_refusals import refusal
 from datatool.operations.track_state import (
     Action,
     Condition,
@@ -81,12 +81,26 @@ class Tracker:
             return ()
         return config.st_mtime_ns, config.st_size, config.st_ino, around.st_ino, around.st_dev
 
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        """Alone in this process; afterwards, others may write what they remember, however long the program goes on."""
+        with self._lock:
+            try:
+                yield
+            finally:
+                self._project.state.commit()
+
     def path(self, full: str, cwd: str) -> bytes:
         """An absolute path as one of this project's; from now on, messages name paths as seen from `cwd`. Raises
-        PathNotFound for one outside, Refused for one that belongs to another repository."""
+        PathNotFound for one outside, Refused for one that belongs to another repository, UsageError for the top."""
         place = os.path.relpath(os.path.realpath(cwd), self.root)
         see_from(b"" if place == os.curdir or place.startswith(os.pardir) else os.fsencode(place))
-        return project_path(self._project, full, self.root)
+        path = project_path(self._project, full, self.root)
+        if not path:
+            raise UsageError(
+                f"{full}: the whole project can't be one artifact", hint="name the files and directories to track"
+            )
+        return path
 
     # Tracking
 
@@ -95,46 +109,58 @@ class Tracker:
     ) -> list[Tracked]:
         """Make what is pinned present, or record what is there, by the table of `decide`; in order of `paths`.
 
-        Nothing is changed where one of them is refused. `make` writes a file that nobody has; without it, that is an
-        error. Raises Refused, PathNotFound, and what `pull` and `add` raise.
+        Nothing is changed where one of them is refused. `make` writes a file that is nowhere and not pinned; without
+        it, that is an error. What is pinned is never made anew: where it can't be fetched, that is raised. Raises
+        Refused, PathNotFound, and what `pull` and `add` raise.
         """
-        for path in paths if make is not None else ():
-            self._set_unfinished_aside(path)
-        results = self._track(paths, rule, may_lack=make is not None)
+        with self._working():
+            found = self._look(paths)
+            unfinished = [
+                item.path for item in found if not item.at_a_glance and is_unfinished(self._project, item.path)
+            ]
+            results = [] if unfinished else self._track(paths, found, rule, may_lack=make is not None)
+        if unfinished:
+            for path in unfinished:
+                self._set_unfinished_aside(path, wait=make is not None)
+            results = self._track_now(paths, rule, may_lack=make is not None)
         for number, item in enumerate(results):
             if item.action is Action.LACK and make is not None:
                 results[number] = self._make(item.path, rule, make)
         return results
 
-    def _track(self, paths: Sequence[bytes], rule: Rule, *, may_lack: bool) -> list[Tracked]:
-        with self._lock:
-            found = [look(self._project, self._trees, path) for path in dict.fromkeys(paths)]
-            self._recording.sweep(item.path for item in found if not item.at_a_glance)
+    def _look(self, paths: Sequence[bytes]) -> list[Found]:
+        return [look(self._project, self._trees, path) for path in dict.fromkeys(paths)]
+
+    def _track_now(self, paths: Sequence[bytes], rule: Rule, *, may_lack: bool) -> list[Tracked]:
+        with self._working():
+            return self._track(paths, self._look(paths), rule, may_lack=may_lack)
+
+    def _track(self, paths: Sequence[bytes], found: Sequence[Found], rule: Rule, *, may_lack: bool) -> list[Tracked]:
+        self._recording.sweep(item.path for item in found if not item.at_a_glance)
+        self._refuse(found, rule, may_lack)
+        results: dict[bytes, Tracked] = {}
+        wanted = [item for item in found if decide(item.condition, rule) is Action.FETCH]
+        if wanted:
+            self._fetch(wanted)
+            fetched = [self._fetched(item) for item in wanted]
+            results |= {
+                item.path: Tracked(path=item.path, action=Action.FETCH, file=pinned_file(self._trees, item))
+                for item in fetched
+                if item.condition is Condition.EQUAL
+            }
+            found = [item for item in found if item not in wanted] + fetched
             self._refuse(found, rule, may_lack)
-            results: dict[bytes, Tracked] = {}
-            wanted = [item for item in found if decide(item.condition, rule) is Action.FETCH]
-            if wanted:
-                lacking = self._fetch(wanted, may_lack)
-                results |= {item.path: Tracked(path=item.path, action=Action.LACK) for item in lacking}
-                fetched = [self._fetched(item) for item in wanted if item not in lacking]
-                results |= {
-                    item.path: Tracked(path=item.path, action=Action.FETCH, file=pinned_file(self._trees, item))
-                    for item in fetched
-                    if item.condition is Condition.EQUAL
-                }
-                found = [item for item in found if item not in wanted] + fetched
-                self._refuse(found, rule, may_lack)
-            results |= self._record([item for item in found if decide(item.condition, rule) is Action.RECORD])
-            for item in found:
-                results.setdefault(item.path, self._untouched(item))
-            return [results[path] for path in paths]
+        results |= self._record([item for item in found if decide(item.condition, rule) is Action.RECORD])
+        for item in found:
+            results.setdefault(item.path, self._untouched(item))
+        return [results[path] for path in paths]
 
     def _refuse(self, found: Sequence[Found], rule: Rule, may_lack: bool) -> None:
-        may_lack = may_lack and (not rule.frozen or rule.on_change is OnChange.ADD)
+        lack_is_fine = may_lack and (not rule.frozen or rule.on_change is OnChange.ADD)
         for item in found:
             action = decide(item.condition, rule)
-            if action is Action.REFUSE or (action is Action.LACK and not may_lack):
-                raise refusal(self._project, item, frozen=rule.frozen)
+            if action is Action.REFUSE or (action is Action.LACK and not lack_is_fine):
+                raise refusal(self._project, item, frozen=rule.frozen, makes=may_lack)
 
     def _untouched(self, item: Found) -> Tracked:
         if item.condition is Condition.NOWHERE:
@@ -145,24 +171,13 @@ class Tracker:
 
     # Fetching
 
-    def _fetch(self, wanted: Sequence[Found], may_lack: bool) -> list[Found]:
-        """Bring what is pinned, as `pull PATH` does; gives those that nobody has, where that is no error."""
+    def _fetch(self, wanted: Sequence[Found]) -> None:
+        """Bring what is pinned, as `pull PATH` does. Raises what that fails with."""
         wanted = [item for item in wanted if not self._recording.restore(item)]
-        if not wanted:
-            return []
-        try:
+        if wanted:
             targets = [os.fsdecode(self._project.workspace.full(item.path)) for item in wanted]
             for error in self._bring(self._project, targets, self._progress):
                 raise error
-        except DatatoolError as error:
-            if not may_lack or not nobody_has(error):
-                raise
-            if len(wanted) == 1:
-                return list(wanted)
-            return [item for one in wanted for item in self._fetch([one], may_lack)]
-        finally:
-            self._project.state.commit()
-        return []
 
     def _fetched(self, item: Found) -> Found:
         now = look(self._project, self._trees, item.path)
@@ -195,26 +210,27 @@ class Tracker:
             return None
         return line_of(self._project, tracked.version)
 
-    # What nobody has
+    # What is nowhere
 
     def _make(self, path: bytes, rule: Rule, make: Callable[[bytes], None]) -> Tracked:
         """Have a file made, once however many threads and processes want it. No lock of this tracker is held meanwhile,
         as whoever makes it may track other files."""
         with Making(self._project, path, self._progress) as making:
-            result = self._track([path], rule, may_lack=True)[0]
+            result = self._track_now([path], rule, may_lack=True)[0]
             if result.action is Action.LACK:
                 with making.begun():
                     make(path)
-                    result = self._track([path], rule, may_lack=False)[0]
+                    result = self._track_now([path], rule, may_lack=False)[0]
         return result
 
-    def _set_unfinished_aside(self, path: bytes) -> None:
-        """Move away what a killed process left of a file that it was making."""
+    def _set_unfinished_aside(self, path: bytes, *, wait: bool) -> None:
+        """Move away what a killed process left of a file that it was making. Without `wait`, what somebody makes right
+        now is left to him: it may be that he waits for this very call."""
         if not is_unfinished(self._project, path):
             return
-        with Making(self._project, path, self._progress) as making:
+        with suppress(Locked), Making(self._project, path, self._progress, wait=wait) as making:
             if is_unfinished(self._project, path):  # not by somebody who made it meanwhile
-                with self._lock:
+                with self._working():
                     if look(self._project, self._trees, path).condition is not Condition.EQUAL:
                         making.set_aside()
                 making.clear()
@@ -224,7 +240,8 @@ class Tracker:
     def expect(self, path: bytes) -> None:
         """An output: what is there now is remembered, to tell later whether it was written; a link into the cache
         becomes a copy that may be written to."""
-        with self._lock:
+        self._set_unfinished_aside(path, wait=False)
+        with self._working():
             self._outputs.setdefault(path, self._stamp(path))
             linked = self._project.config.link_methods[:1] in ((LinkMethod.HARDLINK,), (LinkMethod.SYMLINK,))
             if linked and self._outputs[path] is not None and owner(self.root, path) is not None:
@@ -233,7 +250,7 @@ class Tracker:
     def is_written(self, path: bytes) -> bool:
         """Whether what lies at an output is the program's: not if it is still what datatool put there before the
         pointer moved on. What was written anew with the content of an older version is."""
-        with self._lock:
+        with self._working():
             if self._project.workspace.kind(path) is None:
                 return True
             found = look(self._project, self._trees, path)
@@ -249,9 +266,8 @@ class Tracker:
 
     def settle(self) -> None:
         """Make durable what was recorded, and let others write what they remember. Raises LocalError."""
-        with self._lock:
+        with self._working():
             self._recording.settle()
-            self._project.state.commit()
 
     def close(self) -> None:
         """Settle, and let go of the project's files."""

@@ -412,21 +412,40 @@ def test_what_a_failing_function_leaves_is_not_taken_for_the_file(desk: World) -
     assert datatool.track("x.txt", source=lambda: b"whole").read_bytes() == b"whole"
 
 
-def test_what_a_killed_function_left_is_not_taken_for_the_file(desk: World) -> None:
-    code = """
+DIES = """
 import datatool, os
 def dies(path):
     path.write_bytes(b"half")
     os.kill(os.getpid(), 9)
 datatool.track("x.txt", source=dies)
 """
-    assert script(desk, code).code == -9
+
+
+def test_what_a_killed_function_left_is_not_taken_for_the_file(desk: World) -> None:
+    assert script(desk, DIES).code == -9
     assert desk.read("x.txt") == b"half"
     done = script(desk, 'import datatool\ndatatool.track("x.txt", source=lambda: b"whole")\n')
     assert desk.read("x.txt") == b"whole"
     (place,) = (desk.local / "lost+found").rglob("x.txt")
     assert place.read_bytes() == b"half"
     assert f"x.txt: was not finished when it was made, and lies in {place} now" in done.err
+
+
+def test_nor_is_it_by_who_has_no_function(desk: World) -> None:
+    assert script(desk, DIES).code == -9
+    done = script(desk, 'import datatool\ndatatool.track("x.txt")\n')
+    assert "PathNotFound" in done.err and "x.txt: was not finished when it was made" in done.err
+    assert not desk.exists("x.txt") and not desk.exists("x.txt.dt")
+    assert script(desk, DIES).code == -9
+    assert datatool.track("x.txt", output=True) and not desk.exists("x.txt")
+
+
+def test_a_function_may_track_the_file_that_it_has_made(desk: World) -> None:
+    def makes(path: Path) -> None:
+        path.write_bytes(NEW)
+        datatool.track(path)
+
+    assert datatool.track("x.csv", source=makes).read_bytes() == NEW
 
 
 def test_a_function_may_track_other_files(desk: World) -> None:
@@ -442,11 +461,30 @@ def test_a_remote_that_does_not_answer_is_no_reason_to_make_it_anew(desk: World)
         datatool.track("x.csv", source=lambda: b"another")
 
 
+def test_what_is_pinned_and_nobody_has_is_an_error_and_not_made_anew(desk: World) -> None:
+    desk.write("x.csv", OLD)
+    desk.ok("add", "x.csv")
+    pointer = desk.read("x.csv.dt")
+    (desk.root / "x.csv").unlink()
+    desk.cache.rename(desk.top / "the cache that was")
+    with pytest.raises(datatool.DatatoolError) as raised:
+        datatool.track("x.csv", source=lambda: b"another")
+    assert raised.value.hint
+    assert desk.read("x.csv.dt") == pointer and not desk.exists("x.csv")
+
+
 def test_frozen_nothing_is_made_that_is_not_pinned(desk: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CI", "true")
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match="nothing is made here, as CI or DATATOOL_FROZEN is set"):
         datatool.track("x.csv", source=lambda: b"x")
     assert not desk.exists("x.csv")
+
+
+def test_frozen_what_another_version_is_is_not_called_older(desk: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    outdated(desk)
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(datatool.Refused, match=r"x\.csv: is another version than x\.csv\.dt names"):
+        datatool.track("x.csv")
 
 
 # ---- what the run hears
@@ -475,3 +513,36 @@ def test_a_wrong_word_is_a_usage_error(desk: World) -> None:
         datatool.track("x.csv", on_change="replace")
     with pytest.raises(ValueError, match="no path"):
         datatool.track("")
+
+
+@pytest.mark.parametrize("given", [None, 5, b"x.csv", [b"x.csv"], [None]])
+def test_what_is_no_path_is_a_type_error_that_says_what_is_wanted(given: object, desk: World) -> None:
+    with pytest.raises(TypeError, match=r"a path or a list of paths \(str or os.PathLike\), not (NoneType|int|bytes)"):
+        datatool.track(given)  # type: ignore[call-overload]
+
+
+def test_a_url_is_refused_with_the_command_for_it(desk: World) -> None:
+    with pytest.raises(datatool.UsageError, match=r"https://me:…@example\.org/x\.csv: is a URL") as raised:
+        datatool.track("https://me:secret@example.org/x.csv")
+    assert "datatool import-url" in (raised.value.hint or "")
+
+
+def test_the_whole_project_is_refused(desk: World) -> None:
+    for path in (".", desk.root):
+        with pytest.raises(datatool.UsageError, match="the whole project can't be one artifact"):
+            datatool.track(path)
+
+
+def test_words_that_mean_nothing_for_an_output_are_refused(desk: World) -> None:
+    with pytest.raises(datatool.UsageError, match="source and output=True"):
+        datatool.track("x.csv", output=True, source=lambda: b"x")
+    with pytest.raises(datatool.UsageError, match="on_change='error' and output=True"):
+        datatool.track("x.csv", output=True, on_change="error")
+
+
+def test_an_output_that_is_kept_is_written_and_not_recorded(desk: World) -> None:
+    equal(desk)
+    pointer = desk.read("x.csv.dt")
+    code = 'import datatool\ndatatool.track("x.csv", output=True, on_change="keep").write_bytes(b"kept")\n'
+    assert script(desk, code).code == 0
+    assert desk.read("x.csv") == b"kept" and desk.read("x.csv.dt") == pointer

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 import datatool
 import needs
+from api.tracking import NEW, OWN
 from datatool.formats.pointer_file import write_pointer
 from datatool.hashing import digest
 from datatool.index.state import Row, State, stamp_of
@@ -171,3 +174,15 @@ print([name for name in sys.modules if name.startswith(("datatool.remote", "data
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=desk.root, env=desk.env, capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_between_two_calls_others_may_remember_what_they_record(desk: World) -> None:
+    desk.write("x.csv", NEW)
+    desk.ok("add", "x.csv")
+    desk.write("x.csv", OWN)
+    desk.settle()
+    datatool.track("x.csv", on_change="keep")  # hashes it, which is remembered
+    (place,) = desk.local.rglob("state.db")
+    with closing(sqlite3.connect(place, timeout=0, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("ROLLBACK")

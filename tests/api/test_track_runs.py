@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import sys
 
-from api.tracking import OLD, as_it_is, run_python, script
+import datatool
+from api.tracking import NEW, OLD, as_it_is, run_python, script
 from datatool.model.run import RunKind, RunRecord
 from datatool.operations.open_project import open_project
 from datatool.stages.run_store import all_runs, load_run
@@ -141,3 +142,13 @@ def test_inside_a_command_that_is_run_it_belongs_to_that_run(desk: World) -> Non
     assert [file.path for file in record.inputs] == [b"x.csv"] and [file.path for file in record.outputs] == [
         b"sum.txt"
     ]
+
+
+def test_what_a_command_that_is_run_recorded_is_remembered_and_an_older_content_stays_the_users(desk: World) -> None:
+    for content in (OLD, NEW):  # the second time, the record of the first one is read before
+        desk.write("x.csv", content)
+        desk.write("sums.py", SUMS.encode())
+        assert desk.process("run", "--", sys.executable, "sums.py").code == 0
+    desk.write("x.csv", OLD)
+    assert datatool.track("x.csv").read_bytes() == OLD
+    assert {item["state"] for item in desk.json("status")["artifacts"]} == {"clean"}
