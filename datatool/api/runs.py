@@ -14,6 +14,7 @@ from typing import Final
 
 from datatool.api.calling import calling_file
 from datatool.api.current_run import CurrentRun, entered
+from datatool.api.programs import this_program
 from datatool.api.run_end import end
 from datatool.api.telling import warn
 from datatool.errors import UsageError
@@ -32,6 +33,7 @@ class Run:
         self._metrics: dict[str, object] = {}
         self._lock = threading.Lock()
         self._entry = calling_file()
+        self._command = this_program().command
         self._current = CurrentRun()
         self._started = 0.0
         self._open: ExitStack | None = None
@@ -69,6 +71,7 @@ class Run:
             kind=RunKind.BLOCK,
             name=self.name,
             entry=self._entry,
+            command=self._command,
             started=self._started,
             parameters=self.parameters,
             metrics=metrics,

@@ -206,7 +206,9 @@ def _command(project: Project, record: RunRecord) -> Command:
         return command
     entry = record.code.entry
     if record.kind is RunKind.SCRIPT and entry is not None:
-        return replace(command, words=(sys.executable, os.fspath(project.root / entry)), script=entry)
+        return replace(
+            command, words=(sys.executable, os.fspath(project.root / entry), *command.words[1:]), script=entry
+        )
     raise UsageError(f"{_shown(record)}: is no command that could be run again", hint=_by_hand(record))
 
 
@@ -227,7 +229,7 @@ def _again(project: Project, record: RunRecord, around: Surroundings, *, force: 
         if force or earlier_run(project, fingerprint, offline=around.offline, progress=progress) is None:
             raise CommandFailed(
                 f"{_shown(record)}: held a secret, which is not in its record, so it can't be run from there",
-                hint=f"run it by hand, with the secret in place of {HIDDEN}: datatool run … -- {_shown(record)}",
+                hint=f"run it by hand, with the secret in place of {HIDDEN}: {_typed(record)}",
             )
     if command.script is not None and not (project.root / command.script).is_file():
         raise PathNotFound(
@@ -272,4 +274,13 @@ def _holds_secret(record: RunRecord) -> bool:
 
 
 def _shown(record: RunRecord) -> str:
-    return show(shlex.join(record.command)) if record.command else show(record.name)
+    named_by_words = record.command and record.kind is not RunKind.BLOCK
+    return show(shlex.join(record.command or ())) if named_by_words else show(record.name)
+
+
+def _typed(record: RunRecord) -> str:
+    """How a user runs it."""
+    if record.kind is RunKind.SCRIPT:
+        words = [record.code.entry or record.name, *(record.command or ())[1:]]
+        return f"python {show(shlex.join(words))}"
+    return f"datatool run … -- {_shown(record)}"

@@ -107,6 +107,13 @@ class Command:
     """A Python program that records itself, where this command is one run again: its path from the project's root. What
     it says that it read and wrote is what counts."""
 
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The words as a record has them: without secrets, and of a script without the Python that runs it."""
+        if self.script is None:
+            return visible_words(self.words)
+        return visible_words((os.path.basename(self.words[1]), *self.words[2:]))
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Surroundings:
@@ -171,7 +178,7 @@ def fingerprint_of(project: Project, command: Command, inputs: Sequence[RunFile]
         return around is None and path not in command.outputs and path not in {file.path for file in inputs}
 
     return command_fingerprint(
-        command=visible_words(command.words),
+        command=command.shown,
         directory=directory_of(project, command.directory),
         parameters=visible_values(command.parameters or {}),
         inputs=inputs,
@@ -188,6 +195,7 @@ def script_fingerprint(project: Project, command: Command, inputs: Sequence[RunF
         entry=command.script,
         name=command.script,
         functions=functions_of(project, command.script),
+        arguments=command.shown[1:],
         parameters=visible_values(command.parameters or {}),
         inputs=inputs,
     )
@@ -266,7 +274,7 @@ def _executed(
             parameters=visible_values(command.parameters or {}),
             noted_parameters=visible_values(told.parameters),
             metrics=told.metrics,
-            command=visible_words(command.words),
+            command=command.shown,
             directory=directory_of(project, command.directory),
         )
         if command.script is not None:
@@ -297,7 +305,7 @@ def _of_script(project: Project, command: Command, execution: Execution, told: N
         fingerprint=script_fingerprint(project, command, inputs),
         inputs=inputs,
         noted_parameters={},
-        command=None,
+        command=command.shown,
     )
 
 
