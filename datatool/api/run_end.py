@@ -34,7 +34,8 @@ def end(
     the projects at `also` even if nothing was noted there. Nothing is raised: what can't be kept is told.
 
     `entry` is the file of the script or notebook, `text` that of a program without a file, `command` its name with its
-    arguments; `started` is in seconds since 1970. Unless `always`, a run that a record describes already leaves no other.
+    arguments; `started` is in seconds since 1970. Unless `always`, a run that a record describes already leaves no
+    other.
     """
     noted = {item.root: item for item in run.take()}
     for root in also:

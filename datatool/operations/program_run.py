@@ -27,9 +27,9 @@ from datatool.stages.secrets import visible_values, visible_words
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Program:
-    """What ran: `entry` is the file of the script or notebook, `text` that of `python -c`, `command` its name with
-    its arguments; `started` in seconds since 1970, `duration` in seconds; parameters and metrics are JSON values; `modules` are the full names of what was
-    imported."""
+    """What ran: `entry` is the file of the script or notebook, `text` that of `python -c`, `command` its name with its
+    arguments; `started` in seconds since 1970, `duration` in seconds; parameters and metrics are JSON values; `modules`
+    are the full names of what was imported."""
 
     kind: RunKind
     name: str

@@ -46,7 +46,8 @@ def program_fingerprint(
     inputs: Iterable[RunFile],
 ) -> str:
     """Of a Python program, or a block in one: the code that its entry reaches, the program's arguments (already without
-    secrets), and what it read; blocks of one program are told apart by their names. Raises FormatError for parameters that JSON has not."""
+    secrets), and what it read; blocks of one program are told apart by their names. Raises FormatError for parameters
+    that JSON has not."""
     values: dict[str, object] = {
         "v": 1,
         "kind": kind.value,
