@@ -22,7 +22,7 @@ from datatool.project.project import Project, find_root
 from datatool.stages.environment import environment_of
 from datatool.stages.fingerprint import program_fingerprint
 from datatool.stages.notes import VARIABLE, tell
-from datatool.stages.secrets import visible_values, visible_words
+from datatool.stages.secrets import visible_values, visible_words, without_secrets
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,6 +58,7 @@ def end_program(
 
     Unless `always`, a run that a record describes already is not written again. Raises what `add` does.
     """
+    program = replace(program, name=without_secrets(program.name), metrics=visible_values(program.metrics))
     made = list(dict.fromkeys(outputs))
     read = [file for file in inputs if file.path not in made]
     notes = environ.get(VARIABLE)

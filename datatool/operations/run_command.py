@@ -33,7 +33,7 @@ from datatool.stages.environment import environment_of
 from datatool.stages.fingerprint import command_fingerprint, program_fingerprint
 from datatool.stages.notes import VARIABLE, Notes, read_notes
 from datatool.stages.run_store import Known
-from datatool.stages.secrets import visible_values, visible_words
+from datatool.stages.secrets import visible_values, visible_words, without_secrets
 from datatool.workspace.pointers import owner
 
 PARAMETER = "DATATOOL_PARAM_"
@@ -264,7 +264,7 @@ def _executed(
         made = [*command.outputs, *noted]
         execution = Execution(
             kind=RunKind.COMMAND,
-            name=command.name or show(shlex.join(visible_words(command.words)))[:100],
+            name=without_secrets(command.name or "") or show(shlex.join(command.shown))[:100],
             fingerprint=fingerprint,
             code=code,
             environment=_environment(told),
@@ -273,7 +273,7 @@ def _executed(
             inputs=[*inputs, *_noted_inputs(told, inputs, made)],
             parameters=visible_values(command.parameters or {}),
             noted_parameters=visible_values(told.parameters),
-            metrics=told.metrics,
+            metrics=visible_values(told.metrics),
             command=command.shown,
             directory=directory_of(project, command.directory),
         )

@@ -162,3 +162,10 @@ def test_inside_a_command_that_is_run_it_belongs_to_that_run(desk: World) -> Non
     assert [file.path for file in record.inputs] == [b"x.csv"] and [file.path for file in record.outputs] == [
         b"sum.txt"
     ]
+
+
+def test_metrics_and_names_of_blocks_are_recorded_without_secrets(desk: World) -> None:
+    block = "with datatool.run('x --token=abc') as run:\n    run.metrics(token='abc', accuracy=1)\n"
+    assert script(desk, f"import datatool\n{block}").code == 0
+    (record,) = records(desk)
+    assert (record.name, record.metrics) == ("x --token=***", {"token": "***", "accuracy": 1})
