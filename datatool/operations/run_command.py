@@ -6,12 +6,13 @@ import json
 import os
 import shlex
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from datatool.errors import CommandFailed, UsageError
+from datatool.errors import CommandFailed, DatatoolError, UsageError
 from datatool.localfs.atomic import make_dirs
 from datatool.model.oid import ObjectId, prefixed
 from datatool.model.paths import named, show
@@ -248,39 +249,34 @@ def _executed(
     with marked(project, command.outputs) as notes_path:
         before = {path for path in command.outputs if project.workspace.kind(path) is not None}
         clear(project, command.outputs, force=force, left_over=left, progress=progress)
-        started, clock = time.time(), time.monotonic()
-        try:
+        with _undone_if_it_fails(project, command.outputs, before, progress):
+            started, clock = time.time(), time.monotonic()
             _run(project, command, around, notes_path)
-        except BaseException as error:
-            lost = put_back(project, command.outputs, before, progress)
-            if isinstance(error, CommandFailed) and lost is not None:
-                error.hint = f"what it had written is in {lost}"
-            raise
-        duration = time.monotonic() - clock
-        told = read_notes(notes_path, project.root)
-        for path in unlike_now(project, inputs):
-            progress.warn(f"{named(path)}: changed while the command ran; its record names what it was before")
-        noted = _noted_outputs(project, command, told)
-        made = [*command.outputs, *noted]
-        execution = Execution(
-            kind=RunKind.COMMAND,
-            name=without_secrets(command.name or "") or show(shlex.join(command.shown))[:100],
-            fingerprint=fingerprint,
-            code=code,
-            environment=_environment(told),
-            started=started,
-            duration=duration,
-            inputs=[*inputs, *_noted_inputs(told, inputs, made)],
-            parameters=visible_values(command.parameters or {}),
-            noted_parameters=visible_values(told.parameters),
-            metrics=visible_values(told.metrics),
-            command=command.shown,
-            directory=directory_of(project, command.directory),
-        )
-        if command.script is not None:
-            execution = _of_script(project, command, execution, told)
-            noted = []
-        ended = end_run(project, execution, made, noted=noted, progress=progress)
+            duration = time.monotonic() - clock
+            told = read_notes(notes_path, project.root)
+            for path in unlike_now(project, inputs):
+                progress.warn(f"{named(path)}: changed while the command ran; its record names what it was before")
+            noted = _noted_outputs(project, command, told)
+            made = [*command.outputs, *noted]
+            execution = Execution(
+                kind=RunKind.COMMAND,
+                name=without_secrets(command.name or "") or show(shlex.join(command.shown))[:100],
+                fingerprint=fingerprint,
+                code=code,
+                environment=_environment(told),
+                started=started,
+                duration=duration,
+                inputs=[*inputs, *_noted_inputs(told, inputs, made)],
+                parameters=visible_values(command.parameters or {}),
+                noted_parameters=visible_values(told.parameters),
+                metrics=visible_values(told.metrics),
+                command=command.shown,
+                directory=directory_of(project, command.directory),
+            )
+            if command.script is not None:
+                execution = _of_script(project, command, execution, told)
+                noted = []
+            ended = end_run(project, execution, made, noted=noted, progress=progress)
     return RunResult(
         run=ended.run,
         fingerprint=execution.fingerprint,
@@ -293,6 +289,22 @@ def _executed(
         duration=round(duration, 3),
         staged=ended.staged,
     )
+
+
+@contextmanager
+def _undone_if_it_fails(
+    project: Project, outputs: Sequence[bytes], before: Collection[bytes], progress: Progress
+) -> Iterator[None]:
+    """See that the outputs are as they were, where the command fails or what it wrote can't be recorded."""
+    try:
+        yield
+    except BaseException as error:
+        lost = put_back(project, outputs, before, progress)
+        if isinstance(error, DatatoolError) and lost is not None:
+            written = f"what it had written is in {lost}"
+            failed = isinstance(error, CommandFailed) or not error.hint
+            error.hint = written if failed else f"{error.hint}; {written}"
+        raise
 
 
 def _of_script(project: Project, command: Command, execution: Execution, told: Notes) -> Execution:
