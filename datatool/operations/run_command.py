@@ -104,6 +104,8 @@ class Command:
     outputs: tuple[bytes, ...] = ()
     parameters: Mapping[str, object] | None = None
     name: str | None = None
+    announcement: str | None = None
+    """What is told when it begins, and not where its outputs are brought back."""
     script: str | None = None
     """A Python program that records itself, where this command is one run again: its path from the project's root. What
     it says that it read and wrote is what counts."""
@@ -251,6 +253,8 @@ def _executed(
         clear(project, command.outputs, force=force, left_over=left, progress=progress)
         with _undone_if_it_fails(project, command.outputs, before, progress):
             started, clock = time.time(), time.monotonic()
+            if command.announcement is not None:
+                progress.running(command.announcement)
             _run(project, command, around, notes_path)
             duration = time.monotonic() - clock
             told = read_notes(notes_path, project.root)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from api.tracking import script
+from api.tracking import run_python, script
 from datatool.formats.run_record import decode_run, encode_run
 from datatool.hashing import digest
 from datatool.model.oid import ObjectId
@@ -190,6 +190,19 @@ def test_a_script_is_run_again_with_its_arguments(world: World) -> None:
     assert [run["action"] for run in reproduce(world, "ar.txt")] == ["restored"]
     assert [(run["action"], run["same"]) for run in reproduce(world, "--force", "ar.txt")] == [("executed", True)]
     assert world.read("ar.txt") == b"production"
+
+
+def test_only_what_is_executed_is_said_to_run(world: World) -> None:
+    script(world, ARGUMENTS, "one", name="ar.py")
+    (world.root / "ar.txt").unlink()
+    assert "running:" not in world.ok("reproduce", "ar.txt").err
+    assert "running: ar.py one for ar.txt" in world.ok("reproduce", "--force", "ar.txt").err
+
+
+def test_a_program_of_python_c_is_said_to_be_known_by_its_hash_alone(world: World) -> None:
+    assert run_python(world, "-c", ARGUMENTS, "one").code == 0
+    ran = world.fails(2, "reproduce", "--force", "ar.txt", "--json")
+    assert "started with python -c, of which only the hash" in ran.error["message"]
 
 
 def test_a_script_with_other_arguments_is_another_run(world: World) -> None:
