@@ -459,3 +459,8 @@ def test_a_signal_that_arrives_while_the_command_is_started_ends_it_too(
     ran = world.fails(143, "run", "-o", "out", "--", "sleep", "1000")
     assert "terminated" in ran.err
     assert started[0].returncode == -signal.SIGTERM
+
+
+def test_the_command_records_where_programs_by_themselves_do_not(world: World) -> None:
+    ran = world.process("run", "-o", "out", "--", "sh", "-c", "echo > out", env={"CI": "true", "DATATOOL_FROZEN": "1"})
+    assert ran.code == 0 and world.exists("out.dt")
