@@ -10,4 +10,12 @@ def end(run: CurrentRun, program: ThisProgram) -> None:
     """Keep what the run of this process noted: see `datatool.api.run_end`."""
     from datatool.api import run_end
 
-    run_end.end(run, kind=program.kind, name=program.name, entry=program.entry, text=program.text, started=run.started)
+    run_end.end(
+        run,
+        kind=program.kind,
+        name=program.name,
+        entry=program.entry,
+        text=program.text,
+        command=program.command,
+        started=run.started,
+    )

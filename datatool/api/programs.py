@@ -12,12 +12,14 @@ from datatool.model.run import RunKind
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ThisProgram:
-    """A program by its file; `entry` is None at a prompt and for `python -c`, which has its `text`."""
+    """A program by its file; `entry` is None at a prompt and for `python -c`, which has its `text`; `command`
+    is the program's name with its arguments, None where there are none that a user gave: in notebooks, at a prompt."""
 
     kind: RunKind
     name: str
     entry: str | None = None
     text: str | None = None
+    command: tuple[str, ...] | None = None
 
 
 def this_program() -> ThisProgram:
@@ -27,10 +29,17 @@ def this_program() -> ThisProgram:
         return ThisProgram(kind=RunKind.NOTEBOOK, name=os.path.basename(notebook), entry=notebook)
     script = main_file()
     if script is not None:
-        return ThisProgram(kind=RunKind.SCRIPT, name=os.path.basename(script), entry=script)
+        name = os.path.basename(script)
+        return ThisProgram(kind=RunKind.SCRIPT, name=name, entry=script, command=_command(name))
     name = "notebook" if "ipykernel" in sys.modules else "prompt" if hasattr(sys, "ps1") else "-c"
     kind = RunKind.NOTEBOOK if name == "notebook" else RunKind.SCRIPT
-    return ThisProgram(kind=kind, name=name, text=_text() if name == "-c" else None)
+    if name != "-c":
+        return ThisProgram(kind=kind, name=name)
+    return ThisProgram(kind=kind, name=name, text=_text(), command=_command(name))
+
+
+def _command(name: str) -> tuple[str, ...]:
+    return (name, *sys.argv[1:])
 
 
 def _text() -> str | None:

@@ -24,6 +24,7 @@ def end(
     entry: str | None,
     started: float,
     text: str | None = None,
+    command: tuple[str, ...] | None = None,
     parameters: Mapping[str, object] | None = None,
     metrics: Mapping[str, object] | None = None,
     also: Iterable[Path] = (),
@@ -32,8 +33,9 @@ def end(
     """Keep what a run noted since the last time: outputs are recorded, and a record is written in each project, and in
     the projects at `also` even if nothing was noted there. Nothing is raised: what can't be kept is told.
 
-    `entry` is the file of the script or notebook, `text` that of a program without a file; `started` is in seconds
-    since 1970. Unless `always`, a run that a record describes already leaves no other.
+    `entry` is the file of the script or notebook, `text` that of a program without a file, `command` its name with its
+    arguments; `started` is in seconds since 1970. Unless `always`, a run that a record describes already leaves no
+    other.
     """
     noted = {item.root: item for item in run.take()}
     for root in also:
@@ -45,6 +47,7 @@ def end(
         name=name,
         entry=Path(entry) if entry is not None else None,
         text=text,
+        command=command,
         started=started,
         duration=max(0.0, time.time() - started),
         parameters=parameters or {},

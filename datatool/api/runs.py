@@ -14,6 +14,7 @@ from typing import Final
 
 from datatool.api.calling import calling_file
 from datatool.api.current_run import CurrentRun, entered
+from datatool.api.programs import this_program
 from datatool.api.run_end import end
 from datatool.api.telling import warn
 from datatool.errors import UsageError
@@ -32,21 +33,25 @@ class Run:
         self._metrics: dict[str, object] = {}
         self._lock = threading.Lock()
         self._entry = calling_file()
+        self._command = this_program().command
         self._current = CurrentRun()
         self._started = 0.0
         self._open: ExitStack | None = None
+        self._ended = False
 
     def metrics(self, **values: object) -> None:
         """Note results of the run: numbers, texts, lists and mappings of these. A name that was noted before gets the
-        new value. Any thread may. Raises UsageError (a ValueError) for anything else."""
+        new value. Any thread may. Raises UsageError (a ValueError) for anything else, and once the block has ended."""
         plain = _plain(values, "metrics")
         with self._lock:
+            if self._ended:
+                raise UsageError(f"run {self.name}: has ended", hint="note metrics in the block")
             self._metrics.update(plain)
 
     def __enter__(self) -> Run:
         if self._open is not None:
             raise UsageError(f"run {self.name}: is open already", hint="every block needs a datatool.run() of its own")
-        self._started = time.time()
+        self._started, self._ended = time.time(), False
         self._open = ExitStack()
         self._open.enter_context(entered(self._current))
         return self
@@ -57,18 +62,19 @@ class Run:
         assert self._open is not None
         self._open.close()
         self._open = None
+        with self._lock:
+            metrics, self._metrics, self._ended = self._metrics, {}, True
         if kind is not None:
             self._current.take()
             warn(f"run {self.name}: not recorded, nor its outputs, as it ended by {kind.__name__}")
             return
-        with self._lock:
-            metrics, self._metrics = self._metrics, {}
         here = project_around(_directory(), Path(self._entry).parent if self._entry else None)
         end(
             self._current,
             kind=RunKind.BLOCK,
             name=self.name,
             entry=self._entry,
+            command=self._command,
             started=self._started,
             parameters=self.parameters,
             metrics=metrics,

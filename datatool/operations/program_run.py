@@ -22,14 +22,14 @@ from datatool.project.project import Project, find_root
 from datatool.stages.environment import environment_of
 from datatool.stages.fingerprint import program_fingerprint
 from datatool.stages.notes import VARIABLE, tell
-from datatool.stages.secrets import visible_values
+from datatool.stages.secrets import visible_values, visible_words, without_secrets
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Program:
-    """What ran: `entry` is the file of the script or notebook, `text` that of `python -c`; `started` in seconds since
-    1970, `duration` in seconds; parameters and metrics are JSON values; `modules` are the full names of what was
-    imported."""
+    """What ran: `entry` is the file of the script or notebook, `text` that of `python -c`, `command` its name with its
+    arguments; `started` in seconds since 1970, `duration` in seconds; parameters and metrics are JSON values; `modules`
+    are the full names of what was imported."""
 
     kind: RunKind
     name: str
@@ -37,6 +37,7 @@ class Program:
     started: float
     duration: float
     text: str | None = None
+    command: tuple[str, ...] | None = None
     parameters: Mapping[str, object] = field(default_factory=dict)
     metrics: Mapping[str, object] = field(default_factory=dict)
     modules: Sequence[str] = ()
@@ -57,6 +58,7 @@ def end_program(
 
     Unless `always`, a run that a record describes already is not written again. Raises what `add` does.
     """
+    program = replace(program, name=without_secrets(program.name), metrics=visible_values(program.metrics))
     made = list(dict.fromkeys(outputs))
     read = [file for file in inputs if file.path not in made]
     notes = environ.get(VARIABLE)
@@ -104,6 +106,7 @@ def _execution(project: Project, program: Program, inputs: Sequence[RunFile]) ->
     entry = _inside(project, program.entry)
     functions = functions_of(project, entry) if entry is not None else _of_text(program)
     parameters = visible_values(program.parameters)
+    command = visible_words(program.command) if program.command is not None else None
     return Execution(
         kind=program.kind,
         name=program.name,
@@ -112,6 +115,7 @@ def _execution(project: Project, program: Program, inputs: Sequence[RunFile]) ->
             entry=entry,
             name=program.name,
             functions=functions,
+            arguments=(command or ())[1:],
             parameters=parameters,
             inputs=inputs,
         ),
@@ -122,6 +126,7 @@ def _execution(project: Project, program: Program, inputs: Sequence[RunFile]) ->
         inputs=inputs,
         parameters=parameters,
         metrics=program.metrics,
+        command=command,
     )
 
 

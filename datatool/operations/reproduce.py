@@ -46,6 +46,11 @@ class Reproduced(Part):
     differing: tuple[bytes, ...] = ()
     error: Failure | None = None
 
+    @property
+    def shown(self) -> str:
+        """The words of the command or script that ran, or what else a person calls it."""
+        return _shown(self.record)
+
     def to_dict(self) -> dict[str, object]:
         """As `--json` prints it."""
         result = self.result
@@ -206,7 +211,14 @@ def _command(project: Project, record: RunRecord) -> Command:
         return command
     entry = record.code.entry
     if record.kind is RunKind.SCRIPT and entry is not None:
-        return replace(command, words=(sys.executable, os.fspath(project.root / entry)), script=entry)
+        return replace(
+            command, words=(sys.executable, os.fspath(project.root / entry), *command.words[1:]), script=entry
+        )
+    if record.kind is RunKind.SCRIPT and "-c" in record.code.functions:
+        raise UsageError(
+            "-c: was started with python -c, of which only the hash is recorded",
+            hint="run it again by hand; a program in a file of the project can be repeated",
+        )
     raise UsageError(f"{_shown(record)}: is no command that could be run again", hint=_by_hand(record))
 
 
@@ -216,6 +228,8 @@ def _by_hand(record: RunRecord) -> str:
         return f"open {entry} and run all its cells"
     if record.kind is RunKind.STAGE:
         return f"call the stage {show(record.name)} again, from Python"
+    if record.kind is RunKind.SCRIPT:
+        return f"run {entry} again by hand: it is no file of this project"
     return f"run {entry} again, which is where the block is"
 
 
@@ -227,7 +241,7 @@ def _again(project: Project, record: RunRecord, around: Surroundings, *, force: 
         if force or earlier_run(project, fingerprint, offline=around.offline, progress=progress) is None:
             raise CommandFailed(
                 f"{_shown(record)}: held a secret, which is not in its record, so it can't be run from there",
-                hint=f"run it by hand, with the secret in place of {HIDDEN}: datatool run … -- {_shown(record)}",
+                hint=f"run it by hand, with the secret in place of {HIDDEN}: {_typed(record)}",
             )
     if command.script is not None and not (project.root / command.script).is_file():
         raise PathNotFound(
@@ -235,7 +249,8 @@ def _again(project: Project, record: RunRecord, around: Surroundings, *, force: 
             hint="git log -- shows when it went; check out a commit that has it",
             path=command.script,
         )
-    progress.running(f"{_shown(record)} for {', '.join(named(path) for path in command.outputs)}")
+    made = ", ".join(named(path) for path in command.outputs)
+    command = replace(command, announcement=f"{_shown(record)} for {made}" if made else _shown(record))
     return run_command(project, command, around, force=force, progress=progress)
 
 
@@ -272,4 +287,13 @@ def _holds_secret(record: RunRecord) -> bool:
 
 
 def _shown(record: RunRecord) -> str:
-    return show(shlex.join(record.command)) if record.command else show(record.name)
+    named_by_words = record.command and record.kind is not RunKind.BLOCK
+    return show(shlex.join(record.command or ())) if named_by_words else show(record.name)
+
+
+def _typed(record: RunRecord) -> str:
+    """How a user runs it."""
+    if record.kind is RunKind.SCRIPT:
+        words = [record.code.entry or record.name, *(record.command or ())[1:]]
+        return f"python {show(shlex.join(words))}"
+    return f"datatool run … -- {_shown(record)}"

@@ -6,12 +6,13 @@ import json
 import os
 import shlex
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from datatool.errors import CommandFailed, UsageError
+from datatool.errors import CommandFailed, DatatoolError, UsageError
 from datatool.localfs.atomic import make_dirs
 from datatool.model.oid import ObjectId, prefixed
 from datatool.model.paths import named, show
@@ -33,7 +34,7 @@ from datatool.stages.environment import environment_of
 from datatool.stages.fingerprint import command_fingerprint, program_fingerprint
 from datatool.stages.notes import VARIABLE, Notes, read_notes
 from datatool.stages.run_store import Known
-from datatool.stages.secrets import visible_values, visible_words
+from datatool.stages.secrets import visible_values, visible_words, without_secrets
 from datatool.workspace.pointers import owner
 
 PARAMETER = "DATATOOL_PARAM_"
@@ -103,9 +104,18 @@ class Command:
     outputs: tuple[bytes, ...] = ()
     parameters: Mapping[str, object] | None = None
     name: str | None = None
+    announcement: str | None = None
+    """What is told when it begins, and not where its outputs are brought back."""
     script: str | None = None
     """A Python program that records itself, where this command is one run again: its path from the project's root. What
     it says that it read and wrote is what counts."""
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The words as a record has them: without secrets, and of a script without the Python that runs it."""
+        if self.script is None:
+            return visible_words(self.words)
+        return visible_words((os.path.basename(self.words[1]), *self.words[2:]))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -171,7 +181,7 @@ def fingerprint_of(project: Project, command: Command, inputs: Sequence[RunFile]
         return around is None and path not in command.outputs and path not in {file.path for file in inputs}
 
     return command_fingerprint(
-        command=visible_words(command.words),
+        command=command.shown,
         directory=directory_of(project, command.directory),
         parameters=visible_values(command.parameters or {}),
         inputs=inputs,
@@ -188,6 +198,7 @@ def script_fingerprint(project: Project, command: Command, inputs: Sequence[RunF
         entry=command.script,
         name=command.script,
         functions=functions_of(project, command.script),
+        arguments=command.shown[1:],
         parameters=visible_values(command.parameters or {}),
         inputs=inputs,
     )
@@ -240,39 +251,36 @@ def _executed(
     with marked(project, command.outputs) as notes_path:
         before = {path for path in command.outputs if project.workspace.kind(path) is not None}
         clear(project, command.outputs, force=force, left_over=left, progress=progress)
-        started, clock = time.time(), time.monotonic()
-        try:
+        with _undone_if_it_fails(project, command.outputs, before, progress):
+            started, clock = time.time(), time.monotonic()
+            if command.announcement is not None:
+                progress.running(command.announcement)
             _run(project, command, around, notes_path)
-        except BaseException as error:
-            lost = put_back(project, command.outputs, before, progress)
-            if isinstance(error, CommandFailed) and lost is not None:
-                error.hint = f"what it had written is in {lost}"
-            raise
-        duration = time.monotonic() - clock
-        told = read_notes(notes_path, project.root)
-        for path in unlike_now(project, inputs):
-            progress.warn(f"{named(path)}: changed while the command ran; its record names what it was before")
-        noted = _noted_outputs(project, command, told)
-        made = [*command.outputs, *noted]
-        execution = Execution(
-            kind=RunKind.COMMAND,
-            name=command.name or show(shlex.join(visible_words(command.words)))[:100],
-            fingerprint=fingerprint,
-            code=code,
-            environment=_environment(told),
-            started=started,
-            duration=duration,
-            inputs=[*inputs, *_noted_inputs(told, inputs, made)],
-            parameters=visible_values(command.parameters or {}),
-            noted_parameters=visible_values(told.parameters),
-            metrics=told.metrics,
-            command=visible_words(command.words),
-            directory=directory_of(project, command.directory),
-        )
-        if command.script is not None:
-            execution = _of_script(project, command, execution, told)
-            noted = []
-        ended = end_run(project, execution, made, noted=noted, progress=progress)
+            duration = time.monotonic() - clock
+            told = read_notes(notes_path, project.root)
+            for path in unlike_now(project, inputs):
+                progress.warn(f"{named(path)}: changed while the command ran; its record names what it was before")
+            noted = _noted_outputs(project, command, told)
+            made = [*command.outputs, *noted]
+            execution = Execution(
+                kind=RunKind.COMMAND,
+                name=without_secrets(command.name or "") or show(shlex.join(command.shown))[:100],
+                fingerprint=fingerprint,
+                code=code,
+                environment=_environment(told),
+                started=started,
+                duration=duration,
+                inputs=[*inputs, *_noted_inputs(told, inputs, made)],
+                parameters=visible_values(command.parameters or {}),
+                noted_parameters=visible_values(told.parameters),
+                metrics=visible_values(told.metrics),
+                command=command.shown,
+                directory=directory_of(project, command.directory),
+            )
+            if command.script is not None:
+                execution = _of_script(project, command, execution, told)
+                noted = []
+            ended = end_run(project, execution, made, noted=noted, progress=progress)
     return RunResult(
         run=ended.run,
         fingerprint=execution.fingerprint,
@@ -287,6 +295,22 @@ def _executed(
     )
 
 
+@contextmanager
+def _undone_if_it_fails(
+    project: Project, outputs: Sequence[bytes], before: Collection[bytes], progress: Progress
+) -> Iterator[None]:
+    """See that the outputs are as they were, where the command fails or what it wrote can't be recorded."""
+    try:
+        yield
+    except BaseException as error:
+        lost = put_back(project, outputs, before, progress)
+        if isinstance(error, DatatoolError) and lost is not None:
+            written = f"what it had written is in {lost}"
+            failed = isinstance(error, CommandFailed) or not error.hint
+            error.hint = written if failed else f"{error.hint}; {written}"
+        raise
+
+
 def _of_script(project: Project, command: Command, execution: Execution, told: Notes) -> Execution:
     """The run of a script as the script itself would have recorded it."""
     inputs = [replace(file, noted=False) for file in execution.inputs if file.path in told.inputs or not told.inputs]
@@ -297,7 +321,7 @@ def _of_script(project: Project, command: Command, execution: Execution, told: N
         fingerprint=script_fingerprint(project, command, inputs),
         inputs=inputs,
         noted_parameters={},
-        command=None,
+        command=command.shown,
     )
 
 

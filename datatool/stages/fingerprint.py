@@ -41,11 +41,13 @@ def program_fingerprint(
     entry: str | None,
     name: str,
     functions: Mapping[str, str],
+    arguments: Sequence[str] = (),
     parameters: Mapping[str, object],
     inputs: Iterable[RunFile],
 ) -> str:
-    """Of a Python program, or a block in one: the code that its entry reaches, and what it read; blocks of one program
-    are told apart by their names. Raises FormatError for parameters that JSON has not."""
+    """Of a Python program, or a block in one: the code that its entry reaches, the program's arguments (already without
+    secrets), and what it read; blocks of one program are told apart by their names. Raises FormatError for parameters
+    that JSON has not."""
     values: dict[str, object] = {
         "v": 1,
         "kind": kind.value,
@@ -54,6 +56,8 @@ def program_fingerprint(
         "parameters": dict(parameters),
         "inputs": _inputs(inputs),
     }
+    if arguments:
+        values["arguments"] = list(arguments)
     if kind is RunKind.BLOCK:
         values["name"] = name
     return _hash(values)

@@ -16,9 +16,18 @@ HIDDEN: Final = "***"
 _SECRET_PARTS: Final = frozenset(
     {
         *("password", "passwd", "passphrase", "passcode", "pwd", "secret", "secrets", "credential", "credentials"),
-        *("apikey", "accesskey", "authorization", "auth", "bearer", "cookie"),
+        *("apikey", "accesskey", "authorization", "auth", "bearer", "cookie", "sshpass"),
     }
 )
+_SECRET_ENDS: Final = ("password", "passwd", "passphrase", "pwd")
+"""Ends of words that were written together, as in `PGPASSWORD`."""
+_BEFORE_PASS: Final = frozenset(
+    {
+        *("low", "high", "band", "all", "single", "multi", "two", "one", "first", "second", "third", "last", "next"),
+        *("n", "num", "per", "by", "max", "min", "forward", "backward"),
+    }
+)
+"""Words behind which a pass is one over data, or a filter."""
 _KEYS_OF: Final = frozenset(
     {"api", "access", "secret", "private", "account", "encryption", "signing", "shared", "ssh", "storage"}
 )
@@ -47,10 +56,20 @@ _SHAPES: Final = re.compile(
 )
 """Tokens of well-known services, which say themselves what they are."""
 _ASSIGNED: Final = re.compile(
-    r"(?P<name>-{0,2}[A-Za-z][\w.-]*)(?P<between>[\"']?\s?(?:=|:\s*))(?P<value>'[^']*'|\"[^\"]*\"|[^\s'\"]+)"
+    r"(?P<name>-{0,2}[A-Za-z][\w.-]*)(?P<between>[\"']?\s?(?:=|:\s*))"
+    r"(?P<value>'[^']*'|\"[^\"]*\"|(?:(?![;&,]\s?[A-Za-z][\w .-]*=|;(?:[\s'\"]|$))[^\s'\"])+)"
 )
+"""A value ends before the next pair, as in `Server=x;Pwd=y;`."""
 _SPACED: Final = re.compile(r"(?P<name>--[A-Za-z][\w-]*)(?P<between>\s+)(?P<value>'[^']*'|\"[^\"]*\"|[^\s'\"-]\S*)")
-_BEARER: Final = re.compile(r"(?i)\b(?P<name>bearer|basic)(?P<between>\s+)(?P<value>[\w.~+/-]{8,}=*)")
+_BEARER: Final = re.compile(
+    r"(?i)\b(?P<name>bearer|(?<=authorization:)\w+|(?<=authorization: )\w+|basic(?=\s+[\w.~+/-]{8}))"
+    r"(?P<between>\s+)(?P<value>[\w.~+/-]+=*)"
+)
+_CURL: Final = re.compile(r"(?:^|[\s/;|&(])curl(?:$|\s)")
+_LOGIN: Final = re.compile(
+    r"(?P<name>(?<!\S)(?:-[A-Za-z]*[uU]|--user|--proxy-user))(?P<between>[\s=]*['\"]?[^\s:'\"]*:)(?P<value>[^\s'\"]+)"
+)
+"""`-u name:password` of curl; other programs have groups and ports behind the colon."""
 
 
 def is_secret(name: str) -> bool:
@@ -63,7 +82,9 @@ def is_secret(name: str) -> bool:
     for at, part in enumerate(parts):
         before = parts[at - 1] if at else ""
         after = parts[at + 1] if at + 1 < len(parts) else ""
-        if part in _SECRET_PARTS or (part in ("key", "keys") and before in _KEYS_OF):
+        if part in _SECRET_PARTS or part.endswith(_SECRET_ENDS) or (part in ("key", "keys") and before in _KEYS_OF):
+            return True
+        if part in ("pass", "pw") and not after and before not in _BEFORE_PASS:
             return True
         if part == "token" and before not in _BEFORE_TOKEN and after not in _AFTER_TOKEN:
             return True
@@ -78,7 +99,8 @@ def without_secrets(text: str) -> str:
     "curl https://host/a?year=1999&sig=*** -H 'X-Api-Key: ***'"
     """
     text = _URL.sub(_opened, text)
-    for pattern in (_BEARER, _ASSIGNED, _SPACED):
+    patterns = (_BEARER, _ASSIGNED, _SPACED, _LOGIN) if _CURL.search(text) else (_BEARER, _ASSIGNED, _SPACED)
+    for pattern in patterns:
         text = pattern.sub(_hidden, text)
     return _SHAPES.sub(HIDDEN, text)
 
@@ -91,10 +113,19 @@ def visible_words(words: Sequence[str]) -> tuple[str, ...]:
     """
     shown: list[str] = []
     hide = False
-    for word in words:
-        shown.append(HIDDEN if hide else without_secrets(word))
+    curl = any(_CURL.search(word) for word in words)
+    for at, word in enumerate(words):
+        number = word.isdecimal() and len(word) < 3  # `-pass 2` of a video is no password
+        visible = HIDDEN if hide and not number else without_secrets(word)
+        shown.append(_without_login(words[at - 1] if at else "", visible) if curl else visible)
         hide = not hide and word.startswith("-") and "=" not in word and is_secret(word)
     return tuple(shown)
+
+
+def _without_login(before: str, word: str) -> str:
+    """A word of curl without the password of `-u name:password`, in one word or two."""
+    option = f"{before} " if before.startswith("-") and "=" not in before else ""
+    return _LOGIN.sub(_hidden, option + word).removeprefix(option)
 
 
 def visible_values(values: Mapping[str, object]) -> dict[str, object]:
@@ -123,5 +154,6 @@ def _opened(found: re.Match[str]) -> str:
 
 
 def _hidden(found: re.Match[str]) -> str:
-    secret = found.re is _BEARER or is_secret(found["name"])
-    return found["name"] + found["between"] + HIDDEN if secret else found[0]
+    if found.re in (_BEARER, _LOGIN) or is_secret(found["name"]):
+        return found["name"] + found["between"] + HIDDEN
+    return found["name"] + found["between"] + found.re.sub(_hidden, found["value"])  # `--env=PGPASSWORD=…`

@@ -128,6 +128,14 @@ def test_what_json_has_not_is_refused_where_it_is_given(study: World, value: obj
         run.metrics(x=value)
 
 
+def test_metrics_after_the_block_are_refused_rather_than_lost(study: World) -> None:
+    with datatool.run("late") as run:
+        run.metrics(accuracy=0.5)
+    with pytest.raises(UsageError, match="late: has ended"):
+        run.metrics(accuracy=0.9)
+    assert records(study)[0]["metrics"] == {"accuracy": 0.5}
+
+
 def test_numbers_of_libraries_paths_and_what_is_no_number_become_plain(study: World) -> None:
     numpy = pytest.importorskip("numpy")
     with datatool.run("train", params={"path": Path("a/b"), "layers": (64, 32)}) as run:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import sys
 
+import pytest
+
 import datatool
 from api.tracking import NEW, OLD, as_it_is, run_python, script
 from datatool.model.run import RunKind, RunRecord
@@ -98,6 +100,25 @@ def test_a_program_that_failed_has_no_run(desk: World) -> None:
     assert desk.exists("x.csv.dt")  # what it read was there, whatever came of it
 
 
+@pytest.mark.parametrize(
+    ("end", "code"), [("sys.exit('database down')", 1), ("sys.exit(3)", 3), ("sys.exit(0); sys.exit(1)", 0)]
+)
+def test_outputs_of_a_program_that_exits_with_a_failure_are_not_recorded(desk: World, end: str, code: int) -> None:
+    desk.write("x.csv", OLD)
+    done = script(desk, f"import sys\n{SUMS}{end}\n", name="sums.py")
+    assert done.code == code
+    assert desk.exists("sum.txt.dt") == (code == 0)
+    assert (f"1 output not recorded, as the program ended with exit status {code}" in done.err) == (code != 0)
+
+
+def test_an_exit_of_another_thread_is_none_of_the_program(desk: World) -> None:
+    desk.write("x.csv", OLD)
+    thread = "import sys, threading\nother = threading.Thread(target=sys.exit, args=(1,))\n"
+    done = script(desk, f"{SUMS}{thread}other.start()\nother.join()\n", name="sums.py")
+    assert done.code == 0, done.err
+    assert desk.exists("sum.txt.dt")
+
+
 def test_what_happens_to_the_program_meanwhile_is_not_taken_for_it(desk: World) -> None:
     desk.write("x.csv", OLD)
     done = script(desk, SUMS + "import os; os.chdir('/'); del __file__\n", name="sums.py")
@@ -152,3 +173,10 @@ def test_what_a_command_that_is_run_recorded_is_remembered_and_an_older_content_
     desk.write("x.csv", OLD)
     assert datatool.track("x.csv").read_bytes() == OLD
     assert {item["state"] for item in desk.json("status")["artifacts"]} == {"clean"}
+
+
+def test_metrics_and_names_of_blocks_are_recorded_without_secrets(desk: World) -> None:
+    block = "with datatool.run('x --token=abc') as run:\n    run.metrics(token='abc', accuracy=1)\n"
+    assert script(desk, f"import datatool\n{block}").code == 0
+    (record,) = records(desk)
+    assert (record.name, record.metrics) == ("x --token=***", {"token": "***", "accuracy": 1})

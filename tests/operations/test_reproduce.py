@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from api.tracking import run_python, script
 from datatool.formats.run_record import decode_run, encode_run
 from datatool.hashing import digest
 from datatool.model.oid import ObjectId
@@ -161,7 +162,7 @@ def test_a_script_is_run_again_by_python_and_keeps_its_kind(world: World) -> Non
     assert (first["action"], first["same"]) == ("executed", True)
     with open_project(str(world.root), flags={}, environ=world.env) as project:
         record = decode_run(project.cache.load(ObjectId(first["run"].removeprefix("sha256:"))))
-    assert (record.kind, record.code.entry, record.command) == (RunKind.SCRIPT, "train.py", None)
+    assert (record.kind, record.code.entry, record.command) == (RunKind.SCRIPT, "train.py", ("train.py",))
     assert record.metrics == {"accuracy": 0.5}
     assert [file.path for file in record.inputs] == [b"clean.csv", b"notes.txt"]
     assert reproduce(world, "model.bin")[-1]["action"] == "unchanged"
@@ -174,3 +175,44 @@ def test_a_script_that_is_gone_is_named(world: World) -> None:
     another_kind(world, RunKind.SCRIPT, entry="gone.py")
     ran = world.fails(3, "reproduce", "model.bin", "--json")
     assert "gone.py" in ran.error["message"]
+
+
+ARGUMENTS = """
+import sys
+import datatool
+datatool.track("ar.txt", output=True).write_text(sys.argv[-1] if sys.argv[1:] else "no arguments")
+"""
+
+
+def test_a_script_is_run_again_with_its_arguments(world: World) -> None:
+    script(world, ARGUMENTS, "--mode", "production", name="ar.py")
+    (world.root / "ar.txt").unlink()
+    assert [run["action"] for run in reproduce(world, "ar.txt")] == ["restored"]
+    assert [(run["action"], run["same"]) for run in reproduce(world, "--force", "ar.txt")] == [("executed", True)]
+    assert world.read("ar.txt") == b"production"
+
+
+def test_only_what_is_executed_is_said_to_run(world: World) -> None:
+    script(world, ARGUMENTS, "one", name="ar.py")
+    (world.root / "ar.txt").unlink()
+    assert "running:" not in world.ok("reproduce", "ar.txt").err
+    assert "running: ar.py one for ar.txt" in world.ok("reproduce", "--force", "ar.txt").err
+
+
+def test_a_program_of_python_c_is_said_to_be_known_by_its_hash_alone(world: World) -> None:
+    assert run_python(world, "-c", ARGUMENTS, "one").code == 0
+    ran = world.fails(2, "reproduce", "--force", "ar.txt", "--json")
+    assert "started with python -c, of which only the hash" in ran.error["message"]
+
+
+def test_a_script_with_other_arguments_is_another_run(world: World) -> None:
+    script(world, ARGUMENTS, "one", name="ar.py")
+    script(world, ARGUMENTS, "two", name="ar.py")
+    assert [run["action"] for run in reproduce(world, "ar.txt")] == ["unchanged"]
+    assert world.read("ar.txt") == b"two"
+
+
+def test_a_script_that_was_given_a_secret_is_not_run_without_it(world: World) -> None:
+    script(world, ARGUMENTS, "--token", "abc", name="ar.py")
+    ran = world.fails(1, "reproduce", "--force", "ar.txt", "--json")
+    assert "python ar.py --token" in str(ran.json) and world.read("ar.txt") == b"abc"

@@ -299,6 +299,24 @@ def test_a_failing_command_records_nothing_and_leaves_the_outputs_as_they_were(w
     shell(world, "echo whole > out.csv", "-o", "out.csv")
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    ["ln -s in.csv out.csv", "mkfifo out.csv", "mkdir out.csv; ln -s ../.. out.csv/up"],
+    ids=lambda word: word[:6],
+)
+def test_an_output_that_can_not_be_recorded_is_put_aside_and_the_earlier_one_comes_back(
+    world: World, wrong: str
+) -> None:
+    run(world)
+    world.commit()
+    failed = world.process("run", "-o", "out.csv", "--json", "--", "sh", "-c", wrong)
+    assert failed.code not in (0, 1)
+    assert "lost+found" in failed.error["hint"]
+    assert world.read("out.csv") == b"A\n" and not (world.root / "out.csv").is_symlink()
+    assert [path.name for path in (world.local / "lost+found").glob("*/*")] == ["out.csv"]
+    assert world.git("status", "--porcelain") == ""
+
+
 def test_a_command_that_does_not_write_what_it_should_records_nothing(world: World) -> None:
     failed = shell(world, "touch other", "-o", "out", "-o", "other", code=1)
     assert failed.error["message"].startswith("out: was not written")
@@ -441,3 +459,8 @@ def test_a_signal_that_arrives_while_the_command_is_started_ends_it_too(
     ran = world.fails(143, "run", "-o", "out", "--", "sleep", "1000")
     assert "terminated" in ran.err
     assert started[0].returncode == -signal.SIGTERM
+
+
+def test_the_command_records_where_programs_by_themselves_do_not(world: World) -> None:
+    ran = world.process("run", "-o", "out", "--", "sh", "-c", "echo > out", env={"CI": "true", "DATATOOL_FROZEN": "1"})
+    assert ran.code == 0 and world.exists("out.dt")

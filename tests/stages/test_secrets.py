@@ -22,6 +22,7 @@ from datatool.stages.secrets import is_secret, visible_values, visible_words, wi
         ),
         *("token", "hf_token", "GITHUB_TOKEN", "apiKey", "API_KEY", "apikey", "X-Api-Key", "ssh_key", "private-key"),
         *("credentials", "auth", "Authorization", "account_key"),
+        *("PGPASSWORD", "MYSQL_PWD", "dbpassword", "userpwd", "SSHPASS", "db_pass", "dbPass", "pass", "pw", "--db-pw"),
     ],
 )
 def test_the_name_says_that_it_is_a_secret(name: str) -> None:
@@ -33,6 +34,7 @@ def test_the_name_says_that_it_is_a_secret(name: str) -> None:
     [
         *("max_tokens", "n_tokens", "pad_token", "eosToken", "token_count", "tokenizer", "author", "key", "sort_key"),
         *("keys", "monkey", "lr", "epochs", "secretary", "passenger", ""),
+        *("compass", "bypass", "low_pass", "num_pass", "passes", "pass_through", "pw_width"),
     ],
 )
 def test_a_name_that_only_sounds_like_one_hides_nothing(name: str) -> None:
@@ -54,6 +56,16 @@ def test_a_name_that_only_sounds_like_one_hides_nothing(name: str) -> None:
             "get s3://bucket/key?X-Amz-Signature=***&X-Amz-Date=1",
         ),
         ("push ghp_0123456789abcdefghijKLMN", "push ***"),
+        ("env PGPASSWORD=abc psql", "env PGPASSWORD=*** psql"),
+        ("docker run --env=PGPASSWORD=abc image", "docker run --env=PGPASSWORD=*** image"),
+        ("curl -u bob:abc url", "curl -u bob:*** url"),
+        ("curl -su bob:abc url", "curl -su bob:*** url"),
+        ("curl --user=bob:abc url", "curl --user=bob:*** url"),
+        ("docker run -u www:www image", "docker run -u www:www image"),
+        ("copy Server=x;Pwd=abc;Database=d", "copy Server=x;Pwd=***;Database=d"),
+        ("copy Server=x;Pwd=abc;", "copy Server=x;Pwd=***;"),
+        ("mount -o user=me,password=abc,ro share", "mount -o user=me,password=*** share"),
+        ("ffmpeg -pass 2 a.mp4", "ffmpeg -pass 2 a.mp4"),
         ("train --lr 0.1 data/a.csv", "train --lr 0.1 data/a.csv"),
     ],
 )
@@ -67,6 +79,8 @@ def test_the_words_of_a_command_are_shown_without_secrets(words: str, shown: str
         ("TOKEN=abc python train.py", "TOKEN=*** python train.py"),
         ("train --password 'a b' --epochs 3", "train --password *** --epochs 3"),
         ("curl -H 'Authorization: Bearer abcdefghij' x", "curl -H 'Authorization: *** ***' x"),
+        ("curl -H 'Authorization: Bearer X' x", "curl -H 'Authorization: *** ***' x"),
+        ("curl -u 'bob:X' x; PGPASSWORD=X psql", "curl -u 'bob:***' x; PGPASSWORD=*** psql"),
         ('{"password": "abc", "lr": 1}', '{"password": ***, "lr": 1}'),
         ("echo a=b c: d", "echo a=b c: d"),
     ],
@@ -83,4 +97,13 @@ def test_parameters_are_looked_into_at_any_depth() -> None:
         "db": {"user": "me", "password": "***"},
         "urls": ["https://host/x"],
         "api_key": "***",
+    }
+
+
+def test_values_are_looked_into_by_their_own_shape() -> None:
+    values = {"db_pass": "X", "header": "Authorization: Bearer X", "database": "Server=x;Password=X;Port=1"}
+    assert visible_values(values) == {
+        "db_pass": "***",
+        "header": "Authorization: *** ***",
+        "database": "Server=x;Password=***;Port=1",
     }

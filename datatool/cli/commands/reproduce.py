@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,6 @@ import typer
 from datatool.cli.command import command
 from datatool.cli.options import DryRun, Targets
 from datatool.cli.session import Session
-from datatool.model.paths import show
 from datatool.operations import reproduce as operation
 from datatool.operations.open_project import open_project
 from datatool.operations.run_command import Action, Surroundings
@@ -62,16 +60,15 @@ def _lines(session: Session, root: Path, result: operation.ReproduceResult) -> I
     said = {Action.EXECUTED: "executed", Action.RESTORED: "restored", Action.UNCHANGED: "unchanged"}
     would = {Action.EXECUTED: "would execute", Action.RESTORED: "would restore", Action.UNCHANGED: "unchanged"}
     for item in result.runs:
-        words = shlex.join(item.record.command) if item.record.command else item.record.name
         paths = ", ".join(
             session.see(root, file.path.decode("utf-8", "surrogateescape"), directory=file.kind == "directory")
             for file in item.record.outputs
         )
         if item.error is not None:
-            yield f"failed  {paths}  {show(words)}"
+            yield f"failed  {paths}  {item.shown}"
             continue
         came = ""
         if item.action is Action.EXECUTED and not result.dry_run:
             other = ", ".join(session.see(root, path.decode("utf-8", "surrogateescape")) for path in item.differing)
             came = f"  other bytes than recorded: {other}" if other else "  the same bytes as recorded"
-        yield f"{(would if result.dry_run else said)[item.action]}  {paths}  {show(words)}{came}"
+        yield f"{(would if result.dry_run else said)[item.action]}  {paths}  {item.shown}{came}"
