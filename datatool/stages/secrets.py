@@ -48,18 +48,16 @@ _SIGNING: Final = frozenset({"sig", "signature", "x-amz-signature", "x-amz-crede
 
 _PARTS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _URL: Final = re.compile(
-    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?:[^/?#\s]*@)?(?P<rest>[^?#\s'\"]*)(?P<query>\?[^#\s'\"]*)?"
+    r"(?P<scheme>(?<![A-Za-z0-9+.-])[A-Za-z0-9+.-]++://)(?:[^/?#\s]*@)?(?P<rest>[^?#\s'\"]*)(?P<query>\?[^#\s'\"]*)?"
 )
 _SHAPES: Final = re.compile(
     r"\b(?:gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{15,}|hf_\w{20,}|sk-[\w-]{20,}|xox[abprs]-[\w-]{10,}"
     r"|A[KS]IA[0-9A-Z]{16}|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]*)"
 )
 """Tokens of well-known services, which say themselves what they are."""
-_ASSIGNED: Final = re.compile(
-    r"(?P<name>-{0,2}[A-Za-z][\w.-]*)(?P<between>[\"']?\s?(?:=|:\s*))"
-    r"(?P<value>'[^']*'|\"[^\"]*\"|(?:(?![;&,]\s?[A-Za-z][\w .-]*=|;(?:[\s'\"]|$))[^\s'\"])+)"
-)
-"""A value ends before the next pair, as in `Server=x;Pwd=y;`."""
+_ASSIGNED: Final = re.compile(r"(?P<name>(?<![\w.-])[\w.-]++)(?P<between>[\"']?\s?(?:=|:\s*))")
+_VALUE: Final = re.compile(r"'[^']*'|\"[^\"]*\"|(?:(?![;&,]\s?[A-Za-z][\w .-]*=|;(?:[\s'\"]|$))[^\s'\"])+")
+"""What stands behind it; it ends before the next pair, as in `Server=x;Pwd=y;`."""
 _SPACED: Final = re.compile(r"(?P<name>--[A-Za-z][\w-]*)(?P<between>\s+)(?P<value>'[^']*'|\"[^\"]*\"|[^\s'\"-]\S*)")
 _BEARER: Final = re.compile(
     r"(?i)\b(?P<name>bearer|(?<=authorization:)\w+|(?<=authorization: )\w+|basic(?=\s+[\w.~+/-]{8}))"
@@ -99,8 +97,8 @@ def without_secrets(text: str) -> str:
     "curl https://host/a?year=1999&sig=*** -H 'X-Api-Key: ***'"
     """
     text = _URL.sub(_opened, text)
-    patterns = (_BEARER, _ASSIGNED, _SPACED, _LOGIN) if _CURL.search(text) else (_BEARER, _ASSIGNED, _SPACED)
-    for pattern in patterns:
+    text = _without_assigned(_BEARER.sub(_hidden, text))
+    for pattern in (_SPACED, _LOGIN) if _CURL.search(text) else (_SPACED,):
         text = pattern.sub(_hidden, text)
     return _SHAPES.sub(HIDDEN, text)
 
@@ -156,4 +154,16 @@ def _opened(found: re.Match[str]) -> str:
 def _hidden(found: re.Match[str]) -> str:
     if found.re in (_BEARER, _LOGIN) or is_secret(found["name"]):
         return found["name"] + found["between"] + HIDDEN
-    return found["name"] + found["between"] + found.re.sub(_hidden, found["value"])  # `--env=PGPASSWORD=…`
+    return found[0]
+
+
+def _without_assigned(text: str) -> str:
+    """A text without the values of secret names; what other names have is looked into, as in `--env=PGPASSWORD=…`."""
+    shown: list[str] = []
+    at = 0
+    for found in _ASSIGNED.finditer(text):
+        value = _VALUE.match(text, found.end()) if found.start() >= at and is_secret(found["name"]) else None
+        if value is not None:
+            shown += (text[at : found.end()], HIDDEN)
+            at = value.end()
+    return "".join(shown) + text[at:]

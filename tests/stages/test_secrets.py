@@ -107,3 +107,8 @@ def test_values_are_looked_into_by_their_own_shape() -> None:
         "header": "Authorization: *** ***",
         "database": "Server=x;Password=***;Port=1",
     }
+
+
+def test_a_long_class_path_is_no_trouble() -> None:
+    path = ":".join(f"lib/part{number}.jar" for number in range(3000)) + ":password=abc"
+    assert visible_words(["java", "-cp", path, "x" * 100_000]) == ("java", "-cp", path[:-3] + "***", "x" * 100_000)
