@@ -14,6 +14,7 @@ from datatool.model.oid import prefixed
 from datatool.model.paths import PathRefused, check_escape
 from datatool.model.pointer import ArtifactKind
 from datatool.model.run import RunCode, RunEnvironment, RunFile, RunKind, RunRecord
+from datatool.model.stage import Fact, FactKind, StageResult
 
 VERSION: Final = 1
 LIMIT: Final = 16 << 20
@@ -22,6 +23,7 @@ LIMIT: Final = 16 << 20
 _KEYS: Final = (
     *("datatool_run", "fingerprint", "project", "kind", "name", "code", "command", "directory", "parameters"),
     *("noted_parameters", "inputs", "outputs", "metrics", "started", "duration", "host", "user", "environment"),
+    "stage",
 )
 _MAX: Final = (1 << 63) - 1
 
@@ -57,6 +59,7 @@ def encode_run(record: RunRecord) -> bytes:
         "duration": record.duration,
         "host": record.host,
         "user": record.user,
+        "stage": _stage_values(record.stage) if record.stage is not None else None,
         "environment": _present(
             {
                 "python": record.environment.python,
@@ -100,6 +103,7 @@ def decode_run(data: bytes, *, name: str = "run record") -> RunRecord:
         host=fields.text("host") or "",
         user=fields.text("user") or "",
         environment=_environment(fields.inner("environment")),
+        stage=_stage(fields.inner("stage")),
         more=others(fields, _KEYS),
     )
 
@@ -114,6 +118,23 @@ def _present(values: Mapping[str, object]) -> dict[str, object]:
 
 def _code_values(code: RunCode) -> dict[str, object]:
     return _present({"commit": code.commit, "diff": code.diff, "entry": code.entry, "functions": dict(code.functions)})
+
+
+def _stage_values(stage: StageResult) -> dict[str, object]:
+    facts = [
+        _present(
+            {
+                "kind": str(fact.kind),
+                "name": fact.name,
+                "digest": fact.digest,
+                "shown": fact.shown or None,
+                "where": fact.where or None,
+                "lines": " ".join(fact.lines) or None,
+            }
+        )
+        for fact in stage.facts
+    ]
+    return _present({"format": stage.format, "library": stage.library, "seal": stage.seal, "facts": facts})
 
 
 def file_values(file: RunFile) -> dict[str, object]:
@@ -159,6 +180,35 @@ def _environment(fields: Fields | None) -> RunEnvironment:
         python=fields.text("python") or "",
         platform=fields.text("platform") or "",
         packages=dict(fields.pairs("packages")),
+    )
+
+
+def _stage(fields: Fields | None) -> StageResult | None:
+    if fields is None:
+        return None
+    facts = fields.values.get("facts")
+    if not isinstance(facts, list) or not all(isinstance(value, Mapping) for value in facts):
+        raise fields.wrong("facts", "a list of facts")
+    seal = fields.text("seal")
+    return StageResult(
+        format=required(fields, "format"),
+        library=required(fields, "library"),
+        seal=seal if seal is None else hex_text(fields, "seal", 64),
+        facts=tuple(_fact(Fields(value, fields.name, f"stage.facts[{at}].")) for at, value in enumerate(facts)),
+    )
+
+
+def _fact(fields: Fields) -> Fact:
+    kind = fields.choice("kind", FactKind)
+    if kind is None:
+        raise fields.missing("kind")
+    return Fact(
+        kind=kind,
+        name=required(fields, "name"),
+        digest=hex_text(fields, "digest", 64),
+        shown=fields.text("shown") or "",
+        where=fields.text("where") or "",
+        lines=tuple((fields.text("lines") or "").split()),
     )
 
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from datatool.model.oid import ObjectId
 from datatool.model.pointer import ArtifactKind, Pointer
+from datatool.model.stage import StageResult
 
 
 class RunKind(StrEnum):
@@ -69,7 +70,8 @@ class RunRecord:
     """One execution. `fingerprint` is the hash of all that determines the outputs; `started` is UTC (ISO 8601, whole
     seconds), `duration` in seconds; `command` and `directory` (from the project's top) are those of a command.
     `parameters` and `metrics` are JSON values; `noted_parameters` are those that blocks in a command's programs had.
-    `more` keeps what a later version wrote."""
+    `stage` is what only the run of a stage has; its one output is the result, whose path is a name and no place in the
+    workspace. `more` keeps what a later version wrote."""
 
     fingerprint: str
     project: str
@@ -88,4 +90,5 @@ class RunRecord:
     command: tuple[str, ...] | None = None
     directory: str | None = None
     noted_parameters: Mapping[str, object] = field(default_factory=dict)
+    stage: StageResult | None = None
     more: Mapping[str, object] = field(default_factory=dict)

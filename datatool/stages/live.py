@@ -7,41 +7,56 @@ import ast
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import CodeType, FunctionType, ModuleType
+from types import CellType, FunctionType, ModuleType
 
 from datatool.errors import UsageError
 from datatool.stages.cells import cells_module
-from datatool.stages.modules import Module, Modules, leaves
+from datatool.stages.code_objects import assigned, nodes_of
+from datatool.stages.modules import Module, Modules
 from datatool.stages.reach import Definition, Kind, Walk
 from datatool.stages.resolve import Foreign, Own
-from datatool.stages.scopes import names_of
-from datatool.stages.syntax import FunctionNode, digest_of
+from datatool.stages.syntax import digest_of
 from datatool.stages.values import value_digest
 
-_Code = FunctionNode | ast.Lambda
+
+_MISSING = object()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ingredient:
     """One thing that counts. `kind` is `function`, `class`, `constant` (by its code), `value`, `closure` or `default`
-    (by value); `name` says which, `digest` what it is (64 hex digits), `where` where it is written."""
+    (by value); `name` says which, `digest` what it is (64 hex digits), `where` where it is written, `value` what it is
+    in memory, where that counts. `code` is its syntax, and which nodes of it count by themselves."""
 
     kind: str
     name: str
     digest: str
     where: str
+    value: object = None
+    code: Definition | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ingredients:
-    """All of it, sorted by name; `packages` are the top modules of what is installed; `warnings` tell what does not
-    count, or may not be what the code says."""
+    """All of it, sorted by name; `name` is the function's own, `packages` are the top modules of what is installed;
+    `warnings` tell what does not count."""
 
+    name: str
     items: tuple[Ingredient, ...]
     packages: tuple[str, ...]
     warnings: tuple[str, ...]
+    _look: _Look = field(compare=False, repr=False)
+
+    @property
+    def still_hold(self) -> bool:
+        """Whether all names still mean in memory what they did: nothing was defined anew, as by a notebook's cell."""
+        return self._look.is_unchanged()
+
+    def changed_since(self) -> list[str]:
+        """Lists and the like that are no longer what the code says that counts for them, in sentences."""
+        return sorted(self._look.changed())
 
 
 def ingredients_of(function: object, root: Path, *, start: Path | None = None) -> Ingredients:
@@ -81,16 +96,35 @@ class _Look:
         self._seen: set[int] = set()
         self._start = start
         self._typed: dict[int, Module] = {}
+        self._name = ""
+        self._reached: Sequence[Definition] = ()
+        self._cells: list[tuple[CellType, object]] = []
+        self._names: list[tuple[Mapping[str, object], str, object]] = []
 
     def result(self) -> Ingredients:
         """What was found."""
         reached = self._walk.result()
+        self._reached = reached.definitions
         items = {item.name: item for item in map(self._ingredient, reached.definitions)} | self._more
+        self._names = [self._meant(definition) for definition in reached.definitions]
         return Ingredients(
+            name=self._name,
             items=tuple(items[name] for name in sorted(items)),
             packages=reached.packages,
-            warnings=tuple(sorted({*reached.warnings, *self._changed(reached.definitions)})),
+            warnings=reached.warnings,
+            _look=self,
         )
+
+    def is_unchanged(self) -> bool:
+        """Whether names and variables still have the values that were looked at."""
+        return all(values.get(name, _MISSING) is value for values, name, value in self._names) and all(
+            _content(cell) is value for cell, value in self._cells
+        )
+
+    def _meant(self, definition: Definition) -> tuple[Mapping[str, object], str, object]:
+        values = self._lookup(definition.module)
+        name = definition.name.rpartition(":")[2].removesuffix(" =").partition(".")[0]
+        return values, name, values.get(name, _MISSING)
 
     def function(self, live: FunctionType) -> None:
         """A function, what it reaches, and what it carries with it."""
@@ -98,11 +132,12 @@ class _Look:
             return
         self._seen.add(id(live))
         module = self._module(live)
-        nodes = list(_nodes(module, live.__code__))
+        nodes = nodes_of(module, live.__code__)
         if not nodes:
             raise _no_source(live)
         self._globals.setdefault(module.path, live.__globals__)
         name = f"{module.name}:{live.__qualname__}"
+        self._name = self._name or name
         top = module.bindings.get(live.__qualname__.partition(".")[0])
         if top is not None and "<" not in live.__qualname__:
             self._walk.follow([Own(module, live.__qualname__.partition(".")[0])])
@@ -111,9 +146,9 @@ class _Look:
             self._walk.add(name, Kind.FUNCTION, module, nodes, hidden=frozenset(free))
         self._defaults(live, name, module.place(nodes[0]))
         for variable, cell in zip(live.__code__.co_freevars, live.__closure__ or (), strict=True):
-            try:
-                value = cell.cell_contents
-            except ValueError:  # not bound yet
+            value = _content(cell)
+            self._cells.append((cell, value))
+            if value is _MISSING:
                 continue
             self._closure(module, nodes[0], f"{name}[{variable}]", variable, value)
 
@@ -138,7 +173,7 @@ class _Look:
     def _value(self, kind: str, name: str, value: object, where: str) -> bool:
         digest = value_digest(value)
         if digest is not None:
-            self._more[name] = Ingredient(kind=kind, name=name, digest=digest, where=where)
+            self._more[name] = Ingredient(kind=kind, name=name, digest=digest, where=where, value=value)
         return digest is not None
 
     def _closure(self, module: Module, node: ast.AST, name: str, variable: str, value: object) -> None:
@@ -147,7 +182,7 @@ class _Look:
             return
         if (isinstance(value, ModuleType) or callable(value)) and self._object(value):
             return
-        statements = _assigned(module, node, variable)
+        statements = assigned(module, node, variable)
         if statements:
             digest = digest_of(statements)
             self._more[name] = Ingredient(kind="closure", name=name, digest=digest, where=module.place(statements[0]))
@@ -204,18 +239,23 @@ class _Look:
 
     def _ingredient(self, definition: Definition) -> Ingredient:
         found = Ingredient(
-            kind=str(definition.kind), name=definition.name, digest=definition.digest, where=definition.place
+            kind=str(definition.kind),
+            name=definition.name,
+            digest=definition.digest,
+            where=definition.place,
+            code=definition,
         )
         if definition.kind is Kind.CONSTANT:
             name = definition.name.rpartition(":")[2].removesuffix(" =")
-            digest = value_digest(self._lookup(definition.module).get(name, ...))
+            value = self._lookup(definition.module).get(name, _MISSING)
+            digest = value_digest(value)
             if digest is not None:
-                return replace(found, kind="value", digest=digest)
+                return replace(found, kind="value", digest=digest, value=value)
         return found
 
-    def _changed(self, definitions: Sequence[Definition]) -> Iterator[str]:
+    def changed(self) -> Iterator[str]:
         """Lists and the like that are no longer what the code that counts for them says."""
-        for definition in definitions:
+        for definition in self._reached:
             name = definition.name.rpartition(":")[2]
             value = self._lookup(definition.module).get(name) if definition.kind is Kind.CONSTANT else None
             if isinstance(value, list | dict | set) and len(definition.nodes) == 1:
@@ -228,35 +268,11 @@ class _Look:
                     yield f"{definition.place}: {name} was changed since; it counts by this statement"
 
 
-def _nodes(module: Module, code: CodeType) -> Iterator[_Code]:
-    """The syntax of a code object: by its name and the line where it, or its first decorator, begins."""
-    for node in ast.walk(module.source.tree):
-        if not isinstance(node, _Code):
-            continue
-        decorators = node.decorator_list if isinstance(node, FunctionNode) else []
-        name = node.name if isinstance(node, FunctionNode) else "<lambda>"
-        lines = {node.lineno, *(decorator.lineno for decorator in decorators)}
-        if name == code.co_name and (module.by_name or code.co_firstlineno in lines):
-            yield node
-
-
-def _assigned(module: Module, inner: ast.AST, name: str) -> list[ast.stmt]:
-    """The statements that bind a name in the functions around a node, the innermost that has any."""
-    around = [
-        node
-        for node in ast.walk(module.source.tree)
-        if isinstance(node, FunctionNode) and node is not inner and any(part is inner for part in ast.walk(node))
-    ]
-    for function in reversed(around):
-        found = [
-            leaf
-            for statement in function.body
-            for leaf in leaves(statement)
-            if name in names_of([leaf]).values and not isinstance(leaf, FunctionNode)
-        ]
-        if found:
-            return found
-    return []
+def _content(cell: CellType) -> object:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not bound yet
+        return _MISSING
 
 
 def _no_source(live: FunctionType) -> UsageError:

@@ -15,6 +15,7 @@ from datatool.stages.source import Source, read_source
 from datatool.stages.syntax import FunctionNode, digest_of
 
 Definer = FunctionNode | ast.ClassDef
+CodeNode = FunctionNode | ast.Lambda
 
 
 @dataclass(slots=True)
@@ -89,6 +90,16 @@ class Module:
             for name in names_of([statement]).bound:
                 if name not in here:
                     found.setdefault(name, Bound()).statements.append(statement)
+        return found
+
+    @cached_property
+    def code_nodes(self) -> dict[str, list[CodeNode]]:
+        """The functions and lambdas anywhere in it, by the name that their code objects have."""
+        found: dict[str, list[CodeNode]] = {}
+        for node in ast.walk(self.source.tree):
+            if isinstance(node, CodeNode):
+                name = node.name if isinstance(node, FunctionNode) else "<lambda>"
+                found.setdefault(name, []).append(node)
         return found
 
     @cached_property

@@ -19,6 +19,9 @@ _IGNORED = frozenset({"ctx", "type_comment", "type_ignores", "kind"})
 """Fields that repeat what stands elsewhere (`ctx`), or that don't matter to the program (`kind`: a `u` before a
 string)."""
 
+_SHORT = 10
+"""Hex digits: two lines of one function are never mixed up."""
+
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -44,6 +47,32 @@ def digest_of(nodes: ast.AST | Sequence[ast.AST], *, without: Collection[int] = 
         else:
             hashed.update(_literal(item))
     return hashed.hexdigest()
+
+
+def lines_of(nodes: Sequence[ast.AST], *, without: Collection[int] = frozenset()) -> list[tuple[str, int]]:
+    """The statements in some nodes, each by a short hash of what it says without those inside it, and its line."""
+    found: list[tuple[str, int]] = []
+    pending = [node for node in reversed(nodes) if id(node) not in without]
+    while pending:
+        node = pending.pop()
+        inner = [part for part in _statements(node) if not isinstance(part, ast.Pass) and id(part) not in without]
+        found.append((digest_of(node, without={*without, *map(id, inner)})[:_SHORT], getattr(node, "lineno", 1)))
+        pending += reversed(inner)
+    return found
+
+
+def _statements(node: ast.AST) -> list[ast.stmt]:
+    """The statements directly inside one."""
+    found: list[ast.stmt] = []
+    for part in ast.iter_child_nodes(node):
+        if isinstance(part, ast.stmt):
+            found.append(part)
+        elif isinstance(part, ast.ExceptHandler | ast.match_case):
+            found += _statements(part)
+    if not isinstance(node, _DOCUMENTED):
+        return found
+    counting = set(map(id, without_docstring(node)))
+    return [part for part in found if id(part) in counting]
 
 
 def without_docstring(node: ast.AST) -> list[ast.stmt]:

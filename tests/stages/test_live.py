@@ -167,7 +167,7 @@ def test_a_mutated_list_counts_by_its_statement_and_is_a_warning(tmp_path: Path,
     sys.modules["pipe"].NAMES.append("z")
     after = ingredients_of(clean, tmp_path)
     assert changed(before, after) == set()
-    assert after.warnings == ("pipe.py:11: NAMES was changed since; it counts by this statement",)
+    assert tuple(after.changed_since()) == ("pipe.py:11: NAMES was changed since; it counts by this statement",)
 
 
 def test_a_value_that_was_set_at_run_time_counts_as_it_is(tmp_path: Path, clean: Any) -> None:
