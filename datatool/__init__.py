@@ -9,6 +9,7 @@ TYPE_CHECKING = False  # type checkers read this name as true; importing `typing
 if TYPE_CHECKING:
     from datatool import errors as errors
     from datatool.api.everyday import add, checkout, diff, edit, log, move, remove, status
+    from datatool.api.file import File
     from datatool.api.listing import Entry, list
     from datatool.api.projects import clone, doctor, init, migrate
     from datatool.api.reading import get_url, open, path, read
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from datatool.api.repeating import reproduce
     from datatool.api.runs import Run, run
     from datatool.api.sharing import fetch, pull, push
+    from datatool.api.stage import Stage, stage
     from datatool.api.track import track
     from datatool.errors import (
         ChangedWhileRead,
@@ -57,6 +59,7 @@ __all__ = [
     "DamageFound",
     "DatatoolError",
     "Entry",
+    "File",
     "FormatError",
     "GitError",
     "IsDirectory",
@@ -79,6 +82,7 @@ __all__ = [
     "RemoteUnreachable",
     "RevisionNotFound",
     "Run",
+    "Stage",
     "UnsafeInput",
     "Unsaved",
     "UrlNotFound",
@@ -109,6 +113,7 @@ __all__ = [
     "remove",
     "reproduce",
     "run",
+    "stage",
     "status",
     "track",
     "update",
@@ -147,6 +152,9 @@ _DOOR = {
     "update": "datatool.api.registries",
     "Run": "datatool.api.runs",
     "run": "datatool.api.runs",
+    "File": "datatool.api.file",
+    "Stage": "datatool.api.stage",
+    "stage": "datatool.api.stage",
     "track": "datatool.api.track",
 }
 

@@ -251,9 +251,9 @@ class Cache:
         durability = self.durability if synced else Durability.NONE
         return CacheWriter(self.top, self.trust, self.packs, self.missing, durability, learns=synced)
 
-    def keep(self, objects: Iterable[tuple[ObjectId, bytes]]) -> None:
+    def keep(self, objects: Iterable[tuple[ObjectId, bytes]], *, synced: bool = True) -> None:
         """Save a few small objects whose ids are known, such as tree pages."""
-        with self.writer() as writer:
+        with self.writer(synced=synced) as writer:
             for oid, data in objects:
                 writer.put(Wanted(oid, len(data), b"", True), data)
 

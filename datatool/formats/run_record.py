@@ -134,7 +134,8 @@ def _stage_values(stage: StageResult) -> dict[str, object]:
         )
         for fact in stage.facts
     ]
-    return _present({"format": stage.format, "library": stage.library, "seal": stage.seal, "facts": facts})
+    values = {"format": stage.format, "library": stage.library, "facts": facts}
+    return _present({**values, "share": stage.share or None, "seal": stage.seal})
 
 
 def file_values(file: RunFile) -> dict[str, object]:
@@ -193,6 +194,7 @@ def _stage(fields: Fields | None) -> StageResult | None:
     return StageResult(
         format=required(fields, "format"),
         library=required(fields, "library"),
+        share=bool(fields.switch("share")),
         seal=seal if seal is None else hex_text(fields, "seal", 64),
         facts=tuple(_fact(Fields(value, fields.name, f"stage.facts[{at}].")) for at, value in enumerate(facts)),
     )

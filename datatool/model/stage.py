@@ -54,10 +54,12 @@ class Fact:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StageResult:
-    """What the record of a stage says besides other records: the format of the result (`pickle` with the seal of the
-    machine that made it), whose kind of value it was, and the facts that determined it."""
+    """What the record of a stage says besides other records: the format of the result, whose kind of value it was, and
+    the facts that determined it. `share` says that it may go to remotes; `seal` is that of the machine which made a
+    pickle, and nobody else reads it."""
 
     format: str
     library: str
     facts: tuple[Fact, ...] = field(default=())
+    share: bool = False
     seal: str | None = None

@@ -88,7 +88,7 @@ def push(
             connection = connect_to(project, name, offline=offline, jobs=jobs)
             with named_in_hints(name):
                 runs = every if name in takers else runs_of(group, every)
-                results += _push_group(project, connection, group, runs, totals, verify, force, dry_run, progress)
+                results += push_group(project, connection, group, runs, totals, verify, force, dry_run, progress)
             reached.append(name)
         except DatatoolError as error:
             _fail_group(groups, name, group, results, error)
@@ -143,7 +143,7 @@ def _fail_group(
     results += [Transferred(path=version.name, ok=False, error=failure) for version in group]
 
 
-def _push_group(
+def push_group(
     project: Project,
     connection: Connection,
     group: Sequence[Version],
@@ -154,6 +154,7 @@ def _push_group(
     dry_run: bool,
     progress: Progress,
 ) -> list[Transferred]:
+    """Send versions and records to one remote; `totals` takes what was sent. Raises RemoteError."""
     roots = [*run_roots(project, runs), *(_root(version) for version in group)]
     settings = connection.settings
     result = push_to(

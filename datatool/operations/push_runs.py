@@ -47,8 +47,15 @@ def runs_of(versions: Iterable[Version], every: Runs) -> Runs:
 
 
 def every_run(project: Project) -> Runs:
-    """All records of this project that are here."""
-    return {known.oid: known.record for known in all_runs(project.cache, project.config.project or "")}
+    """All records of this project that are here and may leave this machine."""
+    ours = all_runs(project.cache, project.config.project or "")
+    return {known.oid: known.record for known in ours if _travels(project, known.record)}
+
+
+def _travels(project: Project, record: RunRecord) -> bool:
+    """A stage's result goes to remotes where it, or the project, says that it is shared; a pickle never does."""
+    stage = record.stage
+    return stage is None or (stage.seal is None and (stage.share or project.config.flag("stages.share")))
 
 
 def run_roots(project: Project, runs: Runs) -> list[PushRoot]:

@@ -90,6 +90,10 @@ class Recording:
             self._young.add(path)
             self._unsynced |= {self._project.cache.loose_path(oid), self._full(path + SUFFIX)}
 
+    def sync_later(self, paths: Iterable[Path]) -> None:
+        """Remember files that were written without a sync."""
+        self._unsynced.update(paths)
+
     def _full(self, path: bytes) -> Path:
         return Path(os.fsdecode(self._project.workspace.full(path)))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from datatool.model.settings import LinkMethod
 from datatool.operations.edit import edit
 from datatool.operations.new_version import NewVersion
 from datatool.operations.open_project import open_project
+from datatool.operations.stage_inputs import input_now
 from datatool.operations.targets import project_path
 from datatool.operations.track_lines import line_of
 from datatool.operations.track_making import Making, is_unfinished
@@ -188,6 +189,24 @@ class Tracker:
                 path=os.fsdecode(item.path),
             )
         return now
+
+    # Stages
+
+    @contextmanager
+    def using(self) -> Iterator[Project]:
+        """The project itself, alone in this process, for one who does more than track."""
+        with self._working():
+            yield self._project
+
+    def input(self, path: bytes) -> tuple[RunFile | None, bool]:
+        """What a stage is going to read at a path, and whether datatool tracks that. Nothing is fetched or recorded."""
+        with self._working():
+            found = look(self._project, self._trees, path)
+            return input_now(self._project, self._trees, found), found.condition is not Condition.UNKNOWN
+
+    def sync_later(self, paths: Iterable[Path]) -> None:
+        """Remember files that were written without a sync."""
+        self._recording.sync_later(paths)
 
     # Recording
 

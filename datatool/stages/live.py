@@ -71,6 +71,13 @@ def ingredients_of(function: object, root: Path, *, start: Path | None = None) -
     return look.result()
 
 
+def code_of(value: object, root: Path) -> Ingredients | None:
+    """What determines a function or class that is passed around; None for what has no code to be read, and does not say
+    whose it is."""
+    look = _Look(root, root)
+    return look.result() if look.object(value) else None
+
+
 def unwrapped(function: object) -> FunctionType:
     """The function behind decorators that say which one they wrap, and behind a method. Raises UsageError."""
     seen: set[int] = set()
@@ -180,7 +187,7 @@ class _Look:
         where = module.place(node)
         if self._value("closure", name, value, where):
             return
-        if (isinstance(value, ModuleType) or callable(value)) and self._object(value):
+        if (isinstance(value, ModuleType) or callable(value)) and self.object(value):
             return
         statements = assigned(module, node, variable)
         if statements:
@@ -190,7 +197,7 @@ class _Look:
         else:
             self._walk.warn(f"{where}: {variable} is a {type(value).__qualname__} from outside, which does not count")
 
-    def _object(self, value: object) -> bool:
+    def object(self, value: object) -> bool:
         """A function, class or module that a closure holds; False if its code is not to be had."""
         if isinstance(value, ModuleType):
             path = Path(os.path.realpath(value.__file__ or "")) if getattr(value, "__file__", None) else None

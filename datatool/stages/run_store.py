@@ -16,6 +16,7 @@ from datatool.hashing import digest
 from datatool.localfs.atomic import write_file
 from datatool.model.oid import ObjectId, parse_oid
 from datatool.model.run import RunRecord
+from datatool.model.settings import Durability
 
 _FINGERPRINT: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
@@ -43,20 +44,21 @@ def lookup_directory(fingerprint: str) -> str:
     return f"runs/{fingerprint[:2]}/{fingerprint[2:]}"
 
 
-def save_run(cache: Cache, record: RunRecord) -> ObjectId:
-    """Keep a record, then its look-up; its id. Raises FormatError for what a record can't hold, and LocalError."""
+def save_run(cache: Cache, record: RunRecord, *, synced: bool = True) -> ObjectId:
+    """Keep a record, then its look-up; its id. What is not `synced` the caller makes durable. Raises FormatError for
+    what a record can't hold, and LocalError."""
     data = encode_run(record)
     oid = digest(data)
-    cache.keep([(oid, data)])
-    keep_lookup(cache, record.fingerprint, oid)
+    cache.keep([(oid, data)], synced=synced)
+    keep_lookup(cache, record.fingerprint, oid, synced=synced)
     return oid
 
 
-def keep_lookup(cache: Cache, fingerprint: str, oid: ObjectId) -> None:
+def keep_lookup(cache: Cache, fingerprint: str, oid: ObjectId, *, synced: bool = True) -> None:
     """Make a record that is in the cache known by its fingerprint."""
     path = cache.top / lookup_name(fingerprint, oid)
     if not path.exists():
-        write_file(path, b"", durability=cache.durability, like=cache.top)
+        write_file(path, b"", durability=cache.durability if synced else Durability.NONE, like=cache.top)
 
 
 def load_run(cache: Cache, oid: ObjectId) -> RunRecord | None:

@@ -13,11 +13,16 @@ def value_digest(value: object) -> str | None:
     >>> value_digest((1, "a")) == value_digest((1, "a")), value_digest([1]) is None
     (True, True)
     """
+    data = plain_bytes(value)
+    return None if data is None else hashlib.sha256(b"datatool value 1\n" + data).hexdigest()
+
+
+def plain_bytes(value: object) -> bytes | None:
+    """Bytes that two plain values share only if they are the same; None for any other value."""
     try:
-        data = _plain(value)
+        return _plain(value)
     except RecursionError:
         return None
-    return None if data is None else hashlib.sha256(b"datatool value 1\n" + data).hexdigest()
 
 
 def _plain(value: object) -> bytes | None:

@@ -1,0 +1,278 @@
+"""Running a chain of stages: each result is found or made once, in order."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from datatool.api.current_run import current_run
+from datatool.api.stage_call import Described, bring_inputs, describe, in_place, still_the_same
+from datatool.api.stage_home import Home
+from datatool.api.stage_plan import AnyStage, Call
+from datatool.api.telling import Told, say, warn
+from datatool.api.trackers import tracking
+from datatool.errors import ChangedWhileRead, FormatError, PathNotFound, UsageError
+from datatool.model.stage import Fact, FactKind
+from datatool.operations.stage_results import Made, Result, ask_remotes, bring, find_result, load, save, written
+from datatool.operations.stage_share import share_results
+from datatool.stages.live import Ingredients
+from datatool.stages.result_formats import encoding_of
+from datatool.stages.stage_facts import code_facts, stage_fingerprint, with_lines, word_fact
+
+_SYNCED_FROM = 1.0
+"""Seconds: a result that took so long is on disk before it is given back; others when the process ends."""
+_TOLD_FROM = 1.0
+"""Seconds: a stage that takes so long is worth a line."""
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Known:
+    """What is known of a call: all that counts, the name of its result, and where the facts come from."""
+
+    facts: tuple[Fact, ...]
+    fingerprint: str
+    described: Described
+    code: Ingredients
+
+
+class _Lost(Exception):
+    """A result that was known can't be had."""
+
+    def __init__(self, call: Call) -> None:
+        super().__init__(call.stage.label)
+        self.call = call
+
+
+class _Changed(Exception):
+    """A file that a stage reads was changed meanwhile."""
+
+
+class Chain:
+    """One call of a last stage, with all that it needs, in the project at `root`."""
+
+    def __init__(self, calls: Sequence[Call], home: Home, root: Path) -> None:
+        self._calls = calls
+        self._home = home
+        self._root = root
+        self._known: dict[Call, Known] = {}
+        self._results: dict[Call, Result] = {}
+        self._made: dict[Call, Result] = {}
+        self._lost: set[Call] = set()
+        self._uncached: dict[Call, object] = {}
+
+    def value(self) -> object:
+        """The result of the last call. Raises what the functions raise, UsageError for what can't be counted or kept,
+        ChangedWhileRead where inputs keep changing."""
+        for _ in range(_ATTEMPTS + len(self._calls)):
+            try:
+                self._advance()
+                value = self._get(self._calls[-1])
+                self._share()
+                return value
+            except _Lost as lost:
+                self._lost.add(lost.call)
+            except _Changed:
+                self._made.clear()
+        names = ", ".join(sorted(item.given for known in self._known.values() for item in known.described.inputs.values()))
+        raise ChangedWhileRead(f"stage {self._calls[-1].stage.label}: its inputs keep changing: {names}")
+
+    def known(self) -> Known:
+        """What counts for the last call; the stages that it needs are run where that takes their results."""
+        for _ in range(_ATTEMPTS + len(self._calls)):
+            try:
+                self._advance(last=False)
+                return self._known[self._calls[-1]]
+            except _Lost as lost:
+                self._lost.add(lost.call)
+            except _Changed:
+                self._made.clear()
+        raise ChangedWhileRead(f"stage {self._calls[-1].stage.label}: its inputs keep changing")
+
+    def result(self) -> Result | None:
+        """The result of the last call, where there is one; see `known`."""
+        known, call = self.known(), self._calls[-1]
+        return self._find(call, known) if call.stage.options.cache else None
+
+    # In order
+
+    def _advance(self, *, last: bool = True) -> None:
+        """See that every result that is kept is known."""
+        self._known.clear()
+        self._results.clear()
+        for call in self._calls:
+            known = self._known[call] = self._describe(call)
+            if not call.stage.options.cache or (not last and call is self._calls[-1]):
+                continue
+            found = self._made.get(call)
+            if found is not None and found.record.fingerprint != known.fingerprint:
+                found = None
+            if found is None and call not in self._lost:
+                found = self._find(call, known)
+            if found is None:
+                found = self._made[call] = self._run(call, known)
+            self._results[call] = found
+
+    def _describe(self, call: Call) -> Known:
+        options = call.stage.options
+        code = call.stage.code(self._root)
+        results = {stage: self._counts_as(need) for stage, need in call.needs.items()}
+        described = describe(call.arguments.arguments, self._home, results)
+        facts = {fact.key: fact for fact in (*code_facts(code, options.packages), *described.facts)}
+        for fact in _declared(call.stage):
+            facts[fact.key] = fact
+        run = current_run()
+        for item in described.inputs.values():
+            if item.root is not None and item.file is not None:
+                run.note_input(item.root, item.file)
+        return Known(
+            facts=tuple(facts.values()),
+            fingerprint=stage_fingerprint(code.name, facts.values()),
+            described=described,
+            code=code,
+        )
+
+    def _counts_as(self, call: Call) -> tuple[str, str]:
+        """What a result counts as for those who need it: its content; what is not kept, as all that determines it."""
+        found = self._results.get(call)
+        return (self._known[call].fingerprint if found is None else found.file.oid), call.stage.label
+
+    def _find(self, call: Call, known: Known) -> Result | None:
+        options = call.stage.options
+        with tracking(self._root) as tracker, tracker.using() as project:
+            for asked in (False, True):
+                found = find_result(
+                    project, known.fingerprint, declared=options.format, ttl=options.ttl, environ=os.environ
+                )
+                if found is not None or asked or not self._shares(call):
+                    return found
+                ask_remotes(project, known.fingerprint, offline=False, progress=Told())
+        return None
+
+    # Values
+
+    def _get(self, call: Call) -> object:
+        """The value of a result, new each time. Raises _Lost where it can't be had."""
+        if not call.stage.options.cache:
+            if call not in self._uncached:
+                self._uncached[call] = self._call(call, self._known[call])
+            return self._uncached[call]
+        result = self._results[call]
+        try:
+            with tracking(self._root) as tracker, tracker.using() as project:
+                if bring(project, result, offline=False, progress=Told()):
+                    return load(project, result)
+        except (FormatError, PathNotFound) as problem:
+            if call in self._made:
+                raise
+            warn(f"stage {call.stage.label}: its kept result can't be used, so it runs again: {problem.message}")
+        raise _Lost(call)
+
+    def _run(self, call: Call, known: Known) -> Result:
+        started = time.time()
+        value = self._call(call, known)
+        duration = time.time() - started
+        if not still_the_same(known.described.inputs, self._home):
+            raise _Changed
+        made = Made(
+            name=known.code.name,
+            fingerprint=known.fingerprint,
+            facts=tuple(with_lines(known.facts, known.code)),
+            inputs=tuple(item.file for item in known.described.inputs.values() if item.file is not None),
+            functions={fact.name: fact.digest for fact in known.facts if fact.kind in (FactKind.FUNCTION, FactKind.CLASS)},
+            started=started,
+            duration=duration,
+            share=bool(call.stage.options.share),
+        )
+        with tracking(self._root) as tracker:
+            with tracker.using() as project:
+                try:
+                    encoding = encoding_of(value, call.stage.options.format)
+                    result = save(project, value, encoding, made, os.environ)
+                except UsageError as problem:
+                    problem.message = f"stage {call.stage.label}: {problem.message}"
+                    raise
+            tracker.sync_later(written(project, result))
+            if duration >= _SYNCED_FROM:
+                tracker.settle()
+        return result
+
+    def _call(self, call: Call, known: Known) -> object:
+        """What the function gives."""
+        for text in (*known.code.changed_since(), *(() if call.stage.options.version else known.code.warnings)):
+            call.stage.warn_once(text)
+        values = {stage: self._get(need) for stage, need in call.needs.items()}
+        bring_inputs(known.described.inputs)
+        arguments = _replaced(call, values, known.described)
+        with self._telling(call):
+            value = call.stage.function(*arguments.args, **arguments.kwargs)
+        if inspect.isgenerator(value) or inspect.iscoroutine(value) or inspect.isasyncgen(value):
+            raise UsageError(
+                f"stage {call.stage.label}: gives a {type(value).__name__}, which can't be kept",
+                hint="return a list or a table: of a generator, list(…); of a coroutine, what it gives once awaited",
+            )
+        return value
+
+    # For people and for others
+
+    @contextmanager
+    def _telling(self, call: Call) -> Iterator[None]:
+        """Say that a stage is running, once that takes a while, and how long it took."""
+        number = self._calls.index(call) + 1
+        of = f" ({number} of {len(self._calls)})" if len(self._calls) > 1 else ""
+        timer = threading.Timer(_TOLD_FROM, say, [f"stage {call.stage.label}{of} is running"])
+        timer.daemon = True
+        timer.start()
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            timer.cancel()
+        took = time.perf_counter() - started
+        if took >= _TOLD_FROM:
+            say(f"stage {call.stage.label}{of} ran {took:.1f} s")
+
+    def _shares(self, call: Call) -> bool:
+        share = call.stage.options.share
+        if share is not None:
+            return share
+        with tracking(self._root) as tracker, tracker.using() as project:
+            return project.config.flag("stages.share")
+
+    def _share(self) -> None:
+        """Push what was made and is to be shared."""
+        made = [result for call, result in self._made.items() if self._shares(call)]
+        if made:
+            with tracking(self._root) as tracker, tracker.using() as project:
+                share_results(project, made, progress=Told())
+
+
+def plain_value(calls: Sequence[Call], home: Home) -> object:
+    """The result of the last of some calls outside any project, where nothing is kept."""
+    values: dict[AnyStage, object] = {}
+    for call in calls:
+        described = describe(call.arguments.arguments, home, {stage: ("", stage.label) for stage in call.needs})
+        arguments = _replaced(call, values, described)
+        values[call.stage] = call.stage.function(*arguments.args, **arguments.kwargs)
+    return values[calls[-1].stage]
+
+
+def _replaced(call: Call, values: dict[AnyStage, object], described: Described) -> inspect.BoundArguments:
+    """The arguments as the function gets them: results in place of stages, paths in place of files."""
+    found = dict(call.arguments.arguments)
+    for name, value in found.items():
+        found[name] = in_place(value, described.inputs, values)
+    return inspect.BoundArguments(call.arguments.signature, found)  # type: ignore[arg-type]
+
+
+def _declared(stage: AnyStage) -> Iterator[Fact]:
+    options = stage.options
+    if options.version is not None:
+        yield word_fact(FactKind.VERSION, "version", options.version)
+    yield word_fact(FactKind.FORMAT, "format", options.format.value if options.format is not None else "by type")

@@ -1,0 +1,201 @@
+"""Results of stages: found by fingerprint, kept, and turned back into values."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from io import BufferedReader, BytesIO
+from pathlib import Path
+
+from datatool.errors import PathNotFound
+from datatool.git.worktree import head_commit
+from datatool.hashing import hash_fd
+from datatool.model.oid import ObjectId
+from datatool.model.pointer import ArtifactKind
+from datatool.model.result import Encoding, Library, ResultFormat
+from datatool.model.run import RunCode, RunEnvironment, RunFile, RunKind, RunRecord
+from datatool.model.stage import Fact, FactKind, StageResult
+from datatool.operations.run_records import bring_runs
+from datatool.operations.run_search import bring_outputs
+from datatool.progress import Progress
+from datatool.project.project import Project
+from datatool.stages.environment import host, user
+from datatool.stages.result_formats import read_pickle_file, read_result_file, write_result
+from datatool.stages.run_store import Known, find_runs, lookup_name, save_run
+from datatool.stages.seal import is_ours, seal
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Result:
+    """A result that is known: the record of the run that made it, and its content's id; `age` in seconds."""
+
+    run: ObjectId
+    record: RunRecord
+    encoding: Encoding
+
+    @property
+    def file(self) -> RunFile:
+        """The content."""
+        return self.record.outputs[0]
+
+    @property
+    def ended(self) -> float:
+        """When it was made, in seconds since 1970."""
+        return datetime.fromisoformat(self.record.started).timestamp() + self.record.duration
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Made:
+    """What a stage did: `started` in seconds since 1970, `duration` in seconds."""
+
+    name: str
+    fingerprint: str
+    facts: tuple[Fact, ...]
+    inputs: tuple[RunFile, ...]
+    functions: Mapping[str, str]
+    started: float
+    duration: float
+    share: bool
+
+
+def find_result(
+    project: Project, fingerprint: str, *, declared: ResultFormat | None, ttl: float | None, environ: Mapping[str, str]
+) -> Result | None:
+    """The newest result with a fingerprint that may be read as the stage says, and is not older than `ttl` seconds;
+    whether its bytes are here is another matter."""
+    for known in find_runs(project.cache, fingerprint, project.config.project or ""):
+        found = _usable(known, declared, environ)
+        if found is not None and (ttl is None or time.time() - found.ended <= ttl):
+            return found
+    return None
+
+
+def ask_remotes(project: Project, fingerprint: str, *, offline: bool, progress: Progress) -> bool:
+    """Look for the records of a fingerprint on the remotes; whether some came."""
+    return not offline and bring_runs(project, fingerprint, offline=offline, progress=progress)
+
+
+def is_here(project: Project, result: Result) -> bool:
+    """Whether the cache has the content."""
+    return project.cache.has(result.file.oid)
+
+
+def bring(project: Project, result: Result, *, offline: bool, progress: Progress) -> bool:
+    """See that the cache has the content; False where nobody has it."""
+    return is_here(project, result) or bring_outputs(project, [result.file], offline=offline, progress=progress)
+
+
+def load(project: Project, result: Result) -> object:
+    """The value. Raises FormatError for bytes that are none, PathNotFound where the content is damaged or gone."""
+    try:
+        opened = project.cache.reader(result.file.oid)
+    except KeyError:
+        raise PathNotFound(f"{result.record.name}: its result is not in the cache, or was damaged there") from None
+    with opened if isinstance(opened, BytesIO) else BufferedReader(opened) as file:
+        if result.encoding.format is ResultFormat.PICKLE:
+            return read_pickle_file(file, name=result.record.name)
+        return read_result_file(file, result.encoding, name=result.record.name)
+
+
+def save(project: Project, value: object, encoding: Encoding, made: Made, environ: Mapping[str, str]) -> Result:
+    """Keep a value and the record that leads to it; nothing is synced, see `written`. Raises UsageError for a value
+    that the format can't hold, LocalError."""
+
+    def fill(fd: int) -> ObjectId:
+        with os.fdopen(os.dup(fd), "w+b") as file:
+            write_result(value, encoding, file)
+            file.flush()
+            size = os.fstat(fd).st_size
+        os.lseek(fd, 0, os.SEEK_SET)
+        return hash_fd(fd, size)
+
+    with project.cache.writer(synced=False) as writer:
+        oid = writer.receive(fill, 0)
+    size = project.cache.sizes([oid])[oid]
+    pickled = encoding.format is ResultFormat.PICKLE
+    stage = StageResult(
+        format=encoding.format.value,
+        library=encoding.library.value,
+        facts=made.facts,
+        share=made.share and not pickled,
+        seal=seal(made.fingerprint, oid, environ) if pickled else None,
+    )
+    record = _record(project, made, stage, RunFile(path=_label(made.name, encoding), kind=ArtifactKind.FILE, oid=oid, size=size))
+    return Result(run=save_run(project.cache, record, synced=False), record=record, encoding=encoding)
+
+
+def written(project: Project, result: Result) -> Sequence[Path]:
+    """The files that hold a result and its record, to be synced."""
+    cache = project.cache
+    return (
+        cache.loose_path(result.file.oid),
+        cache.loose_path(result.run),
+        cache.top / lookup_name(result.record.fingerprint, result.run),
+    )
+
+
+def _usable(known: Known, declared: ResultFormat | None, environ: Mapping[str, str]) -> Result | None:
+    """A record as a result, if it is one that the stage's own definition allows to be read."""
+    stage = known.record.stage
+    if stage is None or len(known.record.outputs) != 1:
+        return None
+    try:
+        encoding = Encoding(format=ResultFormat(stage.format), library=Library(stage.library))
+    except ValueError:
+        return None
+    if declared is not None and encoding.format is not declared:
+        return None
+    oid = known.record.outputs[0].oid
+    if encoding.format is ResultFormat.PICKLE and not is_ours(stage.seal, known.record.fingerprint, oid, environ):
+        return None
+    return Result(run=known.oid, record=known.record, encoding=encoding)
+
+
+def _record(project: Project, made: Made, stage: StageResult, output: RunFile) -> RunRecord:
+    packages = {fact.name: fact.shown for fact in made.facts if fact.kind is FactKind.PACKAGE}
+    return RunRecord(
+        fingerprint=made.fingerprint,
+        project=project.config.project or "",
+        kind=RunKind.STAGE,
+        name=made.name,
+        code=RunCode(commit=_commit(project), functions=made.functions),
+        inputs=made.inputs,
+        outputs=(output,),
+        parameters={fact.name: fact.shown for fact in made.facts if fact.kind is FactKind.ARGUMENT},
+        metrics={},
+        started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(made.started)),
+        duration=round(made.duration, 3),
+        host=host(),
+        user=user(),
+        environment=RunEnvironment(
+            python=platform.python_version(), platform=platform.platform(), packages=packages
+        ),
+        stage=stage,
+    )
+
+
+def _label(name: str, encoding: Encoding) -> bytes:
+    """What a result is called in its record; no place in the workspace."""
+    return os.fsencode(name.replace(":", ".") + encoding.suffix)
+
+
+_commits: dict[Path, tuple[tuple[int, ...], str | None]] = {}
+"""The commit of each work tree, as long as git notes no other: asking git takes longer than a short stage."""
+
+
+def _commit(project: Project) -> str | None:
+    worktree = project.worktree
+    if worktree is None:
+        return None
+    try:
+        stamp = tuple(os.stat(worktree.git_dir / name).st_mtime_ns for name in ("HEAD", "logs/HEAD"))
+    except OSError:
+        return head_commit(worktree)
+    known = _commits.get(worktree.git_dir)
+    if known is None or known[0] != stamp:
+        known = _commits[worktree.git_dir] = (stamp, head_commit(worktree))
+    return known[1]

@@ -1,0 +1,115 @@
+"""All that determines a result of a stage, fact by fact: one list for the fingerprint and for the explanation."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
+
+from datatool.formats.run_record import canonical
+from datatool.hashing import digest
+from datatool.model.stage import Fact, FactKind
+from datatool.stages.live import Ingredient, Ingredients
+from datatool.stages.secrets import HIDDEN, is_secret, without_secrets
+from datatool.stages.syntax import lines_of
+
+_OURS = "datatool"
+_SHOWN = 80
+"""Characters of a value that are kept for people."""
+_BY_VALUE = (FactKind.VALUE, FactKind.CLOSURE, FactKind.DEFAULT)
+_SECRET = "0" * 64
+"""In a record, the hash of a secret: the real one would let anybody try what it may be."""
+
+
+def stage_fingerprint(name: str, facts: Iterable[Fact]) -> str:
+    """The name of a result: the hash of all that determines it."""
+    listed = sorted([fact.kind.value, fact.name, fact.digest] for fact in facts)
+    return str(digest(canonical({"v": 1, "kind": "stage", "name": name, "facts": listed})))
+
+
+def code_facts(found: Ingredients, packages: Sequence[str] = ()) -> list[Fact]:
+    """What the code of a stage says, with the versions of the packages that it uses, and of some that it names."""
+    facts = [_of_code(item) for item in found.items]
+    tops = {name.partition(".")[0] for name in (*found.packages, *packages)} - {_OURS}
+    return facts + [package_fact(top) for top in sorted(tops)]
+
+
+def package_fact(top: str) -> Fact:
+    """An installed package by its version; by nothing where nobody knows the version."""
+    found = package_version(top)
+    return Fact(kind=FactKind.PACKAGE, name=top, digest=_hash(found), shown=found)
+
+
+def word_fact(kind: FactKind, name: str, word: str) -> Fact:
+    """Something that counts by a word, as a declared version."""
+    return Fact(kind=kind, name=name, digest=_hash(word), shown=shown(name, word))
+
+
+def with_lines(facts: Iterable[Fact], found: Ingredients) -> Iterator[Fact]:
+    """Facts as they are kept: of code with its lines, of secrets without what would tell them."""
+    codes = {item.name: item.code for item in found.items if item.code is not None}
+    for fact in facts:
+        code = codes.get(fact.name) if fact.kind in (FactKind.FUNCTION, FactKind.CLASS, FactKind.CONSTANT) else None
+        secret = is_secret(_last(fact.name)) and fact.kind in (*_BY_VALUE, FactKind.ARGUMENT)
+        yield Fact(
+            kind=fact.kind,
+            name=fact.name,
+            digest=_SECRET if secret else fact.digest,
+            shown=fact.shown,
+            where=fact.where,
+            lines=tuple(short for short, _ in lines_of(code.nodes, without=code.without)) if code is not None else (),
+        )
+
+
+def shown(name: str, value: object) -> str:
+    """A value in short, and nothing of a secret.
+
+    >>> shown("rate", 0.5), shown("api_key", "abc")
+    ('0.5', '***')
+    """
+    if is_secret(_last(name)):
+        return HIDDEN
+    text = without_secrets(value if isinstance(value, str) else _text(value))
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+
+
+@cache
+def package_version(top: str) -> str:
+    """The version of the package that a top module belongs to; empty where it says none."""
+    try:
+        return version(top)
+    except PackageNotFoundError:
+        pass
+    said = getattr(sys.modules.get(top), "__version__", None)
+    if isinstance(said, str):
+        return said
+    for name in packages_distributions().get(top, ()):
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            continue
+    return ""
+
+
+def _of_code(item: Ingredient) -> Fact:
+    kind = FactKind(item.kind)
+    text = shown(item.name, item.value) if kind in _BY_VALUE else ""
+    return Fact(kind=kind, name=item.name, digest=item.digest, where=item.where, shown=text)
+
+
+def _last(name: str) -> str:
+    """The name that says what it is: of `pipe:make[key]` or `pipe:load(key)` the one in brackets."""
+    return name.rstrip("])").replace("[", ".").replace("(", ".").replace(":", ".").rpartition(".")[2]
+
+
+def _text(value: object) -> str:
+    try:
+        return repr(value)
+    except Exception:  # somebody's own class: nothing but a text for people depends on it
+        return type(value).__qualname__
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
