@@ -9,7 +9,6 @@ TYPE_CHECKING = False  # type checkers read this name as true; importing `typing
 if TYPE_CHECKING:
     from datatool import errors as errors
     from datatool.api.everyday import add, checkout, diff, edit, log, move, remove, status
-    from datatool.api.file import File
     from datatool.api.listing import Entry, list
     from datatool.api.projects import clone, doctor, init, migrate
     from datatool.api.reading import get_url, open, path, read
@@ -50,6 +49,7 @@ if TYPE_CHECKING:
         UrlNotFound,
         UsageError,
     )
+    from datatool.model.file import File
 
 __version__ = "0.1.0"
 
@@ -152,7 +152,7 @@ _DOOR = {
     "update": "datatool.api.registries",
     "Run": "datatool.api.runs",
     "run": "datatool.api.runs",
-    "File": "datatool.api.file",
+    "File": "datatool.model.file",
     "Stage": "datatool.api.stage",
     "stage": "datatool.api.stage",
     "track": "datatool.api.track",

@@ -124,7 +124,9 @@ def save(project: Project, value: object, encoding: Encoding, made: Made, enviro
         share=made.share and not pickled,
         seal=seal(made.fingerprint, oid, environ) if pickled else None,
     )
-    record = _record(project, made, stage, RunFile(path=_label(made.name, encoding), kind=ArtifactKind.FILE, oid=oid, size=size))
+    record = _record(
+        project, made, stage, RunFile(path=_label(made.name, encoding), kind=ArtifactKind.FILE, oid=oid, size=size)
+    )
     return Result(run=save_run(project.cache, record, synced=False), record=record, encoding=encoding)
 
 
@@ -171,9 +173,7 @@ def _record(project: Project, made: Made, stage: StageResult, output: RunFile) -
         duration=round(made.duration, 3),
         host=host(),
         user=user(),
-        environment=RunEnvironment(
-            python=platform.python_version(), platform=platform.platform(), packages=packages
-        ),
+        environment=RunEnvironment(python=platform.python_version(), platform=platform.platform(), packages=packages),
         stage=stage,
     )
 

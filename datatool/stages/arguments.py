@@ -1,4 +1,4 @@
-"""Arguments of a stage: a hash of what each is, and what is found in it that counts by something else, such as files."""
+"""Arguments of a stage: a hash of what each is, but for what in it counts by something else, such as files."""
 
 from __future__ import annotations
 

@@ -20,7 +20,6 @@ from datatool.stages.resolve import Foreign, Own
 from datatool.stages.syntax import digest_of
 from datatool.stages.values import value_digest
 
-
 _MISSING = object()
 
 
@@ -75,7 +74,7 @@ def code_of(value: object, root: Path) -> Ingredients | None:
     """What determines a function or class that is passed around; None for what has no code to be read, and does not say
     whose it is."""
     look = _Look(root, root)
-    return look.result() if look.object(value) else None
+    return look.result() if look.passed(value) else None
 
 
 def unwrapped(function: object) -> FunctionType:
@@ -187,7 +186,7 @@ class _Look:
         where = module.place(node)
         if self._value("closure", name, value, where):
             return
-        if (isinstance(value, ModuleType) or callable(value)) and self.object(value):
+        if (isinstance(value, ModuleType) or callable(value)) and self.passed(value):
             return
         statements = assigned(module, node, variable)
         if statements:
@@ -197,7 +196,7 @@ class _Look:
         else:
             self._walk.warn(f"{where}: {variable} is a {type(value).__qualname__} from outside, which does not count")
 
-    def object(self, value: object) -> bool:
+    def passed(self, value: object) -> bool:
         """A function, class or module that a closure holds; False if its code is not to be had."""
         if isinstance(value, ModuleType):
             path = Path(os.path.realpath(value.__file__ or "")) if getattr(value, "__file__", None) else None

@@ -11,6 +11,8 @@ from typing import Final
 from datatool.errors import UsageError
 from datatool.model.result import ResultFormat
 
+OPTIONS: Final = ("format", "ttl", "version", "cache", "share", "packages")
+"""Names that mean an option, and no parameter of the function."""
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _AGE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])", re.ASCII)
 

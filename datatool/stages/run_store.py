@@ -61,12 +61,23 @@ def keep_lookup(cache: Cache, fingerprint: str, oid: ObjectId, *, synced: bool =
         write_file(path, b"", durability=cache.durability if synced else Durability.NONE, like=cache.top)
 
 
+_decoded: Final[dict[ObjectId, RunRecord]] = {}
+"""Records that this process has read, the one used last at the end: what an id names never changes."""
+_KEPT: Final = 2000
+
+
 def load_run(cache: Cache, oid: ObjectId) -> RunRecord | None:
     """The record with an id; None where the cache has none that reads: another version's, or a stranger's."""
-    try:
-        return decode_run(cache.load(oid), name=f"run {oid[:12]}")
-    except (KeyError, FormatError):
-        return None
+    known = _decoded.pop(oid, None)
+    if known is None or not cache.has(oid):
+        try:
+            known = decode_run(cache.load(oid), name=f"run {oid[:12]}")
+        except (KeyError, FormatError):
+            return None
+    _decoded[oid] = known
+    while len(_decoded) > _KEPT:
+        del _decoded[next(iter(_decoded))]
+    return known
 
 
 def find_runs(cache: Cache, fingerprint: str, project: str) -> list[Known]:
@@ -74,7 +85,7 @@ def find_runs(cache: Cache, fingerprint: str, project: str) -> list[Known]:
     top = cache.top / lookup_directory(fingerprint)
     found = [known for known in _loaded(cache, top) if known.record.fingerprint == fingerprint]
     ours = [known for known in found if known.record.project == project]
-    return sorted(ours, key=lambda known: _age(top, known), reverse=True)
+    return sorted(ours, key=lambda known: _age(top, known), reverse=True) if len(ours) > 1 else ours
 
 
 def all_runs(cache: Cache, project: str) -> Iterator[Known]:

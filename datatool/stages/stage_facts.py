@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from reprlib import Repr
 
 from datatool.formats.run_record import canonical
 from datatool.hashing import digest
@@ -19,6 +20,8 @@ _OURS = "datatool"
 _SHOWN = 80
 """Characters of a value that are kept for people."""
 _BY_VALUE = (FactKind.VALUE, FactKind.CLOSURE, FactKind.DEFAULT)
+_short = Repr()
+_short.maxstring = _short.maxother = _short.maxlong = _SHOWN
 _SECRET = "0" * 64
 """In a record, the hash of a secret: the real one would let anybody try what it may be."""
 
@@ -71,7 +74,7 @@ def shown(name: str, value: object) -> str:
     """
     if is_secret(_last(name)):
         return HIDDEN
-    text = without_secrets(value if isinstance(value, str) else _text(value))
+    text = without_secrets(value if isinstance(value, str) else _short.repr(value))
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
 
@@ -102,13 +105,6 @@ def _of_code(item: Ingredient) -> Fact:
 def _last(name: str) -> str:
     """The name that says what it is: of `pipe:make[key]` or `pipe:load(key)` the one in brackets."""
     return name.rstrip("])").replace("[", ".").replace("(", ".").replace(":", ".").rpartition(".")[2]
-
-
-def _text(value: object) -> str:
-    try:
-        return repr(value)
-    except Exception:  # somebody's own class: nothing but a text for people depends on it
-        return type(value).__qualname__
 
 
 def _hash(text: str) -> str:

@@ -24,7 +24,7 @@ def read_pickle_file(file: BinaryIO, *, name: str) -> object:
     """The same from an open file; `name` is what errors say."""
     try:
         return pickle.load(file)  # noqa: S301 - the caller's promise, see above
-    except Exception as error:  # noqa: BLE001 - whatever the classes of the value raise
+    except Exception as error:
         raise DamagedResult(f"{name}: can't be unpickled: {type(error).__name__}: {error}", path=name) from error
 
 
@@ -37,7 +37,7 @@ def _write(value: object, file: BinaryIO) -> None:
         pickle.dump(value, file, protocol=_PROTOCOL)
     except OSError:
         raise
-    except Exception as error:  # noqa: BLE001 - a class may refuse by any exception
+    except Exception as error:
         raise CannotHold(
             f"it can't be pickled: {error}", "return data, not something that is open, running or local to a function"
         ) from error

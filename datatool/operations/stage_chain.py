@@ -6,21 +6,22 @@ import inspect
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from datatool.api.current_run import current_run
-from datatool.api.stage_call import Described, bring_inputs, describe, in_place, still_the_same
-from datatool.api.stage_home import Home
-from datatool.api.stage_plan import AnyStage, Call
-from datatool.api.telling import Told, say, warn
-from datatool.api.trackers import tracking
 from datatool.errors import ChangedWhileRead, FormatError, PathNotFound, UsageError
+from datatool.model.run import RunFile
 from datatool.model.stage import Fact, FactKind
+from datatool.operations.stage_call import Described, Tracking, bring_inputs, describe, in_place, still_the_same
+from datatool.operations.stage_definition import StageDefinition
+from datatool.operations.stage_home import Home
+from datatool.operations.stage_plan import Call
 from datatool.operations.stage_results import Made, Result, ask_remotes, bring, find_result, load, save, written
 from datatool.operations.stage_share import share_results
+from datatool.operations.tracker import Tracker
+from datatool.progress import Progress
 from datatool.stages.live import Ingredients
 from datatool.stages.result_formats import encoding_of
 from datatool.stages.stage_facts import code_facts, stage_fingerprint, with_lines, word_fact
@@ -30,6 +31,7 @@ _SYNCED_FROM = 1.0
 _TOLD_FROM = 1.0
 """Seconds: a stage that takes so long is worth a line."""
 _ATTEMPTS = 5
+_CODE = (FactKind.FUNCTION, FactKind.CLASS)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +42,16 @@ class Known:
     fingerprint: str
     described: Described
     code: Ingredients
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Around:
+    """What a chain needs of the program around it: open projects, somebody who hears what it read, and what it says."""
+
+    tracking: Tracking
+    note: Callable[[Path, RunFile], None]
+    say: Callable[[str], None]
+    progress: Progress
 
 
 class _Lost(Exception):
@@ -55,12 +67,13 @@ class _Changed(Exception):
 
 
 class Chain:
-    """One call of a last stage, with all that it needs, in the project at `root`."""
+    """One call of a last stage, with all that it needs, in a project."""
 
-    def __init__(self, calls: Sequence[Call], home: Home, root: Path) -> None:
+    def __init__(self, calls: Sequence[Call], home: Home, tracker: Tracker, around: Around) -> None:
         self._calls = calls
+        self._around = around
         self._home = home
-        self._root = root
+        self._tracker = tracker
         self._known: dict[Call, Known] = {}
         self._results: dict[Call, Result] = {}
         self._made: dict[Call, Result] = {}
@@ -80,7 +93,9 @@ class Chain:
                 self._lost.add(lost.call)
             except _Changed:
                 self._made.clear()
-        names = ", ".join(sorted(item.given for known in self._known.values() for item in known.described.inputs.values()))
+        names = ", ".join(
+            sorted(item.given for known in self._known.values() for item in known.described.inputs.values())
+        )
         raise ChangedWhileRead(f"stage {self._calls[-1].stage.label}: its inputs keep changing: {names}")
 
     def known(self) -> Known:
@@ -93,12 +108,17 @@ class Chain:
                 self._lost.add(lost.call)
             except _Changed:
                 self._made.clear()
-        raise ChangedWhileRead(f"stage {self._calls[-1].stage.label}: its inputs keep changing")
+        raise self._unsteady()
 
     def result(self) -> Result | None:
         """The result of the last call, where there is one; see `known`."""
         known, call = self.known(), self._calls[-1]
         return self._find(call, known) if call.stage.options.cache else None
+
+    def _unsteady(self) -> ChangedWhileRead:
+        inputs = {item.given for known in self._known.values() for item in known.described.inputs.values()}
+        label = self._calls[-1].stage.label
+        return ChangedWhileRead(f"stage {label}: what it reads keeps changing: {', '.join(sorted(inputs))}")
 
     # In order
 
@@ -121,16 +141,15 @@ class Chain:
 
     def _describe(self, call: Call) -> Known:
         options = call.stage.options
-        code = call.stage.code(self._root)
+        code = call.stage.code(self._tracker.root, self._home.start)
         results = {stage: self._counts_as(need) for stage, need in call.needs.items()}
-        described = describe(call.arguments.arguments, self._home, results)
+        described = describe(call.arguments.arguments, self._home, results, self._around.tracking)
         facts = {fact.key: fact for fact in (*code_facts(code, options.packages), *described.facts)}
         for fact in _declared(call.stage):
             facts[fact.key] = fact
-        run = current_run()
         for item in described.inputs.values():
             if item.root is not None and item.file is not None:
-                run.note_input(item.root, item.file)
+                self._around.note(item.root, item.file)
         return Known(
             facts=tuple(facts.values()),
             fingerprint=stage_fingerprint(code.name, facts.values()),
@@ -145,14 +164,14 @@ class Chain:
 
     def _find(self, call: Call, known: Known) -> Result | None:
         options = call.stage.options
-        with tracking(self._root) as tracker, tracker.using() as project:
+        with self._tracker.using() as project:
             for asked in (False, True):
                 found = find_result(
                     project, known.fingerprint, declared=options.format, ttl=options.ttl, environ=os.environ
                 )
                 if found is not None or asked or not self._shares(call):
                     return found
-                ask_remotes(project, known.fingerprint, offline=False, progress=Told())
+                ask_remotes(project, known.fingerprint, offline=False, progress=self._around.progress)
         return None
 
     # Values
@@ -165,50 +184,55 @@ class Chain:
             return self._uncached[call]
         result = self._results[call]
         try:
-            with tracking(self._root) as tracker, tracker.using() as project:
-                if bring(project, result, offline=False, progress=Told()):
+            with self._tracker.using() as project:
+                if bring(project, result, offline=False, progress=self._around.progress):
                     return load(project, result)
         except (FormatError, PathNotFound) as problem:
             if call in self._made:
                 raise
-            warn(f"stage {call.stage.label}: its kept result can't be used, so it runs again: {problem.message}")
+            self._around.progress.warn(
+                f"stage {call.stage.label}: its kept result can't be used, so it runs again: {problem.message}"
+            )
         raise _Lost(call)
 
     def _run(self, call: Call, known: Known) -> Result:
         started = time.time()
         value = self._call(call, known)
         duration = time.time() - started
-        if not still_the_same(known.described.inputs, self._home):
+        if not still_the_same(known.described.inputs, self._home, self._around.tracking):
             raise _Changed
         made = Made(
             name=known.code.name,
             fingerprint=known.fingerprint,
             facts=tuple(with_lines(known.facts, known.code)),
             inputs=tuple(item.file for item in known.described.inputs.values() if item.file is not None),
-            functions={fact.name: fact.digest for fact in known.facts if fact.kind in (FactKind.FUNCTION, FactKind.CLASS)},
+            functions={
+                fact.name: fact.digest for fact in known.facts if fact.kind in (FactKind.FUNCTION, FactKind.CLASS)
+            },
             started=started,
             duration=duration,
             share=bool(call.stage.options.share),
         )
-        with tracking(self._root) as tracker:
-            with tracker.using() as project:
-                try:
-                    encoding = encoding_of(value, call.stage.options.format)
-                    result = save(project, value, encoding, made, os.environ)
-                except UsageError as problem:
-                    problem.message = f"stage {call.stage.label}: {problem.message}"
-                    raise
-            tracker.sync_later(written(project, result))
-            if duration >= _SYNCED_FROM:
-                tracker.settle()
+        with self._tracker.using() as project:
+            try:
+                encoding = encoding_of(value, call.stage.options.format)
+                result = save(project, value, encoding, made, os.environ)
+            except UsageError as problem:
+                problem.message = f"stage {call.stage.label}: {problem.message}"
+                raise
+            self._tracker.sync_later(written(project, result))
+        if duration >= _SYNCED_FROM:
+            self._tracker.settle()
         return result
 
     def _call(self, call: Call, known: Known) -> object:
         """What the function gives."""
         for text in (*known.code.changed_since(), *(() if call.stage.options.version else known.code.warnings)):
-            call.stage.warn_once(text)
+            if call.stage.is_news(text):
+                hint = "declare version=… and raise it by hand when that changes"
+                self._around.progress.warn(f"stage {call.stage.label}: {text}", hint=hint)
         values = {stage: self._get(need) for stage, need in call.needs.items()}
-        bring_inputs(known.described.inputs)
+        bring_inputs(known.described.inputs, self._around.tracking)
         arguments = _replaced(call, values, known.described)
         with self._telling(call):
             value = call.stage.function(*arguments.args, **arguments.kwargs)
@@ -226,7 +250,7 @@ class Chain:
         """Say that a stage is running, once that takes a while, and how long it took."""
         number = self._calls.index(call) + 1
         of = f" ({number} of {len(self._calls)})" if len(self._calls) > 1 else ""
-        timer = threading.Timer(_TOLD_FROM, say, [f"stage {call.stage.label}{of} is running"])
+        timer = threading.Timer(_TOLD_FROM, self._around.say, [f"stage {call.stage.label}{of} is running"])
         timer.daemon = True
         timer.start()
         started = time.perf_counter()
@@ -236,42 +260,44 @@ class Chain:
             timer.cancel()
         took = time.perf_counter() - started
         if took >= _TOLD_FROM:
-            say(f"stage {call.stage.label}{of} ran {took:.1f} s")
+            self._around.say(f"stage {call.stage.label}{of} ran {took:.1f} s")
 
     def _shares(self, call: Call) -> bool:
         share = call.stage.options.share
         if share is not None:
             return share
-        with tracking(self._root) as tracker, tracker.using() as project:
+        with self._tracker.using() as project:
             return project.config.flag("stages.share")
 
     def _share(self) -> None:
         """Push what was made and is to be shared."""
         made = [result for call, result in self._made.items() if self._shares(call)]
         if made:
-            with tracking(self._root) as tracker, tracker.using() as project:
-                share_results(project, made, progress=Told())
+            with self._tracker.using() as project:
+                share_results(project, made, progress=self._around.progress)
 
 
-def plain_value(calls: Sequence[Call], home: Home) -> object:
+def plain_value(calls: Sequence[Call], home: Home, tracking: Tracking) -> object:
     """The result of the last of some calls outside any project, where nothing is kept."""
-    values: dict[AnyStage, object] = {}
+    values: dict[StageDefinition, object] = {}
     for call in calls:
-        described = describe(call.arguments.arguments, home, {stage: ("", stage.label) for stage in call.needs})
+        described = describe(
+            call.arguments.arguments, home, {stage: ("", stage.label) for stage in call.needs}, tracking
+        )
         arguments = _replaced(call, values, described)
         values[call.stage] = call.stage.function(*arguments.args, **arguments.kwargs)
     return values[calls[-1].stage]
 
 
-def _replaced(call: Call, values: dict[AnyStage, object], described: Described) -> inspect.BoundArguments:
+def _replaced(call: Call, values: dict[StageDefinition, object], described: Described) -> inspect.BoundArguments:
     """The arguments as the function gets them: results in place of stages, paths in place of files."""
     found = dict(call.arguments.arguments)
     for name, value in found.items():
         found[name] = in_place(value, described.inputs, values)
-    return inspect.BoundArguments(call.arguments.signature, found)  # type: ignore[arg-type]
+    return inspect.BoundArguments(call.arguments.signature, found)
 
 
-def _declared(stage: AnyStage) -> Iterator[Fact]:
+def _declared(stage: StageDefinition) -> Iterator[Fact]:
     options = stage.options
     if options.version is not None:
         yield word_fact(FactKind.VERSION, "version", options.version)

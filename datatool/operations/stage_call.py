@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from io import RawIOBase
 from pathlib import Path
 from types import BuiltinFunctionType, FunctionType
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from datatool.api.file import File
-from datatool.api.stage_home import Home
-from datatool.api.stage_plan import AnyStage
-from datatool.api.trackers import tracking
 from datatool.errors import DatatoolError, PathNotFound
 from datatool.hashing import Hasher
+from datatool.model.file import File
 from datatool.model.oid import ObjectId
 from datatool.model.result import ResultFormat
 from datatool.model.run import RunFile
 from datatool.model.stage import Fact, FactKind
 from datatool.operations.frozen import is_frozen
+from datatool.operations.stage_definition import StageDefinition, stage_in
+from datatool.operations.stage_home import Home
 from datatool.operations.track_state import OnChange, Rule
 from datatool.operations.tracked_place import locate
+from datatool.operations.tracker import Tracker
 from datatool.stages.arguments import SAME, argument_digest, rebuilt
 from datatool.stages.live import code_of
 from datatool.stages.result_formats import encoding_of, write_result
@@ -31,6 +32,9 @@ from datatool.stages.stage_facts import code_facts, shown
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
+
+Tracking = Callable[[Path], AbstractContextManager[Tracker]]
+"""Opens the project at a root."""
 
 _LIBRARIES = frozenset({"numpy", "pandas", "polars", "pyarrow"})
 _LONGEST_NAME = 4096
@@ -60,13 +64,15 @@ class Described:
     warnings: list[str] = field(default_factory=list)
 
 
-def describe(arguments: Mapping[str, object], home: Home, results: Mapping[AnyStage, tuple[str, str]]) -> Described:
+def describe(
+    arguments: Mapping[str, object], home: Home, results: Mapping[StageDefinition, tuple[str, str]], tracking: Tracking
+) -> Described:
     """Everything about the arguments that counts. `results` has, for each stage among them, the hash that it counts by,
     and that in short. Raises UsageError for what can't be counted, PathNotFound for a `File` that is nowhere."""
-    return _Describer(home, results).describe(arguments)
+    return _Describer(home, results, tracking).describe(arguments)
 
 
-def bring_inputs(found: Mapping[str, Input]) -> None:
+def bring_inputs(found: Mapping[str, Input], tracking: Tracking) -> None:
     """Make the files among the arguments present, as they were described. Raises what `track` does."""
     for item in found.values():
         if item.root is not None and item.file is not None:
@@ -74,14 +80,15 @@ def bring_inputs(found: Mapping[str, Input]) -> None:
                 tracker.track([item.path], Rule(on_change=OnChange.KEEP, frozen=is_frozen(os.environ)))
 
 
-def in_place(value: object, found: Mapping[str, Input], values: Mapping[AnyStage, object]) -> object:
+def in_place(value: object, found: Mapping[str, Input], values: Mapping[StageDefinition, object]) -> object:
     """An argument as the function gets it: results in place of stages; a `File` and any other path as an absolute
     `Path`, a text as it is where it leads there, and else as an absolute one."""
     where = {item.given: item.full for item in found.values()}
 
     def replace(inner: object) -> object:
-        if hasattr(type(inner), "__datatool_stage__"):
-            return values[cast(AnyStage, inner)]
+        stage = stage_in(inner)
+        if stage is not None:
+            return values[stage]
         if isinstance(inner, str):
             full = where.get(inner)
             return full if full is not None and not os.path.lexists(inner) else SAME
@@ -91,17 +98,17 @@ def in_place(value: object, found: Mapping[str, Input], values: Mapping[AnyStage
     return rebuilt(value, replace)
 
 
-def present(file: File, home: Home) -> Path:
+def present(file: File, home: Home, tracking: Tracking) -> Path:
     """A file, fetched where it is tracked and not here. Raises PathNotFound, and what `track` does."""
-    describer = _Describer(home, {})
+    describer = _Describer(home, {}, tracking)
     describer.add(file, "file")
-    bring_inputs(describer.found.inputs)
+    bring_inputs(describer.found.inputs, tracking)
     return Path(describer.found.inputs["file"].full)
 
 
-def still_the_same(found: Mapping[str, Input], home: Home) -> bool:
+def still_the_same(found: Mapping[str, Input], home: Home, tracking: Tracking) -> bool:
     """Whether the files among the arguments have the content that they were described with."""
-    describer = _Describer(home, {})
+    describer = _Describer(home, {}, tracking)
     try:
         return all(
             (now := describer.look(item.given, item.full, item.root)) is not None and now.oid == item.oid
@@ -112,7 +119,8 @@ def still_the_same(found: Mapping[str, Input], home: Home) -> bool:
 
 
 class _Describer:
-    def __init__(self, home: Home, results: Mapping[AnyStage, tuple[str, str]]) -> None:
+    def __init__(self, home: Home, results: Mapping[StageDefinition, tuple[str, str]], tracking: Tracking) -> None:
+        self._tracking = tracking
         self._home = home
         self._results = results
         self.found = Described()
@@ -132,8 +140,9 @@ class _Describer:
     def _leaf(self, value: object, place: str) -> bytes | None:
         if value is None or isinstance(value, bool | int | float | bytes):
             return None
-        if hasattr(type(value), "__datatool_stage__"):
-            digest, text = self._results[cast(AnyStage, value)]
+        stage = stage_in(value)
+        if stage is not None:
+            digest, text = self._results[stage]
             self.found.facts.append(Fact(kind=FactKind.RESULT, name=place, digest=digest, shown=text))
             return b"stage"
         if isinstance(value, File):
@@ -170,8 +179,10 @@ class _Describer:
         if root is None:
             outside = _hashed(full)
             name = os.fsencode(os.path.basename(full))
-            return outside and Input(given=given, full=full, root=None, path=name, oid=outside)
-        with tracking(root) as tracker:
+            if outside is None:
+                return None
+            return Input(given=given, full=full, root=None, path=name, oid=outside)
+        with self._tracking(root) as tracker:
             path = tracker.path(full, self._cwd)
             file, tracked = tracker.input(path)
         if file is None:
@@ -267,5 +278,3 @@ def _working_directory() -> str:
         return os.getcwd()
     except FileNotFoundError:
         return os.sep
-
-

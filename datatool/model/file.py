@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-from datatool.api.where import Where
 from datatool.errors import UsageError
 
 
@@ -21,7 +20,7 @@ class File:
 
     __slots__ = ("path",)
 
-    def __init__(self, path: Where) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         name = os.fspath(path) if isinstance(path, str | os.PathLike) else None
         if not isinstance(name, str) or not name:
             raise UsageError(f"File({path!r}): is no path", hint='File("raw/in.csv")')

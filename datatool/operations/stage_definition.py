@@ -1,0 +1,129 @@
+"""A stage as its author wrote it: a function, what is declared for its parameters, and options."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
+from functools import cached_property
+from inspect import BoundArguments, Parameter, Signature
+from pathlib import Path
+from typing import Final
+
+from datatool.errors import UsageError
+from datatool.stages.live import Ingredients, ingredients_of, unwrapped
+from datatool.stages.options import OPTIONS, StageOptions, stage_options
+
+MARK: Final = "__datatool_stage__"
+"""The attribute by which a value tells that it is a stage; it holds the definition."""
+
+
+class StageDefinition:
+    """What makes a function a stage. It remembers what its code says, as long as that means the same."""
+
+    def __init__(self, function: Callable[..., object], declared: Mapping[str, object], options: StageOptions) -> None:
+        self.function = function
+        self.declared = declared
+        self.options = options
+        self._code: tuple[Path, Ingredients] | None = None
+        self._told: set[str] = set()
+
+    @cached_property
+    def label(self) -> str:
+        """Its name, for people."""
+        return unwrapped(self.function).__qualname__
+
+    @cached_property
+    def _signature(self) -> Signature:
+        return inspect.signature(self.function)
+
+    @property
+    def file(self) -> str:
+        """The file that its code says it is from."""
+        return unwrapped(self.function).__code__.co_filename
+
+    def bound(self, args: tuple[object, ...], given: Mapping[str, object]) -> BoundArguments:
+        """The arguments of a call: those given, then those declared, then the defaults. Raises TypeError as Python."""
+        signature = self._signature
+        bound = signature.bind_partial(*args, **given)
+        rest = _named_rest(signature)
+        for name, value in self.declared.items():
+            if name in signature.parameters:
+                bound.arguments.setdefault(name, value)
+            elif rest is not None:
+                bound.arguments[rest] = {name: value, **bound.arguments.get(rest, {})}
+        missing = [name for name, part in signature.parameters.items() if _is_missing(part, bound)]
+        if missing:
+            names = ", ".join(map(repr, missing))
+            raise TypeError(f"{self.label}() missing {'argument' if len(missing) == 1 else 'arguments'}: {names}")
+        bound.apply_defaults()
+        if rest is not None:  # the order in which they were given says nothing
+            bound.arguments[rest] = dict(sorted(bound.arguments[rest].items()))
+        return bound
+
+    def code(self, root: Path, start: Path | None) -> Ingredients:
+        """What its code says, looked at again when something was defined anew; `start` is where the program finds
+        modules. Raises UsageError where there is no source."""
+        if self._code is None or self._code[0] != root or not self._code[1].still_hold:
+            self._code = root, ingredients_of(self.function, root, start=start)
+        return self._code[1]
+
+    def is_news(self, text: str) -> bool:
+        """Whether a warning about it was not given yet."""
+        if text in self._told:
+            return False
+        self._told.add(text)
+        return True
+
+
+def define(
+    function: Callable[..., object],
+    declared: Mapping[str, object],
+    *,
+    format: str | None = None,
+    ttl: str | float | None = None,
+    version: object = None,
+    cache: bool = True,
+    share: bool | None = None,
+    packages: Sequence[str] = (),
+) -> StageDefinition:
+    """Make a function a stage. Raises UsageError for what can't be one, and for options that can't be."""
+    options = stage_options(format=format, ttl=ttl, version=version, cache=cache, share=share, packages=packages)
+    live = unwrapped(function)
+    made = StageDefinition(function, dict(declared), options)
+    if inspect.isgeneratorfunction(live):
+        raise UsageError(
+            f"stage {made.label}: is a generator, whose result can't be kept", hint="return a list or a table"
+        )
+    if inspect.iscoroutinefunction(live) or inspect.isasyncgenfunction(live):
+        raise UsageError(
+            f"stage {made.label}: is asynchronous, so its result can't be kept",
+            hint="make it a plain function that calls asyncio.run(…)",
+        )
+    signature = inspect.signature(function)
+    for name in declared if _named_rest(signature) is None else ():
+        if name not in signature.parameters:
+            near = get_close_matches(name, [*signature.parameters, *OPTIONS], 1)
+            known = ", ".join(signature.parameters) or "none"
+            raise UsageError(
+                f"stage {made.label}: has no parameter {name}",
+                hint=f"did you mean {near[0]}?" if near else f"its parameters: {known}",
+            )
+    return made
+
+
+def stage_in(value: object) -> StageDefinition | None:
+    """The stage that a value is, if it is one."""
+    found = getattr(value, MARK, None)
+    return found if isinstance(found, StageDefinition) else None
+
+
+def _named_rest(signature: Signature) -> str | None:
+    """The parameter that takes any name."""
+    kinds = ((name, part.kind) for name, part in signature.parameters.items())
+    return next((name for name, kind in kinds if kind is Parameter.VAR_KEYWORD), None)
+
+
+def _is_missing(part: Parameter, bound: BoundArguments) -> bool:
+    rest = part.kind in (Parameter.VAR_KEYWORD, Parameter.VAR_POSITIONAL)
+    return not rest and part.name not in bound.arguments and part.default is Parameter.empty
