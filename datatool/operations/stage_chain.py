@@ -227,10 +227,7 @@ class Chain:
 
     def _call(self, call: Call, known: Known) -> object:
         """What the function gives."""
-        for text in (*known.code.changed_since(), *(() if call.stage.options.version else known.code.warnings)):
-            if call.stage.is_news(text):
-                hint = "declare version=… and raise it by hand when that changes"
-                self._around.progress.warn(f"stage {call.stage.label}: {text}", hint=hint)
+        self._warn(call.stage, known.code)
         values = {stage: self._get(need) for stage, need in call.needs.items()}
         bring_inputs(known.described.inputs, self._around.tracking)
         arguments = _replaced(call, values, known.described)
@@ -261,6 +258,15 @@ class Chain:
         took = time.perf_counter() - started
         if took >= _TOLD_FROM:
             self._around.say(f"stage {call.stage.label}{of} ran {took:.1f} s")
+
+    def _warn(self, stage: StageDefinition, code: Ingredients) -> None:
+        """Tell what in the code of a stage that is going to run may count otherwise than its author thinks, once."""
+        hints = dict.fromkeys(code.changed_since(), "pass it as an argument to have it counted as it is")
+        if stage.options.version is None:
+            hints |= dict.fromkeys(code.warnings, "declare version=… and raise it by hand when that changes")
+        for text, hint in hints.items():
+            if stage.is_news(text):
+                self._around.progress.warn(f"stage {stage.label}: {text}", hint=hint)
 
     def _shares(self, call: Call) -> bool:
         share = call.stage.options.share
