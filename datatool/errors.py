@@ -11,7 +11,8 @@
     │   └── UrlNotFound                 the bytes lie nowhere as a file of their own
     ├── FormatError                     a file does not read as what it should be (ValueError)
     │   ├── NewerFormat                 written by a newer datatool
-    │   └── MergeConflict               conflict markers left by a merge
+    │   ├── MergeConflict               conflict markers left by a merge
+    │   └── DamagedResult               a stage's result does not read in its format
     ├── LocalError                      this machine's disk or git refused (OSError)
     │   ├── NoSpace                     the disk is full
     │   ├── ReadFailed                  a file can't be read
@@ -97,6 +98,10 @@ class NewerFormat(FormatError):
 
 class MergeConflict(FormatError):
     """A file still has the conflict markers of a merge."""
+
+
+class DamagedResult(FormatError):
+    """The bytes of a stage's result do not read in the stage's format."""
 
 
 class LocalError(DatatoolError, OSError):

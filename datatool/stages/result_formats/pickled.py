@@ -1,0 +1,46 @@
+"""Results that only pickle holds. Reading one can run any code: it is for bytes that this machine wrote itself."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import BinaryIO, Final, NoReturn
+
+from datatool.errors import DamagedResult
+from datatool.model.paths import show
+from datatool.stages.result_formats.codec import CannotHold, Codec
+
+_PROTOCOL: Final = 5
+
+
+def read_pickle(path: Path) -> object:
+    """The value in a file. The caller has proved that this machine wrote these bytes: whoever made them decides what
+    runs here. Raises DamagedResult, also where the code has gone that the value needs."""
+    with path.open("rb") as file:
+        try:
+            return pickle.load(file)  # noqa: S301 - the caller's promise, see above
+        except Exception as error:  # whatever the classes of the value raise
+            name = show(str(path))
+            raise DamagedResult(f"{name}: can't be unpickled: {type(error).__name__}: {error}", path=name) from error
+
+
+def _check(value: object) -> None:
+    """Only trying tells, so it is tried once, when it is written."""
+
+
+def _write(value: object, file: BinaryIO) -> None:
+    try:
+        pickle.dump(value, file, protocol=_PROTOCOL)
+    except OSError:
+        raise
+    except Exception as error:  # a class may refuse by any exception
+        raise CannotHold(
+            f"it can't be pickled: {error}", "return data, not something that is open, running or local to a function"
+        ) from error
+
+
+def _never(file: BinaryIO) -> NoReturn:
+    raise AssertionError("a pickle is read by read_pickle() only")
+
+
+PICKLE: Final = Codec(check=_check, write=_write, read=_never)
