@@ -72,19 +72,19 @@ def _read_array(file: BinaryIO) -> object:
 
 def _array(file: BinaryIO, size: int) -> numpy.ndarray:
     """The array in a file of that size, of which it must fill every byte."""
-    numpy = load("numpy")
+    np = load("numpy")
     start = file.tell()
-    if numpy.lib.format.read_magic(file) != (1, 0):
+    if np.lib.format.read_magic(file) != (1, 0):
         raise ValueError("a version of the format that is never written")
-    shape, _, dtype = numpy.lib.format.read_array_header_1_0(file)
+    shape, _, dtype = np.lib.format.read_array_header_1_0(file)
     if dtype.hasobject or not dtype.itemsize:
         raise ValueError(f"an array of {dtype}")
     if any(length < 0 for length in shape) or math.prod(shape) * dtype.itemsize != size - (file.tell() - start):
         raise ValueError(f"the file is not as long as an array of {shape} {dtype}")
     file.seek(start)
-    array: numpy.ndarray = numpy.lib.format.read_array(file, allow_pickle=False)
+    array: numpy.ndarray = np.lib.format.read_array(file, allow_pickle=False)
     if dtype.kind == "U" and array.size:
-        letters = array.ravel(order="K").view(numpy.dtype("u4").newbyteorder(dtype.byteorder))
+        letters = array.ravel(order="K").view(np.dtype("u4").newbyteorder(dtype.byteorder))
         if letters.max() > sys.maxunicode:
             raise ValueError("a text that is no Unicode")
     return array

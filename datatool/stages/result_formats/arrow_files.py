@@ -37,7 +37,9 @@ _ARROW: Final = b"ARROW1"
 def write_table(table: pa.Table, file: BinaryIO, form: ResultFormat) -> None:
     """The table's bytes, which are the same for tables that differ in their chunks only."""
     if form is ResultFormat.PARQUET:
-        load("pyarrow.parquet").write_table(table, file, compression="zstd", row_group_size=ROWS)
+        load("pyarrow.parquet").write_table(
+            table, file, compression="zstd", row_group_size=ROWS, use_compliant_nested_type=False
+        )
         return
     whole = table.combine_chunks().unify_dictionaries()
     with load("pyarrow").ipc.new_file(file, whole.schema) as writer:
@@ -46,11 +48,11 @@ def write_table(table: pa.Table, file: BinaryIO, form: ResultFormat) -> None:
 
 def read_table(file: BinaryIO, form: ResultFormat) -> pa.Table:
     """The table in a file from anywhere. Raises whatever pyarrow does for bytes that are none, and ValueError."""
-    pa = load("pyarrow")
+    arrow = load("pyarrow")
     data = file.read()
     if form is ResultFormat.PARQUET:
         _look_at_parquet(data)
-        table = load("pyarrow.parquet").ParquetFile(pa.BufferReader(data)).read()
+        table = load("pyarrow.parquet").ParquetFile(arrow.BufferReader(data)).read()
     else:
         _look_at_arrow(data)
         table = _read_batches(data)
@@ -59,12 +61,12 @@ def read_table(file: BinaryIO, form: ResultFormat) -> pa.Table:
 
 
 def _read_batches(data: bytes) -> pa.Table:
-    pa = load("pyarrow")
-    with pa.ipc.open_file(pa.BufferReader(data)) as reader:
+    arrow = load("pyarrow")
+    with arrow.ipc.open_file(arrow.BufferReader(data)) as reader:
         batches = [reader.get_batch(number) for number in range(reader.num_record_batches)]
         if any(batch.num_rows > ROWS for batch in batches):
             raise ValueError("more rows in a batch than are ever written")
-        table: pa.Table = pa.Table.from_batches(batches, schema=reader.schema)
+        table: pa.Table = arrow.Table.from_batches(batches, schema=reader.schema)
     return table
 
 
@@ -79,15 +81,15 @@ def _look_at_parquet(data: bytes) -> None:
     text = (metadata.metadata or {}).get(_SCHEMA_MISSPELT)
     if text is not None:
         schema = base64.b64decode(text, validate=True)
-        pa = load("pyarrow")
-        _require_harmless(schema, pa.ipc.read_schema(pa.BufferReader(_misspelt(schema))))
+        arrow = load("pyarrow")
+        _require_harmless(schema, arrow.ipc.read_schema(arrow.BufferReader(_misspelt(schema))))
 
 
 def _look_at_arrow(data: bytes) -> None:
     footer = _footer(data, _ARROW, behind=len(_ARROW))
     quiet = _ARROW + b"\0\0" + _misspelt(footer) + data[-len(_ARROW) - 4 :]
-    pa = load("pyarrow")
-    with pa.ipc.open_file(pa.BufferReader(quiet)) as reader:
+    arrow = load("pyarrow")
+    with arrow.ipc.open_file(arrow.BufferReader(quiet)) as reader:
         _require_harmless(footer, reader.schema)
 
 

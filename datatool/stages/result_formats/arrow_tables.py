@@ -31,8 +31,8 @@ def _codec(form: ResultFormat) -> Codec:
 
 def _check(value: object, form: ResultFormat) -> None:
     """The types are tried on the table without its rows, which costs no time."""
-    pa = load("pyarrow")
-    if type(value) is not pa.Table:
+    arrow = load("pyarrow")
+    if type(value) is not arrow.Table:
         raise CannotHold("it holds a pyarrow.Table")
     table = cast("pa.Table", value)
     if not table.num_columns and table.num_rows:
@@ -44,7 +44,7 @@ def _check(value: object, form: ResultFormat) -> None:
         write_table(table.slice(0, 0), file, form)
         file.seek(0)
         back = read_table(file, form)
-    except (pa.ArrowException, ValueError, TypeError, KeyError, OSError) as error:
+    except (arrow.ArrowException, ValueError, TypeError, KeyError, OSError) as error:
         raise CannotHold(f"its types don't fit: {error}", _USE_ARROW) from error
     if not back.schema.equals(table.schema, check_metadata=True):
         raise CannotHold("it would change the types of some columns", _USE_ARROW)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Callable
 from datetime import date, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
@@ -68,11 +69,16 @@ def _write_pandas(value: object, file: BinaryIO) -> None:
 
 def _read_pandas(file: BinaryIO) -> pd.DataFrame:
     """Nothing but an empty field is missing: `NA` is a text."""
-    frame: pd.DataFrame = load("pandas").read_csv(
+    pandas = load("pandas")
+    recent = [int(part) for part in pandas.__version__.split(".")[:2]] >= [
+        3,
+        1,
+    ]  # where numbers are always read exactly
+    frame: pd.DataFrame = pandas.read_csv(
         file,
         encoding="utf-8",
         lineterminator="\n",
-        float_precision="round_trip",
+        **({} if recent else {"float_precision": "round_trip"}),
         keep_default_na=False,
         na_values=[""],
         index_col=False,
@@ -131,7 +137,7 @@ def _read_pyarrow(file: BinaryIO) -> pa.Table:
     return table
 
 
-def _written(write: object, value: object) -> BinaryIO:
+def _written(write: Callable[[object, BinaryIO], None], value: object) -> BinaryIO:
     file = io.BytesIO()
     write(value, file)
     file.seek(0)

@@ -158,7 +158,7 @@ def _same_dtype(one: object, other: object) -> bool:
 
 def _to_table(value: object, rows: int | None = None) -> pa.Table:
     """The frame's first rows, or all, with what pyarrow would lose written into the schema."""
-    pandas, pa = load("pandas"), load("pyarrow")
+    pandas, arrow = load("pandas"), load("pyarrow")
     frame = _frame(value).iloc[:rows]
     notes: dict[str, object] = {}
     if type(value) is pandas.Series:
@@ -173,7 +173,7 @@ def _to_table(value: object, rows: int | None = None) -> pa.Table:
             frame.isetitem(int(key), frame.iloc[:, int(key)].cat.codes)
     if categories:
         notes["categories"] = {key: _write_categories(dtype) for key, dtype in categories.items()}
-    table = pa.Table.from_pandas(frame)
+    table = arrow.Table.from_pandas(frame)
     noted: pa.Table = table.replace_schema_metadata({**table.schema.metadata, _NOTES: json.dumps(notes)})
     return noted
 
@@ -184,9 +184,9 @@ def _as_codes(dtype: pd.CategoricalDtype) -> bool:
 
 
 def _write_categories(dtype: pd.CategoricalDtype) -> list[object]:
-    pandas, pa = load("pandas"), load("pyarrow")
+    pandas, arrow = load("pandas"), load("pyarrow")
     file = io.BytesIO()
-    table = pa.Table.from_pandas(pandas.DataFrame({_UNNAMED: dtype.categories}), preserve_index=False)
+    table = arrow.Table.from_pandas(pandas.DataFrame({_UNNAMED: dtype.categories}), preserve_index=False)
     write_table(table, file, ResultFormat.ARROW)
     return [bool(dtype.ordered), base64.b64encode(file.getvalue()).decode()]
 

@@ -1,0 +1,37 @@
+"""Results written and read back, for the tests of their formats."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from pathlib import Path
+
+from datatool.model.result import Encoding, ResultFormat
+from datatool.stages.result_formats import encoding_of, read_pickle, read_result, write_result
+
+
+def written(value: object, encoding: Encoding) -> bytes:
+    file = io.BytesIO()
+    write_result(value, encoding, file)
+    assert not file.closed, "the file is the caller's"
+    return file.getvalue()
+
+
+def read(data: bytes, encoding: Encoding) -> object:
+    """The value in these bytes; a pickle too, as the tests wrote it themselves."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / f"result{encoding.suffix}"
+        path.write_bytes(data)
+        return read_pickle(path) if encoding.format is ResultFormat.PICKLE else read_result(path, encoding)
+
+
+def there_and_back(value: object, declared: ResultFormat | None = None) -> tuple[Encoding, object]:
+    """The value read back and how it was kept; and equal values were equal bytes."""
+    encoding = encoding_of(value, declared)
+    data = written(value, encoding)
+    back = read(data, encoding)
+    if encoding.format is not ResultFormat.PICKLE:
+        assert written(value, encoding) == data
+        assert encoding_of(back, declared) == encoding
+        assert encoding.format is ResultFormat.CSV or written(back, encoding) == data
+    return encoding, back
