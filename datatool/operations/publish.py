@@ -4,7 +4,7 @@ whose data is safe in the cache (formats §7)."""
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,8 @@ from datatool.git.ignore import ignored_many
 from datatool.git.staging import stage as stage_in_git
 from datatool.git.staging import staged_text, unstaged_edits
 from datatool.git.worktree import exclude_path
-from datatool.localfs.atomic import make_dirs, remove_file, sweep_temps, write_file
+from datatool.localfs.append import append_whole
+from datatool.localfs.atomic import remove_file, sweep_temps, write_file
 from datatool.localfs.locks import Lock
 from datatool.localfs.open_files import room_for_files
 from datatool.model.paths import named
@@ -39,13 +40,8 @@ def locked(
     with ExitStack() as stack:
         for path in paths:
             name = named(path)
-            stack.enter_context(
-                Lock(
-                    _lock_path(project, role + b" " + path),
-                    purpose=f"datatool, process {os.getpid()}",
-                    on_wait=partial(_tell, progress, name),
-                )
-            )
+            what, purpose = role + b" " + path, f"datatool, process {os.getpid()}"
+            stack.enter_context(_lock(project, what, purpose=purpose, on_wait=partial(_tell, progress, name)))
         yield
 
 
@@ -53,9 +49,9 @@ def _tell(progress: Progress, name: str, holder: str) -> None:
     progress.hint(f"{name}: waiting for {holder or 'another process'}")
 
 
-def _lock_path(project: Project, what: bytes) -> Path:
-    make_dirs(project.locks, like=project.local.parent)
-    return project.locks / f"{crc32(what):08x}{adler32(what):08x}"  # two paths that share a lock only wait longer
+def _lock(project: Project, what: bytes, *, purpose: str = "", on_wait: Callable[[str], None] | None = None) -> Lock:
+    path = project.locks / f"{crc32(what):08x}{adler32(what):08x}"  # two paths that share a lock only wait longer
+    return Lock(path, purpose=purpose, on_wait=on_wait, like=project.local.parent)
 
 
 def publish(
@@ -127,13 +123,21 @@ def write_lines(
     for directory, names in _by_directory(artifacts).items():
         path = directory + b"/" + GITIGNORE if directory else GITIGNORE
         full = Path(os.fsdecode(project.workspace.full(path)))
-        with Lock(_lock_path(project, b"ignore " + path)):
+        with _lock(project, b"ignore " + path):
             old = _read(full) or b""
-            text = add_lines(old, names)
+            text = add_lines(old.rstrip(b"\0"), names)
             if text != old:
-                write_file(full, text, durability=durability)
+                _write_lines(full, text, old, durability)
         found[path] = (text, names)
     return found
+
+
+def _write_lines(full: Path, text: bytes, old: bytes, durability: Durability) -> None:
+    """Write a `.gitignore`. Where nothing is synced, lines at its end are appended; after a power cut NULs may stand for
+    them, which whoever writes there next takes away."""
+    unsynced = durability is Durability.NONE
+    if not (unsynced and text.startswith(old) and append_whole(full, text[len(old) :], after=len(old))):
+        write_file(full, text, durability=durability)
 
 
 def _only_ours(project: Project, path: bytes, text: bytes, names: Sequence[bytes]) -> bool:
@@ -160,7 +164,7 @@ def unignore(project: Project, artifacts: Sequence[bytes]) -> list[bytes]:
         path = directory + b"/" + GITIGNORE if directory else GITIGNORE
         full = Path(os.fsdecode(project.workspace.full(path)))
         edited = unstaged_edits(project.worktree, [path])
-        with Lock(_lock_path(project, b"ignore " + path)):
+        with _lock(project, b"ignore " + path):
             old = _read(full)
             if old is None:
                 continue
@@ -188,7 +192,7 @@ def ignored_before_writing(project: Project, artifacts: Sequence[bytes]) -> list
     open_ones = sorted(set(artifacts) - ignored_many(project.worktree, artifacts))
     if open_ones:
         path = exclude_path(project.worktree)
-        with Lock(_lock_path(project, b"exclude")):
+        with _lock(project, b"exclude"):
             text = _read(path) or b""
             write_file(path, add_lines(text, open_ones), durability=project.config.durability)
     return open_ones
@@ -204,7 +208,8 @@ def _by_directory(artifacts: Sequence[bytes]) -> dict[bytes, list[bytes]]:
 
 def _read(path: Path) -> bytes | None:
     try:
-        return path.read_bytes()
+        with open(path, "rb", buffering=0) as file:
+            return file.read()
     except (FileNotFoundError, NotADirectoryError):
         return None
 

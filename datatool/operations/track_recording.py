@@ -33,7 +33,7 @@ class Recording:
         self._project = project
         self._progress = progress
         self._memory = GitMemory(project.worktree) if project.worktree is not None else None
-        self._unsynced: set[Path] = set()
+        self._unsynced: set[str] = set()
         self._young: set[bytes] = set()
         self._swept: set[bytes] = set()
 
@@ -41,7 +41,7 @@ class Recording:
         """Delete what killed processes left unfinished beside some paths; once in each directory."""
         for directory in {os.path.dirname(path) for path in paths} - self._swept:
             self._swept.add(directory)
-            sweep_temps(self._full(directory))
+            sweep_temps(Path(self._full(directory)))
 
     def record(self, found: Sequence[Found], *, force: bool = False) -> Mapping[bytes, NewVersion]:
         """Record what lies at some paths, all of it or none; the version that each path is in now. `force` records
@@ -52,10 +52,10 @@ class Recording:
         others = [target for target in targets if target not in hurried]
         made: list[NewVersion] = []
         if hurried:
-            made += self._versions(hurried, RecordOptions(hurry=True, force=force), Durability.NONE)
+            made += self._versions(hurried, RecordOptions(hurry=True, force=force))
             self._note(made)
         if others:
-            made += self._versions(others, RecordOptions(force=force), self._project.config.durability)
+            made += self._versions(others, RecordOptions(force=force))
         self._project.state.commit()
         return {item.path: next(one for one in made if _holds(one.recorded.target.path, item.path)) for item in found}
 
@@ -74,12 +74,16 @@ class Recording:
         files = [target for target in targets if self._project.workspace.kind(target.path) == FILE]
         return files if len(files) < FEW else []
 
-    def _versions(self, targets: Sequence[Target], options: RecordOptions, durability: Durability) -> list[NewVersion]:
+    def _versions(self, targets: Sequence[Target], options: RecordOptions) -> list[NewVersion]:
+        is_full = self._project.config.durability is Durability.FULL
+        durability = Durability.FULL if is_full else Durability.NONE
+
         def write(pointers: Sequence[Pointing]) -> None:
             lines = write_lines(self._project, [path for path, _, _ in pointers], durability)
             write_pointers(self._project, pointers, durability)
-            if options.hurry:
-                self._unsynced.update(map(self._full, lines))
+            if not is_full:
+                self._unsynced.update(self._full(path) for path in lines)
+                self._unsynced.update(self._full(path + SUFFIX) for path, _, _ in pointers)
 
         return make_versions(self._project, targets, options, write, self._progress)
 
@@ -88,10 +92,10 @@ class Recording:
             path, oid = item.recorded.target.path, item.recorded.pointer.oid
             assert oid is not None
             self._young.add(path)
-            self._unsynced |= {self._project.cache.loose_path(oid), self._full(path + SUFFIX)}
+            self._unsynced.add(os.fspath(self._project.cache.loose_path(oid)))
 
-    def _full(self, path: bytes) -> Path:
-        return Path(os.fsdecode(self._project.workspace.full(path)))
+    def _full(self, path: bytes) -> str:
+        return os.fsdecode(self._project.workspace.full(path))
 
     def settle(self) -> None:
         """Make everything durable, and remember the hashes of files that were too young for that. Raises LocalError."""
@@ -99,7 +103,7 @@ class Recording:
         young, self._young = self._young, set()
         if self._project.config.durability is not Durability.NONE:
             try:
-                sync_written(unsynced)
+                sync_written([Path(path) for path in unsynced])
             except OSError as error:
                 raise LocalError(f"{self._project.root}: can't be synced: {error.strerror}") from error
         workspace = self._project.workspace
