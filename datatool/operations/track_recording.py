@@ -113,7 +113,7 @@ class Recording:
                 if seen.oid is None:
                     workspace.clock(path, seen.stamp[2], wait=True)
                     workspace.hash(path)
-        self._project.state.commit()
+        self._project.state.commit(patient=True)
 
 
 def _targets(found: Iterable[Found]) -> list[Target]:
