@@ -23,7 +23,7 @@ from datatool.model.paths import named
 from datatool.model.settings import Durability
 from datatool.progress import Progress
 from datatool.project.project import Project
-from datatool.workspace.ignore_lines import add_lines, escape_name, has_line, remove_line
+from datatool.workspace.ignore_lines import add_lines, append_lines, escape_name, has_line, remove_line, sort_lines
 from datatool.workspace.pointers import SUFFIX
 
 GITIGNORE = b".gitignore"
@@ -115,10 +115,18 @@ def ignore(project: Project, artifacts: Sequence[bytes]) -> list[bytes]:
 
 
 def write_lines(
-    project: Project, artifacts: Sequence[bytes], durability: Durability
+    project: Project,
+    artifacts: Sequence[bytes],
+    durability: Durability,
+    *,
+    on_unsorted: Callable[[bytes], None] | None = None,
 ) -> dict[bytes, tuple[bytes, list[bytes]]]:
-    """Write the lines that the `.gitignore` beside each artifact lacks; gives each file's path, its text now, and the
-    names that were meant."""
+    """Write the lines that the `.gitignore` beside each artifact lacks; gives each file's path, its text in order, and
+    the names that were meant.
+
+    Where nothing is synced and the caller is going to `sort_lines_in` the paths that `on_unsorted` hears of, lines are
+    put at the end for the time being, which is a lot faster.
+    """
     found: dict[bytes, tuple[bytes, list[bytes]]] = {}
     for directory, names in _by_directory(artifacts).items():
         path = directory + b"/" + GITIGNORE if directory else GITIGNORE
@@ -127,17 +135,42 @@ def write_lines(
             old = _read(full) or b""
             text = add_lines(old.rstrip(b"\0"), names)
             if text != old:
-                _write_lines(full, text, old, durability)
+                quick = durability is Durability.NONE and _append(full, path, old, text, names, on_unsorted)
+                if not quick:
+                    write_file(full, text, durability=durability)
         found[path] = (text, names)
     return found
 
 
-def _write_lines(full: Path, text: bytes, old: bytes, durability: Durability) -> None:
-    """Write a `.gitignore`. Where nothing is synced, lines at its end are appended; after a power cut NULs may stand for
-    them, which whoever writes there next takes away."""
-    unsynced = durability is Durability.NONE
-    if not (unsynced and text.startswith(old) and append_whole(full, text[len(old) :], after=len(old))):
-        write_file(full, text, durability=durability)
+def _append(
+    full: Path, path: bytes, old: bytes, text: bytes, names: Sequence[bytes], note: Callable[[bytes], None] | None
+) -> bool:
+    """Add lines to a `.gitignore` without writing all of it; whether that was possible. After a power cut NULs may
+    stand for them, which whoever writes there next takes away."""
+    if text.startswith(old):
+        return append_whole(full, text[len(old) :], after=len(old))
+    if note is None or not old.endswith(b"\n"):
+        return False
+    note(path)
+    return append_whole(full, append_lines(old, names)[len(old) :], after=len(old))
+
+
+def sort_lines_in(project: Project, path: bytes) -> None:
+    """Sort the lines for artifacts in a `.gitignore`; nothing is synced."""
+    full = Path(os.fsdecode(project.workspace.full(path)))
+    with _lock(project, b"ignore " + path):
+        old = _read(full)
+        if old is None:
+            return
+        text = sort_lines(old, _artifacts_in(project, os.path.dirname(path)))
+        if text != old:
+            write_file(full, text, durability=Durability.NONE)
+
+
+def _artifacts_in(project: Project, directory: bytes) -> list[bytes]:
+    """The names of the artifacts that lie in a directory."""
+    with os.scandir(project.workspace.full(directory)) as entries:
+        return [entry.name[: -len(SUFFIX)] for entry in entries if entry.name.endswith(SUFFIX)]
 
 
 def _only_ours(project: Project, path: bytes, text: bytes, names: Sequence[bytes]) -> bool:
@@ -145,9 +178,7 @@ def _only_ours(project: Project, path: bytes, text: bytes, names: Sequence[bytes
     assert project.worktree is not None
     directory = os.path.dirname(path)
     staged = staged_text(project.worktree, path) or b""
-    with os.scandir(project.workspace.full(directory) if directory else os.fsencode(project.root)) as entries:
-        tracked = [entry.name[: -len(SUFFIX)] for entry in entries if entry.name.endswith(SUFFIX)]
-    ours = {escape_name(name) for name in (*names, *tracked)}
+    ours = {escape_name(name) for name in (*names, *_artifacts_in(project, directory))}
     return _without(staged, ours) == _without(text, ours)
 
 

@@ -13,8 +13,9 @@ from datatool.localfs.temps import sweep_temps
 from datatool.model.entry import FILE
 from datatool.model.settings import Durability
 from datatool.operations.new_version import NewVersion, Pointing, make_versions
-from datatool.operations.publish import write_lines, write_pointers
+from datatool.operations.publish import write_pointers
 from datatool.operations.record import RecordOptions, Target
+from datatool.operations.track_ignoring import Ignoring
 from datatool.operations.track_restoring import restore_file
 from datatool.operations.track_state import Found
 from datatool.operations.trackable import refuse_untrackable
@@ -33,6 +34,7 @@ class Recording:
         self._project = project
         self._progress = progress
         self._memory = GitMemory(project.worktree) if project.worktree is not None else None
+        self._ignoring = Ignoring(project)
         self._unsynced: set[str] = set()
         self._young: set[bytes] = set()
         self._swept: set[bytes] = set()
@@ -79,7 +81,7 @@ class Recording:
         durability = Durability.FULL if is_full else Durability.NONE
 
         def write(pointers: Sequence[Pointing]) -> None:
-            lines = write_lines(self._project, [path for path, _, _ in pointers], durability)
+            lines = self._ignoring.write([path for path, _, _ in pointers], durability)
             write_pointers(self._project, pointers, durability)
             if not is_full:
                 self._unsynced.update(self._full(path) for path in lines)
@@ -99,6 +101,7 @@ class Recording:
 
     def settle(self) -> None:
         """Make everything durable, and remember the hashes of files that were too young for that. Raises LocalError."""
+        self._unsynced.update(self._full(path) for path in self._ignoring.settle())
         unsynced, self._unsynced = self._unsynced, set()
         young, self._young = self._young, set()
         if self._project.config.durability is not Durability.NONE:

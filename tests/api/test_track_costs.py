@@ -107,13 +107,15 @@ def test_an_unchanged_call_makes_one_look_into_the_index_and_reads_no_data(
 
 def test_new_files_in_calls_of_their_own_are_synced_once_and_git_is_asked_once(desk: World) -> None:
     for number in range(101):
-        desk.write(f"data/{number:03}.txt", b"%d\n" % number)
-    code = "for number in range(1, 101): datatool.track(f'data/{number:03}.txt')"
-    found = calls(desk, "datatool.track('data/000.txt')", code)
+        desk.write(f"data/{number}.txt", b"%d\n" % number)
+    code = "for number in range(100): datatool.track(f'data/{number}.txt')"
+    found = calls(desk, "datatool.track('data/100.txt')", code)
     assert not names(found).keys() & SYNCS
     assert not names(found)["execve"], "git was asked once, before"
     renamed = names(found)["rename"] + names(found)["renameat"] + names(found)["renameat2"]
     assert renamed <= 100 + 10, "each pointer gets its name by one; the .gitignore is replaced once in a while"
+    lines = desk.read("data/.gitignore").splitlines()
+    assert lines == sorted(f"/{number}.txt".encode() for number in range(101)), "sorted when the process ends"
     assert not [name for name, _ in found if "sleep" in name], "nothing is waited for"
     assert desk.json("status")["clean"]
     assert len(desk.json("status")["artifacts"]) == 101
