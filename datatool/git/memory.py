@@ -6,7 +6,6 @@ import os
 import re
 from bisect import bisect_left
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 from datatool.git.ignore import tracked_under
@@ -38,10 +37,13 @@ class GitMemory:
         self._index: tuple[_Stamp, list[bytes]] | None = None
         self._names: dict[bytes, _Names] = {}
         self._own_file: bytes | None = None
+        self._top = os.fsencode(worktree.top)
+        self._exclude = os.fsencode(exclude_path(worktree))
+        self._index_file = os.fsencode(worktree.git_dir / "index")
 
     def tracked_under(self, path: bytes) -> list[bytes]:
         """The files that git tracks at or below a path, sorted; the index is read again when it changed."""
-        stamp = _stamp(os.fsencode(self._worktree.git_dir / "index"))
+        stamp = _stamp(self._index_file)
         if self._index is None or self._index[0] != stamp:
             self._index = stamp, tracked_under(self._worktree, b"")
         tracked = self._index[1]
@@ -65,11 +67,10 @@ class GitMemory:
 
     def _files(self, path: bytes) -> Iterator[bytes]:
         """Every file that may hold rules for a path."""
-        top = os.fsencode(self._worktree.top)
         parts = path.split(b"/")
         for depth in range(len(parts)):
-            yield b"/".join([top, *parts[:depth], b".gitignore"])
-        yield os.fsencode(exclude_path(self._worktree))
+            yield b"/".join([self._top, *parts[:depth], b".gitignore"])
+        yield self._exclude
         if self._own_file is None:
             self._own_file = self._find_own_file()
         yield self._own_file
@@ -136,6 +137,7 @@ def _stamp(path: bytes) -> _Stamp:
 
 def _text(path: bytes) -> bytes:
     try:
-        return Path(os.fsdecode(path)).read_bytes()
+        with open(path, "rb", buffering=0) as file:
+            return file.read()
     except OSError:
         return b""

@@ -1,7 +1,8 @@
 """What this work tree remembers: hashes by stat, the version last saved or checked out, objects verified.
 
 Everything here can be found out again, so nothing here is ever needed for correctness: a missing, damaged or
-busy database costs time, not data (formats §4).
+busy database costs time, not data (formats §4). One thing is written later where it was busy: the version last here.
+Without it, an older one that the user puts back would pass for what datatool left there.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from datatool.localfs.database import open_database
+from datatool.localfs.database import BUSY_SECONDS, open_database
 from datatool.model.oid import ObjectId, from_digest, to_digest
 
 _VERSION = 2
@@ -28,6 +29,7 @@ CREATE TABLE complete (oid BLOB PRIMARY KEY, stamp BLOB) WITHOUT ROWID;
 MASK = (1 << 63) - 1
 """The database has signed 64-bit numbers; inodes and devices may be larger."""
 _STAT = "path, size, mtime_ns, ctime_ns, dev, ino, mode, oid"
+_SET_BASE = "INSERT OR REPLACE INTO base VALUES (?,?,?,?)"
 _PAGE = 8192
 
 Stamp = tuple[int, int, int, int, int, int]
@@ -72,6 +74,10 @@ def stamp_of(stat: os.stat_result) -> Stamp:
     )
 
 
+def _base_row(artifact: bytes, base: Base) -> tuple[bytes, bytes, bytes, int]:
+    return artifact, to_digest(base.version), to_digest(base.here), int(base.executable)
+
+
 class State:
     """An open `state.db`, or nothing at all: then every question is answered "not known"."""
 
@@ -80,6 +86,10 @@ class State:
         self._opened = path is None
         self._db: sqlite3.Connection | None = None
         self._dirty = False
+        self._busy = False
+        """Others write just now: what would wait for them is left out."""
+        self._uncommitted: dict[bytes, tuple[Base | None, Base]] = {}
+        """Bases that are not in the database yet: the one there, and the new one."""
 
     def _connect(self) -> sqlite3.Connection | None:
         if not self._opened:
@@ -96,19 +106,42 @@ class State:
 
     def close(self) -> None:
         """Commit what was remembered and let go of the file."""
-        self.commit()
+        self.commit(patient=True)
         if self._db is not None:
             self._db.close()
             self._db = None
 
-    def commit(self) -> None:
-        """Make what was remembered so far visible to later commands; losing it would only cost time."""
+    def commit(self, *, patient: bool = False) -> None:
+        """Make what was remembered so far visible to later commands; losing it would only cost time. What the database
+        was too busy for is tried again; where that is the last time, be `patient`."""
         if self._dirty and self._db is not None:
             try:
                 self._db.execute("COMMIT")
+                self._uncommitted.clear()
             except sqlite3.Error:
                 self._give_up()
         self._dirty = False
+        if self._busy:
+            self._try_again(BUSY_SECONDS if patient else 0)
+
+    def _try_again(self, seconds: float) -> None:
+        """Store the bases that wait, but for those that another process has replaced since."""
+        db = self._db
+        if db is None:
+            return
+        try:
+            db.execute(f"PRAGMA busy_timeout={seconds * 1000:.0f}")
+            db.execute("BEGIN IMMEDIATE")
+            for artifact, (before, base) in self._uncommitted.items():
+                if self._stored_base(artifact) == before:
+                    db.execute(_SET_BASE, _base_row(artifact, base))
+            db.execute("COMMIT")
+            db.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000:.0f}")
+        except sqlite3.Error as error:
+            self._failed(error)
+        else:
+            self._busy = False
+            self._uncommitted.clear()
 
     def row(self, path: bytes) -> Row | None:
         """The remembered file at exactly a path, by one look into the index."""
@@ -145,6 +178,7 @@ class State:
         """Forget the hashes and the base at or below a path."""
         self._write("DELETE FROM stat WHERE path=? OR path>=? AND path<?", (prefix, prefix + b"/", prefix + b"0"))
         self._write("DELETE FROM base WHERE artifact=?", (prefix,))
+        self._uncommitted.pop(prefix, None)
         self._write("DELETE FROM listing WHERE artifact=?", (prefix,))
 
     def move(self, old: bytes, new: bytes) -> None:
@@ -156,6 +190,11 @@ class State:
 
     def base(self, artifact: bytes) -> Base | None:
         """What was last saved or checked out for an artifact, if that is known."""
+        if artifact in self._uncommitted:
+            return self._uncommitted[artifact][1]
+        return self._stored_base(artifact)
+
+    def _stored_base(self, artifact: bytes) -> Base | None:
         for version, here, executable in self._all(
             "SELECT version, here, executable FROM base WHERE artifact=?", (artifact,)
         ):
@@ -164,11 +203,11 @@ class State:
 
     def set_base(self, artifact: bytes, base: Base) -> None:
         """Remember what was just saved or checked out; writes nothing when it is known already."""
-        if self.base(artifact) != base:
-            self._write(
-                "INSERT OR REPLACE INTO base VALUES (?,?,?,?)",
-                (artifact, to_digest(base.version), to_digest(base.here), int(base.executable)),
-            )
+        before = self.base(artifact)
+        if before != base and self._connect() is not None:
+            stored = self._uncommitted[artifact][0] if artifact in self._uncommitted else before
+            self._uncommitted[artifact] = stored, base
+            self._write(_SET_BASE, _base_row(artifact, base))
 
     def listing(self, artifact: bytes) -> tuple[bytes, ObjectId] | None:
         """The mark of a directory when the hashes of all its files were known, and the tree that it was."""
@@ -217,15 +256,23 @@ class State:
         self._write_many(sql, [arguments])
 
     def _write_many(self, sql: str, rows: Iterable[tuple[object, ...]]) -> None:
-        db = self._connect()
-        if db is None:
+        rows = list(rows)
+        db = self._connect() if rows else None
+        if db is None or self._busy:
             return
         try:
             if not self._dirty:
                 db.execute("BEGIN IMMEDIATE")
                 self._dirty = True
             db.executemany(sql, rows)
-        except sqlite3.Error:
+        except sqlite3.Error as error:
+            self._failed(error)
+
+    def _failed(self, error: sqlite3.Error) -> None:
+        code = getattr(error, "sqlite_errorcode", 0)
+        if code & 0xFF == sqlite3.SQLITE_BUSY and not self._dirty:
+            self._busy = True  # it can still be read
+        else:
             self._give_up()
 
     def _give_up(self) -> None:

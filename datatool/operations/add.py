@@ -18,6 +18,7 @@ from datatool.operations.record import Labels, RecordOptions, Target
 from datatool.operations.remote_names import no_such_remote
 from datatool.operations.result import Part, Result
 from datatool.operations.targets import nearest, project_path, require_inside
+from datatool.operations.track_making import none_unfinished
 from datatool.operations.trackable import refuse_untrackable
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
@@ -63,8 +64,8 @@ def add(
     """Record the current content of files and directories as their new version; all of them, or none.
 
     `follow` stores what links out of a directory point to; `prune` drops what was never fetched; `force` records
-    an outdated artifact, and takes files over from git. Raises PathNotFound, UsageError, Refused, ReadFailed,
-    ChangedWhileRead, NoSpace.
+    an outdated artifact or an unfinished file, and takes files over from git. Raises PathNotFound, UsageError, Refused,
+    Locked, ReadFailed, ChangedWhileRead, NoSpace.
 
     >>> add(project, ["data/songs"], cwd=Path.cwd()).artifacts[0].files  # doctest: +SKIP
     10000
@@ -85,7 +86,9 @@ def add(
     def write(pointers: Sequence[Pointing]) -> None:
         staged.extend(publish(project, pointers, progress))
 
-    made = make_versions(project, chosen, options, write, progress)
+    meant = [path for target in chosen for path in _meant(target)]
+    with none_unfinished(project, meant, progress, force=force):
+        made = make_versions(project, chosen, options, write, progress)
     return AddResult(artifacts=tuple(map(_added, made)), staged=tuple(staged))
 
 
@@ -144,6 +147,10 @@ def _targets(project: Project, targets: Sequence[str], cwd: Path) -> list[Target
         if two.path.startswith(one.path + b"/"):
             raise UsageError(f"{named(two.path)}: lies inside {named(one.path)}", hint="name only one of them")
     return result
+
+
+def _meant(target: Target) -> list[bytes]:
+    return [target.path + b"/" + within for within in target.withins] or [target.path]
 
 
 # The result

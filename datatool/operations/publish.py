@@ -4,7 +4,7 @@ whose data is safe in the cache (formats §7)."""
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -15,14 +15,15 @@ from datatool.git.ignore import ignored_many
 from datatool.git.staging import stage as stage_in_git
 from datatool.git.staging import staged_text, unstaged_edits
 from datatool.git.worktree import exclude_path
-from datatool.localfs.atomic import make_dirs, remove_file, sweep_temps, write_file
+from datatool.localfs.append import append_whole
+from datatool.localfs.atomic import remove_file, sweep_temps, write_file
 from datatool.localfs.locks import Lock
 from datatool.localfs.open_files import room_for_files
 from datatool.model.paths import named
 from datatool.model.settings import Durability
 from datatool.progress import Progress
 from datatool.project.project import Project
-from datatool.workspace.ignore_lines import add_lines, escape_name, has_line, remove_line
+from datatool.workspace.ignore_lines import add_lines, append_lines, escape_name, has_line, remove_line, sort_lines
 from datatool.workspace.pointers import SUFFIX
 
 GITIGNORE = b".gitignore"
@@ -39,13 +40,8 @@ def locked(
     with ExitStack() as stack:
         for path in paths:
             name = named(path)
-            stack.enter_context(
-                Lock(
-                    _lock_path(project, role + b" " + path),
-                    purpose=f"datatool, process {os.getpid()}",
-                    on_wait=partial(_tell, progress, name),
-                )
-            )
+            what, purpose = role + b" " + path, f"datatool, process {os.getpid()}"
+            stack.enter_context(_lock(project, what, purpose=purpose, on_wait=partial(_tell, progress, name)))
         yield
 
 
@@ -53,9 +49,9 @@ def _tell(progress: Progress, name: str, holder: str) -> None:
     progress.hint(f"{name}: waiting for {holder or 'another process'}")
 
 
-def _lock_path(project: Project, what: bytes) -> Path:
-    make_dirs(project.locks, like=project.local.parent)
-    return project.locks / f"{crc32(what):08x}{adler32(what):08x}"  # two paths that share a lock only wait longer
+def _lock(project: Project, what: bytes, *, purpose: str = "", on_wait: Callable[[str], None] | None = None) -> Lock:
+    path = project.locks / f"{crc32(what):08x}{adler32(what):08x}"  # two paths that share a lock only wait longer
+    return Lock(path, purpose=purpose, on_wait=on_wait, like=project.local.parent)
 
 
 def publish(
@@ -119,21 +115,62 @@ def ignore(project: Project, artifacts: Sequence[bytes]) -> list[bytes]:
 
 
 def write_lines(
-    project: Project, artifacts: Sequence[bytes], durability: Durability
+    project: Project,
+    artifacts: Sequence[bytes],
+    durability: Durability,
+    *,
+    on_unsorted: Callable[[bytes], None] | None = None,
 ) -> dict[bytes, tuple[bytes, list[bytes]]]:
-    """Write the lines that the `.gitignore` beside each artifact lacks; gives each file's path, its text now, and the
-    names that were meant."""
+    """Write the lines that the `.gitignore` beside each artifact lacks; gives each file's path, its text in order, and
+    the names that were meant.
+
+    Where nothing is synced and the caller is going to `sort_lines_in` the paths that `on_unsorted` hears of, lines are
+    put at the end for the time being, which is a lot faster.
+    """
     found: dict[bytes, tuple[bytes, list[bytes]]] = {}
     for directory, names in _by_directory(artifacts).items():
         path = directory + b"/" + GITIGNORE if directory else GITIGNORE
         full = Path(os.fsdecode(project.workspace.full(path)))
-        with Lock(_lock_path(project, b"ignore " + path)):
+        with _lock(project, b"ignore " + path):
             old = _read(full) or b""
-            text = add_lines(old, names)
+            text = add_lines(old.rstrip(b"\0"), names)
             if text != old:
-                write_file(full, text, durability=durability)
+                quick = durability is Durability.NONE and _append(full, path, old, text, names, on_unsorted)
+                if not quick:
+                    write_file(full, text, durability=durability)
         found[path] = (text, names)
     return found
+
+
+def _append(
+    full: Path, path: bytes, old: bytes, text: bytes, names: Sequence[bytes], note: Callable[[bytes], None] | None
+) -> bool:
+    """Add lines to a `.gitignore` without writing all of it; whether that was possible. After a power cut NULs may
+    stand for them, which whoever writes there next takes away."""
+    if text.startswith(old):
+        return append_whole(full, text[len(old) :], after=len(old))
+    if note is None or not old.endswith(b"\n"):
+        return False
+    note(path)
+    return append_whole(full, append_lines(old, names)[len(old) :], after=len(old))
+
+
+def sort_lines_in(project: Project, path: bytes) -> None:
+    """Sort the lines for artifacts in a `.gitignore`; nothing is synced."""
+    full = Path(os.fsdecode(project.workspace.full(path)))
+    with _lock(project, b"ignore " + path):
+        old = _read(full)
+        if old is None:
+            return
+        text = sort_lines(old, _artifacts_in(project, os.path.dirname(path)))
+        if text != old:
+            write_file(full, text, durability=Durability.NONE)
+
+
+def _artifacts_in(project: Project, directory: bytes) -> list[bytes]:
+    """The names of the artifacts that lie in a directory."""
+    with os.scandir(project.workspace.full(directory)) as entries:
+        return [entry.name[: -len(SUFFIX)] for entry in entries if entry.name.endswith(SUFFIX)]
 
 
 def _only_ours(project: Project, path: bytes, text: bytes, names: Sequence[bytes]) -> bool:
@@ -141,9 +178,7 @@ def _only_ours(project: Project, path: bytes, text: bytes, names: Sequence[bytes
     assert project.worktree is not None
     directory = os.path.dirname(path)
     staged = staged_text(project.worktree, path) or b""
-    with os.scandir(project.workspace.full(directory) if directory else os.fsencode(project.root)) as entries:
-        tracked = [entry.name[: -len(SUFFIX)] for entry in entries if entry.name.endswith(SUFFIX)]
-    ours = {escape_name(name) for name in (*names, *tracked)}
+    ours = {escape_name(name) for name in (*names, *_artifacts_in(project, directory))}
     return _without(staged, ours) == _without(text, ours)
 
 
@@ -160,7 +195,7 @@ def unignore(project: Project, artifacts: Sequence[bytes]) -> list[bytes]:
         path = directory + b"/" + GITIGNORE if directory else GITIGNORE
         full = Path(os.fsdecode(project.workspace.full(path)))
         edited = unstaged_edits(project.worktree, [path])
-        with Lock(_lock_path(project, b"ignore " + path)):
+        with _lock(project, b"ignore " + path):
             old = _read(full)
             if old is None:
                 continue
@@ -188,7 +223,7 @@ def ignored_before_writing(project: Project, artifacts: Sequence[bytes]) -> list
     open_ones = sorted(set(artifacts) - ignored_many(project.worktree, artifacts))
     if open_ones:
         path = exclude_path(project.worktree)
-        with Lock(_lock_path(project, b"exclude")):
+        with _lock(project, b"exclude"):
             text = _read(path) or b""
             write_file(path, add_lines(text, open_ones), durability=project.config.durability)
     return open_ones
@@ -204,7 +239,8 @@ def _by_directory(artifacts: Sequence[bytes]) -> dict[bytes, list[bytes]]:
 
 def _read(path: Path) -> bytes | None:
     try:
-        return path.read_bytes()
+        with open(path, "rb", buffering=0) as file:
+            return file.read()
     except (FileNotFoundError, NotADirectoryError):
         return None
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from datatool.errors import DatatoolError, FormatError
 from datatool.git.pointers import list_pointers, pointer_states
 from datatool.model.oid import ObjectId
+from datatool.model.paths import named
 from datatool.model.pointer import ArtifactKind, Pointer
 from datatool.operations.cached import is_cached
 from datatool.operations.failures import Failure, failure_of
@@ -18,6 +19,7 @@ from datatool.operations.publish import not_ignored_by_project
 from datatool.operations.remote_names import no_such_remote
 from datatool.operations.result import Part, Result, fields_of
 from datatool.operations.targets import Selection, chosen_from, name_of, select
+from datatool.operations.track_making import unfinished
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
 from datatool.remote.known import known_pushed
@@ -126,6 +128,11 @@ def status(
     notes = [f"git refuses this repository, so its part is left out: {project.unsafe}"] if project.unsafe else []
     notes += project.config.ignored
     notes += not_ignored_by_project(project, [item.artifact.path for item in selections])
+    notes += [
+        f"{named(path)}: is being made, or was left unfinished by a program that was killed; if it is whole, "
+        f"datatool add --force {named(path)} records it"
+        for path in (() if targets else unfinished(project))
+    ]
     return StatusResult(
         artifacts=tuple(sorted(found, key=lambda item: item.path)),
         clean=all(item.state is State.CLEAN and item.error is None for item in found),

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import Final
 
+from datatool.errors import Locked, Refused
 from datatool.hashing import digest
 from datatool.localfs.atomic import make_dirs, move, remove_file, write_file
 from datatool.localfs.locks import Lock
 from datatool.model.paths import named
 from datatool.model.settings import Durability
+from datatool.operations.track_state import Condition, Trees, look
 from datatool.operations.tracked_files import make_parent
 from datatool.progress import Progress
 from datatool.project.project import Project
+
+_BEGUN: Final = ".begun"
 
 
 class Making:
@@ -26,7 +31,7 @@ class Making:
         self._project = project
         self._path = path
         self._full = Path(os.fsdecode(project.workspace.full(path)))
-        self._mark = _mark(project, path)
+        self._mark = Path(_mark(project, path))
         self._progress = progress
         lock = project.locks / f"making-{digest(path)[:16]}"
         self._lock = Lock(lock, purpose=f"datatool, process {os.getpid()}", wait=wait, like=project.local.parent)
@@ -67,10 +72,56 @@ class Making:
         remove_file(self._mark)
 
 
+def unfinished(project: Project) -> list[bytes]:
+    """The files that lie here and that a process makes now, or was killed while it did."""
+    try:
+        marks = [name for name in os.listdir(project.locks) if name.endswith(_BEGUN)]
+        found = [(project.locks / name).read_bytes() for name in marks]
+    except OSError:  # nothing was ever made here, or it was finished just now
+        return []
+    return sorted(path for path in found if project.workspace.kind(path) is not None)
+
+
+@contextmanager
+def none_unfinished(project: Project, paths: Sequence[bytes], progress: Progress, *, force: bool) -> Iterator[None]:
+    """For who records what lies at some paths. Raises Refused for a file there, or below, that a killed process left
+    unfinished; with `force` it is taken as it is. Raises Locked for one that is being made."""
+    left = [path for path in unfinished(project) if any((path + b"/").startswith(at + b"/") for at in paths)]
+    with ExitStack() as stack:
+        for path in left:
+            try:
+                making = stack.enter_context(Making(project, path, progress, wait=False))
+            except Locked:
+                name = named(path)
+                raise Locked(
+                    f"{name}: is being made by a program",
+                    hint="wait until it has ended, then run the command again",
+                    path=os.fsdecode(path),
+                ) from None
+            if not force and not _is_recorded(project, path):
+                raise _unfinished(path)
+            stack.callback(making.clear)
+        yield
+
+
 def is_unfinished(project: Project, path: bytes) -> bool:
     """Whether a process makes a file now, or was killed while it did."""
     return os.path.exists(_mark(project, path))
 
 
-def _mark(project: Project, path: bytes) -> Path:
-    return project.locks / f"making-{digest(path)[:16]}.begun"
+def _mark(project: Project, path: bytes) -> str:
+    return os.path.join(project.locks, f"making-{digest(path)[:16]}{_BEGUN}")
+
+
+def _is_recorded(project: Project, path: bytes) -> bool:
+    """Whether it was finished and recorded, before the process was killed."""
+    return look(project, Trees(project), path).condition is Condition.EQUAL
+
+
+def _unfinished(path: bytes) -> Refused:
+    name = named(path)
+    return Refused(
+        f"{name}: was left unfinished, as the program that made it was killed",
+        hint=f"delete it, so that track() makes it anew; or, if it is whole: datatool add --force {name}",
+        path=os.fsdecode(path),
+    )

@@ -13,8 +13,9 @@ from datatool.localfs.temps import sweep_temps
 from datatool.model.entry import FILE
 from datatool.model.settings import Durability
 from datatool.operations.new_version import NewVersion, Pointing, make_versions
-from datatool.operations.publish import write_lines, write_pointers
+from datatool.operations.publish import write_pointers
 from datatool.operations.record import RecordOptions, Target
+from datatool.operations.track_ignoring import Ignoring
 from datatool.operations.track_restoring import restore_file
 from datatool.operations.track_state import Found
 from datatool.operations.trackable import refuse_untrackable
@@ -33,7 +34,8 @@ class Recording:
         self._project = project
         self._progress = progress
         self._memory = GitMemory(project.worktree) if project.worktree is not None else None
-        self._unsynced: set[Path] = set()
+        self._ignoring = Ignoring(project)
+        self._unsynced: set[str] = set()
         self._young: set[bytes] = set()
         self._swept: set[bytes] = set()
 
@@ -41,7 +43,7 @@ class Recording:
         """Delete what killed processes left unfinished beside some paths; once in each directory."""
         for directory in {os.path.dirname(path) for path in paths} - self._swept:
             self._swept.add(directory)
-            sweep_temps(self._full(directory))
+            sweep_temps(Path(self._full(directory)))
 
     def record(self, found: Sequence[Found], *, force: bool = False) -> Mapping[bytes, NewVersion]:
         """Record what lies at some paths, all of it or none; the version that each path is in now. `force` records
@@ -52,10 +54,10 @@ class Recording:
         others = [target for target in targets if target not in hurried]
         made: list[NewVersion] = []
         if hurried:
-            made += self._versions(hurried, RecordOptions(hurry=True, force=force), Durability.NONE)
+            made += self._versions(hurried, RecordOptions(hurry=True, force=force))
             self._note(made)
         if others:
-            made += self._versions(others, RecordOptions(force=force), self._project.config.durability)
+            made += self._versions(others, RecordOptions(force=force))
         self._project.state.commit()
         return {item.path: next(one for one in made if _holds(one.recorded.target.path, item.path)) for item in found}
 
@@ -74,12 +76,16 @@ class Recording:
         files = [target for target in targets if self._project.workspace.kind(target.path) == FILE]
         return files if len(files) < FEW else []
 
-    def _versions(self, targets: Sequence[Target], options: RecordOptions, durability: Durability) -> list[NewVersion]:
+    def _versions(self, targets: Sequence[Target], options: RecordOptions) -> list[NewVersion]:
+        is_full = self._project.config.durability is Durability.FULL
+        durability = Durability.FULL if is_full else Durability.NONE
+
         def write(pointers: Sequence[Pointing]) -> None:
-            lines = write_lines(self._project, [path for path, _, _ in pointers], durability)
+            lines = self._ignoring.write([path for path, _, _ in pointers], durability)
             write_pointers(self._project, pointers, durability)
-            if options.hurry:
-                self._unsynced.update(map(self._full, lines))
+            if not is_full:
+                self._unsynced.update(self._full(path) for path in lines)
+                self._unsynced.update(self._full(path + SUFFIX) for path, _, _ in pointers)
 
         return make_versions(self._project, targets, options, write, self._progress)
 
@@ -88,22 +94,23 @@ class Recording:
             path, oid = item.recorded.target.path, item.recorded.pointer.oid
             assert oid is not None
             self._young.add(path)
-            self._unsynced |= {self._project.cache.loose_path(oid), self._full(path + SUFFIX)}
+            self._unsynced.add(os.fspath(self._project.cache.loose_path(oid)))
 
     def sync_later(self, paths: Iterable[Path]) -> None:
         """Remember files that were written without a sync."""
-        self._unsynced.update(paths)
+        self._unsynced.update(map(os.fspath, paths))
 
-    def _full(self, path: bytes) -> Path:
-        return Path(os.fsdecode(self._project.workspace.full(path)))
+    def _full(self, path: bytes) -> str:
+        return os.fsdecode(self._project.workspace.full(path))
 
     def settle(self) -> None:
         """Make everything durable, and remember the hashes of files that were too young for that. Raises LocalError."""
+        self._unsynced.update(self._full(path) for path in self._ignoring.settle())
         unsynced, self._unsynced = self._unsynced, set()
         young, self._young = self._young, set()
         if self._project.config.durability is not Durability.NONE:
             try:
-                sync_written(unsynced)
+                sync_written([Path(path) for path in unsynced])
             except OSError as error:
                 raise LocalError(f"{self._project.root}: can't be synced: {error.strerror}") from error
         workspace = self._project.workspace
@@ -113,7 +120,7 @@ class Recording:
                 if seen.oid is None:
                     workspace.clock(path, seen.stamp[2], wait=True)
                     workspace.hash(path)
-        self._project.state.commit()
+        self._project.state.commit(patient=True)
 
 
 def _targets(found: Iterable[Found]) -> list[Target]:

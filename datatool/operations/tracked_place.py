@@ -63,6 +63,6 @@ def _root(directory: str | None) -> Path | None:
     while not os.path.isdir(directory) and directory != os.path.dirname(directory):
         directory = os.path.dirname(directory)
     try:
-        return find_root(Path(directory))
+        return find_root(directory)
     except ProjectNotFound:
         return None

@@ -68,6 +68,8 @@ class Tracker:
         self._recording = Recording(self._project, progress)
         self._trees = Trees(self._project)
         self._outputs: dict[bytes, Stamp | None] = {}
+        self._seen_from: tuple[str, bytes] = ("", b"")
+        self._config, self._around = os.path.join(root, FOLDER, CONFIG), os.fspath(self._project.local.parent)
         self._opened_as = self._identity()
 
     def is_current(self) -> bool:
@@ -76,8 +78,7 @@ class Tracker:
 
     def _identity(self) -> tuple[int, ...]:
         try:
-            config = os.stat(self.root / FOLDER / CONFIG)
-            around = os.stat(self._project.local.parent)
+            config, around = os.stat(self._config), os.stat(self._around)
         except OSError:
             return ()
         return config.st_mtime_ns, config.st_size, config.st_ino, around.st_ino, around.st_dev
@@ -94,8 +95,11 @@ class Tracker:
     def path(self, full: str, cwd: str) -> bytes:
         """An absolute path as one of this project's; from now on, messages name paths as seen from `cwd`. Raises
         PathNotFound for one outside, Refused for one that belongs to another repository, UsageError for the top."""
-        place = os.path.relpath(os.path.realpath(cwd), self.root)
-        see_from(b"" if place == os.curdir or place.startswith(os.pardir) else os.fsencode(place))
+        if cwd != self._seen_from[0]:
+            place = os.path.relpath(os.path.realpath(cwd), self.root)
+            inside = place != os.curdir and not place.startswith(os.pardir)
+            self._seen_from = cwd, os.fsencode(place) if inside else b""
+        see_from(self._seen_from[1])
         path = project_path(self._project, full, self.root)
         if not path:
             raise UsageError(
@@ -152,8 +156,7 @@ class Tracker:
             found = [item for item in found if item not in wanted] + fetched
             self._refuse(found, rule, may_lack)
         results |= self._record([item for item in found if decide(item.condition, rule) is Action.RECORD])
-        for item in found:
-            results.setdefault(item.path, self._untouched(item))
+        results |= {item.path: self._untouched(item) for item in found if item.path not in results}
         return [results[path] for path in paths]
 
     def _refuse(self, found: Sequence[Found], rule: Rule, may_lack: bool) -> None:

@@ -60,7 +60,7 @@ class Project:
         return self.local / "locks"
 
 
-def find_root(directory: Path) -> Path:
+def find_root(directory: Path | str) -> Path:
     """The project around a directory: the nearest one upwards with `.datatool/config.yaml`, not beyond the git
     repository that the directory belongs to (a submodule is not its superproject). ProjectNotFound otherwise."""
     current = os.path.realpath(directory)

@@ -62,6 +62,26 @@ def add_lines(text: bytes, names: Iterable[bytes]) -> bytes:
     return b"".join(kept)
 
 
+def append_lines(text: bytes, names: Iterable[bytes]) -> bytes:
+    """Add the lines for names that have none yet at the end, for now: `sort_lines` sorts them in later."""
+    known = set(_lines(text))
+    ending = b"\r\n" if b"\r\n" in text else b"\n"
+    wanted = [line for line in dict.fromkeys(escape_name(name) for name in names) if line not in known]
+    return text + b"".join(line + ending for line in wanted)
+
+
+def sort_lines(text: bytes, names: Iterable[bytes]) -> bytes:
+    """Put the lines for names where `add_lines` would.
+
+    >>> sort_lines(b"*.tmp\\n/b\\n/c\\n/a\\n", [b"a", b"b"])
+    b'*.tmp\\n/a\\n/b\\n/c\\n'
+    """
+    lines = set(_lines(text))
+    there = {escape_name(name): name for name in names if escape_name(name) in lines}
+    others = [whole for whole, line in zip(_split(text), _lines(text), strict=True) if line not in there]
+    return add_lines(b"".join(others), there.values())
+
+
 def remove_line(text: bytes, name: bytes) -> bytes:
     """Remove the line for a name, if it is there."""
     unwanted = escape_name(name)

@@ -61,10 +61,14 @@ class Workspace:
     skip: Callable[[bytes, bool], bool] | None = None
     _clocks: dict[int, int] = field(default_factory=dict)
     _littered: set[bytes] = field(default_factory=set)
+    _prefix: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_prefix", os.path.join(os.fsencode(self.root), b""))
 
     def full(self, path: bytes) -> bytes:
         """The absolute path of something in the project."""
-        return os.path.join(os.fsencode(self.root), path)
+        return self._prefix + path
 
     def kind(self, path: bytes) -> str | None:
         """What lies at a path: `f`, `l`, `d`, `?` (no regular file), or None for nothing."""

@@ -11,6 +11,7 @@ import pytest
 import datatool
 from api.tracking import NEW, OLD, OWN, as_it_is, script
 from datatool.api.current_run import process_run
+from datatool.api.trackers import close_trackers
 from datatool.model.pointer import ArtifactKind
 from world import World
 
@@ -154,6 +155,34 @@ def test_an_unchanged_call_writes_nothing(desk: World) -> None:
     for path in ("x.csv", "data", "data/a.txt"):
         datatool.track(path)
     assert as_it_is(desk.root) == before
+
+
+def test_the_users_lines_in_a_gitignore_stay_where_they_are(desk: World) -> None:
+    names = ["d.csv", "b.csv", "c.csv", "a.csv"]
+    desk.write(".gitignore", b"*.tmp\n/c.csv.old\n# mine\n")
+    for name in names:
+        desk.write(name, name.encode())
+        datatool.track(name)
+    assert desk.git("status", "--porcelain", "--", *names) == ""
+    close_trackers()
+    assert desk.read(".gitignore") == b"*.tmp\n/a.csv\n/b.csv\n/c.csv\n/c.csv.old\n/d.csv\n# mine\n"
+
+
+def test_lines_that_a_killed_program_left_at_the_end_are_sorted_in_by_the_next_one(desk: World) -> None:
+    for name in ("a.csv", "b.csv", "c.csv"):
+        desk.write(name, name.encode())
+    dies = "import datatool, os\nfor name in ('c.csv', 'a.csv'): datatool.track(name)\nos.kill(os.getpid(), 9)"
+    assert script(desk, dies).code == -9
+    assert desk.read(".gitignore") == b"/c.csv\n/a.csv\n"
+    datatool.track("b.csv")
+    close_trackers()
+    assert desk.read(".gitignore") == b"/a.csv\n/b.csv\n/c.csv\n"
+
+
+def test_what_a_power_cut_left_at_the_end_of_a_gitignore_is_taken_away(desk: World) -> None:
+    desk.write(".gitignore", b"/a.csv\n" + bytes(7))
+    datatool.track(desk.write("x.csv", NEW))
+    assert desk.read(".gitignore") == b"/a.csv\n/x.csv\n"
 
 
 def test_nothing_is_staged_or_committed(desk: World) -> None:

@@ -112,9 +112,31 @@ def test_new_files_in_calls_of_their_own_are_synced_once_and_git_is_asked_once(d
     found = calls(desk, "datatool.track('data/100.txt')", code)
     assert not names(found).keys() & SYNCS
     assert not names(found)["execve"], "git was asked once, before"
+    renamed = names(found)["rename"] + names(found)["renameat"] + names(found)["renameat2"]
+    assert renamed <= 100 + 10, "each pointer gets its name by one; the .gitignore is replaced once in a while"
+    lines = desk.read("data/.gitignore").splitlines()
+    assert lines == sorted(f"/{number}.txt".encode() for number in range(101)), "sorted when the process ends"
     assert not [name for name, _ in found if "sleep" in name], "nothing is waited for"
     assert desk.json("status")["clean"]
     assert len(desk.json("status")["artifacts"]) == 101
+
+
+def test_a_list_of_new_files_is_synced_once_for_all_of_them(desk: World) -> None:
+    for number in range(100):
+        desk.write(f"data/{number}.txt", b"%d\n" % number)
+    code = "datatool.track([f'data/{number}.txt' for number in range(100)])"
+    found = calls(desk, "", code + "\nimport atexit\natexit._run_exitfuncs()")
+    assert 1 <= sum(name in SYNCS for name, _ in found) <= 40
+    assert desk.json("status")["clean"]
+
+
+def test_the_cost_of_a_call_does_not_grow_with_the_files_recorded_before(desk: World) -> None:
+    for number in range(300):
+        desk.write(f"data/{number:03}.txt", b"%d\n" % number)
+    code = "[datatool.track(f'data/{number:03}.txt') for number in range(%d, %d)]"
+    early = names(calls(desk, code % (0, 100), code % (100, 120))).total()
+    late = names(calls(desk, code % (120, 280), code % (280, 300))).total()
+    assert late < early * 1.2
 
 
 def test_going_to_another_branch_waits_for_nothing_and_asks_git_nothing_for_each_file(desk: World) -> None:

@@ -19,7 +19,7 @@ from datatool.formats.remote_format import RemoteFormat
 from network.hurried import LOOSE_FROM
 from world import DATATOOL, World, executables, tree
 
-POINTERS = ("data.dt", "model.bin.dt", "extra.csv.dt", "made.csv.dt")
+POINTERS = ("data.dt", "model.bin.dt", "extra.csv.dt", "made.csv.dt", "notes.csv.dt")
 ARTIFACTS = ("data", "model.bin", "extra.csv")
 
 
@@ -404,6 +404,7 @@ import datatool
 for path in ("data", "model.bin"):
     datatool.track(path)
 datatool.track("made.csv", source=lambda: "made")
+datatool.track("notes.csv", source=lambda: "notes")  # the last line of the .gitignore, so it is appended
 datatool.track("extra.csv", output=True)
 """
 

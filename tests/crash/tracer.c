@@ -7,6 +7,8 @@
  *   -S  do half of a write        -e  fail with ERRNO      -P  … and every later call of the same class
  *   -s  send SIGNAL and go on
  *
+ * What can't be torn is not: an append within a sector.
+ *
  * The longest of the -u and -x directories that a path lies in decides whether it counts. One counter serves all
  * threads and children (strace's when= counts per thread), so N means the same place in every run.
  * Exit code: the command's own, 128 + signal, or 137 where the tree was killed.
@@ -27,6 +29,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/user.h>
@@ -302,6 +305,23 @@ static unsigned long long *length_of(const struct call *call, struct user_regs_s
     }
 }
 
+/* Whether a write adds to the end of a file within one sector of it: the kernel copies that in one step, and no disk
+ * writes half of a sector, so it can't be torn. */
+static int is_whole_append(pid_t pid, const struct call *call, const struct user_regs_struct *regs) {
+    char name[96];
+    struct stat found;
+    unsigned flags = 0;
+    if (call->number != SYS_write) return 0;
+    snprintf(name, sizeof name, "/proc/%d/fdinfo/%d", pid, (int)regs->rdi);
+    FILE *info = fopen(name, "r");
+    if (!info) return 0;
+    int known = fscanf(info, "pos: %*u flags: %o", &flags) == 1;
+    fclose(info);
+    snprintf(name, sizeof name, "/proc/%d/fd/%d", pid, (int)regs->rdi);
+    if (!known || !(flags & O_APPEND) || stat(name, &found)) return 0;
+    return found.st_size / 512 == (found.st_size + (off_t)regs->rdx - 1) / 512;
+}
+
 /* Do to the call what was asked for; says how to let the process go on, or -1 where the tree was killed. */
 static int disturb(pid_t pid, const struct call *call, struct user_regs_struct *regs) {
     unsigned long long *length = length_of(call, regs);
@@ -316,7 +336,7 @@ static int disturb(pid_t pid, const struct call *call, struct user_regs_struct *
         kill(pid, send_signal);
         return PTRACE_CONT;
     }
-    if ((tear || halve) && length && *length > 1) {
+    if ((tear || halve) && length && *length > 1 && !is_whole_append(pid, call, regs)) {
         *length = *length > (1UL << 24) ? 4096 : *length / 2;
         ptrace(PTRACE_SETREGS, pid, 0, regs);
         return tear ? PTRACE_SYSCALL : PTRACE_CONT;

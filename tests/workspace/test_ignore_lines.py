@@ -11,7 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datatool.workspace.ignore_lines import add_line, add_lines, escape_name, has_line, remove_line
+from datatool.workspace.ignore_lines import (
+    add_line,
+    add_lines,
+    append_lines,
+    escape_name,
+    has_line,
+    remove_line,
+    sort_lines,
+)
 from needs import tool
 from patience import patient
 
@@ -97,3 +105,21 @@ def test_a_line_can_be_added_to_any_text_and_removed_again(text: bytes, name: by
         ended = text if not text or text.endswith(b"\n") else text + (b"\r\n" if b"\r\n" in text else b"\n")
         assert removed == ended
         assert len(added) == len(ended) + len(escape_name(name)) + (2 if b"\r\n" in text else 1)
+
+
+@patient
+@given(
+    st.lists(st.sampled_from([b"/a", b"/b", b"/c", b"*.tmp", b"!/b", b"# mine", b""])),
+    st.lists(st.sampled_from([b"a", b"b", b"bb", b"c", b"d"]), unique=True),
+    st.sampled_from([b"\n", b"\r\n"]),
+)
+def test_lines_put_at_the_end_for_now_are_sorted_in_as_if_they_had_been_at_once(
+    lines: list[bytes], names: list[bytes], ending: bytes
+) -> None:
+    text = b"".join(line + ending for line in lines)
+    new = [name for name in names if not has_line(text, name)]
+    for_now = append_lines(text, names)
+    assert for_now.startswith(text)
+    assert all(has_line(for_now, name) for name in names)
+    assert sort_lines(for_now, new) == add_lines(text, new)
+    assert append_lines(for_now, names) == for_now

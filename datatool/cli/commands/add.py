@@ -34,7 +34,9 @@ def add(
     remote: Annotated[str | None, typer.Option("--remote", metavar="NAME", help="Push it to this remote")] = None,
     follow: Annotated[bool, typer.Option("--follow", help="Store what links out of the artifact point to")] = False,
     prune: Annotated[bool, typer.Option("--prune", help="Drop entries that were never fetched here")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Take paths that git tracks out of git")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Take paths that git tracks out of git, and unfinished files")
+    ] = False,
     jobs: Jobs = None,
 ) -> int:
     """Track files or directories.
