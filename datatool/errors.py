@@ -19,8 +19,9 @@
     │   ├── ChangedWhileRead            a file kept changing while it was hashed
     │   └── GitError                    git failed
     ├── CommandFailed                   a command that datatool ran failed, or made not what it was to make
-    ├── PartlyDone                      some of it is finished, the rest is listed
-    ├── DamageFound                     bytes are not what their object id says
+    │                                   (ChildProcessError)
+    ├── PartlyDone                      some of it is finished, the rest is listed (OSError)
+    ├── DamageFound                     bytes are not what their object id says (OSError)
     ├── RemoteError                     a remote can't be used (ConnectionError)
     │   ├── RemoteUnreachable           nobody answers, or it is not mounted
     │   │   └── RemoteBusy              it failed for now: another try may work
@@ -31,7 +32,8 @@
         ├── UnsafeInput                 input that could do harm
         └── Locked                      another process holds the lock
 
-Only the command line knows exit codes; it maps these classes to them.
+Each branch is also the builtin that a caller expects, in brackets. Only the command line knows exit codes; it maps
+these classes to them.
 """
 
 from __future__ import annotations
@@ -124,15 +126,15 @@ class GitError(LocalError):
     """git failed; the message carries what it said."""
 
 
-class CommandFailed(DatatoolError):
+class CommandFailed(DatatoolError, ChildProcessError):
     """A command that datatool ran failed, or did not make what it was to make; nothing was recorded."""
 
 
-class PartlyDone(DatatoolError):
+class PartlyDone(DatatoolError, OSError):
     """Some of the work is finished and kept, the rest is listed; run again to continue."""
 
 
-class DamageFound(DatatoolError):
+class DamageFound(DatatoolError, OSError):
     """An object's bytes are not what its id says."""
 
 

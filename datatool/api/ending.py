@@ -17,5 +17,6 @@ def end(run: CurrentRun, program: ThisProgram) -> None:
         entry=program.entry,
         text=program.text,
         command=program.command,
+        directory=program.directory,
         started=run.started,
     )

@@ -13,29 +13,41 @@ from datatool.model.run import RunKind
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ThisProgram:
     """A program by its file; `entry` is None at a prompt and for `python -c`, which has its `text`; `command`
-    is the program's name with its arguments, None where there are none that a user gave: in notebooks, at a prompt."""
+    is the program's name with its arguments, None where there are none that a user gave: in notebooks, at a prompt;
+    `directory` is where it runs."""
 
     kind: RunKind
     name: str
     entry: str | None = None
     text: str | None = None
     command: tuple[str, ...] | None = None
+    directory: str | None = None
 
 
 def this_program() -> ThisProgram:
     """The program that runs now."""
+    here = working_directory()
     notebook = notebook_file()
     if notebook is not None:
-        return ThisProgram(kind=RunKind.NOTEBOOK, name=os.path.basename(notebook), entry=notebook)
+        name = os.path.basename(notebook)
+        return ThisProgram(kind=RunKind.NOTEBOOK, name=name, entry=notebook, directory=here)
     script = main_file()
     if script is not None:
         name = os.path.basename(script)
-        return ThisProgram(kind=RunKind.SCRIPT, name=name, entry=script, command=_command(name))
+        return ThisProgram(kind=RunKind.SCRIPT, name=name, entry=script, command=_command(name), directory=here)
     name = "notebook" if "ipykernel" in sys.modules else "prompt" if hasattr(sys, "ps1") else "-c"
     kind = RunKind.NOTEBOOK if name == "notebook" else RunKind.SCRIPT
     if name != "-c":
-        return ThisProgram(kind=kind, name=name)
-    return ThisProgram(kind=kind, name=name, text=_text(), command=_command(name))
+        return ThisProgram(kind=kind, name=name, directory=here)
+    return ThisProgram(kind=kind, name=name, text=_text(), command=_command(name), directory=here)
+
+
+def working_directory() -> str | None:
+    """Where this process is; None if that was deleted."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return None
 
 
 def _command(name: str) -> tuple[str, ...]:

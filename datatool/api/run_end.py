@@ -25,6 +25,7 @@ def end(
     started: float,
     text: str | None = None,
     command: tuple[str, ...] | None = None,
+    directory: str | None = None,
     parameters: Mapping[str, object] | None = None,
     metrics: Mapping[str, object] | None = None,
     also: Iterable[Path] = (),
@@ -34,8 +35,8 @@ def end(
     the projects at `also` even if nothing was noted there. Nothing is raised: what can't be kept is told.
 
     `entry` is the file of the script or notebook, `text` that of a program without a file, `command` its name with its
-    arguments; `started` is in seconds since 1970. Unless `always`, a run that a record describes already leaves no
-    other.
+    arguments, `directory` where it was started; `started` is in seconds since 1970. Unless `always`, a run that a
+    record describes already leaves no other.
     """
     noted = {item.root: item for item in run.take()}
     for root in also:
@@ -48,6 +49,7 @@ def end(
         entry=Path(entry) if entry is not None else None,
         text=text,
         command=command,
+        directory=Path(directory) if directory is not None else None,
         started=started,
         duration=max(0.0, time.time() - started),
         parameters=parameters or {},

@@ -14,7 +14,7 @@ from typing import Final
 
 from datatool.api.calling import calling_file
 from datatool.api.current_run import CurrentRun, entered
-from datatool.api.programs import this_program
+from datatool.api.programs import this_program, working_directory
 from datatool.api.run_end import end
 from datatool.api.telling import warn
 from datatool.errors import UsageError
@@ -33,7 +33,7 @@ class Run:
         self._metrics: dict[str, object] = {}
         self._lock = threading.Lock()
         self._entry = calling_file()
-        self._command = this_program().command
+        self._program = this_program()
         self._current = CurrentRun()
         self._started = 0.0
         self._open: ExitStack | None = None
@@ -68,13 +68,15 @@ class Run:
             self._current.take()
             warn(f"run {self.name}: not recorded, nor its outputs, as it ended by {kind.__name__}")
             return
-        here = project_around(_directory(), Path(self._entry).parent if self._entry else None)
+        places = (working_directory(), os.path.dirname(self._entry) if self._entry else None)
+        here = project_around(*(Path(place) for place in places if place is not None))
         end(
             self._current,
             kind=RunKind.BLOCK,
             name=self.name,
             entry=self._entry,
-            command=self._command,
+            command=self._program.command,
+            directory=self._program.directory,
             started=self._started,
             parameters=self.parameters,
             metrics=metrics,
@@ -101,13 +103,6 @@ def run(name: str = "run", params: Mapping[str, object] | None = None) -> Run:
     ValueError).
     """
     return Run(name, params)
-
-
-def _directory() -> Path | None:
-    try:
-        return Path.cwd()
-    except OSError:  # it was deleted
-        return None
 
 
 def _plain(values: Mapping[str, object], what: str) -> dict[str, object]:

@@ -11,6 +11,14 @@ from datatool.progress import Silent
 logger: Final = logging.getLogger("datatool")
 
 
+class _Quiet(logging.NullHandler):
+    """Keeps Python from showing warnings by itself in a program that configured no logging; one that a program adds
+    says more: that it wants to hear nothing."""
+
+
+logger.addHandler(_Quiet())
+
+
 class _ToStandardError(logging.Handler):
     """Writes to whatever standard error is now: notebooks and tests put another one in its place."""
 
@@ -31,7 +39,7 @@ def say(message: str, *, level: int = logging.INFO) -> None:
     """Say one line. Nothing of how the program logs is touched, so that it may configure that later."""
     if is_configured():
         logger.log(level, "%s", message)
-    else:
+    elif not _is_silenced(level):
         _standard_error.handle(logger.makeRecord(logger.name, level, __file__, 0, message, (), None))
 
 
@@ -53,10 +61,17 @@ class Told(Silent):
 
 
 def is_configured() -> bool:
-    """Whether the program has said where its log goes."""
+    """Whether the program has said where its log goes, be it nowhere."""
     at: logging.Logger | None = logger
     while at is not None:
-        if any(not isinstance(handler, logging.NullHandler) for handler in at.handlers):
+        if any(not isinstance(handler, _Quiet) for handler in at.handlers):
             return True
         at = at.parent if at.propagate else None
     return False
+
+
+def _is_silenced(level: int) -> bool:
+    """Whether the program has said that it does not want to hear so little, here or for all of its log. That the whole
+    log begins at WARNING is no word of the program's, but where Python begins."""
+    of_all = logger.root.level if logger.root.level > logging.WARNING else logging.NOTSET
+    return logger.disabled or level <= logger.manager.disable or level < (logger.level or of_all)

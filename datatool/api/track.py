@@ -12,6 +12,7 @@ from typing import Final, Literal, TypeAlias, overload
 from datatool.api.calling import calling_directory
 from datatool.api.current_run import current_run
 from datatool.api.process_end import arm_process_end
+from datatool.api.programs import working_directory
 from datatool.api.telling import say, warn
 from datatool.api.trackers import tracking
 from datatool.api.where import Where
@@ -80,7 +81,7 @@ def _track(paths: Sequence[Where], on_change: str | None, output: bool, source: 
     rule = Rule(on_change=_on_change(on_change), frozen=is_frozen(os.environ))
     if output:
         _check_output(rule, source)
-    cwd = _working_directory()
+    cwd = working_directory() or os.sep  # relative paths are not found from a deleted one
     places = [locate(_text(path), cwd=cwd, beside=calling_directory) for path in paths]
     arm_process_end()
     for root in dict.fromkeys(place.root for place in places):
@@ -92,14 +93,6 @@ def _track(paths: Sequence[Where], on_change: str | None, output: bool, source: 
         else:
             _pin(root, fulls, cwd, rule, source)
     return [Path(place.full) for place in places]
-
-
-def _working_directory() -> str:
-    """The working directory; one that was deleted matters only to relative paths, and they are not found then."""
-    try:
-        return os.getcwd()
-    except FileNotFoundError:
-        return os.sep
 
 
 def _on_change(word: str | None) -> OnChange | None:

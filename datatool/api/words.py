@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from datatool.api.telling import logger
 from datatool.api.where import Where as Where
 from datatool.operations.open_content import Asked, Opened, open_content
 from datatool.progress import Silent
-
-logger = logging.getLogger("datatool")
-logger.addHandler(logging.NullHandler())
 
 
 class Logged(Silent):

@@ -68,10 +68,11 @@ class RunEnvironment:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunRecord:
     """One execution. `fingerprint` is the hash of all that determines the outputs; `started` is UTC (ISO 8601, whole
-    seconds), `duration` in seconds; `command` and `directory` (from the project's top) are those of a command.
-    `parameters` and `metrics` are JSON values; `noted_parameters` are those that blocks in a command's programs had.
-    `stage` is what only the run of a stage has; its one output is the result, whose path is a name and no place in the
-    workspace. `more` keeps what a later version wrote."""
+    seconds), `duration` in seconds; `command` is what was run, `directory` where (from the project's top; None outside
+    of it, and in records of programs from before it was noted). `parameters` and `metrics` are JSON values;
+    `noted_parameters` are those that blocks in a command's programs had. `stage` is what only the run of a stage has;
+    its one output is the result, whose path is a name and no place in the workspace. `more` keeps what a later version
+    wrote."""
 
     fingerprint: str
     project: str

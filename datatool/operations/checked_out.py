@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from datatool.errors import DamageFound, DatatoolError, PartlyDone, Unsaved
-from datatool.model.paths import named
+from datatool.model.paths import named, show
 from datatool.operations.failures import Failure, failure_of
 from datatool.operations.result import Part, fields_of
+from datatool.operations.targets import Selection
 from datatool.workspace.pointers import Artifact
+
+_PLAIN: Final = re.compile(r"[\w@%+=:,./~^-]+", re.ASCII)
+"""A revision that needs no quotes in a shell, such as `HEAD~1`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,10 +57,10 @@ def unsaved(artifact: bytes, paths: Sequence[bytes]) -> Unsaved:
 
 
 def lacking(
-    artifact: bytes, missing: Sequence[bytes], damaged: Sequence[bytes], *, whole: bytes = b""
+    item: Selection, missing: Sequence[bytes], damaged: Sequence[bytes], *, whole: bytes = b""
 ) -> DatatoolError:
     """Objects the cache does not have, or had damaged."""
-    name = named(artifact)
+    name = _named_for(item)
     if damaged:
         path = whole + b"/" + damaged[0] if whole else damaged[0]
         more = f" and {len(damaged) - 1} more" if len(damaged) > 1 else ""
@@ -69,3 +76,13 @@ def lacking(
         hint=f"datatool pull {name} gets it from the remote",
         path=os.fsdecode(path),
     )
+
+
+def _named_for(item: Selection) -> str:
+    """What to type behind `pull` or `fetch` for the version that is meant. Of an old one the part is named that was
+    asked for, as the rest stays as it is."""
+    if item.rev is None:
+        return named(item.artifact.path)
+    rev = item.rev if _PLAIN.fullmatch(item.rev) else shlex.quote(show(item.rev))
+    path = item.artifact.path + b"/" + item.within if item.within else item.artifact.path
+    return f"{named(path)} --rev {rev}"

@@ -24,7 +24,6 @@ from datatool.project.project import Project
 from datatool.workspace.checkout import Checkout, tree_without
 from datatool.workspace.compare import known_tree
 from datatool.workspace.placing import Outcome
-from datatool.workspace.pointers import Artifact
 
 
 def check_out_directory(
@@ -42,7 +41,7 @@ def check_out_directory(
         else:
             remove_file(Path(os.fsdecode(workspace.full(artifact.path))))
     if not has_list(project.cache, oid):
-        raise lacking(artifact.path, [artifact.path], [])
+        raise lacking(item, [artifact.path], [])
     if os.name == "nt":
         refuse_unholdable(artifact.path, (entry.path for entry in read_tree(oid, cache.load)))
     here = base.here if base is not None else None
@@ -97,7 +96,7 @@ def check_out_directory(
         kept=_names(artifact.path, plan.kept),
         missing=_names(artifact.path, sorted({*outcome.missing, *outcome.damaged})),
         saved_to=saved_to,
-        error=_failure(artifact, outcome) if failed else None,
+        error=_failure(item, outcome) if failed else None,
     )
     return result, outcome
 
@@ -125,7 +124,8 @@ def _names(artifact: bytes, paths: Sequence[bytes]) -> tuple[str, ...]:
     return tuple(os.fsdecode(artifact + b"/" + path if path else artifact) for path in paths)
 
 
-def _failure(artifact: Artifact, outcome: Outcome) -> Failure:
+def _failure(item: Selection, outcome: Outcome) -> Failure:
+    artifact = item.artifact
     if outcome.refused and not outcome.damaged:
         return failure_of(unsaved(artifact.path, [artifact.path + b"/" + path for path in outcome.refused]))
-    return failure_of(lacking(artifact.path, outcome.missing, outcome.damaged, whole=artifact.path))
+    return failure_of(lacking(item, outcome.missing, outcome.damaged, whole=artifact.path))

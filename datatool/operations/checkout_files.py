@@ -108,7 +108,7 @@ def _prepare(project: Project, item: Selection, lost: Path | None, relink: bool)
         project.state.set_base(artifact.path, new_base)
         return CheckedOut(path=artifact.name, changed=False)
     if not project.cache.has(oid):
-        raise lacking(artifact.path, [artifact.path], [])
+        raise lacking(item, [artifact.path], [])
     is_directory = is_unsaved and project.workspace.kind(artifact.path) == DIRECTORY
     if is_directory and _all_saved(project, artifact.path, base):
         remove_tree(Path(os.fsdecode(project.workspace.full(artifact.path))))
@@ -162,7 +162,7 @@ def _write(project: Project, ready: Sequence[_Ready], task: Task) -> tuple[list[
     for one in ready:
         path = one.job.path
         if path in missing or path in damaged:
-            problem = lacking(path, [path] if path in missing else [], [path] if path in damaged else [])
+            problem = lacking(one.item, [path] if path in missing else [], [path] if path in damaged else [])
             results.append(failed(one.item.artifact, problem))
         else:
             results.append(_finish(project, one))

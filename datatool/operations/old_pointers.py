@@ -46,7 +46,7 @@ def selections_at(
     broken: dict[bytes, FormatError] = {}
     for target in targets or (os.fspath(project.root),):
         asked = project_path(project, target, cwd)
-        found = [_selection(project, one, within) for one, within in _meant(there, asked)]
+        found = [_selection(project, one, within, rev) for one, within in _meant(there, asked)]
         bad = {path: error for path, error in unreadable.items() if _covers(asked, path)}
         if not found and not bad and asked:
             raise _not_there(project, target, asked, rev)
@@ -89,12 +89,12 @@ def _meant(there: dict[bytes, Artifact], asked: bytes) -> list[tuple[Artifact, b
     return found
 
 
-def _selection(project: Project, artifact: Artifact, within: bytes) -> Selection:
+def _selection(project: Project, artifact: Artifact, within: bytes, rev: str) -> Selection:
     """A path inside a directory that is tracked now, too, is a part: the pointer stands for everything in the
     directory, and what nobody named must not go back with it."""
     now = find_artifact(project.root, artifact.path) if within else None
     older = now is not None and now.pointer.kind is ArtifactKind.DIRECTORY
-    return Selection(artifact=artifact, within=within, older=older)
+    return Selection(artifact=artifact, within=within, older=older, rev=rev)
 
 
 def _covers(asked: bytes, path: bytes) -> bool:

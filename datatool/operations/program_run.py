@@ -15,7 +15,7 @@ from datatool.model.run import RunCode, RunFile, RunKind
 from datatool.operations.frozen import is_frozen
 from datatool.operations.open_project import open_project
 from datatool.operations.run_code import functions_of
-from datatool.operations.run_end import Ended, Execution, code_now, end_run, is_recorded
+from datatool.operations.run_end import Ended, Execution, code_now, directory_in, end_run, is_recorded
 from datatool.operations.track_lines import line_of
 from datatool.progress import Progress
 from datatool.project.project import Project, find_root
@@ -28,8 +28,8 @@ from datatool.stages.secrets import visible_values, visible_words, without_secre
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Program:
     """What ran: `entry` is the file of the script or notebook, `text` that of `python -c`, `command` its name with its
-    arguments; `started` in seconds since 1970, `duration` in seconds; parameters and metrics are JSON values; `modules`
-    are the full names of what was imported."""
+    arguments, `directory` where it was started; `started` in seconds since 1970, `duration` in seconds; parameters and
+    metrics are JSON values; `modules` are the full names of what was imported."""
 
     kind: RunKind
     name: str
@@ -38,6 +38,7 @@ class Program:
     duration: float
     text: str | None = None
     command: tuple[str, ...] | None = None
+    directory: Path | None = None
     parameters: Mapping[str, object] = field(default_factory=dict)
     metrics: Mapping[str, object] = field(default_factory=dict)
     modules: Sequence[str] = ()
@@ -91,12 +92,11 @@ def end_program(
         return replace(ended, lines=tuple(line_of(project, item) for item in ended.versions if item.changed))
 
 
-def project_around(*places: Path | None) -> Path | None:
+def project_around(*places: Path) -> Path | None:
     """The project around the first of some directories that is in one."""
     for place in places:
         try:
-            if place is not None:
-                return find_root(place)
+            return find_root(place)
         except DatatoolError:
             continue
     return None
@@ -107,6 +107,7 @@ def _execution(project: Project, program: Program, inputs: Sequence[RunFile]) ->
     functions = functions_of(project, entry) if entry is not None else _of_text(program)
     parameters = visible_values(program.parameters)
     command = visible_words(program.command) if program.command is not None else None
+    directory = directory_in(project, program.directory) if program.directory is not None else None
     return Execution(
         kind=program.kind,
         name=program.name,
@@ -116,6 +117,7 @@ def _execution(project: Project, program: Program, inputs: Sequence[RunFile]) ->
             name=program.name,
             functions=functions,
             arguments=(command or ())[1:],
+            directory=directory,
             parameters=parameters,
             inputs=inputs,
         ),
@@ -127,6 +129,7 @@ def _execution(project: Project, program: Program, inputs: Sequence[RunFile]) ->
         parameters=parameters,
         metrics=program.metrics,
         command=command,
+        directory=directory,
     )
 
 

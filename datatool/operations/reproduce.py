@@ -169,7 +169,7 @@ class _History:
 def _identity(record: RunRecord) -> tuple[object, ...]:
     """What makes two records runs of one thing: outputs of one command may name different runs of it."""
     outputs = tuple(file.path for file in record.outputs if not file.noted)
-    return record.kind, record.command, record.directory, record.code.entry, record.name, outputs
+    return record.kind, record.command, record.directory or "", record.code.entry, record.name, outputs
 
 
 def _run_of(artifact: Artifact) -> ObjectId | None:
@@ -292,8 +292,9 @@ def _shown(record: RunRecord) -> str:
 
 
 def _typed(record: RunRecord) -> str:
-    """How a user runs it."""
+    """How a user runs it, in the project's top directory."""
+    typed = f"datatool run … -- {_shown(record)}"
     if record.kind is RunKind.SCRIPT:
-        words = [record.code.entry or record.name, *(record.command or ())[1:]]
-        return f"python {show(shlex.join(words))}"
-    return f"datatool run … -- {_shown(record)}"
+        entry = os.path.relpath(record.code.entry or record.name, record.directory or os.curdir)
+        typed = f"python {show(shlex.join([entry, *(record.command or ())[1:]]))}"
+    return f"cd {show(shlex.quote(record.directory))} && {typed}" if record.directory else typed

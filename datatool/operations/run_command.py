@@ -14,13 +14,14 @@ from pathlib import Path
 
 from datatool.errors import CommandFailed, DatatoolError, UsageError
 from datatool.localfs.atomic import make_dirs
+from datatool.localfs.safe_paths import check_parents
 from datatool.model.oid import ObjectId, prefixed
 from datatool.model.paths import named, show
 from datatool.model.run import RunEnvironment, RunFile, RunKind
 from datatool.operations.publish import locked
 from datatool.operations.result import Result
 from datatool.operations.run_code import functions_of
-from datatool.operations.run_end import Execution, code_now, end_run
+from datatool.operations.run_end import Execution, code_now, directory_in, end_run
 from datatool.operations.run_inputs import bring_inputs, inputs_of, unlike_now
 from datatool.operations.run_marks import forget_marks, left_over, marked
 from datatool.operations.run_outputs import check_unsaved, clear, put_back, refuse_outputs, restore
@@ -182,7 +183,7 @@ def fingerprint_of(project: Project, command: Command, inputs: Sequence[RunFile]
 
     return command_fingerprint(
         command=command.shown,
-        directory=directory_of(project, command.directory),
+        directory=directory_in(project, command.directory) or "",
         parameters=visible_values(command.parameters or {}),
         inputs=inputs,
         outputs=command.outputs,
@@ -199,15 +200,10 @@ def script_fingerprint(project: Project, command: Command, inputs: Sequence[RunF
         name=command.script,
         functions=functions_of(project, command.script),
         arguments=command.shown[1:],
+        directory=directory_in(project, command.directory),
         parameters=visible_values(command.parameters or {}),
         inputs=inputs,
     )
-
-
-def directory_of(project: Project, directory: Path) -> str:
-    """A directory from the project's root, `""` for the root itself and for one outside."""
-    place = os.path.relpath(os.path.realpath(directory), project.root)
-    return "" if place == os.curdir or place.startswith(os.pardir) else place.replace(os.sep, "/")
 
 
 def _restored(project: Project, command: Command, known: Known, *, forced: bool, progress: Progress) -> RunResult:
@@ -275,7 +271,7 @@ def _executed(
                 noted_parameters=visible_values(told.parameters),
                 metrics=visible_values(told.metrics),
                 command=command.shown,
-                directory=directory_of(project, command.directory),
+                directory=directory_in(project, command.directory) or "",
             )
             if command.script is not None:
                 execution = _of_script(project, command, execution, told)
@@ -332,6 +328,7 @@ def _run(project: Project, command: Command, around: Surroundings, notes_path: P
         **{PARAMETER + name: _text(value) for name, value in parameters.items()},
         VARIABLE: str(notes_path),
     }
+    _see_that_it_is_there(project, command.directory)
     for output in command.outputs:
         make_dirs(Path(os.fsdecode(project.workspace.full(output))).parent)
     project.state.commit()  # or the programs of the command could not remember what they record
@@ -349,6 +346,14 @@ def _run(project: Project, command: Command, around: Surroundings, notes_path: P
             hint="-o names what the command writes, from the directory where it runs",
             path=os.fsdecode(missing[0]),
         )
+
+
+def _see_that_it_is_there(project: Project, directory: Path) -> None:
+    """Make the directory of a command that is repeated where a clone lacks it, as git keeps no empty ones."""
+    if not directory.is_dir():
+        inside = os.path.relpath(directory, project.root).replace(os.sep, "/")
+        check_parents(project.root, os.fsencode(f"{inside}/"))
+        make_dirs(directory)
 
 
 def _text(value: object) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from datatool.git.changes import code_difference
 from datatool.git.worktree import head_commit
@@ -70,6 +72,14 @@ def code_now(project: Project, *, entry: str | None = None, functions: Mapping[s
         entry=entry,
         functions=functions or {},
     )
+
+
+def directory_in(project: Project, directory: Path) -> str | None:
+    """A directory from the project's root, `""` for the root itself; None for one outside."""
+    place = os.path.relpath(os.path.realpath(directory), project.root)
+    if place.split(os.sep)[0] == os.pardir:
+        return None
+    return "" if place == os.curdir else place.replace(os.sep, "/")
 
 
 def end_run(

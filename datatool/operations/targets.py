@@ -28,11 +28,12 @@ from datatool.workspace.pointers import (
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Selection:
     """An artifact that is meant, whole (`within` is `b""`) or one path inside it; `older`: as another pointer than the
-    one that lies there says, which stays."""
+    one that lies there says, which stays; `rev` is the revision that it was asked for."""
 
     artifact: Artifact
     within: bytes = b""
     older: bool = False
+    rev: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

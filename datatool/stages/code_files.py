@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import shlex
 from collections.abc import Callable, Iterator, Sequence
@@ -9,7 +10,8 @@ from pathlib import Path
 
 from datatool.hashing import digest
 from datatool.model.oid import ObjectId
-from datatool.stages.imports import imported_files, module_file
+from datatool.stages.modules import Module, Modules
+from datatool.stages.scopes import Import
 
 
 def code_files(
@@ -26,9 +28,9 @@ def code_files(
         real = Path(os.path.realpath(path))
         if real.is_file() and real.is_relative_to(root):
             named[real] = None
-    python = imported_files([path for path in named if path.suffix == ".py"], root=root)
+    imported = {module for path in named if path.suffix == ".py" for module in _imported(path, root)}
     found: dict[bytes, ObjectId] = {}
-    for path in sorted({*named, *python}):
+    for path in sorted({*named, *imported}):
         inside = os.fsencode(path.relative_to(root)).replace(os.fsencode(os.sep), b"/")
         if counts(inside):
             found[inside] = digest(path.read_bytes())
@@ -42,9 +44,26 @@ def _named(command: Sequence[str], directory: Path, root: Path) -> Iterator[Path
             if text and "\0" not in text:
                 yield directory / text
         if word == "-m" and at + 1 < len(words):
-            module = module_file(words[at + 1], [directory, root, root / "src"])
-            if module is not None:
-                yield module
+            for module in Modules(root, directory).run_by_name(words[at + 1]):
+                yield module.path
+
+
+def _imported(file: Path, root: Path) -> Iterator[Path]:
+    """The project's modules that a Python file imports anywhere in it, directly or through others."""
+    modules = Modules(root, file.parent)
+    pending = [modules.at(file)]
+    seen: set[Module] = set()
+    while pending:
+        module = pending.pop()
+        if module in seen:
+            continue
+        seen.add(module)
+        real = Path(os.path.realpath(module.path))
+        if real.is_relative_to(root):
+            yield real
+        for node in ast.walk(module.source.tree):
+            if isinstance(node, Import):
+                pending += modules.run_by(node, module)
 
 
 def _inner(word: str) -> list[str]:

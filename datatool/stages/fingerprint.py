@@ -42,12 +42,13 @@ def program_fingerprint(
     name: str,
     functions: Mapping[str, str],
     arguments: Sequence[str] = (),
+    directory: str | None = None,
     parameters: Mapping[str, object],
     inputs: Iterable[RunFile],
 ) -> str:
     """Of a Python program, or a block in one: the code that its entry reaches, the program's arguments (already without
-    secrets), and what it read; blocks of one program are told apart by their names. Raises FormatError for parameters
-    that JSON has not."""
+    secrets), where it ran unless that is the project's root or outside, and what it read; blocks of one program are
+    told apart by their names. Raises FormatError for parameters that JSON has not."""
     values: dict[str, object] = {
         "v": 1,
         "kind": kind.value,
@@ -58,6 +59,8 @@ def program_fingerprint(
     }
     if arguments:
         values["arguments"] = list(arguments)
+    if directory:
+        values["directory"] = directory
     if kind is RunKind.BLOCK:
         values["name"] = name
     return _hash(values)

@@ -178,6 +178,31 @@ class Modules:
         """The module of a name inside a package."""
         return self.find(Imported(name, 1), package) if package.is_package else None
 
+    def run_by(self, statement: Import, importer: Module) -> Iterator[Module]:
+        """The project's modules that an import runs: the packages on the way, and what it names."""
+        names = [alias.name for alias in statement.names]
+        if isinstance(statement, ast.ImportFrom):
+            base = statement.module or ""
+            level = statement.level
+            wanted = [base, *(f"{base}.{name}" if base else name for name in names)]
+        else:
+            level = 0
+            wanted = names
+        for name in wanted:
+            for way in _ways(name):
+                found = self.find(Imported(way, level), importer)
+                if found is not None and found.path.suffix:
+                    yield found
+
+    def run_by_name(self, name: str) -> Iterator[Module]:
+        """The project's modules that `python -m NAME` runs, where it is started in the directory of the program."""
+        if os.sep in name or "\0" in name or not all(name.split(".")):
+            return
+        for way in [*_ways(name), f"{name}.__main__"]:
+            found = self._top(way.split("."), self._bases())
+            if found is not None and found.path.suffix:
+                yield found
+
     def _look(self, imported: Imported, importer: Module) -> Module | None:
         parts = [part for part in imported.module.split(".") if part]
         if imported.level:
@@ -185,7 +210,10 @@ class Modules:
             for _ in range(imported.level - 1):
                 base = base.parent
             return self._below(base, parts)
-        for number, base in enumerate(self._bases(importer)):
+        return self._top(parts, [*self._bases(), self._around(importer)])
+
+    def _top(self, parts: list[str], bases: Sequence[Path]) -> Module | None:
+        for number, base in enumerate(bases):
             # Of the standard library, only what lies beside the script comes before it.
             if parts[0] in sys.builtin_module_names or (number and parts[0] in sys.stdlib_module_names):
                 continue
@@ -194,16 +222,16 @@ class Modules:
                 return found
         return None
 
-    def _bases(self, importer: Module) -> Iterator[Path]:
-        """Where top modules are looked for: beside the script, in the project's root, in its `src`, and around the
-        package of whoever imports."""
-        yield self._start
-        yield self.root
-        yield self.root / "src"
+    def _bases(self) -> tuple[Path, ...]:
+        """Where top modules are looked for: beside the script, in the project's root, in its `src`."""
+        return (self._start, self.root, self.root / "src")
+
+    def _around(self, importer: Module) -> Path:
+        """Where a module's own package lies, in which top modules are looked for last."""
         top = importer.directory
         while (top / "__init__.py").is_file() and top != self.root:
             top = top.parent
-        yield top
+        return top
 
     def _below(self, base: Path, parts: list[str]) -> Module | None:
         place = base.joinpath(*parts)
@@ -233,6 +261,12 @@ class Modules:
             if directory.name in ("site-packages", "dist-packages") or (directory / "pyvenv.cfg").is_file():
                 return None
         return self.at(path)
+
+
+def _ways(name: str) -> list[str]:
+    """A module's full name, behind those of the packages around it."""
+    parts = name.split(".")
+    return [".".join(parts[: depth + 1]) for depth in range(len(parts))]
 
 
 def leaves(statement: ast.stmt) -> Iterator[ast.stmt]:

@@ -264,26 +264,12 @@ class Walk:
 
     def _import(self, module: Module, statement: Import) -> None:
         """An import runs the modules on the way to what it names."""
-        names = [alias.name for alias in statement.names]
-        if isinstance(statement, ast.ImportFrom):
-            base = statement.module or ""
-            wanted = [Imported(base, statement.level)]
-            wanted += [Imported(f"{base}.{name}" if base else name, statement.level) for name in names]
-        else:
-            wanted = [Imported(name) for name in names]
-        for imported in wanted:
-            self._load_named(module, imported)
+        for found in self._modules.run_by(statement, module):
+            self.load(found)
         for _, imported in imports_of(statement):
             for meaning in imported_meanings(self._modules, module, imported):
                 if isinstance(meaning, Foreign):
                     self._packages.add(meaning.package)
-
-    def _load_named(self, module: Module, imported: Imported) -> None:
-        parts = imported.module.split(".")
-        for depth in range(len(parts)):
-            found = self._modules.find(Imported(".".join(parts[: depth + 1]), imported.level), module)
-            if found is not None and found.path.suffix:
-                self.load(found)
 
     def _dynamic(self, module: Module, reference: Reference, name: str) -> None:
         call = reference.call

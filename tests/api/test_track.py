@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import datatool
-from api.tracking import NEW, OLD, OWN, as_it_is, script
+from api.tracking import NEW, OLD, OWN, as_it_is, run_python, script
 from datatool.api.current_run import process_run
 from datatool.api.trackers import close_trackers
 from datatool.model.pointer import ArtifactKind
@@ -352,6 +352,34 @@ def test_an_output_is_not_fetched_and_its_new_content_is_recorded(desk: World) -
     assert "x.csv: recorded a new version, 5 B (was 7 B); datatool checkout x.csv --rev HEAD goes back" in done.err
     desk.ok("checkout", "x.csv", "--rev", "HEAD")
     assert desk.read("x.csv") == NEW
+
+
+APPENDS = """
+import datatool
+log = datatool.track("log.csv", source=lambda: "run\\n")
+with open(datatool.track(log, output=True), "a") as file:
+    file.write("again\\n")
+"""
+
+
+@pytest.mark.parametrize("link", ["copy", "hardlink"])
+def test_a_program_that_adds_to_its_own_output_goes_on_where_a_clone_has_nothing_yet(desk: World, link: str) -> None:
+    for _ in range(2):
+        done = script(desk, APPENDS, name="appends.py")
+        assert done.code == 0, done.err
+    desk.git("add", "-A")
+    desk.commit("two lines")
+    desk.ok("push")
+    copy = desk.clone()
+    copy.env.pop("CI", None)
+    copy.ok("config", "set", "--local", "cache.link", link)
+    for lines in (3, 4):
+        done = run_python(copy, "appends.py")
+        assert done.code == 0, done.err
+        assert copy.read("log.csv") == b"run\n" + b"again\n" * lines
+        assert copy.json("status")["clean"]
+    copy.ok("checkout", "log.csv", "--rev", "HEAD")
+    assert copy.read("log.csv") == b"run\nagain\nagain\n"
 
 
 def test_an_output_that_was_not_written_is_told(desk: World) -> None:

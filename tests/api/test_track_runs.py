@@ -51,6 +51,19 @@ def test_outputs_name_the_run_that_says_what_was_read_and_by_which_code(desk: Wo
     assert b"source" not in desk.read("x.csv.dt")
 
 
+def test_where_a_program_ran_is_recorded_if_that_is_in_the_project(desk: World) -> None:
+    desk.write("x.csv", OLD)
+    jobs = desk.write("jobs/y.csv", OLD).parent
+    for cwd in (desk.root, jobs, desk.top):
+        assert script(desk, SUMS, name="sums.py", cwd=cwd).code == 0
+        assert run_python(desk, "-c", "import datatool; datatool.track('x.csv')", cwd=cwd).code == 0
+        block = "import datatool\nwith datatool.run('b'): datatool.track('x.csv')"
+        assert script(desk, block, name="block.py", cwd=cwd).code == 0
+    found = {(record.kind, record.code.entry, record.directory) for record in records(desk)}
+    assert {directory for _, entry, directory in found if entry == "sums.py"} == {"", "jobs"}
+    assert {directory for kind, _, directory in found if kind is RunKind.BLOCK} == {"", "jobs", None}
+
+
 def test_the_same_again_is_no_second_run(desk: World) -> None:
     started(desk)
     assert len(records(desk)) == 1

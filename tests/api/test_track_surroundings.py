@@ -326,6 +326,30 @@ datatool.track("x.csv")
     assert desk.read("log.txt") == b"datatool INFO x.csv: tracked from now on, 7 B\n"
 
 
+@pytest.mark.parametrize(
+    ("silence", "lines"),
+    [
+        ("logging.getLogger('datatool').setLevel(logging.ERROR)", 0),
+        ("logging.getLogger('datatool').setLevel(logging.WARNING)", 1),
+        ("logging.getLogger('datatool').addHandler(logging.NullHandler())", 0),
+        ("logging.getLogger().addHandler(logging.NullHandler())", 0),
+        ("logging.getLogger().setLevel(logging.ERROR)", 0),
+        ("logging.disable(logging.CRITICAL)", 0),
+        ("logging.disable(logging.INFO)", 1),
+        ("logging.getLogger('datatool').disabled = True", 0),
+        ("logging.getLogger('another').setLevel(logging.ERROR)", 2),
+        ("datatool.list()", 2),
+    ],
+)
+def test_a_program_may_silence_the_line(desk: World, silence: str, lines: int) -> None:
+    desk.write("x.csv", NEW)
+    outside = desk.home / "y.csv"  # in no project, which is a warning
+    for order in (f"{silence}; import datatool.api.words", f"import datatool.api.words; {silence}"):
+        code = f"import datatool, logging\n{order}\ndatatool.track('x.csv')\ndatatool.track({str(outside)!r})\n"
+        assert len(script(desk, code).err.splitlines()) == lines, order
+        (desk.root / "x.csv.dt").unlink()
+
+
 def test_in_the_same_process_it_is_quiet_and_stays_where_it_is(
     desk: World, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:

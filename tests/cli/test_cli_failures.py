@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -46,6 +47,15 @@ def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
 def test_every_error_has_the_exit_code_of_its_branch(kind: type[errors.DatatoolError]) -> None:
     branch = [CODES[parent.__name__] for parent in kind.__mro__ if parent.__name__ in CODES]
     assert exit_code(kind("x")) == (branch[0] if branch else 1)
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind in CLASSES if kind is not errors.DatatoolError], ids=lambda kind: kind.__name__
+)
+def test_every_error_is_also_a_builtin_that_a_caller_expects(kind: type[errors.DatatoolError]) -> None:
+    assert issubclass(kind, OSError | ValueError)
+    error = pickle.loads(pickle.dumps(kind("x", hint="y", path="z")))
+    assert (str(error), error.hint, error.path) == ("x", "y", "z")
 
 
 def test_an_error_is_two_lines_on_stderr(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator
@@ -89,6 +90,23 @@ def test_a_checkout_of_a_revision_that_the_cache_lacks_takes_the_pointer_so_that
     assert copy.git("status", "--porcelain") == "M  data.dt"
     copy.ok("pull", "data")
     assert copy.read("data/a.txt") == b"a1"
+
+
+@pytest.mark.parametrize("rev", ["HEAD~1", "HEAD^{commit}~1"])
+@pytest.mark.parametrize(("path", "content"), [("one.bin", b"first"), ("data", None), ("data/a.txt", b"a1")])
+def test_a_version_that_the_cache_lacks_is_brought_by_the_command_that_the_hint_names(
+    versions: World, path: str, content: bytes | None, rev: str
+) -> None:
+    copy = versions.clone()
+    copy.ok("pull")
+    hint = copy.fails(4, "checkout", path, "--rev", rev, "--json").error["hint"]
+    command = shlex.split(hint.partition(" gets it ")[0])
+    assert command == ["datatool", "pull", path, "--rev", rev]
+    copy.git("reset", "-q", "--hard")  # the command alone has to do
+    copy.ok(*command[1:])
+    assert copy.read("data/a.txt" if content is None else path) == (content or b"a1")
+    if path == "data/a.txt":
+        assert copy.read("data/new.txt") == b"new" and copy.git("status", "--porcelain") == ""
 
 
 def test_a_checkout_of_a_revision_takes_what_it_had_removed_since_included_and_leaves_all_else(versions: World) -> None:

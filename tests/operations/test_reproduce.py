@@ -15,6 +15,7 @@ from datatool.hashing import digest
 from datatool.model.oid import ObjectId
 from datatool.model.run import RunCode, RunKind
 from datatool.operations.open_project import open_project
+from datatool.stages.run_store import find_runs, save_run
 from world import World
 
 
@@ -192,6 +193,56 @@ def test_a_script_is_run_again_with_its_arguments(world: World) -> None:
     assert world.read("ar.txt") == b"production"
 
 
+WHERE = """
+import sys
+import datatool
+datatool.track(sys.argv[1], output=True).write_text(open(sys.argv[2]).read())
+"""
+
+
+def test_a_script_is_run_again_where_it_was_run(world: World) -> None:
+    world.write("where.py", WHERE.encode())
+    world.write("jobs/config", b"of the jobs")
+    world.write("config", b"of the top")
+    assert run_python(world, "../where.py", "out.txt", "config", cwd=world.root / "jobs").code == 0
+    assert run_python(world, "where.py", "out.txt", "config").code == 0
+    assert [(run["action"], run["same"]) for run in reproduce(world, "--force", "jobs/out.txt", "out.txt")] == [
+        ("executed", True),
+        ("executed", True),
+    ]
+    assert (world.read("jobs/out.txt"), world.read("out.txt")) == (b"of the jobs", b"of the top")
+
+
+def test_one_script_in_two_directories_is_two_runs(world: World) -> None:
+    for place in (world.write("jobs/config", b"jobs").parent, world.write("config", b"top").parent):
+        assert script(world, WHERE, "out.txt", "config", name="where.py", cwd=place).code == 0
+    (world.root / "jobs/out.txt").unlink()
+    assert actions(reproduce(world, "jobs/out.txt")) == [("restored", ["jobs/out.txt"])]
+    assert world.read("jobs/out.txt") == b"jobs"
+
+
+def test_a_directory_that_a_clone_lacks_is_made(world: World) -> None:
+    (world.root / "empty").mkdir()
+    assert script(world, WHERE, "../o.txt", "../raw.csv", name="where.py", cwd=world.root / "empty").code == 0
+    (world.root / "empty").rmdir()
+    assert actions(reproduce(world, "--force", "o.txt")) == [("executed", ["o.txt"])]
+
+
+def test_a_record_without_a_directory_is_one_of_the_top(world: World) -> None:
+    script(world, ARGUMENTS, "one", name="ar.py")
+    text = world.read("ar.txt.dt").decode()
+    old = ObjectId(text.split("run: ")[1].split()[0])
+    with open_project(str(world.root), flags={}, environ=world.env) as project:
+        record = decode_run(project.cache.load(old))
+        assert record.directory == ""
+        save_run(project.cache, replace(record, directory=None))
+        known = find_runs(project.cache, record.fingerprint, record.project)
+    other = next(run.oid for run in known if run.oid != old)
+    world.write("ar.txt.dt", text.replace(old, other).encode())
+    assert actions(reproduce(world, "ar.txt")) == [("unchanged", ["ar.txt"])]
+    assert actions(reproduce(world, "--force", "ar.txt")) == [("executed", ["ar.txt"])]
+
+
 def test_only_what_is_executed_is_said_to_run(world: World) -> None:
     script(world, ARGUMENTS, "one", name="ar.py")
     (world.root / "ar.txt").unlink()
@@ -210,6 +261,13 @@ def test_a_script_with_other_arguments_is_another_run(world: World) -> None:
     script(world, ARGUMENTS, "two", name="ar.py")
     assert [run["action"] for run in reproduce(world, "ar.txt")] == ["unchanged"]
     assert world.read("ar.txt") == b"two"
+
+
+def test_where_a_script_with_a_secret_has_to_be_run_by_hand_is_told(world: World) -> None:
+    where = world.write("jobs/x", b"").parent
+    script(world, ARGUMENTS, "--token", "abc", name="ar.py", cwd=where)
+    ran = world.fails(1, "reproduce", "--force", "jobs/ar.txt", "--json")
+    assert "cd jobs && python ../ar.py --token" in str(ran.json)
 
 
 def test_a_script_that_was_given_a_secret_is_not_run_without_it(world: World) -> None:

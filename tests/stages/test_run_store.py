@@ -14,7 +14,7 @@ from datatool.index.state import State
 from datatool.model.oid import ObjectId
 from datatool.model.pointer import ArtifactKind
 from datatool.model.run import RunCode, RunEnvironment, RunFile, RunKind, RunRecord
-from datatool.stages.fingerprint import command_fingerprint
+from datatool.stages.fingerprint import command_fingerprint, program_fingerprint
 from datatool.stages.run_store import all_runs, find_runs, load_run, lookup_directory, lookup_name, save_run
 
 HELLO = ObjectId("2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824")
@@ -113,3 +113,18 @@ def test_all_that_determines_a_command_changes_its_fingerprint_and_order_does_no
         fingerprint(code={b"Makefile": WORLD, b"m\xff": WORLD}),
     ]
     assert len({same[0], *others}) == 1 + len(others)
+
+
+def test_where_a_program_ran_counts_unless_it_is_the_top_of_the_project() -> None:
+    def of(directory: str | None) -> str:
+        return program_fingerprint(
+            kind=RunKind.SCRIPT,
+            entry="train.py",
+            name="train.py",
+            functions={"train.py": "1f"},
+            directory=directory,
+            parameters={},
+            inputs=[],
+        )
+
+    assert of(None) == of("") and len({of(""), of("jobs"), of("jobs/deep")}) == 3

@@ -13,8 +13,8 @@ from datatool.git.worktree import Worktree, discover
 from datatool.model.oid import EMPTY
 from datatool.model.pointer import ArtifactKind
 from datatool.model.run import RunFile
+from datatool.stages.code_files import code_files
 from datatool.stages.environment import environment_of
-from datatool.stages.imports import imported_files, module_file
 from datatool.stages.notes import read_notes, tell
 from world import World
 
@@ -26,9 +26,9 @@ def write(root: Path, **files: str) -> None:
         path.write_text(text, encoding="utf-8")
 
 
-def names(root: Path, *files: str) -> list[str]:
-    found = imported_files([root / file for file in files], root=root)
-    return [path.relative_to(root).as_posix() for path in found]
+def names(root: Path, *command: str, directory: str = "") -> list[str]:
+    """The code of a command that is run in a directory of the project."""
+    return [path.decode() for path in code_files(command, directory=root / directory, root=root, counts=lambda _: True)]
 
 
 def test_modules_of_the_project_are_found_by_text_and_followed(tmp_path: Path) -> None:
@@ -60,12 +60,22 @@ def test_a_file_that_is_no_python_counts_by_itself_and_nothing_outside_is_follow
 
 
 def test_a_module_is_found_as_python_finds_it(tmp_path: Path) -> None:
-    write(tmp_path, tool="")
-    (tmp_path / "pack").mkdir()
+    write(tmp_path, tool="import helper", helper="", src__json="", jobs__deep__job="import pack.part", pack__part="")
     (tmp_path / "pack/__main__.py").touch()
-    assert module_file("pack", [tmp_path]) == tmp_path / "pack/__main__.py"
-    assert module_file("tool", [tmp_path / "src", tmp_path]) == tmp_path / "tool.py"
-    assert module_file("json", [tmp_path]) is None
+    (tmp_path / "jobs/deep/__init__.py").touch()
+    assert names(tmp_path, "python", "-m", "pack") == ["pack/__main__.py"]
+    assert names(tmp_path, "python", "-m", "tool") == ["helper.py", "tool.py"]
+    assert names(tmp_path, "python", "-m", "json") == []
+    inner = ["jobs/deep/__init__.py", "jobs/deep/job.py", "pack/part.py"]
+    assert names(tmp_path, "python", "-m", "deep.job", directory="jobs") == inner
+
+
+@pytest.mark.parametrize("word", ["..", "../tool", "", "a..b", "/etc/passwd", "no.such.module"])
+def test_a_word_that_is_no_module_of_the_project_names_none(tmp_path: Path, word: str) -> None:
+    root = tmp_path / "project"
+    write(root, x="")
+    write(tmp_path, tool="")
+    assert names(root, "program", "-m", word) == []
 
 
 def test_the_environment_has_versions_of_what_was_imported_and_no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
