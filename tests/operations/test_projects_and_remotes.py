@@ -96,8 +96,27 @@ def test_config_precedence_flag_environment_local_project_user_default(world: Wo
     assert link() == "hardlink"
 
 
+@pytest.mark.parametrize(
+    ("key", "nearest"),
+    [
+        ("cache.lnk", "did you mean cache.link?"),
+        ("remotes.storage.ulr", "did you mean remotes.storage.url?"),
+        ("remotes.storage", "did you mean remotes.storage.url?"),
+        ("remots.storage.url", "did you mean remotes.storage.url?"),
+        ("xyzzy", "datatool config list shows the settings that are in force"),
+    ],
+)
+def test_setting_or_unsetting_an_unknown_key_is_a_usage_error_that_names_the_nearest(
+    world: World, key: str, nearest: str
+) -> None:
+    before = world.tree()
+    for words in (("set", key, "copy"), ("unset", key)):
+        error = world.fails(2, "config", *words, "--json").error
+        assert error["message"] == f"{key}: no such setting" and error["hint"] == nearest
+    assert world.tree() == before
+
+
 def test_config_refuses_what_is_wrong_and_suggests(world: World) -> None:
-    assert "cache.link" in world.fails(2, "config", "set", "cache.lnk", "copy").err
     assert "did you mean cache.link?" in world.fails(3, "config", "get", "cache.lnk").err
     world.fails(2, "config", "set", "cache.link", "teleport")
     world.fails(2, "config", "set", "durability", "perhaps")
