@@ -394,6 +394,27 @@ def test_get_of_several_paths_goes_on_and_tells_of_each(registry: World, project
     assert "lost.bin" in project.fails(4, "get", registry.root, "lost.bin", "src", "-o", "out").err
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "code", "kind"),
+    [
+        ("bad.txt.dt", b"datatool: 1\nkind: file\noid: sha256:zzz\nsize: 3\n", 1, "format_error"),
+        ("bad.txt.dt", b"datatool: 9\nkind: file\n", 1, "newer_format"),
+        ("bad.txt.dvc", b"outs:\n- md5: zzz\n  path: bad.txt\n", 1, "format_error"),
+        ("bad.txt.dvc", b"outs:\n- md5: %s\n  path: ../../bad.txt\n" % (b"0" * 32), 7, "unsafe_input"),
+    ],
+)
+def test_get_of_an_invalid_pointer_fails_as_what_it_is_where_nothing_else_was_done(
+    registry: World, project: World, name: str, text: bytes, code: int, kind: str
+) -> None:
+    registry.write(".dvc/config", b"")
+    registry.write(name, text)
+    registry.commit("a broken pointer")
+    error = project.fails(code, "get", registry.root, "bad.txt", "--json").error
+    assert error["code"] == kind and "bad.txt" in error["message"] and not project.exists("bad.txt")
+    ran = project.fails(4, "get", registry.root, "bad.txt", "model.bin")
+    assert "error: bad.txt" in ran.err and project.exists("model.bin")
+
+
 def test_a_directory_whose_list_can_not_be_had_is_marked(registry: World, project: World) -> None:
     shutil.rmtree(registry.cache)
     shutil.rmtree(registry.remote)
