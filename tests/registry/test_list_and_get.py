@@ -102,6 +102,18 @@ def test_one_word_is_a_repository_where_it_names_one_and_else_a_path(registry: W
     assert "model.bin" in listed(project, "songs")
 
 
+def test_a_mistyped_name_of_a_registry_is_told_where_a_path_could_stand_too(registry: World, project: World) -> None:
+    project.ok("registry", "add", "songs", registry.root)
+    for words in (["song"], ["-R", "sogns"], ["song", "music"], ["--rev", "HEAD", "song"]):
+        error = project.fails(3, "list", *words, "--json").error
+        assert error["hint"].startswith("did you mean") and "songs?" in error["hint"]
+    project.write("sonks/a.txt", b"a")
+    project.ok("add", "sonks")
+    hint = project.fails(3, "list", "sonk", "--json").error["hint"]
+    assert hint == "did you mean sonks? or the registry songs?"
+    assert "registry" not in project.fails(3, "list", "elsewhere").err
+
+
 def test_outside_a_project_a_repository_must_be_named(registry: World, tmp_path: Path) -> None:
     registry.fails(3, "list", cwd=tmp_path)
     assert "model.bin" in registry.ok("list", str(registry.root), cwd=tmp_path).out
