@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from datatool.errors import DamageFound, DatatoolError, LocalError, PartlyDone, RemoteError
+from datatool.model.figures import counted
 from datatool.model.paths import named
 from datatool.operations.failures import failure_of
 from datatool.operations.fetch_plan import Wish
@@ -22,12 +23,13 @@ def transferred(wish: Wish, connection: Connection | None) -> Transferred:
         return Transferred(path=name, ok=True)
     if wish.may_stay and not any(item.damaged or item.refused for item in wish.absent):
         return Transferred(path=name, ok=True, stays=True)
-    return Transferred(path=name, ok=False, error=failure_of(_what_is_absent(wish.absent, connection)))
+    return Transferred(path=name, ok=False, error=failure_of(_what_is_absent(wish, connection)))
 
 
-def _what_is_absent(absent: Sequence[Absent], connection: Connection) -> DatatoolError:
+def _what_is_absent(wish: Wish, connection: Connection) -> DatatoolError:
     remote = connection.remote
-    what, path = _objects(absent)
+    absent = wish.absent
+    what, path = _objects(absent) if not absent[0].wanted.metadata else _list_of(wish)
     heals = (
         "whoever has the data runs datatool push, which heals it; then run this again"
         if remote.store.capabilities.write
@@ -84,6 +86,15 @@ def _objects(absent: Sequence[Absent]) -> tuple[str, str]:
     )
     oid = min(absent, key=_label).wanted.oid
     return f"{shown}: object {oid[:12]}…", labels[0].decode("utf-8", "surrogateescape")
+
+
+def _list_of(wish: Wish) -> tuple[str, str]:
+    """What lists a directory, in words: without it nobody knows the paths of its files. And its own path."""
+    version = wish.version
+    files = version.pointer.files
+    count = "files" if files is None else counted(files, "file")
+    oid = wish.absent[0].wanted.oid
+    return f"{named(version.path)}: the list of its {count} (object {oid[:12]}…)", version.name
 
 
 def _label(item: Absent) -> bytes:

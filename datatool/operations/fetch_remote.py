@@ -29,6 +29,8 @@ from datatool.store.transfer import transfer
 
 _CHUNK = 65_536
 """Objects asked for at a time: bounds memory, and leaves enough to read packs as a whole."""
+_Chunk = dict[ObjectId, list[tuple[Wish, Wanted]]]
+"""Who wants an object, each by its own path; it is asked for as the first does."""
 
 
 def from_each(
@@ -186,30 +188,30 @@ class RemoteFetch:
 
     def _get(self, wants: Iterable[tuple[Wish, Iterable[Wanted]]], task: Task, *, always: bool = False) -> None:
         """Fetch what wishes want and the cache lacks, in bounded chunks."""
-        chunk: dict[ObjectId, tuple[Wanted, list[Wish]]] = {}
+        chunk: _Chunk = {}
         for wish, wanted in wants:
             for item in wanted:
                 if item.oid in chunk:
                     if not always:
                         task.advance(bytes=Spared(item.size), files=1)
-                    if chunk[item.oid][1][-1] is not wish:
-                        chunk[item.oid][1].append(wish)
+                    if chunk[item.oid][-1][0] is not wish:
+                        chunk[item.oid].append((wish, item))
                     continue
-                chunk[item.oid] = (item, [wish])
+                chunk[item.oid] = [(wish, item)]
                 if len(chunk) >= _CHUNK:
                     self._get_chunk(chunk, task, always)
                     chunk = {}
         self._get_chunk(chunk, task, always)
 
-    def _get_chunk(self, chunk: dict[ObjectId, tuple[Wanted, list[Wish]]], task: Task, always: bool) -> None:
+    def _get_chunk(self, chunk: _Chunk, task: Task, always: bool) -> None:
         missing = self._cache.missing(list(chunk))
         if self._terms.force:
             self._check(chunk, missing)
         here = len(chunk) - len(missing)
         self._totals.skipped += here
-        spared = Spared(sum(wanted.size for wanted, _ in chunk.values() if wanted.oid not in missing))
+        spared = Spared(sum(item.size for item in _each(chunk) if item.oid not in missing))
         task.advance(files=0 if always else here, bytes=spared)
-        wanted = [item for item, _ in chunk.values() if item.oid in missing]
+        wanted = [item for item in _each(chunk) if item.oid in missing]
         if not wanted:
             return
         if self._terms.dry_run and not always:
@@ -220,18 +222,18 @@ class RemoteFetch:
         absent: Sequence[Absent] = [Absent(item) for item in wanted]
         if self._connection.remote.format is not None:  # else nobody has pushed there yet
             size = sum(item.size for item in wanted)
-            names = ", ".join(sorted({named(wish.version.path) for _, wishes in chunk.values() for wish in wishes}))
+            names = ", ".join(sorted({named(wish.version.path) for some in chunk.values() for wish, _ in some}))
             with room_for(names, size, "the cache", self._cache.top), self._cache.writer() as writer:
                 result = transfer(source, writer, wanted, progress_task=task)
             self._totals.objects += result.objects
             absent = result.absent
         for item in absent:
-            for wish in chunk[item.wanted.oid][1]:
-                wish.absent.append(item)
+            for wish, asked in chunk[item.wanted.oid]:
+                wish.absent.append(item._replace(wanted=asked))
 
-    def _check(self, chunk: dict[ObjectId, tuple[Wanted, list[Wish]]], missing: set[ObjectId]) -> None:
+    def _check(self, chunk: _Chunk, missing: set[ObjectId]) -> None:
         """Look at what the cache has by the trust rule; what is wrong is set aside, and then fetched."""
-        for item in self._cache.checked([wanted for wanted, _ in chunk.values() if wanted.oid not in missing]):
+        for item in self._cache.checked([wanted for wanted in _each(chunk) if wanted.oid not in missing]):
             if isinstance(item, Absent):
                 missing.add(item.wanted.oid)
 
@@ -270,6 +272,11 @@ class RemoteFetch:
             [oid for oid in pushed if oid is not None and oid in live],
             as_of=remote.now(),
         )
+
+
+def _each(chunk: _Chunk) -> Iterator[Wanted]:
+    """What is to be asked for, each object once."""
+    return (some[0][1] for some in chunk.values())
 
 
 def _root(version: Version) -> Wanted:
