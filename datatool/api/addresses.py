@@ -35,8 +35,8 @@ class Address:
 
     @classmethod
     def parse(cls, text: str) -> Address:
-        """Read a URL, with or without its protocol. Raises UsageError for an empty revision, and for a registry's URL
-        that is not encoded: where it ends can't be told."""
+        """Read a URL, with or without its protocol. Raises UsageError for an empty revision, for `..` in the path, and
+        for a registry's URL that is not encoded: where it ends can't be told."""
         host, _, path = text.removeprefix(f"{PROTOCOL}://").partition("/")
         if host.endswith(":"):
             raise UsageError(
@@ -47,7 +47,10 @@ class Address:
         repo, at, rev = host.partition("@")
         if at and not rev:
             raise UsageError(f"{text}: an empty revision after @", hint="leave @ out for what is current")
-        return cls(repo=unquote(repo) or None, rev=unquote(rev) or None, path=path.strip("/"))
+        parts = [part for part in path.split("/") if part not in ("", ".")]
+        if ".." in parts:
+            raise UsageError(f"{path}: .. has no place in a URL of data", hint="paths start at the repository's top")
+        return cls(repo=unquote(repo) or None, rev=unquote(rev) or None, path="/".join(parts))
 
     @property
     def host(self) -> str:

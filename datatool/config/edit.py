@@ -29,12 +29,13 @@ def find_key(key: str) -> Key:
     if row is not None:
         return row
     group, _, rest = key.partition(".")
-    name, _, _ = rest.rpartition(".")
+    name = rest.rpartition(".")[0] or rest
     if group in ("remotes", "registries") and name and not is_name(name):
         raise UsageError(f"{show(key)}: a name has only ASCII letters, digits, '_', '-' and '.'")
     known = [row.pattern.replace("NAME", name or "NAME") for row in KEYS]
     near = difflib.get_close_matches(key, known, n=1)
-    raise UsageError(f"{show(key)}: no such setting", hint=f"did you mean {near[0]}?" if near else None)
+    hint = f"did you mean {near[0]}?" if near else "datatool config list shows the settings that are in force"
+    raise UsageError(f"{show(key)}: no such setting", hint=hint)
 
 
 def choose_scope(key: str, requested: str | None = None) -> Scope:

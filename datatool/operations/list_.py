@@ -17,7 +17,7 @@ from datatool.model.oid import prefixed
 from datatool.model.pointer import ArtifactKind, Pointer
 from datatool.operations.cached import has_list
 from datatool.operations.fetch import fetch_lists
-from datatool.operations.listed import DATATOOL, GIT, ListEntry, ListResult, one_level
+from datatool.operations.listed import DATATOOL, GIT, ListEntry, ListResult, one_level, or_registry
 from datatool.operations.targets import all_artifacts, not_found, project_path
 from datatool.operations.versions import Version
 from datatool.project.project import Project
@@ -46,7 +46,7 @@ def list_entries(
         for entry in _staged(project, top) if project.worktree is not None else ():
             found.setdefault(entry.path, entry)
     if top and not found and path is not None:
-        raise not_found(project, path, top)
+        raise or_registry(not_found(project, path, top), project, path)
     shown: Iterable[ListEntry] = found.values()
     if not recursive:
         shown = one_level(found, os.fsdecode(top))

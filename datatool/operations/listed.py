@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
+from datatool.errors import PathNotFound
 from datatool.git.clones import is_repository_url
 from datatool.operations.result import Result
 from datatool.project.project import Project
@@ -53,6 +55,15 @@ def is_registry(project: Project, word: str | None, *, cwd: Path) -> bool:
     bare = (directory / "HEAD").is_file() and (directory / "objects").is_dir()
     top = os.path.lexists(directory / ".git")
     return bare or (top and os.path.realpath(directory) != os.path.realpath(project.root))
+
+
+def or_registry(error: PathNotFound, project: Project, word: str) -> PathNotFound:
+    """The error for a word that is no path of the project; its hint tells which registry was meant, perhaps."""
+    near = get_close_matches(word, list(project.config.registries()), n=1)
+    if near and error.hint is not None:
+        told = f"{error.hint} or" if error.hint.endswith("?") else "did you mean"
+        error.hint = f"{told} the registry {near[0]}?"
+    return error
 
 
 def one_level(found: dict[str, ListEntry], top: str) -> Iterator[ListEntry]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,14 +69,12 @@ def move(project: Project, source: str, target: str, *, cwd: Path, progress: Pro
             require_writable(full_old)  # its `..` changes
         make_dirs(full_new.parent)
         ignored = ignore(project, [new])
-        there = os.path.lexists(full_old)
         try:
-            if there:
+            if os.path.lexists(full_old):
                 move_file(full_old, full_new)
             rename(pointer_old, pointer_new)
-        except LocalError:
-            if there and not os.path.lexists(full_old):
-                move_file(full_new, full_old)
+        except BaseException as error:  # Ctrl-C, too
+            _put_back(old, new, [(pointer_old, pointer_new), (full_old, full_new)], error)
             if ignored:
                 unignore(project, [new])
             raise
@@ -86,6 +86,22 @@ def move(project: Project, source: str, target: str, *, cwd: Path, progress: Pro
     return MoveResult(
         source=os.fsdecode(old), target=os.fsdecode(new), pointer=os.fsdecode(new + SUFFIX), staged=staged
     )
+
+
+def _put_back(old: bytes, new: bytes, names: Sequence[tuple[Path, Path]], cause: BaseException) -> None:
+    """Undo what was done of a move that broke off. Raises LocalError, which says where the data is, where that fails
+    too."""
+    try:
+        for before, now in names:
+            if not os.path.lexists(before) and os.path.lexists(now):
+                move_file(now, before)
+    except LocalError as error:
+        raise LocalError(
+            f"{named(old)}: broke off half way ({cause or 'interrupted'}), and could not be undone: {error.message}",
+            hint=f"nothing is lost: mv {shlex.quote(named(new))} {shlex.quote(named(old))} puts it back, "
+            "then run this again",
+            path=os.fsdecode(old),
+        ) from cause
 
 
 def _refuse(project: Project, old: bytes, new: bytes) -> None:

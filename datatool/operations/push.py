@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -260,7 +261,7 @@ def _where_it_may_be(project: Project, version: Version, remote: str, command: s
 
 def _was_pushed(project: Project, version: Version, remote: str) -> bool:
     """Whether this machine remembers that a remote has a version."""
-    label = label_of(project.config.remotes()[remote], project.root)
+    label = label_of(project.config.remotes()[remote], project.root, os.environ)
     return version.pointer.oid in known_pushed(project.remotes_memory, label, project.config.project or "")
 
 

@@ -12,7 +12,7 @@ from datatool.errors import PathNotFound, UsageError
 from datatool.model.entry import DIRECTORY, EXECUTABLE, SYMLINK
 from datatool.model.oid import prefixed
 from datatool.operations.list_ import top_of
-from datatool.operations.listed import ListEntry, ListResult, one_level
+from datatool.operations.listed import ListEntry, ListResult, one_level, or_registry
 from datatool.operations.own_commit import open_own_commit
 from datatool.operations.reach import Reach
 from datatool.operations.registries import registry_place, user_cache
@@ -73,9 +73,9 @@ def list_own_commit(
     catalog = open_own_commit(project, rev, environ=environ, offline=offline)
     try:
         return ListResult(entries=catalog_entries(catalog, top, recursive=recursive, data_only=data_only))
-    except PathNotFound:
+    except PathNotFound as error:
         if path is not None:
-            raise
+            raise or_registry(error, project, path) from None
         return ListResult(entries=())  # the current directory, which there was not yet
 
 

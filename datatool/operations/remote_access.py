@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -67,7 +68,12 @@ def connect_to(project: Project, name: str, *, offline: bool, jobs: int | None =
     store = CountingStore(inner)
     remote = Remote(store, memory_dir=project.remotes_memory, project=project.config.project or "", name=name)
     return Connection(
-        name=name, settings=settings, remote=remote, store=store, jobs=jobs, label=label_of(settings, project.root)
+        name=name,
+        settings=settings,
+        remote=remote,
+        store=store,
+        jobs=jobs,
+        label=label_of(settings, project.root, os.environ),
     )
 
 

@@ -215,7 +215,7 @@ class _Pushed:
         name = self._given or pointer.remote or self._project.config.default_remote
         if name not in self._known:
             settings = self._project.config.remotes().get(name or "", {})
-            label = label_of(settings, self._project.root) if settings.get("url") else ""
+            label = label_of(settings, self._project.root, os.environ) if settings.get("url") else ""
             self._known[name] = known_pushed(self._project.remotes_memory, label, self._project.config.project or "")
         return self._known[name].get(pointer.oid) if pointer.oid is not None else None
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from datatool.cache.local import Cache
-from datatool.errors import DatatoolError, FormatError, PartlyDone
+from datatool.errors import DatatoolError, FormatError, PartlyDone, UnsafeInput
 from datatool.formats.config_file import LIMIT
 from datatool.formats.pointer_file import is_pointer, parse_pointer
 from datatool.formats.tree_object import is_root, parse_root, read_tree
@@ -85,7 +85,7 @@ class NativeReader:
         problems = self._bring_lists(artifacts)
         for item in self._artifacts(within):
             if isinstance(item, Root):
-                yield Offer(item.path, FILE, Origin.DATATOOL, problem=item.problem)
+                yield Offer(item.path, FILE, Origin.DATATOOL, problem=item.problem, error=item.error)
             elif item.path in problems:
                 error = problems[item.path]
                 yield _untold(item, error.message)._replace(error=error)
@@ -143,9 +143,9 @@ class NativeReader:
                     found.append(Artifact(path=path, pointer=parse_pointer(text, name=os.fsdecode(file.path))))
                     tops.append(path + b"/")
                 except PathRefused as error:
-                    found.append(_broken(path, error.reason))
+                    found.append(_broken(path, UnsafeInput(error.reason, path=os.fsdecode(path))))
                 except FormatError as error:
-                    found.append(_broken(path, error.message))
+                    found.append(_broken(path, error))
             self._found[within] = found
         return self._found[within]
 
@@ -243,5 +243,5 @@ def _touches(path: bytes, within: bytes) -> bool:
     return path == within or path.startswith(within + b"/") or within.startswith(path + b"/")
 
 
-def _broken(path: bytes, why: str) -> Root:
-    return Root(path=path, directory=False, origin=Origin.DATATOOL, problem=why)
+def _broken(path: bytes, why: DatatoolError) -> Root:
+    return Root(path=path, directory=False, origin=Origin.DATATOOL, problem=why.message, error=why)

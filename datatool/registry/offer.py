@@ -61,6 +61,8 @@ class Root:
     executable: bool = False
     problem: str | None = None
     ident: str | None = None
+    error: DatatoolError | None = None
+    """What `problem` says, where it is more than that it is not here."""
 
 
 Brought = tuple[Offer, ObjectId | DatatoolError]

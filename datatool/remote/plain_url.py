@@ -10,10 +10,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 from datatool.errors import UsageError
 from datatool.model.paths import show
-from datatool.remote.url import DIRECTORY, RemoteUrl, parse_url
+from datatool.remote.url import DIRECTORY, S3, RemoteUrl, parse_url
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://", re.ASCII)
-_S3: Final = frozenset({"s3", "s3a"})
 _SAME: Final = {"s3a": "s3", "sftp": "ssh", "gcs": "gs", "abfs": "az"}
 _SECRET: Final = re.compile(
     r"(?i)(?:x-amz-|x-goog-|x-oss-)?(?:sig|signature|credential|security-?token|token|access_?token|auth|authorization|"
@@ -32,7 +31,7 @@ def parse_plain_url(text: str, *, cwd: Path) -> RemoteUrl:
     if not text.strip() or "\0" in text:
         raise UsageError("an empty URL", hint="a path, s3://BUCKET/KEY, ssh://HOST/PATH, https://HOST/FILE, …")
     scheme = _SCHEME.match(text)
-    if scheme is not None and scheme[1].lower() in _S3:
+    if scheme is not None and scheme[1].lower() in S3:
         shown = show(re.sub(r"(?<=://)[^/@]*@", "…@", text))  # a password has no place there: it is refused, unseen
         return RemoteUrl(protocol=scheme[1].lower(), path=text, shown=shown)
     if scheme is None and (os.path.lexists(cwd / text) or os.path.isabs(text)):
@@ -48,7 +47,7 @@ def secret_in(text: str) -> str | None:
     ('a password', 'X-Amz-Signature', None)
     """
     scheme = _SCHEME.match(text)
-    if scheme is None or scheme[1].lower() in _S3:
+    if scheme is None or scheme[1].lower() in S3:
         return None
     try:
         split = urlsplit(text)

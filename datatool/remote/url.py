@@ -18,6 +18,8 @@ from datatool.model.urls import without_secrets
 
 DIRECTORY: Final = "file"
 """The protocol of a directory."""
+S3: Final = frozenset({"s3", "s3a"})
+"""The protocols of S3, whose URLs name a bucket and no service."""
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):", re.ASCII)  # two letters at least: `C:` is a drive
 _ADDRESS: Final = re.compile(r"(?<=[/@])\[[0-9A-Fa-f:.]+\](?=[:/]|$)", re.ASCII)  # IPv6, as in ssh://[::1]/path
@@ -61,12 +63,19 @@ def parse_url(url: str, *, root: Path) -> RemoteUrl:
     return _directory(url, root)
 
 
-def label_of(settings: Mapping[str, str], root: Path) -> str:
+def label_of(settings: Mapping[str, str], root: Path, environ: Mapping[str, str]) -> str:
     """What a configured remote is called in what this machine remembers of it: its URL without secrets, and the service
-    that has it. Raises UsageError."""
-    endpoint = settings.get("endpoint_url")
-    shown = parse_url(settings.get("url", ""), root=root).shown
-    return shown if endpoint is None else f"{shown} at {without_secrets(endpoint)}"
+    that has it, which the environment may name too: the same bucket elsewhere is another remote. Raises UsageError."""
+    url = parse_url(settings.get("url", ""), root=root)
+    endpoint = settings.get("endpoint_url") or (s3_endpoint(environ) if url.protocol in S3 else None)
+    return url.shown if endpoint is None else f"{url.shown} at {without_secrets(endpoint)}"
+
+
+def s3_endpoint(environ: Mapping[str, str]) -> str | None:
+    """The S3 service that the environment names, as the AWS tools understand it."""
+    if environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true":
+        return None
+    return environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL") or None
 
 
 def _meant(url: str) -> str:

@@ -67,6 +67,20 @@ def test_a_registry_s_url_that_is_not_encoded_is_told(fs: Any, url: str) -> None
         assert f"datatool://{quote(url.split('/')[0] + '//', safe='')}" in (caught.value.hint or "")
 
 
+@pytest.mark.parametrize("path", ["..", "../../etc/passwd", "data/../src/train.py", "data/.."])
+@pytest.mark.parametrize("host", ["", "@HEAD", "songs", "%2Ftmp%2Fsongs"])
+def test_a_path_that_goes_up_is_refused_as_a_wrong_url(fs: Any, host: str, path: str) -> None:
+    for look in (fs.info, fs.ls, fs.cat, fs.find, fs.open):
+        with pytest.raises(datatool.UsageError, match=r"\.\. has no place"):
+            look(f"datatool://{host}/{path}")
+
+
+def test_dots_and_doubled_slashes_mean_nothing(study: World, fs: Any) -> None:
+    assert Address.parse("datatool://songs/./a//b/") == Address.parse("datatool://songs/a/b")
+    for host in hosts(study):
+        assert fs.cat(f"datatool://{host}/./data//a.txt") == study.read("data/a.txt")
+
+
 def test_names_from_listings_are_addresses(study: World, fs: Any) -> None:
     for host in hosts(study):
         for name in [*fs.ls(f"{host}/", detail=False), *fs.find(f"datatool://{host}/data"), *fs.glob(f"{host}/**")]:

@@ -129,7 +129,7 @@ def test_scopes_have_paths(tmp_path: Path) -> None:
         ("cache.lnk", "cache.lnk: no such setting", "did you mean cache.link?"),
         ("remotes.nas.ulr", "remotes.nas.ulr: no such setting", "did you mean remotes.nas.url?"),
         ("remotes.my nas.url", "a name has only", None),
-        ("zzz", "zzz: no such setting", None),
+        ("zzz", "zzz: no such setting", "datatool config list shows the settings that are in force"),
     ],
 )
 def test_an_unknown_key_suggests_the_nearest(committed: Path, key: str, message: str, hint: str | None) -> None:

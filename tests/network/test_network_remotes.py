@@ -240,6 +240,28 @@ def test_credentials_of_the_environment_and_of_a_profile_are_used(world: World, 
     assert world.json("push")["requests"] == 2
 
 
+def test_what_was_pushed_to_the_service_that_the_environment_names_is_known_of_that_one_alone(
+    world: World, s3_server: S3Server
+) -> None:
+    world.write("a", b"1")
+    world.ok("add", "a")
+    settings = {key: value for key, value in s3_server.settings().items() if key != "endpoint_url"}
+    options = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+    world.ok("remote", "add", "-d", "net", f"s3://{s3_server.bucket()}/x", *options)
+    here = {"AWS_ENDPOINT_URL": s3_server.endpoint}
+    world.ok("push", env=here)
+
+    def pushed(env: dict[str, str]) -> bool:
+        (item,) = world.json("status", env=env)["artifacts"]
+        return item["pushed"] is not None
+
+    assert pushed(here) and pushed({"AWS_ENDPOINT_URL_S3": s3_server.endpoint, "AWS_ENDPOINT_URL": "http://other"})
+    assert not pushed({"AWS_ENDPOINT_URL": "https://other.example.org"})
+    assert not pushed({})
+    world.ok("remote", "set", "net", f"endpoint_url={s3_server.endpoint}")
+    assert pushed({"AWS_ENDPOINT_URL": "https://other.example.org"}), "a setting comes before the environment"
+
+
 def test_a_bucket_that_is_not_there_is_named(world: World, s3_server: S3Server) -> None:
     world.write("a", b"1")
     world.ok("add", "a")

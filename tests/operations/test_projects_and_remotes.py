@@ -7,12 +7,15 @@ import shlex
 import shutil
 import stat
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from datatool.errors import LocalError
 from datatool.git import staging
+from datatool.interruption import Terminated
+from datatool.operations import move as moving
 from needs import linux, without_root_override
 from world import World
 
@@ -96,8 +99,27 @@ def test_config_precedence_flag_environment_local_project_user_default(world: Wo
     assert link() == "hardlink"
 
 
+@pytest.mark.parametrize(
+    ("key", "nearest"),
+    [
+        ("cache.lnk", "did you mean cache.link?"),
+        ("remotes.storage.ulr", "did you mean remotes.storage.url?"),
+        ("remotes.storage", "did you mean remotes.storage.url?"),
+        ("remots.storage.url", "did you mean remotes.storage.url?"),
+        ("xyzzy", "datatool config list shows the settings that are in force"),
+    ],
+)
+def test_setting_or_unsetting_an_unknown_key_is_a_usage_error_that_names_the_nearest(
+    world: World, key: str, nearest: str
+) -> None:
+    before = world.tree()
+    for words in (("set", key, "copy"), ("unset", key)):
+        error = world.fails(2, "config", *words, "--json").error
+        assert error["message"] == f"{key}: no such setting" and error["hint"] == nearest
+    assert world.tree() == before
+
+
 def test_config_refuses_what_is_wrong_and_suggests(world: World) -> None:
-    assert "cache.link" in world.fails(2, "config", "set", "cache.lnk", "copy").err
     assert "did you mean cache.link?" in world.fails(3, "config", "get", "cache.lnk").err
     world.fails(2, "config", "set", "cache.link", "teleport")
     world.fails(2, "config", "set", "durability", "perhaps")
@@ -288,6 +310,59 @@ def test_move_of_something_absent_moves_its_pointer(world: World) -> None:
     copy.ok("move", "a.bin", "b.bin")
     copy.ok("pull")
     assert copy.read("b.bin") == b"1"
+
+
+@pytest.fixture
+def broken_move(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A directory with an unsaved edit, whose move fails when the data is at its new name and the pointer is not."""
+    world.write("data/a", b"1")
+    world.ok("add", "data")
+    world.commit()
+    world.write("data/a", b"unsaved")
+    monkeypatch.setattr(moving, "rename", failing(LocalError("no space left on device")))
+    return world
+
+
+def failing(error: BaseException) -> Callable[..., None]:
+    def fail(*_: object) -> None:
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(LocalError("no space left on device"), 1), (KeyboardInterrupt(), 130), (Terminated(), 143)]
+)
+def test_a_move_that_breaks_off_half_way_is_undone(
+    broken_move: World, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int
+) -> None:
+    before = broken_move.tree()
+    monkeypatch.setattr(moving, "rename", failing(error))
+    broken_move.fails(code, "move", "data", "renamed")
+    assert broken_move.tree() == before and broken_move.git("status", "--porcelain") == ""
+    monkeypatch.undo()
+    broken_move.ok("move", "data", "renamed")
+    assert broken_move.read("renamed/a") == b"unsaved" and not broken_move.exists("data.dt")
+
+
+def test_a_move_that_can_not_even_be_undone_loses_nothing_and_says_where_it_is(
+    broken_move: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    move = moving.move_file
+
+    def only_there(source: Path, target: Path) -> None:
+        if target.name == "data":
+            raise LocalError("data: input/output error")
+        move(source, target)
+
+    monkeypatch.setattr(moving, "move_file", only_there)
+    ran = broken_move.fails(1, "move", "data", "renamed")
+    assert "no space left" in ran.err and "input/output error" in ran.err and "mv renamed data" in ran.err
+    assert broken_move.read("renamed/a") == b"unsaved" and broken_move.exists("data.dt")
+    monkeypatch.undo()
+    (broken_move.root / "renamed").rename(broken_move.root / "data")
+    broken_move.ok("move", "data", "renamed")
+    assert broken_move.read("renamed/a") == b"unsaved"
 
 
 def test_remove_keeps_the_data_unless_told_and_warns_that_git_sees_it(world: World) -> None:

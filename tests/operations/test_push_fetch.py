@@ -548,3 +548,15 @@ def test_an_empty_file_that_came_with_others_is_known_to_be_pushed(world: World)
     clone = world.clone()
     clone.ok("pull")
     assert all(item["pushed"] for item in clone.json("status")["artifacts"])
+
+
+def test_an_empty_file_alone_is_never_called_not_pushed(world: World) -> None:
+    world.write("empty")
+    world.ok("add", "empty")
+    assert "pushed" not in world.ok("status").out, "there is nothing to push"
+    world.commit("empty")
+    world.ok("push")
+    assert "pushed (as of" in world.ok("status").out
+    clone = world.clone()
+    assert clone.json("pull")["requests"] == 0
+    assert "pushed" not in clone.ok("status").out and clone.json("status")["clean"]

@@ -102,6 +102,18 @@ def test_one_word_is_a_repository_where_it_names_one_and_else_a_path(registry: W
     assert "model.bin" in listed(project, "songs")
 
 
+def test_a_mistyped_name_of_a_registry_is_told_where_a_path_could_stand_too(registry: World, project: World) -> None:
+    project.ok("registry", "add", "songs", registry.root)
+    for words in (["song"], ["-R", "sogns"], ["song", "music"], ["--rev", "HEAD", "song"]):
+        error = project.fails(3, "list", *words, "--json").error
+        assert error["hint"].startswith("did you mean") and "songs?" in error["hint"]
+    project.write("sonks/a.txt", b"a")
+    project.ok("add", "sonks")
+    hint = project.fails(3, "list", "sonk", "--json").error["hint"]
+    assert hint == "did you mean sonks? or the registry songs?"
+    assert "registry" not in project.fails(3, "list", "elsewhere").err
+
+
 def test_outside_a_project_a_repository_must_be_named(registry: World, tmp_path: Path) -> None:
     registry.fails(3, "list", cwd=tmp_path)
     assert "model.bin" in registry.ok("list", str(registry.root), cwd=tmp_path).out
@@ -392,6 +404,27 @@ def test_get_of_several_paths_goes_on_and_tells_of_each(registry: World, project
     assert [found[path]["ok"] for path in ("lost.bin", "model.bin", "src")] == [False, True, True]
     assert tree(project.root / "out").keys() == {"model.bin", "src/train.py"}
     assert "lost.bin" in project.fails(4, "get", registry.root, "lost.bin", "src", "-o", "out").err
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "code", "kind"),
+    [
+        ("bad.txt.dt", b"datatool: 1\nkind: file\noid: sha256:zzz\nsize: 3\n", 1, "format_error"),
+        ("bad.txt.dt", b"datatool: 9\nkind: file\n", 1, "newer_format"),
+        ("bad.txt.dvc", b"outs:\n- md5: zzz\n  path: bad.txt\n", 1, "format_error"),
+        ("bad.txt.dvc", b"outs:\n- md5: %s\n  path: ../../bad.txt\n" % (b"0" * 32), 7, "unsafe_input"),
+    ],
+)
+def test_get_of_an_invalid_pointer_fails_as_what_it_is_where_nothing_else_was_done(
+    registry: World, project: World, name: str, text: bytes, code: int, kind: str
+) -> None:
+    registry.write(".dvc/config", b"")
+    registry.write(name, text)
+    registry.commit("a broken pointer")
+    error = project.fails(code, "get", registry.root, "bad.txt", "--json").error
+    assert error["code"] == kind and "bad.txt" in error["message"] and not project.exists("bad.txt")
+    ran = project.fails(4, "get", registry.root, "bad.txt", "model.bin")
+    assert "error: bad.txt" in ran.err and project.exists("model.bin")
 
 
 def test_a_directory_whose_list_can_not_be_had_is_marked(registry: World, project: World) -> None:

@@ -139,4 +139,5 @@ def _pushed(item: operation.ArtifactStatus) -> str:
         return "on the remote" if item.remote else "not on the remote"
     if item.pushed:
         return f"pushed (as of {show(item.pushed)})"
-    return "not pushed" if item.cached else ""  # what is not even here was never this machine's to push
+    empty = item.kind == "file" and item.size == 0  # no store keeps it, and nobody asks a remote for it
+    return "not pushed" if item.cached and not empty else ""  # what is not even here was never this machine's to push

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from datatool.errors import DatatoolError
+from datatool.errors import DatatoolError, FormatError, UnsafeInput
 from datatool.formats.dvc_file import DvcOut, DvcSource, parse_dvc_file
 from datatool.formats.dvc_pipeline import (
     PARAMETERS,
@@ -38,13 +38,14 @@ _POINTER: Final = re.compile(rb"(?:.*/)?(?:[^/]+\.dvc|Dvcfile|dvc\.lock)", re.DO
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tracked:
     """Something that DVC tracks. `path` is from the repository's top, `pointer` the file that says so; `problem` says
-    why there is nothing to be had, and then `out` may be missing."""
+    why there is nothing to be had, and then `out` may be missing; `error` is it, where the pointer itself is wrong."""
 
     path: bytes
     pointer: bytes
     out: DvcOut | None = None
     source: DvcSource | None = None
     problem: str | None = None
+    error: DatatoolError | None = None
 
     @property
     def directory(self) -> bool:
@@ -143,7 +144,7 @@ class Pointers:
         for file in pointers:
             text = texts.get(file.path)
             if text is None:
-                yield self._wrong(file.path, "the pointer is too large")
+                yield self._wrong(file.path, FormatError("the pointer is too large"))
                 continue
             try:
                 if _name(file.path) == LOCK:
@@ -151,7 +152,7 @@ class Pointers:
                 else:
                     yield from self._pointed(file.path, text)
             except DatatoolError as error:
-                yield self._wrong(file.path, error.message)
+                yield self._wrong(file.path, error)
 
     def _pointed(self, pointer: bytes, text: bytes) -> Iterator[Tracked]:
         content = parse_dvc_file(text, name=os.fsdecode(pointer))
@@ -176,7 +177,8 @@ class Pointers:
         locked = parse_lock(texts[lock], name=os.fsdecode(lock))
         for item in locked_outs(locked, pipeline, values):
             if item.unknown is not None:
-                yield self._wrong(lock, f"its directory {show(item.unknown)} is a template that can't be filled in")
+                why = f"its directory {show(item.unknown)} is a template that can't be filled in"
+                yield self._wrong(lock, FormatError(why))
                 continue
             tracked = self._tracked(lock, item.out.path, item.out, None)
             if pipeline is not None or tracked.path not in git:
@@ -192,14 +194,15 @@ class Pointers:
             if not is_within(full, self._root) or full == self._root:
                 raise PathRefused(full, "the path leaves the project")
         except PathRefused as error:
-            return self._wrong(pointer, f"it tracks {show(path)}: {error.reason}")
+            return self._wrong(pointer, UnsafeInput(f"it tracks {show(path)}: {error.reason}"))
         problem = None
         if out.md5 is None and out.listed is None and source is None:
             problem = "DVC has not recorded its content"
         return Tracked(path=full, pointer=pointer, out=out, source=source, problem=problem)
 
-    def _wrong(self, pointer: bytes, problem: str) -> Tracked:
-        return Tracked(path=pointer.removesuffix(SUFFIX), pointer=pointer, problem=problem)
+    def _wrong(self, pointer: bytes, error: DatatoolError) -> Tracked:
+        error.path = error.path or os.fsdecode(pointer)
+        return Tracked(path=pointer.removesuffix(SUFFIX), pointer=pointer, problem=error.message, error=error)
 
 
 def _distinct(found: Iterable[Tracked]) -> Iterator[Tracked]:

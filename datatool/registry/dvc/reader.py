@@ -149,7 +149,7 @@ class DvcReader:
         out = tracked.out
         try:
             if tracked.problem is not None or out is None:
-                yield self._problem(tracked, tracked.problem or "DVC says nothing of it")
+                yield self._problem(tracked, tracked.error or tracked.problem or "DVC says nothing of it")
             elif out.listed is not None:
                 yield from self._listed(tracked, out, within)
             elif out.md5 is None:

@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from datatool.errors import UsageError
 from datatool.model.paths import show
-from datatool.remote.url import RemoteUrl
+from datatool.remote.url import RemoteUrl, s3_endpoint
 
 _BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]", re.ASCII)
 """What Amazon allows today, and what it and others once did."""
@@ -93,7 +93,7 @@ def _bucket(name: str, url: RemoteUrl) -> str:
 
 
 def _place(bucket: str, prefix: str, shown: str, settings: Mapping[str, str], environ: Mapping[str, str]) -> Place:
-    endpoint = settings.get("endpoint_url") or _from_environment(environ)
+    endpoint = settings.get("endpoint_url") or s3_endpoint(environ)
     if endpoint is not None:
         endpoint = check_endpoint(endpoint)
     label = shown if endpoint is None else f"{shown} at {endpoint}"
@@ -139,9 +139,3 @@ def _split(url: str) -> SplitResult | None:
 def _without_secrets(url: str) -> str:
     """A URL for a message: nothing before an `@` or behind a `?`."""
     return show(re.sub(r"//[^/]*@", "//…@", url).partition("?")[0].partition("#")[0][:200])
-
-
-def _from_environment(environ: Mapping[str, str]) -> str | None:
-    if environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true":
-        return None
-    return environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL") or None

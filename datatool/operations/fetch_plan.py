@@ -1,0 +1,90 @@
+"""Where each version of a fetch is to come from: this cache, remotes in an order, or the source of an import."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from datatool.errors import PathNotFound, RemoteNotFound
+from datatool.model.paths import named
+from datatool.operations.cached import is_cached
+from datatool.operations.failures import Failure, failure_of
+from datatool.operations.push import own_remote_missing
+from datatool.operations.remote_names import read_order
+from datatool.operations.restore import can_be_restored
+from datatool.operations.transfer_result import Transferred
+from datatool.operations.versions import Version
+from datatool.progress import SILENT, Progress
+from datatool.project.project import Project
+from datatool.store.objects import Absent
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Terms:
+    """How a fetch goes about it, in the words of the command line."""
+
+    remote: str | None = None
+    force: bool = False
+    dry_run: bool = False
+    jobs: int | None = None
+    offline: bool = False
+    progress: Progress = SILENT
+
+
+@dataclass(slots=True)
+class Wish:
+    """One version on its way here."""
+
+    version: Version
+    may_stay: bool = False
+    """It is never pushed, and nobody asked for it by name: no remote needs to have it."""
+    absent: list[Absent] = field(default_factory=list)
+    error: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FetchPlan:
+    """What is `cached`; what to ask remotes for, by the order in which to ask them; what only its source can have; and
+    what can come from nowhere."""
+
+    cached: list[Version] = field(default_factory=list)
+    from_remotes: dict[tuple[str, ...], list[Wish]] = field(default_factory=dict)
+    at_source: list[Version] = field(default_factory=list)
+    failed: list[Transferred] = field(default_factory=list)
+
+
+def plan_fetch(project: Project, chosen: Sequence[Version], terms: Terms, *, by_name: bool) -> FetchPlan:
+    """Decide for each version; nothing is contacted. Raises RemoteNotFound for a remote that was given, and where there
+    is no default one."""
+    plan = FetchPlan()
+    stamp = project.cache.stamp()
+    for version in chosen:
+        pointer = version.pointer
+        if pointer.oid is None:
+            plan.failed.append(_without_data(version))
+        elif not terms.force and not version.within and is_cached(project.cache, project.state, pointer, stamp=stamp):
+            plan.cached.append(version)
+        else:
+            _seek(project, plan, version, terms, by_name=by_name)
+    return plan
+
+
+def _seek(project: Project, plan: FetchPlan, version: Version, terms: Terms, *, by_name: bool) -> None:
+    try:
+        order = read_order(project, terms.remote, version.pointer)
+    except RemoteNotFound as error:
+        if terms.remote is None and can_be_restored(version.pointer):
+            plan.at_source.append(version)
+        else:
+            plan.failed.append(own_remote_missing(version, terms.remote, error))
+        return
+    wish = Wish(version, may_stay=not by_name and not version.pointer.push)
+    plan.from_remotes.setdefault(order, []).append(wish)
+
+
+def _without_data(version: Version) -> Transferred:
+    missing = PathNotFound(
+        f"{named(version.path)}: was imported without its data",
+        hint=f"datatool update {named(version.path)} downloads it",
+    )
+    return Transferred(path=version.name, ok=False, error=failure_of(missing))
