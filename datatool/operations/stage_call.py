@@ -37,6 +37,7 @@ Tracking = Callable[[Path], AbstractContextManager[Tracker]]
 """Opens the project at a root."""
 
 _LIBRARIES = frozenset({"numpy", "pandas", "polars", "pyarrow"})
+_PLAIN = frozenset({type(None), bool, int, float, complex, bytes})
 _LONGEST_NAME = 4096
 
 
@@ -138,7 +139,7 @@ class _Describer:
         self._file(file.path, place, needed=True)
 
     def _leaf(self, value: object, place: str) -> bytes | None:
-        if value is None or isinstance(value, bool | int | float | bytes):
+        if type(value) in _PLAIN:
             return None
         stage = stage_in(value)
         if stage is not None:

@@ -31,7 +31,7 @@ class StageDefinition:
     @cached_property
     def label(self) -> str:
         """Its name, for people."""
-        return unwrapped(self.function).__qualname__
+        return unwrapped(self.function).__qualname__.rpartition("<locals>.")[2]
 
     @cached_property
     def _signature(self) -> Signature:
