@@ -56,6 +56,7 @@ def read_table(file: BinaryIO, form: ResultFormat) -> pa.Table:
     else:
         _look_at_arrow(data)
         table = _read_batches(data)
+    str(table.schema)  # names that are no Unicode fail here, not in the caller's hands
     table.validate(full=True)  # an offset outside its buffer would be read as memory of this process
     return table
 

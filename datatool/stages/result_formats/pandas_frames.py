@@ -197,6 +197,8 @@ def _from_table(table: pa.Table) -> object:
     for key, (ordered, text) in notes.get("categories", {}).items():
         _restore_categories(frame, key, _read_categories(text, ordered=ordered))
     if "freq" in notes:
+        if frame.index.dtype.kind not in "mM":
+            raise ValueError("a frequency of an index that is no time")
         frame.index.freq = notes["freq"]
     if "series" not in notes:
         return cast(object, frame)

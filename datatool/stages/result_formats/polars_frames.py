@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _EXTENSION: Final = b"ARROW:extension"
 _SCHEMA: Final = "ARROW:schema"
+_PIECE: Final = 64
+"""Bytes that a file needs at least to describe one column of up to `ROWS` rows."""
 
 
 def _codec(form: ResultFormat) -> Codec:
@@ -71,10 +73,14 @@ def _read(data: bytes, form: ResultFormat) -> pl.DataFrame:
     if form is ResultFormat.PARQUET:
         schema = polars.read_parquet_metadata(io.BytesIO(data)).get(_SCHEMA, "")
         _require_plain(base64.b64decode(schema, validate=True))
-        frame: pl.DataFrame = polars.read_parquet(io.BytesIO(data), glob=False, hive_partitioning=False)
+        lazy = polars.scan_parquet(io.BytesIO(data), glob=False, hive_partitioning=False)
     else:
         _require_plain(data[-_footer_size(data) :])
-        frame = polars.read_ipc(io.BytesIO(data))
+        lazy = polars.scan_ipc(io.BytesIO(data))
+    rows = lazy.select(polars.len()).collect().item()
+    if rows > ROWS * (1 + len(data) // _PIECE):
+        raise ValueError("more rows than are ever written in so few bytes")
+    frame: pl.DataFrame = lazy.collect()
     return frame
 
 
