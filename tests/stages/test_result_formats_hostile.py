@@ -152,6 +152,7 @@ def test_categories_are_looked_at_like_any_table(canary: Path, tmp_path: Path) -
     [
         *("", "[]", "{", "1", '{"freq": "no such"}', '{"freq": 3}', '{"freq": "D"}', '{"series": true}'),
         *('{"categories": {"0": [false, "AAAA"]}}', '{"categories": {"7": [false, ""]}}', '{"categories": [1]}'),
+        *('{"levels": ["x"]}', '{"levels": []}', '{"levels": 3}'),
         "[" * 100_000,
     ],
     ids=lambda notes: notes[:40],
