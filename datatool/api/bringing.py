@@ -1,4 +1,4 @@
-"""Door 4 of 5 for imports at first use: what fetches is loaded when something is missing, and most often nothing is.
+"""Door 4 of 6 for imports at first use: what fetches is loaded when something is missing, and most often nothing is.
 
 All that knows remotes and registries takes twice as long to load as all the rest of `track()`.
 """

@@ -1,4 +1,4 @@
-"""Door 5 of 5 for imports at first use: what records a run is loaded when a program ends, if there is a run."""
+"""Door 5 of 6 for imports at first use: what records a run is loaded when a program ends, if there is a run."""
 
 from __future__ import annotations
 

@@ -26,12 +26,14 @@ def read(data: bytes, encoding: Encoding) -> object:
 
 
 def there_and_back(value: object, declared: ResultFormat | None = None) -> tuple[Encoding, object]:
-    """The value read back and how it was kept; and equal values were equal bytes."""
+    """How the value was kept, and the value read back; and equal values were equal bytes, but for what lies in an Arrow
+    file where a value is missing."""
     encoding = encoding_of(value, declared)
     data = written(value, encoding)
     back = read(data, encoding)
     if encoding.format is not ResultFormat.PICKLE:
         assert written(value, encoding) == data
         assert encoding_of(back, declared) == encoding
-        assert encoding.format is ResultFormat.CSV or written(back, encoding) == data
+        if encoding.format not in (ResultFormat.CSV, ResultFormat.ARROW):
+            assert written(back, encoding) == data
     return encoding, back

@@ -106,6 +106,12 @@ FRAMES = {
     "an index with steps": pd.DataFrame({"a": [1, 2]}, index=pd.RangeIndex(3, 9, 3, name="k")),
     "an index of days": pd.DataFrame({"a": [1, 2]}, index=pd.date_range("2026", periods=2)),
     "an index of levels": pd.DataFrame({"a": [1]}, index=pd.MultiIndex.from_tuples([("a", 1)], names=["p", None])),
+    "an index of nullable numbers": pd.DataFrame(
+        {"a": [1, 2]}, index=pd.Index([2**62 + 1, None], dtype="Int64", name="k")
+    ),
+    "an index of levels of categories": pd.DataFrame(
+        {"a": [1, 2], "g": pd.Categorical(["x", "y"]), "i": [3, 4]}
+    ).set_index(["g", "i"]),
     "numbers for columns": pd.DataFrame(np.ones((2, 2))),
     "levels of columns": pd.DataFrame([[1]], columns=pd.MultiIndex.from_tuples([("a", 1)], names=["p", "q"])),
     "a name for the columns": pd.DataFrame({"a": [1]}).rename_axis(columns="n"),
@@ -179,6 +185,11 @@ def test_attrs_come_back_where_they_can() -> None:
     frame.attrs = {"unit": "m"}
     back = there_and_back(frame)[1]
     assert isinstance(back, pd.DataFrame)
+    assert back.attrs == {"unit": "m"}
+    series = pd.Series([1])
+    series.attrs = {"unit": "m"}
+    back = there_and_back(series)[1]
+    assert isinstance(back, pd.Series)
     assert back.attrs == {"unit": "m"}
     frame.attrs = {"unit": ("m", "s")}
     assert encoding_of(frame, None).format is F.PICKLE

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from types import MappingProxyType
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from datatool.model.result import ResultFormat
@@ -30,8 +31,7 @@ _EXTENSION: Final = b"ARROW:extension:name"
 _EXTENSION_MISSPELT: Final = b"ARROW:extension:NAME"
 _SCHEMA: Final = b"ARROW:schema"
 _SCHEMA_MISSPELT: Final = b"ARROW:SCHEMA"
-_PARQUET: Final = b"PAR1"
-_ARROW: Final = b"ARROW1"
+_MAGIC: Final = MappingProxyType({ResultFormat.PARQUET: b"PAR1", ResultFormat.ARROW: b"ARROW1"})
 
 
 def write_table(table: pa.Table, file: BinaryIO, form: ResultFormat) -> None:
@@ -56,8 +56,24 @@ def read_table(file: BinaryIO, form: ResultFormat) -> pa.Table:
     else:
         _look_at_arrow(data)
         table = _read_batches(data)
+    str(table.schema)  # names that are no Unicode fail here, not in the caller's hands
     table.validate(full=True)  # an offset outside its buffer would be read as memory of this process
     return table
+
+
+def footer_of(data: bytes, form: ResultFormat) -> bytes:
+    """What describes the file: it stands before its own length and the magic bytes at the end. Raises ValueError."""
+    magic = _MAGIC[form]
+    end = len(data) - len(magic) - 4
+    if end < len(magic) or not data.startswith(magic) or not data.endswith(magic):
+        raise ValueError(f"no {form} file")
+    size = int.from_bytes(data[end : end + 4], "little")
+    if not 0 < size <= end - len(magic):
+        raise ValueError("the footer is longer than the file")
+    footer = data[end - size : end]
+    if form is ResultFormat.PARQUET and footer.count(_SCHEMA) > 1:
+        raise ValueError("two schemas")
+    return footer
 
 
 def _read_batches(data: bytes) -> pa.Table:
@@ -71,10 +87,10 @@ def _read_batches(data: bytes) -> pa.Table:
 
 
 def _look_at_parquet(data: bytes) -> None:
-    footer = _footer(data, _PARQUET, behind=len(_PARQUET))
-    if footer.count(_SCHEMA) > 1 or _SCHEMA_MISSPELT in footer:
-        raise ValueError("two schemas")
-    quiet = _PARQUET + footer.replace(_SCHEMA, _SCHEMA_MISSPELT) + data[-len(_PARQUET) - 4 :]
+    footer = footer_of(data, ResultFormat.PARQUET)
+    if _SCHEMA_MISSPELT in footer:
+        raise ValueError("a name that is never written")
+    quiet = _MAGIC[ResultFormat.PARQUET] + footer.replace(_SCHEMA, _SCHEMA_MISSPELT) + data[-8:]
     metadata = load("pyarrow.parquet").read_metadata(load("pyarrow").BufferReader(quiet))
     if any(metadata.row_group(number).num_rows > ROWS for number in range(metadata.num_row_groups)):
         raise ValueError("more rows in a group than are ever written")
@@ -86,22 +102,11 @@ def _look_at_parquet(data: bytes) -> None:
 
 
 def _look_at_arrow(data: bytes) -> None:
-    footer = _footer(data, _ARROW, behind=len(_ARROW))
-    quiet = _ARROW + b"\0\0" + _misspelt(footer) + data[-len(_ARROW) - 4 :]
+    footer = footer_of(data, ResultFormat.ARROW)
+    quiet = _MAGIC[ResultFormat.ARROW] + b"\0\0" + _misspelt(footer) + data[-10:]
     arrow = load("pyarrow")
     with arrow.ipc.open_file(arrow.BufferReader(quiet)) as reader:
         _require_harmless(footer, reader.schema)
-
-
-def _footer(data: bytes, magic: bytes, *, behind: int) -> bytes:
-    """What stands before the footer's length and the magic bytes at the end of a file."""
-    end = len(data) - behind - 4
-    if end < len(magic) or not data.startswith(magic) or not data.endswith(magic):
-        raise ValueError(f"no {magic.decode()} file")
-    size = int.from_bytes(data[end : end + 4], "little")
-    if not 0 < size <= end - len(magic):
-        raise ValueError("the footer is longer than the file")
-    return data[end - size : end]
 
 
 def _misspelt(schema: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO, Final
@@ -70,8 +71,8 @@ def encoding_of(value: object, declared: ResultFormat | None) -> Encoding:
 
 
 def write_result(value: object, encoding: Encoding, file: BinaryIO) -> None:
-    """Write a result as `encoding_of` said. Equal values are equal bytes, but for pickle. Raises UsageError for what
-    only turns out now not to fit."""
+    """Write a result as `encoding_of` said. Equal values are equal bytes, but for pickle, and for what lies in an Arrow
+    file where a value is missing. Raises UsageError for what only turns out now not to fit."""
     try:
         _codec(encoding).write(value, file)
     except CannotHold as error:
@@ -104,7 +105,7 @@ def read_result_file(file: BinaryIO, encoding: Encoding, *, name: str) -> object
     except DatatoolError:
         raise
     except BaseException as error:
-        if isinstance(error, OSError) and error.errno is not None:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # a place before the file's start
             raise ReadFailed(f"{name}: {error.strerror}", path=name) from error
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":  # polars' own mistake
             raise

@@ -92,7 +92,7 @@ def _check_polars(value: object) -> None:
     _check_names(list(frame.columns))
     polars = load("polars")
     for name, kind in frame.schema.items():
-        if kind.is_nested() or kind in (polars.Object, polars.Binary, polars.Null):
+        if kind.is_nested() or kind in (polars.Object, polars.Binary):
             raise CannotHold(f"the column {name!r} holds {kind}, which is not one text", _OTHER)
 
 
@@ -114,7 +114,7 @@ def _check_pyarrow(value: object) -> None:
     for field in table.schema:
         kind = field.type
         text = types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
-        if not (text or types.is_primitive(kind) or types.is_decimal(kind)):
+        if not (text or types.is_primitive(kind) or types.is_decimal(kind) or types.is_null(kind)):
             raise CannotHold(f"the column {field.name!r} holds {kind}, which is not one text", _OTHER)
 
 
@@ -134,6 +134,8 @@ def _read_pyarrow(file: BinaryIO) -> pa.Table:
             null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False
         ),
     )
+    str(table.schema)  # names that are no Unicode fail here, not in the caller's hands
+    table.validate(full=True)
     return table
 
 

@@ -11,7 +11,7 @@ import io
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from datatool.model.result import ResultFormat
-from datatool.stages.result_formats.arrow_files import ROWS
+from datatool.stages.result_formats.arrow_files import ROWS, footer_of
 from datatool.stages.result_formats.codec import CannotHold, Codec
 from datatool.stages.result_formats.libraries import load
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _EXTENSION: Final = b"ARROW:extension"
 _SCHEMA: Final = "ARROW:schema"
+_PIECE: Final = 64
+"""Bytes that a file needs at least to describe one column of up to `ROWS` rows."""
 
 
 def _codec(form: ResultFormat) -> Codec:
@@ -68,19 +70,19 @@ def _write(frame: pl.DataFrame, file: BinaryIO, form: ResultFormat) -> None:
 
 def _read(data: bytes, form: ResultFormat) -> pl.DataFrame:
     polars = load("polars")
+    footer = footer_of(data, form)
     if form is ResultFormat.PARQUET:
         schema = polars.read_parquet_metadata(io.BytesIO(data)).get(_SCHEMA, "")
         _require_plain(base64.b64decode(schema, validate=True))
-        frame: pl.DataFrame = polars.read_parquet(io.BytesIO(data), glob=False, hive_partitioning=False)
+        lazy = polars.scan_parquet(io.BytesIO(data), glob=False, hive_partitioning=False)
     else:
-        _require_plain(data[-_footer_size(data) :])
-        frame = polars.read_ipc(io.BytesIO(data))
+        _require_plain(footer)
+        lazy = polars.scan_ipc(io.BytesIO(data))
+    rows = lazy.select(polars.len()).collect().item()
+    if rows > ROWS * (1 + len(data) // _PIECE):
+        raise ValueError("more rows than are ever written in so few bytes")
+    frame: pl.DataFrame = lazy.collect()
     return frame
-
-
-def _footer_size(data: bytes) -> int:
-    """The footer of an Arrow file and what stands behind it: its size in four bytes, and `ARROW1`."""
-    return int.from_bytes(data[-10:-6], "little") + 10
 
 
 def _require_plain(schema: bytes) -> None:
