@@ -68,7 +68,6 @@ class Lock:
         """Whether the lock was really taken: not where the filesystem has none."""
 
     def __enter__(self) -> Lock:
-        make_dirs(self._path.parent, like=self._like)
         fd = self._open()
         if fd is None:
             return self
@@ -96,6 +95,9 @@ class Lock:
             try:
                 fd = os.open(self._path, _OPEN, 0o666)
             except OSError as error:
+                if error.errno == errno.ENOENT and not attempt:
+                    make_dirs(self._path.parent, like=self._like)
+                    continue
                 if error.errno == errno.ELOOP and not attempt:
                     os.unlink(self._path)  # a link in our own directory: never follow it, put a lock in its place
                     continue
