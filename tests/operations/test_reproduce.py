@@ -243,6 +243,15 @@ def test_a_record_without_a_directory_is_one_of_the_top(world: World) -> None:
     assert actions(reproduce(world, "--force", "ar.txt")) == [("executed", ["ar.txt"])]
 
 
+def test_a_run_that_fails_is_named_by_its_words(world: World) -> None:
+    script(world, ARGUMENTS, "one", name="ar.py")
+    world.write("ar.py", b"raise SystemExit(3)\n")
+    ran = world.fails(1, "reproduce", "ar.txt", "--json")
+    assert ran.error["message"] == "ar.py one: failed with exit code 3; nothing was recorded"
+    ran = world.fails(1, "run", "--json", "-o", "x", "--", "sh", "-c", "exit 4")
+    assert ran.error["message"] == "sh -c 'exit 4': failed with exit code 4; nothing was recorded"
+
+
 def test_only_what_is_executed_is_said_to_run(world: World) -> None:
     script(world, ARGUMENTS, "one", name="ar.py")
     (world.root / "ar.txt").unlink()
