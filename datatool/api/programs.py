@@ -43,7 +43,8 @@ def this_program() -> ThisProgram:
     script = main_file()
     if script is not None:
         name = os.path.basename(script)
-        return ThisProgram(kind=RunKind.SCRIPT, name=name, entry=script, command=_command(name), directory=here)
+        command = _of_module(script) or _command(name)
+        return ThisProgram(kind=RunKind.SCRIPT, name=name, entry=script, command=command, directory=here)
     name = "notebook" if "ipykernel" in sys.modules else "prompt" if hasattr(sys, "ps1") else "-c"
     kind = RunKind.NOTEBOOK if name == "notebook" else RunKind.SCRIPT
     if name != "-c":
@@ -57,6 +58,14 @@ def working_directory() -> str | None:
         return os.getcwd()
     except FileNotFoundError:
         return None
+
+
+def _of_module(script: str) -> tuple[str, ...] | None:
+    """The words of a program that was started with `python -m`, and is known to Python by a name for that."""
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+    if spec is None or spec.name == "__main__" or os.path.abspath(spec.origin or "") != script:
+        return None
+    return ("-m", spec.name.removesuffix(".__main__"), *sys.argv[1:])
 
 
 def _command(name: str) -> tuple[str, ...]:
