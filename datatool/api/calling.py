@@ -31,6 +31,14 @@ def notebook_file() -> str | None:
     return _notebook(_main())
 
 
+def typed_cells() -> list[str]:
+    """The cells that ran in this kernel, as they were typed but for the space around them, each at its number; empty
+    where there is no IPython."""
+    shell = _main().get("get_ipython")
+    history = getattr(shell() if callable(shell) else None, "history_manager", None)
+    return [str(text).strip() for text in getattr(history, "input_hist_raw", ())]
+
+
 def main_file() -> str | None:
     """The script that this process was started with."""
     return _existing(_main().get("__file__"))

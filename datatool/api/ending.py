@@ -15,7 +15,7 @@ def end(run: CurrentRun, program: ThisProgram) -> None:
         kind=program.kind,
         name=program.name,
         entry=program.entry,
-        text=program.text,
+        texts=program.texts(),
         command=program.command,
         directory=program.directory,
         started=run.started,

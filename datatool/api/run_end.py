@@ -23,7 +23,7 @@ def end(
     name: str,
     entry: str | None,
     started: float,
-    text: str | None = None,
+    texts: Mapping[str, str] | None = None,
     command: tuple[str, ...] | None = None,
     directory: str | None = None,
     parameters: Mapping[str, object] | None = None,
@@ -34,8 +34,8 @@ def end(
     """Keep what a run noted since the last time: outputs are recorded, and a record is written in each project, and in
     the projects at `also` even if nothing was noted there. Nothing is raised: what can't be kept is told.
 
-    `entry` is the file of the script or notebook, `text` that of a program without a file, `command` its name with its
-    arguments, `directory` where it was started; `started` is in seconds since 1970. Unless `always`, a run that a
+    `entry` is the file of the script or notebook, `texts` what ran of a program without a file, `command` its name with
+    its arguments, `directory` where it was started; `started` is in seconds since 1970. Unless `always`, a run that a
     record describes already leaves no other.
     """
     noted = {item.root: item for item in run.take()}
@@ -47,7 +47,7 @@ def end(
         kind=kind,
         name=name,
         entry=Path(entry) if entry is not None else None,
-        text=text,
+        texts=texts or {},
         command=command,
         directory=Path(directory) if directory is not None else None,
         started=started,

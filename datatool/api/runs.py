@@ -75,6 +75,7 @@ class Run:
             kind=RunKind.BLOCK,
             name=self.name,
             entry=self._entry,
+            texts=self._program.texts(),
             command=self._program.command,
             directory=self._program.directory,
             started=self._started,

@@ -27,16 +27,17 @@ from datatool.stages.secrets import visible_values, visible_words, without_secre
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Program:
-    """What ran: `entry` is the file of the script or notebook, `text` that of `python -c`, `command` its name with its
-    arguments, `directory` where it was started; `started` in seconds since 1970, `duration` in seconds; parameters and
-    metrics are JSON values; `modules` are the full names of what was imported."""
+    """What ran: `entry` is the file of the script or notebook, `texts` what ran of a program without a file, by name
+    (`-c`, or a notebook's `In[1]`), `command` its name with its arguments, `directory` where it was started; `started`
+    in seconds since 1970, `duration` in seconds; parameters and metrics are JSON values; `modules` are the full names
+    of what was imported."""
 
     kind: RunKind
     name: str
     entry: Path | None
     started: float
     duration: float
-    text: str | None = None
+    texts: Mapping[str, str] = field(default_factory=dict)
     command: tuple[str, ...] | None = None
     directory: Path | None = None
     parameters: Mapping[str, object] = field(default_factory=dict)
@@ -104,7 +105,7 @@ def project_around(*places: Path) -> Path | None:
 
 def _execution(project: Project, program: Program, inputs: Sequence[RunFile]) -> Execution:
     entry = _inside(project, program.entry)
-    functions = functions_of(project, entry) if entry is not None else _of_text(program)
+    functions = functions_of(project, entry) if entry is not None else _of_texts(program)
     parameters = visible_values(program.parameters)
     command = visible_words(program.command) if program.command is not None else None
     directory = directory_in(project, program.directory) if program.directory is not None else None
@@ -133,8 +134,8 @@ def _execution(project: Project, program: Program, inputs: Sequence[RunFile]) ->
     )
 
 
-def _of_text(program: Program) -> Mapping[str, str]:
-    return {"-c": str(digest(program.text.encode()))} if program.text is not None else {}
+def _of_texts(program: Program) -> Mapping[str, str]:
+    return {name: str(digest(text.encode("utf-8", "surrogatepass"))) for name, text in program.texts.items()}
 
 
 def _inside(project: Project, entry: Path | None) -> str | None:

@@ -211,9 +211,8 @@ def _command(project: Project, record: RunRecord) -> Command:
         return command
     entry = record.code.entry
     if record.kind is RunKind.SCRIPT and entry is not None:
-        return replace(
-            command, words=(sys.executable, os.fspath(project.root / entry), *command.words[1:]), script=entry
-        )
+        program = command.words if _is_module(record) else (os.fspath(project.root / entry), *command.words[1:])
+        return replace(command, words=(sys.executable, *program), script=entry)
     if record.kind is RunKind.SCRIPT and "-c" in record.code.functions:
         raise UsageError(
             "-c: was started with python -c, of which only the hash is recorded",
@@ -286,15 +285,21 @@ def _holds_secret(record: RunRecord) -> bool:
     return HIDDEN in repr(record.command) or HIDDEN in repr(record.parameters)
 
 
+def _is_module(record: RunRecord) -> bool:
+    """Whether a program was started with `python -m`."""
+    return record.kind is RunKind.SCRIPT and record.command is not None and record.command[:1] == ("-m",)
+
+
 def _shown(record: RunRecord) -> str:
-    named_by_words = record.command and record.kind is not RunKind.BLOCK
-    return show(shlex.join(record.command or ())) if named_by_words else show(record.name)
+    if not record.command or record.kind is RunKind.BLOCK:
+        return show(record.name)
+    return show(shlex.join(("python", *record.command) if _is_module(record) else record.command))
 
 
 def _typed(record: RunRecord) -> str:
     """How a user runs it, in the project's top directory."""
-    typed = f"datatool run … -- {_shown(record)}"
-    if record.kind is RunKind.SCRIPT:
+    typed = _shown(record) if _is_module(record) else f"datatool run … -- {_shown(record)}"
+    if record.kind is RunKind.SCRIPT and not _is_module(record):
         entry = os.path.relpath(record.code.entry or record.name, record.directory or os.curdir)
         typed = f"python {show(shlex.join([entry, *(record.command or ())[1:]]))}"
     return f"cd {show(shlex.quote(record.directory))} && {typed}" if record.directory else typed

@@ -118,6 +118,11 @@ class Command:
             return visible_words(self.words)
         return visible_words((os.path.basename(self.words[1]), *self.words[2:]))
 
+    @property
+    def told(self) -> str:
+        """The same as one text, which may be cut off."""
+        return show(shlex.join(self.shown))[:100]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Surroundings:
@@ -260,7 +265,7 @@ def _executed(
             made = [*command.outputs, *noted]
             execution = Execution(
                 kind=RunKind.COMMAND,
-                name=without_secrets(command.name or "") or show(shlex.join(command.shown))[:100],
+                name=without_secrets(command.name or "") or command.told,
                 fingerprint=fingerprint,
                 code=code,
                 environment=_environment(told),
@@ -335,14 +340,12 @@ def _run(project: Project, command: Command, around: Surroundings, notes_path: P
     code = run_process(command.words, directory=command.directory, environ=environ, stdout=around.stdout)
     if code:
         how = f"was ended by signal {-code}" if code < 0 else f"failed with exit code {code}"
-        raise CommandFailed(
-            f"{show(command.words[0])}: {how}; nothing was recorded", hint="mend it, then run the same again"
-        )
+        raise CommandFailed(f"{command.told}: {how}; nothing was recorded", hint="mend it, then run the same again")
     missing = [output for output in command.outputs if project.workspace.kind(output) is None]
     if missing:
         names = ", ".join(map(named, missing))
         raise CommandFailed(
-            f"{names}: was not written by {show(command.words[0])}; nothing was recorded",
+            f"{names}: was not written by {command.told}; nothing was recorded",
             hint="-o names what the command writes, from the directory where it runs",
             path=os.fsdecode(missing[0]),
         )

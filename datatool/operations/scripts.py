@@ -13,7 +13,7 @@ from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
 from datatool.stages.run_store import recorded_inputs
 from datatool.stages.script_inputs import ScriptInputs, Tracked, script_inputs
-from datatool.stages.source import SUFFIXES
+from datatool.stages.source import NOTEBOOK, SUFFIXES, read_source
 from datatool.workspace.pointers import owner
 
 _SHOWN = 3
@@ -24,7 +24,9 @@ Recorded = Callable[[Project, bytes], Sequence[bytes]]
 
 def inputs_of_last_run(project: Project, entry: bytes) -> Sequence[bytes]:
     """What the newest run of a script read, as far as its record is here."""
-    return recorded_inputs(project.cache, project.config.project or "", os.fsdecode(entry))
+    path = os.fsdecode(entry)
+    cells = read_source(project.root / path).cell_digests if path.endswith(NOTEBOOK) else frozenset()
+    return recorded_inputs(project.cache, project.config.project or "", path, cells)
 
 
 def meant_by(

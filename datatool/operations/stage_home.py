@@ -25,7 +25,8 @@ def home_of(file: str, *, notebook: str | None, main: str | None) -> Home:
     if not os.path.isfile(real):
         real = notebook or ""
     directory = os.path.dirname(real) or None
-    root = project_around(Path(directory) if directory else None, _working_directory())
+    places = (Path(directory) if directory else None, _working_directory())
+    root = project_around(*(place for place in places if place is not None))
     return Home(root=root, directory=directory, start=_inside(root, main))
 
 

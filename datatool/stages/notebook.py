@@ -6,6 +6,9 @@ import json
 import re
 from dataclasses import dataclass
 
+from datatool.hashing import digest
+from datatool.model.oid import ObjectId
+
 _MAGIC = re.compile(r"^(?P<indent>[ \t]*)(?:\w[\w.,\[\] ]*=[ \t]*)?(?:[%!]|\?{1,2}\w|\w[\w.]*\?{1,2}\s*$)")
 """A line for IPython: `%magic`, `!command`, either assigned to a name, `?help` or `help?`."""
 
@@ -20,10 +23,12 @@ class NotANotebook(ValueError):
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One code cell. `readings` are the texts that may be its Python, to be tried in order: as it is, and without
-    lines for IPython, as a line that begins with `%` may also go on with a division's remainder."""
+    lines for IPython, as a line that begins with `%` may also go on with a division's remainder. `digest` is that of
+    its text without the space around it, by which it is known again in the record of a kernel that knew no file."""
 
     readings: tuple[str, ...]
     lines: int
+    digest: ObjectId
 
 
 def code_cells(data: bytes) -> list[Cell]:
@@ -39,7 +44,11 @@ def code_cells(data: bytes) -> list[Cell]:
     if language != "python":
         raise NotANotebook(f"is a notebook in {language}, not in Python")
     found = [_source(cell) for cell in cells if isinstance(cell, dict) and cell.get("cell_type") == "code"]
-    return [Cell(readings(text), text.count("\n") + 1) for text in found]
+    return [Cell(readings(text), text.count("\n") + 1, _digest(text)) for text in found]
+
+
+def _digest(text: str) -> ObjectId:
+    return digest(text.strip().encode("utf-8", "surrogatepass"))
 
 
 def _language(document: dict[str, object]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -15,7 +15,7 @@ from datatool.formats.run_record import decode_run, encode_run
 from datatool.hashing import digest
 from datatool.localfs.atomic import write_file
 from datatool.model.oid import ObjectId, parse_oid
-from datatool.model.run import RunRecord
+from datatool.model.run import RunCode, RunRecord
 from datatool.model.settings import Durability
 
 _FINGERPRINT: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -97,13 +97,22 @@ def all_runs(cache: Cache, project: str) -> Iterator[Known]:
                     yield known
 
 
-def recorded_inputs(cache: Cache, project: str, entry: str) -> list[bytes]:
-    """What the newest run of a script or notebook read, as paths from the project's root; empty if none is known."""
-    found = [known for known in all_runs(cache, project) if known.record.code.entry == entry]
+def recorded_inputs(cache: Cache, project: str, entry: str, cells: Set[str] = frozenset()) -> list[bytes]:
+    """What the newest run of a script or notebook read, as paths from the project's root; empty if none is known. A
+    kernel that did not know its notebook's file is known by the `cells` (hashes) of the notebook, if most that ran in
+    it are there."""
+    runs = list(all_runs(cache, project))
+    found = [known for known in runs if known.record.code.entry == entry]
+    found = found or [known for known in runs if _mostly(known.record.code, cells)]
     newest = max(
         found, key=lambda known: _age(cache.top / lookup_directory(known.record.fingerprint), known), default=None
     )
     return [file.path for file in newest.record.inputs] if newest is not None else []
+
+
+def _mostly(code: RunCode, cells: Set[str]) -> bool:
+    ran = set(code.functions.values()) if code.entry is None else set()
+    return len(ran & cells) * 2 > len(ran)
 
 
 def _loaded(cache: Cache, directory: Path) -> Iterator[Known]:

@@ -17,17 +17,19 @@ from datatool.stages.notebook import NotANotebook, code_cells
 LIMIT = 16 << 20
 """Bytes: a larger file is data with a program's name."""
 
-SUFFIXES = (".py", ".ipynb")
+NOTEBOOK = ".ipynb"
+SUFFIXES = (".py", NOTEBOOK)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Source:
     """The syntax tree of a file. `problems` are sentences about what does not read, which is left out of the tree;
-    `cells` are the lines before each code cell of a notebook."""
+    `cells` are the lines before each code cell of a notebook, `cell_digests` the hashes of their texts."""
 
     tree: ast.Module
     problems: tuple[str, ...] = ()
     cells: tuple[int, ...] = ()
+    cell_digests: frozenset[str] = frozenset()
 
     def place(self, name: str, line: int) -> str:
         """A line in words that lead there: `train.py:12`, or `study.ipynb, cell 3, line 2` (of its code cells)."""
@@ -60,7 +62,7 @@ def read_source(path: Path) -> Source:
         data = path.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         return _unreadable(f"can't be read: {getattr(error, 'strerror', None) or error}")
-    source = _notebook(data) if key.endswith(".ipynb") else _python(data)
+    source = _notebook(data) if key.endswith(NOTEBOOK) else _python(data)
     _read[key] = (stamp, source)
     return source
 
@@ -94,7 +96,12 @@ def _notebook(data: bytes) -> Source:
         if isinstance(parsed, str):
             problems.append(f"cell {number} is no Python: {parsed}")
         lines += cell.lines
-    return Source(tree=ast.Module(body=body, type_ignores=[]), problems=tuple(problems), cells=tuple(starts))
+    return Source(
+        tree=ast.Module(body=body, type_ignores=[]),
+        problems=tuple(problems),
+        cells=tuple(starts),
+        cell_digests=frozenset(cell.digest for cell in cells),
+    )
 
 
 def parse(text: bytes | str) -> ast.Module | str:

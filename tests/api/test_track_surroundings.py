@@ -8,6 +8,7 @@ import logging
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -270,22 +271,33 @@ CELLS = (
 )
 
 
-def test_a_notebook_tracks_as_a_script_does(desk: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def notebook(desk: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Writes `notes/book.ipynb` and runs it headless, at the project's top; its kernel knows no file by itself."""
     if importlib.util.find_spec("nbclient") is None or importlib.util.find_spec("ipykernel") is None:
         needs.lacking("nbclient and ipykernel")
     import nbclient
     import nbformat
 
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
-    monkeypatch.setenv("JPY_SESSION_NAME", str(desk.root / "notes/book.ipynb"))
     monkeypatch.setenv("IPYTHONDIR", str(desk.home / "ipython"))
+
+    def run(*cells: str) -> Any:
+        book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+        desk.write("notes/book.ipynb", nbformat.writes(book).encode())
+        place = {"metadata": {"path": str(desk.root)}}
+        nbclient.NotebookClient(book, timeout=60, allow_errors=True, resources=place).execute()
+        return book
+
+    return run
+
+
+def test_a_notebook_tracks_as_a_script_does(
+    desk: World, notebook: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JPY_SESSION_NAME", str(desk.root / "notes/book.ipynb"))
     desk.write("notes/x.csv", NEW)
-    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
-    desk.write("notes/book.ipynb", nbformat.writes(book).encode())
-    client = nbclient.NotebookClient(
-        book, timeout=60, allow_errors=True, resources={"metadata": {"path": str(desk.root)}}
-    )
-    client.execute()
+    book = notebook(*CELLS)
     outputs = [output for cell in book.cells for output in cell.outputs]
     errors = [output for output in outputs if output.output_type == "error"]
     assert [error.ename for error in errors] == ["ZeroDivisionError"], errors
@@ -294,6 +306,30 @@ def test_a_notebook_tracks_as_a_script_does(desk: World, monkeypatch: pytest.Mon
     assert desk.exists("notes/x.csv.dt"), "beside the notebook"
     assert desk.exists("out.txt.dt"), "recorded when the kernel ended"
     assert desk.json("status")["clean"]
+
+
+UNKNOWN = (
+    "\n%time import datatool",
+    "name = 'x' + str(len('1'))",
+    "datatool.track(f'{name}.csv').read_bytes()\n",
+)
+
+
+def test_a_notebook_whose_kernel_knew_no_file_is_known_again_by_its_cells(
+    desk: World, notebook: Callable[..., Any]
+) -> None:
+    desk.write("x1.csv", NEW)
+    notebook(*UNKNOWN)
+    (desk.root / "x1.csv").unlink()
+    desk.ok("pull", "notes/book.ipynb")
+    assert desk.read("x1.csv") == NEW
+    (desk.root / "x1.csv").unlink()
+    text = desk.read("notes/book.ipynb")
+    desk.write("notes/book.ipynb", text.replace(b"len('1')", b"len('2')"))
+    desk.ok("pull", "notes/book.ipynb")
+    assert desk.read("x1.csv") == NEW, "most of what ran is still there"
+    desk.write("notes/book.ipynb", text.replace(b"len('1')", b"len('2')").replace(b"name}", b"name!s}"))
+    assert "tracks no data" in desk.fails(3, "pull", "notes/book.ipynb").err
 
 
 # ---- what is said

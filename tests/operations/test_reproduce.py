@@ -213,6 +213,29 @@ def test_a_script_is_run_again_where_it_was_run(world: World) -> None:
     assert (world.read("jobs/out.txt"), world.read("out.txt")) == (b"of the jobs", b"of the top")
 
 
+MODULE = """
+import sys
+import datatool
+from .words import WORDS
+datatool.track("said.txt", output=True).write_text(WORDS + sys.argv[1])
+"""
+
+
+@pytest.mark.parametrize(("name", "module"), [("say", "lib.say"), ("__main__", "lib")])
+def test_a_program_of_python_m_is_run_again_as_a_module(world: World, name: str, module: str) -> None:
+    world.write(f"jobs/lib/{name}.py", MODULE.encode())
+    world.write("jobs/lib/words.py", b"WORDS = 'hello '")
+    world.write("jobs/lib/__init__.py", b"")
+    assert run_python(world, "-m", module, "you", cwd=world.root / "jobs").code == 0
+    (world.root / "jobs/said.txt").unlink()
+    assert [run["action"] for run in reproduce(world, "jobs/said.txt")] == ["restored"]
+    assert [(run["action"], run["same"]) for run in reproduce(world, "--force", ".")][-1] == ("executed", True)
+    assert f"python -m {module} you" in world.ok("reproduce", "jobs/said.txt").err
+    run_python(world, "-m", module, "--token=abc", cwd=world.root / "jobs")
+    hint = world.fails(1, "reproduce", "--force", "jobs/said.txt", "--json").error["hint"]
+    assert f"cd jobs && python -m {module} '--token=" in hint
+
+
 def test_one_script_in_two_directories_is_two_runs(world: World) -> None:
     for place in (world.write("jobs/config", b"jobs").parent, world.write("config", b"top").parent):
         assert script(world, WHERE, "out.txt", "config", name="where.py", cwd=place).code == 0
@@ -241,6 +264,15 @@ def test_a_record_without_a_directory_is_one_of_the_top(world: World) -> None:
     world.write("ar.txt.dt", text.replace(old, other).encode())
     assert actions(reproduce(world, "ar.txt")) == [("unchanged", ["ar.txt"])]
     assert actions(reproduce(world, "--force", "ar.txt")) == [("executed", ["ar.txt"])]
+
+
+def test_a_run_that_fails_is_named_by_its_words(world: World) -> None:
+    script(world, ARGUMENTS, "one", name="ar.py")
+    world.write("ar.py", b"raise SystemExit(3)\n")
+    ran = world.fails(1, "reproduce", "ar.txt", "--json")
+    assert ran.error["message"] == "ar.py one: failed with exit code 3; nothing was recorded"
+    ran = world.fails(1, "run", "--json", "-o", "x", "--", "sh", "-c", "exit 4")
+    assert ran.error["message"] == "sh -c 'exit 4': failed with exit code 4; nothing was recorded"
 
 
 def test_only_what_is_executed_is_said_to_run(world: World) -> None:

@@ -15,7 +15,15 @@ from datatool.model.oid import ObjectId
 from datatool.model.pointer import ArtifactKind
 from datatool.model.run import RunCode, RunEnvironment, RunFile, RunKind, RunRecord
 from datatool.stages.fingerprint import command_fingerprint, program_fingerprint
-from datatool.stages.run_store import all_runs, find_runs, load_run, lookup_directory, lookup_name, save_run
+from datatool.stages.run_store import (
+    all_runs,
+    find_runs,
+    load_run,
+    lookup_directory,
+    lookup_name,
+    recorded_inputs,
+    save_run,
+)
 
 HELLO = ObjectId("2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824")
 WORLD = ObjectId("a948904f2f0f479b8f8197694b30184b0d2ed1c1cd2a1ec0fb85d299a192a447")
@@ -128,3 +136,24 @@ def test_where_a_program_ran_counts_unless_it_is_the_top_of_the_project() -> Non
         )
 
     assert of(None) == of("") and len({of(""), of("jobs"), of("jobs/deep")}) == 3
+
+
+@pytest.mark.parametrize(
+    ("ran", "cells", "known"),
+    [
+        ("abc", "abcd", True),
+        ("abc", "ab", True),
+        ("abcd", "ab", False),
+        ("", "ab", False),
+        ("abc", "", False),
+    ],
+)
+def test_a_notebooks_run_is_known_by_most_of_the_cells_that_ran_if_the_kernel_knew_no_file(
+    cache: Cache, ran: str, cells: str, known: bool
+) -> None:
+    file = RunFile(path=b"in", kind=ArtifactKind.FILE, oid=HELLO, size=5)
+    code = RunCode(functions={f"In[{number}]": cell for number, cell in enumerate(ran, 1)})
+    save_run(cache, replace(RECORD, code=code, inputs=(file,)))
+    assert bool(recorded_inputs(cache, "p", "a.ipynb", set(cells))) == known
+    save_run(cache, replace(RECORD, code=RunCode(entry="a.ipynb"), inputs=()))
+    assert recorded_inputs(cache, "p", "a.ipynb", set(cells)) == []
