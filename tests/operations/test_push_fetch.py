@@ -274,6 +274,36 @@ def test_a_file_larger_than_the_limit_of_a_file_stops_no_other_one_and_is_named(
     assert "more.bin: too large a file" in world.process("add", "more.bin", before=limited).err
 
 
+def test_what_is_too_large_for_the_remote_is_never_taken_for_pushed(world: World) -> None:
+    tool("prlimit")
+    names = ["a.bin", *(f"b{n}.bin" for n in range(8))]  # what follows the large one is sent while that one fails
+    for name in names:
+        world.write(name, os.urandom((12 if name == "a.bin" else 9) << 20))
+    world.ok("add", *names)
+    limited = ["prlimit", f"--fsize={10 << 20}"]
+    for _ in range(2):
+        ran = world.process("push", "--json", before=limited)
+        assert {item["path"]: item["ok"] for item in ran.json["artifacts"]} == {name: name != "a.bin" for name in names}
+    assert ran.code == 1, "the others are there since the first time"
+    there = {item["path"]: item["remote"] for item in world.json("status", "--remote")["artifacts"]}
+    assert there == {name: name != "a.bin" for name in names}
+    assert world.json("push")["objects"] == 1
+
+
+def test_a_pack_too_large_for_the_remote_fails_the_push_and_publishes_nothing(world: World) -> None:
+    tool("prlimit")
+    for n in range(60):
+        world.write(f"data/{n:02}", os.urandom(500_000))
+    for n in range(8):
+        world.write(f"z{n}.bin", os.urandom(9 << 20))
+    world.ok("add", "data", *(f"z{n}.bin" for n in range(8)))
+    ran = world.process("push", before=["prlimit", f"--fsize={10 << 20}"])
+    assert ran.code == 1 and "too large a file: at most 10.5 MB" in ran.err, ran
+    assert not any(item["remote"] for item in world.json("status", "--remote")["artifacts"])
+    world.ok("push")
+    assert all(item["remote"] for item in world.json("status", "--remote")["artifacts"])
+
+
 def test_no_remote_unknown_remote_and_unwritable_remote(world: World) -> None:
     world.write("a.bin", b"1")
     world.ok("add", "a.bin")
