@@ -211,6 +211,11 @@ def tree(top: Path) -> dict[str, bytes | str | None]:
     return found
 
 
+def objects_of(cache: Path, data: bytes) -> list[Path]:
+    """The files of their own in which a cache keeps these bytes."""
+    return [path for path in (cache / "objects").rglob("*") if path.is_file() and path.read_bytes() == data]
+
+
 def executables(top: Path) -> set[str]:
     """The executable files below `top` but `.git`."""
     return {

@@ -23,7 +23,7 @@ from datatool.localfs.partial import open_partial
 from datatool.model.oid import EMPTY, ObjectId
 from datatool.model.settings import Durability
 from datatool.progress import Spared, Task, bytes_of
-from datatool.store.objects import Large, Wanted
+from datatool.store.objects import Large, Wanted, of_this_size
 from datatool.store.protocol import AHEAD, Advance, Kept, NameMissing, WrongBytes
 from datatool.threads import started
 
@@ -106,12 +106,14 @@ class CacheWriter:
             if len(self._small) >= PACK_FROM:
                 self._pack_small()
         elif self._missing((wanted.oid,)):
-            self._put_loose(wanted.oid, data)
+            with of_this_size():
+                self._put_loose(wanted.oid, data)
 
     def put_large(self, large: Large, task: Task | None = None) -> None:
-        """Take a large object, checking it while it is copied; `WrongBytes` leaves nothing behind."""
+        """Take a large object, checking it while it is copied; `WrongBytes` and TooLarge leave nothing behind."""
         if self._missing((large.wanted.oid,)):
-            self._copy_large(large, None if task is None else bytes_of(task))
+            with of_this_size():
+                self._copy_large(large, None if task is None else bytes_of(task))
         if task is not None and not large.wanted.metadata:
             task.advance(files=1)
 

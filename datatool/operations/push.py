@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from datatool.cache.local import Cache
-from datatool.errors import DamageFound, DatatoolError, PartlyDone, RemoteNotFound
+from datatool.errors import DamageFound, DatatoolError, LocalError, PartlyDone, RemoteNotFound
 from datatool.formats.shard import Root
 from datatool.formats.tree_object import is_root, parse_page, parse_root
 from datatool.model.paths import named
@@ -226,10 +226,18 @@ def _transferred(project: Project, version: Version, result: PushResult, remote:
     absent = result.failed.get(oid)
     if absent is None:
         return Transferred(path=version.name, ok=True)
+    too_large = [item.refused for item in absent if isinstance(item.refused, LocalError)]
+    if too_large:
+        return Transferred(path=version.name, ok=False, error=_too_large(version, too_large[0], remote))
     if not version.current and not any(item.damaged for item in absent):
         error = _old_not_pushed(project, version, absent, remote)
         return Transferred(path=version.name, ok=False, error=error, rev=version.commit or None)
     return Transferred(path=version.name, ok=False, error=_not_pushed(version, absent, remote))
+
+
+def _too_large(version: Version, error: LocalError, remote: str) -> Failure:
+    message = f"{error.message}; {named(version.path)} was not published on {remote}"
+    return failure_of(LocalError(message, hint=error.hint, path=version.name))
 
 
 def _old_not_pushed(project: Project, version: Version, absent: tuple[Absent, ...], remote: str) -> Failure:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
-from datatool.errors import ReadFailed, RemoteError
+from datatool.errors import LocalError, ReadFailed, RemoteError
 from datatool.formats.pack import MAX_PACK, PackBuilder, object_path, pack_path
 from datatool.formats.shard import PushRecord
 from datatool.localfs.atomic import new_temp, remove_file
@@ -23,8 +23,9 @@ from datatool.remote.memory import SentPack, SentPacks
 from datatool.remote.session import Remote
 from datatool.remote.state import KnownShard, alternative_path
 from datatool.remote.uploads import Uploads
-from datatool.store.objects import Large, Wanted, Withheld
+from datatool.store.objects import Large, TooLarge, Wanted, Withheld, of_this_size
 from datatool.store.protocol import Advance, NameMissing, WrongBytes
+from datatool.store.transfer import too_large
 
 INTERIM_PACKS: Final = 8
 INTERIM_SECONDS: Final = 30.0
@@ -66,9 +67,9 @@ class UploadSink:
         self.wrong: list[Wanted] = []
         """Large objects whose bytes turned out wrong while they were sent."""
         self.unreadable: list[Wanted] = []
-        """Large objects that could not be read while they were sent."""
-        self.withheld: dict[ObjectId, RemoteError] = {}
-        """Of those, what the source did not let read, and why."""
+        """Objects that could not be read while they were sent, or are too large to be written where they go."""
+        self.withheld: dict[ObjectId, RemoteError | LocalError] = {}
+        """Of those, what the source did not let read, and what was too large, and why."""
         self.lost: set[str] = set()
         """Names of the index that are not there, or hold wrong bytes: they don't count until sent again."""
         self.avoid: set[str] = set()
@@ -123,7 +124,7 @@ class UploadSink:
         self.objects += 1
         size = len(data)
         if size >= self._loose_min or not self._pack:
-            self._uploads.submit(size, partial(self._send_small, oid, data), partial(self._small_sent, wanted))
+            self._uploads.submit(size, partial(self._send_small, wanted, data), partial(self._small_sent, wanted))
             self._publish_if_due()
             return
         metadata = wanted.metadata
@@ -266,11 +267,16 @@ class UploadSink:
             return False
         return any(found.name == item.name and found.size == item.size for found in self._store.list(item.name))
 
-    def _send_small(self, oid: ObjectId, data: bytes | memoryview) -> _SentLoose:
-        item = _SentLoose(oid, self._suffix(oid), len(data), len(data))
+    def _send_small(self, wanted: Wanted, data: bytes | memoryview) -> _SentLoose | list[Wanted]:
+        """What was sent, or else the list that the object belongs on."""
+        item = _SentLoose(wanted.oid, self._suffix(wanted.oid), len(data), len(data))
         if len(data) >= self._loose_min and self._there(item):
             return item._replace(sent=0)
-        self._store.put(item.name, bytes(data))
+        try:
+            with of_this_size():
+                self._store.put(item.name, bytes(data))
+        except TooLarge:
+            return self._too_large(wanted)
         return item
 
     def _send_large(self, large: Large, advance: Advance | None) -> _SentLoose | list[Wanted]:
@@ -282,10 +288,11 @@ class UploadSink:
                 advance(Spared(size))
             return item._replace(sent=0)
         try:
-            if large.path is not None:
-                self._store.put_file(item.name, large.path, oid, advance=advance)
-            else:
-                self._send_copy(item.name, large, advance)
+            with of_this_size():
+                if large.path is not None:
+                    self._store.put_file(item.name, large.path, oid, advance=advance)
+                else:
+                    self._send_copy(item.name, large, advance)
         except WrongBytes:
             return self.wrong
         except (ReadFailed, FileNotFoundError, NameMissing):
@@ -293,7 +300,13 @@ class UploadSink:
         except Withheld as held:
             self.withheld[oid] = held.cause
             return self.unreadable
+        except TooLarge:
+            return self._too_large(large.wanted)
         return item
+
+    def _too_large(self, wanted: Wanted) -> list[Wanted]:
+        self.withheld[wanted.oid] = too_large(wanted)
+        return self.unreadable
 
     def _send_copy(self, name: str, large: Large, advance: Advance | None) -> None:
         """From a source without local files, such as another remote: through a temporary file."""
@@ -308,21 +321,22 @@ class UploadSink:
             remove_file(path)
 
     def _large_sent(self, wanted: Wanted, task: Task | None, item: _SentLoose | list[Wanted]) -> None:
+        if self._loose_sent(wanted, item) and task is not None and not wanted.metadata:
+            task.advance(files=1)
+
+    def _small_sent(self, wanted: Wanted, item: _SentLoose | list[Wanted]) -> None:
+        sent = self._loose_sent(wanted, item)
+        if sent is not None and self._task is not None:
+            self._task.advance(bytes=sent.size if sent.sent else Spared(sent.size), files=0 if wanted.metadata else 1)
+
+    def _loose_sent(self, wanted: Wanted, item: _SentLoose | list[Wanted]) -> _SentLoose | None:
+        """Note what was sent; None for an object that was not, which goes on its list."""
         if isinstance(item, list):
             self._taken.discard(wanted.oid)
             self.objects -= 1
             item.append(wanted)
-            return
-        self._loose_sent(item)
-        if task is not None and not wanted.metadata:
-            task.advance(files=1)
-
-    def _small_sent(self, wanted: Wanted, item: _SentLoose) -> None:
-        self._loose_sent(item)
-        if self._task is not None:
-            self._task.advance(bytes=item.size if item.sent else Spared(item.size), files=0 if wanted.metadata else 1)
-
-    def _loose_sent(self, item: _SentLoose) -> None:
+            return None
         self._loose.append(item)
         self.lost.discard(item.name)
         self.bytes += item.sent
+        return item

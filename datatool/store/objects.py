@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -70,15 +72,31 @@ class ObjectSource(Protocol):
         a remote tries another location). A later `read` of it gives another copy or `Absent`."""
 
 
+class TooLarge(OSError):
+    """A sink can't hold an object: it is larger than a file may be there. About the object at hand only: a sink that
+    still works on others raises what becomes of those as it is."""
+
+
+@contextmanager
+def of_this_size() -> Iterator[None]:
+    """Raise TooLarge where the one file that is being written becomes too large."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise TooLarge(error.errno, error.strerror) from error
+        raise
+
+
 class ObjectSink(Protocol):
     """Where objects go. Nothing is readable before `finish`, or promised before it returns. `task` hears of
     bytes and files when they have arrived, which may be some time after they were taken."""
 
     def put(self, wanted: Wanted, data: bytes | memoryview, task: Task | None = None) -> None:
-        """Take an object whose bytes were checked."""
+        """Take an object whose bytes were checked. Raises TooLarge."""
 
     def put_large(self, large: Large, task: Task | None = None) -> None:
-        """Take a large object, checking it while it is copied; `WrongBytes` leaves nothing behind."""
+        """Take a large object, checking it while it is copied; `WrongBytes` and TooLarge leave nothing behind."""
 
     def finish(self) -> None:
         """Make everything taken durable and readable."""

@@ -9,12 +9,13 @@ import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from datatool.errors import LocalError
 from datatool.hashing import digest
 from datatool.localfs.atomic import local_error
 from datatool.model.oid import ObjectId
 from datatool.model.paths import named
 from datatool.progress import Task
-from datatool.store.objects import Absent, Large, ObjectSink, ObjectSource, Small, Wanted, Withheld
+from datatool.store.objects import Absent, Large, ObjectSink, ObjectSource, Small, TooLarge, Wanted, Withheld
 from datatool.store.protocol import NameMissing, WrongBytes
 
 
@@ -75,8 +76,8 @@ def _pass(source: ObjectSource, sink: ObjectSink, wanted: Sequence[Wanted], task
                 continue
             try:
                 put(want, data, task)
-            except OSError as error:
-                tally.absent.append(_too_large(want, error))
+            except TooLarge:
+                tally.absent.append(Absent(want, refused=too_large(want)))
                 continue
             size = len(data)
         elif isinstance(item, Large):
@@ -92,8 +93,8 @@ def _pass(source: ObjectSource, sink: ObjectSink, wanted: Sequence[Wanted], task
             except Withheld as held:
                 tally.absent.append(Absent(want, refused=held.cause))
                 continue
-            except OSError as error:
-                tally.absent.append(_too_large(want, error))
+            except TooLarge:
+                tally.absent.append(Absent(want, refused=too_large(want)))
                 continue
             size = want.size
         else:
@@ -104,9 +105,6 @@ def _pass(source: ObjectSource, sink: ObjectSink, wanted: Sequence[Wanted], task
     return tally
 
 
-def _too_large(wanted: Wanted, error: OSError) -> Absent:
-    """An object larger than a file may be where it goes, which is no reason to give up the others; any other error of
-    the sink is raised again."""
-    if error.errno != errno.EFBIG:
-        raise error
-    return Absent(wanted, refused=local_error(OSError(errno.EFBIG, ""), named(wanted.label)))
+def too_large(wanted: Wanted) -> LocalError:
+    """What to tell of an object that is larger than a file may be where it goes: no reason to give up the others."""
+    return local_error(OSError(errno.EFBIG, ""), named(wanted.label))

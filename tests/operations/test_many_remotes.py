@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from pathlib import Path
 
 import pytest
 
+from needs import tool
 from world import World
 
 
@@ -235,6 +237,43 @@ def test_a_damaged_object_is_not_copied(two: World) -> None:
     assert "damaged" in ran.err
     assert not [path for path in (two.top / "second").rglob("objects/*/*") if path.is_file()]
     two.clone().ok("pull", "one.bin", "-r", "second")
+
+
+def test_a_copy_to_a_full_disk_says_what_it_needs_and_goes_on_when_there_is_room(
+    two: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two.ok("push")
+    write = os.write
+
+    def little_room(fd: int, data: bytes) -> int:
+        if os.fstat(fd).st_size + len(data) > 1 << 20:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(fd, data)
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", little_room)
+        error = two.fails(1, "remote", "copy", "default", "second", "--json").error
+    assert error["code"] == "no_space" and "the disk is full: needs 5.2 MB" in error["message"]
+    there = [path for path in (two.top / "second").rglob("*") if path.is_file()]
+    assert not [path for path in there if "tmp-" in path.name or path.stat().st_size > 1 << 20]
+    two.ok("remote", "copy", "default", "second")
+    clone = two.clone()
+    clone.ok("pull", "-r", "second")
+    assert clone.tree("data") == two.tree("data")
+
+
+def test_a_file_too_large_for_the_target_of_a_copy_costs_only_the_version_that_has_it(two: World) -> None:
+    tool("prlimit")
+    two.ok("push")
+    copy = ("remote", "copy", "default", "second")
+    for code in (4, 1):  # the second time nothing is left to be done but what can't be
+        ran = two.process(*copy, before=["prlimit", "--fsize=2000000"])
+        assert ran.code == code and "too large a file: at most 2.0 MB are allowed" in ran.err and "ulimit -f" in ran.err
+    clone = two.clone()
+    clone.ok("pull", "one.bin", "-r", "second")
+    assert two.json(*copy)["objects"] == 1
+    clone.ok("pull", "-r", "second")
+    assert clone.tree("data") == two.tree("data")
 
 
 def test_a_remote_is_not_copied_to_itself(two: World) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import os
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from datatool.formats.gc_record import Condemn, Drop, encode_condemn, encode_drop
+from datatool.formats.remote_format import RemoteFormat, encode_remote_format
 from datatool.formats.shard import Root
 from datatool.hashing import digest
 from datatool.model.oid import ObjectId
@@ -15,12 +18,14 @@ from datatool.progress import Task, bytes_of
 from datatool.remote.push import PushResult, PushRoot, push
 from datatool.remote.session import Remote
 from datatool.remote.source import RemoteSource
+from datatool.remote.state import Location
 from datatool.store.memory import MemoryStore
 from datatool.store.objects import Absent, Large, Small, Wanted
 from datatool.store.protocol import Advance, ByteRange, Capabilities, Leftover, Listed, Store
 from datatool.store.transfer import TransferResult, transfer
 
 DAY = 86400.0
+OTHER_PROJECT = "22222222-2222-4222-8222-222222222222"
 
 
 @dataclass
@@ -266,3 +271,43 @@ def holds_all(machine: Machine, *roots: tuple[PushRoot, list[Wanted]]) -> bool:
     return not result.absent and all(
         digest(received.data[item.oid]) == item.oid for _, items in roots for item in items
     )
+
+
+def names(machine: Machine, prefix: str) -> list[str]:
+    """What the store has below a prefix."""
+    return [item.name for item in machine.store.list(prefix)]
+
+
+def condemn(machine: Machine, *bad: str, reason: str = "unused") -> str:
+    """Write a gc record that condemns names; its id."""
+    data = encode_condemn(Condemn(nonce=os.urandom(16).hex(), project=machine.project, reason=reason, names=bad))
+    machine.store.put(f"gc/{digest(data)}.condemn", data)
+    return digest(data)
+
+
+def drop(machine: Machine, condemned: str, *bad: str, expired: tuple[str, ...] = ()) -> None:
+    """Delete condemned names, as gc does, with the record of it."""
+    value = Drop(nonce=os.urandom(16).hex(), condemn=(condemned,), names=bad, expired=expired)
+    data = encode_drop(value)
+    machine.store.put(f"gc/{digest(data)}.drop", data)
+    machine.store.delete_many(bad)
+
+
+def live_records(machine: Machine) -> list[str]:
+    """The push records that count, as another machine sees them."""
+    remote = machine.other().remote()
+    remote.open()
+    return sorted(remote.state.live)
+
+
+def with_small_packs(machine: Machine) -> None:
+    """Make a remote whose packs are small, so that there are many."""
+    value = RemoteFormat(id="33333333-3333-4333-8333-333333333333", pack_target=100_000)
+    machine.store.put("datatool-remote.json", encode_remote_format(value))
+
+
+def every_place(machine: Machine) -> list[Location]:
+    """Where the index says that objects lie."""
+    remote = machine.other().remote()
+    remote.open()
+    return [Location(name, record.kind, 0, 0, 0) for name, _, record in remote.state.names()]

@@ -20,9 +20,14 @@ from datatool.remote.stores.sftp import SftpStore
 from datatool.remote.url import parse_url
 from servers.fixtures import OwnSshServer, SshServer
 from servers.ports import wait_until
+from servers.tcp_proxy import TcpProxy
 
 QUICK = 2.0
 """Seconds after which tests of stalls lose their patience."""
+BIG = os.urandom(24 << 20)
+NAME = "objects/ab/" + "c" * 62
+SLACK = 2 << 20
+"""Bytes that may be under way and lost when a connection breaks, and what the protocol adds."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,6 +121,16 @@ def world_at(server: SshServer, top: Path) -> Iterator[SftpWorld]:
         yield world
     finally:
         world.close()
+
+
+def up(proxy: TcpProxy) -> int:
+    """Bytes that went through the proxy to the server."""
+    return sum(connection.bytes_up for connection in proxy.connections)
+
+
+def down(proxy: TcpProxy) -> int:
+    """Bytes that came from it."""
+    return sum(connection.bytes_down for connection in proxy.connections)
 
 
 def names(directory: Path) -> dict[str, Any]:

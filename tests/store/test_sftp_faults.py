@@ -11,47 +11,13 @@ from pathlib import Path
 
 import pytest
 from conformance import opened
-from sftp_world import SftpWorld, names, reconfigure, world_at
+from sftp_world import BIG, NAME, SftpWorld, down, names, reconfigure, up, world_at
 
 from datatool.errors import RemoteBusy, RemoteDenied, RemoteError
 from datatool.hashing import digest
 from datatool.store.protocol import NameMissing
-from servers.fixtures import OwnSshServer, SshServer
+from servers.fixtures import OwnSshServer
 from servers.tcp_proxy import TcpProxy
-
-BIG = os.urandom(24 << 20)
-NAME = "objects/ab/" + "c" * 62
-SLACK = 2 << 20
-"""Bytes that may be under way and lost when a connection breaks, and what the protocol adds."""
-
-
-@pytest.fixture
-def world(sshd: SshServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SftpWorld]:
-    with world_at(sshd, tmp_path) as world:
-        monkeypatch.setenv("HOME", str(world.home))
-        yield world
-
-
-@pytest.fixture
-def proxy(sshd: SshServer) -> Iterator[TcpProxy]:
-    with TcpProxy(sshd.port) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def big(tmp_path: Path) -> Path:
-    path = tmp_path / "big"
-    path.write_bytes(BIG)
-    return path
-
-
-def up(proxy: TcpProxy) -> int:
-    return sum(connection.bytes_up for connection in proxy.connections)
-
-
-def down(proxy: TcpProxy) -> int:
-    return sum(connection.bytes_down for connection in proxy.connections)
-
 
 # Connections that break
 

@@ -4,50 +4,19 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sftp_world import SftpWorld, world_at
+from sftp_world import BIG, NAME, SLACK, SftpWorld, up
 
 from datatool.hashing import digest
 from datatool.progress import Spared
 from datatool.remote.sink import Stopped
 from datatool.store.protocol import WrongBytes
 from patience import LONG
-from servers.fixtures import SshServer
 from servers.ports import wait_until
 from servers.process_tree import is_open
 from servers.tcp_proxy import TcpProxy
-
-BIG = os.urandom(24 << 20)
-NAME = "objects/ab/" + "c" * 62
-SLACK = 2 << 20
-"""Bytes that may be under way and lost when a connection breaks, and what the protocol adds."""
-
-
-@pytest.fixture
-def world(sshd: SshServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SftpWorld]:
-    with world_at(sshd, tmp_path) as world:
-        monkeypatch.setenv("HOME", str(world.home))
-        yield world
-
-
-@pytest.fixture
-def proxy(sshd: SshServer) -> Iterator[TcpProxy]:
-    with TcpProxy(sshd.port) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def big(tmp_path: Path) -> Path:
-    path = tmp_path / "big"
-    path.write_bytes(BIG)
-    return path
-
-
-def up(proxy: TcpProxy) -> int:
-    return sum(connection.bytes_up for connection in proxy.connections)
 
 
 def unfinished(top: Path) -> list[Path]:

@@ -24,14 +24,7 @@ from datatool.remote.stores.sftp_host_keys import known_hosts
 from datatool.remote.stores.sftp_login import find_login, jump_login
 from datatool.remote.stores.sftp_place import parse_place
 from datatool.remote.url import parse_url
-from servers.fixtures import OwnSshServer, SshServer
-
-
-@pytest.fixture
-def world(sshd: SshServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SftpWorld]:
-    with world_at(sshd, tmp_path) as world:
-        monkeypatch.setenv("HOME", str(world.home))
-        yield world
+from servers.fixtures import OwnSshServer
 
 
 def works(world: SftpWorld, **how: object) -> None:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from asyncssh.sftp import SFTPClientHandler
 from conformance import opened
-from sftp_world import SftpWorld, world_at
+from sftp_world import SftpWorld
 
 from datatool.hashing import digest
 from datatool.remote.stores.sftp_clock import ServerClock
 from datatool.remote.stores.sftp_lookahead import SMALLEST, Lookahead
 from datatool.store.protocol import ByteRange
-from servers.fixtures import SshServer
 
 _KINDS = {3: "open", 4: "close", 5: "read", 6: "write", 7: "lstat", 8: "fstat", 10: "fsetstat", 11: "opendir"} | {
     12: "readdir",
@@ -25,13 +24,6 @@ _KINDS = {3: "open", 4: "close", 5: "read", 6: "write", 7: "lstat", 8: "fstat", 
     14: "mkdir",
     17: "stat",
 }
-
-
-@pytest.fixture
-def world(sshd: SshServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SftpWorld]:
-    with world_at(sshd, tmp_path) as world:
-        monkeypatch.setenv("HOME", str(world.home))
-        yield world
 
 
 @pytest.fixture

@@ -21,14 +21,7 @@ from sftp_world import SftpWorld, names, reconfigure, world_at
 from datatool.hashing import digest
 from datatool.remote.check import check
 from datatool.store.protocol import ByteRange, NameMissing, NameTaken, Store
-from servers.fixtures import OwnSshServer, SshServer
-
-
-@pytest.fixture
-def world(sshd: SshServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SftpWorld]:
-    with world_at(sshd, tmp_path) as world:
-        monkeypatch.setenv("HOME", str(world.home))
-        yield world
+from servers.fixtures import OwnSshServer
 
 
 class TestSftpStore(Conformance):

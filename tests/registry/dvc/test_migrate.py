@@ -124,10 +124,18 @@ def test_remotes_and_ignore_rules_come_along(made_by_dvc: Path, tmp_path: Path) 
     assert (store / "datatool-remote.json").exists()
 
 
+def md5(data: bytes) -> str:
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
+
+
+def keep(world: World, data: bytes) -> None:
+    """Put an object into DVC's cache."""
+    world.write(f".dvc/cache/files/md5/{md5(data)[:2]}/{md5(data)[2:]}", data)
+
+
 def lose(world: World, data: bytes) -> None:
     """Take an object out of DVC's cache."""
-    gone = hashlib.md5(data, usedforsecurity=False).hexdigest()
-    kept = world.root / ".dvc/cache/files/md5" / gone[:2] / gone[2:]
+    kept = world.root / ".dvc/cache/files/md5" / md5(data)[:2] / md5(data)[2:]
     kept.chmod(0o644)
     kept.unlink()
 
@@ -185,6 +193,46 @@ def test_a_missing_object_leaves_its_artifact_as_it_was(made_by_dvc: Path, tmp_p
     assert [item["path"] for item in again["artifacts"]] == ["music/songs"]
     assert not world.exists("music/songs.dvc")
     assert not world.exists(".dvc/config")
+
+
+@pytest.fixture
+def several(made_by_dvc: Path, tmp_path: Path) -> World:
+    """A project with one pointer to two outputs, of which DVC's cache has the first."""
+    world = project(made_by_dvc, tmp_path, "songs")
+    outs = b""
+    for name, data in (("here.txt", b"here"), ("gone.txt", b"gone")):
+        keep(world, data)
+        outs += b"- md5: %s\n  hash: md5\n  path: %s\n" % (md5(data).encode(), name.encode())
+    lose(world, b"gone")
+    world.write("both.dvc", b"outs:\n" + outs)
+    world.commit("both")
+    return world
+
+
+def test_a_pointer_to_several_outputs_stays_while_one_of_them_is_missing(several: World) -> None:
+    said = several.fails(4, "migrate", "--dry-run", "--json").json
+    done = several.fails(4, "migrate", "--json").json
+    for found in (said, done):
+        assert [item["path"] for item in found["failed"]] == ["gone.txt"]
+        assert "both.dvc" not in found["removed"]
+        assert ("here.txt", "both.dvc") in {(item["path"], item["replaces"]) for item in found["artifacts"]}
+    assert several.exists("both.dvc") and several.exists("here.txt.dt") and not several.exists("gone.txt.dt")
+    assert several.exists(".dvc/config")
+    keep(several, b"gone")
+    again = several.json("migrate")
+    assert {item["path"] for item in again["artifacts"]} == {"here.txt", "gone.txt"}
+    assert not several.exists("both.dvc") and not several.exists(".dvc/config")
+    several.ok("checkout")
+    assert (several.read("here.txt"), several.read("gone.txt")) == (b"here", b"gone")
+
+
+def test_of_a_pointer_to_several_outputs_the_one_that_is_there_can_be_had(several: World, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    ran = several.fails(4, "get", several.root, "here.txt", "gone.txt", "-o", out)
+    assert (out / "here.txt").read_bytes() == b"here" and not (out / "gone.txt").exists()
+    assert "gone.txt" in ran.err
+    several.fails(4, "get", several.root, "gone.txt", "-o", out / "alone.txt")
+    assert {"here.txt", "gone.txt"} <= {item["path"] for item in several.json("list", several.root)["entries"]}
 
 
 def test_a_damaged_object_is_told_and_not_taken(made_by_dvc: Path, tmp_path: Path) -> None:
