@@ -13,6 +13,7 @@ from typing import Final
 from datatool.errors import UsageError
 from datatool.stages.live import Ingredients, ingredients_of, unwrapped
 from datatool.stages.options import OPTIONS, StageOptions, stage_options
+from datatool.stages.secrets import without_secrets
 
 MARK: Final = "__datatool_stage__"
 """The attribute by which a value tells that it is a stage; it holds the definition."""
@@ -36,6 +37,11 @@ class StageDefinition:
     @cached_property
     def _signature(self) -> Signature:
         return inspect.signature(self.function)
+
+    @property
+    def signature(self) -> str:
+        """Its parameters, for people, without the values of secrets."""
+        return without_secrets(str(self._signature))
 
     @property
     def file(self) -> str:
