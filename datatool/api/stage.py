@@ -19,6 +19,7 @@ from datatool.model.run import RunFile
 from datatool.operations.stage_chain import Around, Chain, plain_value
 from datatool.operations.stage_definition import StageDefinition, define
 from datatool.operations.stage_home import Home, home_of
+from datatool.operations.stage_looking import refuse_while_looking
 from datatool.operations.stage_plan import plan
 from datatool.operations.stage_reason import Why
 from datatool.operations.stage_uncached import plain_arguments
@@ -114,6 +115,7 @@ class Stage(Generic[P, R]):
         return self._home
 
     def _result(self, args: tuple[object, ...], given: Mapping[str, object]) -> object:
+        refuse_while_looking()
         definition = self.__datatool_stage__
         calls = plan(definition, args, given)
         home = self._where()

@@ -39,6 +39,16 @@ class StageDefinition:
         return inspect.signature(self.function)
 
     @property
+    def given_values(self) -> list[object]:
+        """What its parameters are where a call gives nothing: declared values, and defaults."""
+        defaults = {
+            name: part.default
+            for name, part in self._signature.parameters.items()
+            if part.default is not Parameter.empty
+        }
+        return list({**defaults, **self.declared}.values())
+
+    @property
     def signature(self) -> str:
         """Its parameters, for people, without the values of secrets."""
         return without_secrets(str(self._signature))
