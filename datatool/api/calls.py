@@ -19,7 +19,7 @@ from datatool.operations.result import Result
 from datatool.operations.scripts import meant_by
 from datatool.operations.targets import Meant
 from datatool.progress import Progress
-from datatool.views.parts import install
+from datatool.views.install import install
 
 Paths: TypeAlias = Where | Iterable[Where]
 """One path or several; where None may stand, it means everything."""

@@ -14,15 +14,24 @@ from datatool.api.current_run import current_run
 from datatool.api.process_end import arm_process_end
 from datatool.api.telling import Told, say, warn
 from datatool.api.trackers import tracking
+from datatool.errors import DatatoolError, ProjectNotFound
 from datatool.model.run import RunFile
 from datatool.operations.stage_chain import Around, Chain, plain_value
 from datatool.operations.stage_definition import StageDefinition, define
 from datatool.operations.stage_home import Home, home_of
+from datatool.operations.stage_looking import refuse_while_looking
 from datatool.operations.stage_plan import plan
+from datatool.operations.stage_reason import Why
 from datatool.operations.stage_uncached import plain_arguments
+from datatool.operations.stage_why import why
+from datatool.views.install import install
+from datatool.views.stage_graph import Graph, graph_of
+from datatool.views.stages import show_stage
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+install()
 
 _outside: set[int] = set()
 """The processes that were told that they are in no project."""
@@ -48,11 +57,56 @@ class Stage(Generic[P, R]):
         plain = plain_arguments(bound, self._where(), _around())
         return cast(R, definition.function(*plain.args, **plain.kwargs))
 
+    def why(self, *args: P.args, **kwargs: P.kwargs) -> Why:
+        """Whether a call would be answered from what is kept, and if not, what changed. No stage runs.
+
+        >>> print(total.why())
+        total: cannot be told before clean runs again, because default limit: 10 → 20 (pipeline.py:3)
+        clean: would run: since its result of 2026-03-01 09:30 UTC, this changed
+          default limit: 10 → 20 (pipeline.py:3)
+          …
+        >>> total.why().cached, [change.kind for change in clean.why().changes]
+
+        Raises what a call raises for its arguments, and ProjectNotFound outside any project, where nothing is kept.
+        """
+        definition = self.__datatool_stage__
+        calls = plan(definition, args, kwargs)
+        home = self._where()
+        if home.root is None:
+            raise ProjectNotFound(
+                f"stage {definition.label}: is in no datatool project, so nothing is kept", hint="datatool init"
+            )
+        with tracking(home.root) as tracker:
+            return why(calls, home, tracker, tracking, os.environ)
+
+    def graph(self, *args: P.args, **kwargs: P.kwargs) -> Graph:
+        """The stages that a call needs, and which of their results are kept. No stage runs.
+
+        >>> print(total.graph())
+        total (unknown)
+        └─ clean (stale)
+
+        `graph().dot()` is for Graphviz, `graph().mermaid()` for Markdown. Raises as `why` does.
+        """
+        return graph_of(self.why(*args, **kwargs))
+
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         return self if instance is None else MethodType(self, instance)
 
     def __repr__(self) -> str:
         return f"<stage {self.__datatool_stage__.label}>"
+
+    def _repr_html_(self) -> str:
+        """Name, signature, and what a call without arguments would do."""
+        definition = self.__datatool_stage__
+        found: Graph | str
+        try:
+            found = graph_of(cast("Callable[[], Why]", self.why)())
+        except TypeError:
+            found = "its arguments decide what is kept"
+        except DatatoolError as problem:
+            found = problem.message
+        return show_stage(definition.label, definition.signature, found)
 
     def _where(self) -> Home:
         """Where it belongs; looked up again as long as that is in no project."""
@@ -61,6 +115,7 @@ class Stage(Generic[P, R]):
         return self._home
 
     def _result(self, args: tuple[object, ...], given: Mapping[str, object]) -> object:
+        refuse_while_looking()
         definition = self.__datatool_stage__
         calls = plan(definition, args, given)
         home = self._where()

@@ -19,6 +19,7 @@ from datatool.api.where import Where
 from datatool.errors import UsageError
 from datatool.model.urls import without_secrets
 from datatool.operations.frozen import is_frozen
+from datatool.operations.stage_looking import is_looking
 from datatool.operations.track_state import OnChange, Rule
 from datatool.operations.tracked_files import make_parent, write_made
 from datatool.operations.tracked_place import locate
@@ -78,7 +79,8 @@ def track(
 
 
 def _track(paths: Sequence[Where], on_change: str | None, output: bool, source: Source | None) -> list[Path]:
-    rule = Rule(on_change=_on_change(on_change), frozen=is_frozen(os.environ))
+    unsaid = OnChange.KEEP if is_looking() else None
+    rule = Rule(on_change=_on_change(on_change) or unsaid, frozen=is_frozen(os.environ))
     if output:
         _check_output(rule, source)
     cwd = working_directory() or os.sep  # relative paths are not found from a deleted one

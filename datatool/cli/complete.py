@@ -23,6 +23,7 @@ _VALUES: dict[str, Callable[[str, str], Iterable[str]]] = {
     "words": suggest.target_names,
     "path": suggest.target_names,
     "source": suggest.target_names,
+    "stages": suggest.stage_names,
     "remote": lambda directory, prefix: suggest.remote_names(directory),
     "key": lambda directory, prefix: suggest.config_keys(),
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 
 
 def write_result(text: str) -> int:
@@ -21,6 +23,26 @@ def write_result(text: str) -> int:
         sys.stderr.write(f"error: the result can't be written to stdout: {error.strerror}\n")
         return 1
     return 0
+
+
+@contextmanager
+def stdout_to_stderr() -> Iterator[None]:
+    """Send what other code prints to stderr, also what programs print that it starts: stdout is for the result."""
+    ours = sys.stdout
+    ours.flush()
+    try:
+        kept = os.dup(1)
+        os.dup2(2, 1)
+    except OSError:  # one of them is closed
+        kept = None
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        ours.flush()
+        if kept is not None:
+            os.dup2(kept, 1)
+            os.close(kept)
 
 
 def _discard_stdout() -> None:

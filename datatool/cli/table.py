@@ -16,9 +16,10 @@ START = "Start"
 EVERYDAY = "Everyday"
 OTHERS = "Other people's data"
 RUNS = "Runs"
+PYTHON = "Python"
 REPAIR = "Repair"
 
-GROUPS = (START, EVERYDAY, RUNS, OTHERS, REPAIR)
+GROUPS = (START, EVERYDAY, RUNS, PYTHON, OTHERS, REPAIR)
 """The headings of `datatool --help`, in order."""
 
 
@@ -110,6 +111,17 @@ COMMANDS: Mapping[str, Row | Family] = {
     "remove": Row("remove", "remove", "Stop tracking", EVERYDAY),
     "run": Row("run", "run", "Run a command, and record what it read and made", RUNS),
     "reproduce": Row("reproduce", "reproduce", "Make artifacts again from the records of their runs", RUNS),
+    "why": Row("stage", "why", "Tell why a stage would run, or that it would not", PYTHON),
+    "stage": Family(
+        "Look at results of stages and forget them",
+        PYTHON,
+        {
+            "list": Row("stage", "list_", "List the results of stages that are kept here", PYTHON),
+            "why": Row("stage", "why", "Tell why a stage would run, or that it would not", PYTHON),
+            "graph": Row("stage", "graph", "Show the stages that a stage needs, and which results are kept", PYTHON),
+            "clean": Row("stage", "clean", "Forget results of stages, so that they are made again", PYTHON),
+        },
+    ),
     "list": Row("list_", "list_", "List git-tracked and data files together", OTHERS),
     "get": Row("get", "get", "Download from a registry", OTHERS),
     "import": Row("import_", "import_", "Get from a registry, and remember the source", OTHERS),

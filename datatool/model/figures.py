@@ -26,3 +26,15 @@ def counted(number: int, noun: str) -> str:
     ('10,000 files', '1 file')
     """
     return f"{number:,} {noun if number == 1 else noun + 's'}"
+
+
+def human_duration(seconds: float) -> str:
+    """A span of time.
+
+    >>> human_duration(0.25), human_duration(75), human_duration(7300)
+    ('0.2 s', '1 min 15 s', '2 h 1 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60:,} h {minutes % 60} min"

@@ -13,18 +13,17 @@ from pathlib import Path
 
 from datatool.errors import ChangedWhileRead, FormatError, PathNotFound, UsageError
 from datatool.model.run import RunFile
-from datatool.model.stage import Fact, FactKind
+from datatool.model.stage import FactKind
 from datatool.operations.stage_call import Described, Tracking, bring_inputs, describe, in_place, still_the_same
 from datatool.operations.stage_definition import StageDefinition
 from datatool.operations.stage_home import Home
+from datatool.operations.stage_known import Known, known_call
 from datatool.operations.stage_plan import Call
 from datatool.operations.stage_results import Made, Result, ask_remotes, bring, find_result, load, save, written
 from datatool.operations.stage_share import share_results
 from datatool.operations.tracker import Tracker
 from datatool.progress import Progress
-from datatool.stages.live import Ingredients
 from datatool.stages.result_formats import encoding_of
-from datatool.stages.stage_facts import code_facts, stage_fingerprint, with_lines, word_fact
 
 _SYNCED_FROM = 1.0
 """Seconds: a result that took so long is on disk before it is given back; others when the process ends."""
@@ -32,16 +31,6 @@ _TOLD_FROM = 1.0
 """Seconds: a stage that takes so long is worth a line."""
 _ATTEMPTS = 5
 _CODE = (FactKind.FUNCTION, FactKind.CLASS)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Known:
-    """What is known of a call: all that counts, the name of its result, and where the facts come from."""
-
-    facts: tuple[Fact, ...]
-    fingerprint: str
-    described: Described
-    code: Ingredients
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,22 +129,14 @@ class Chain:
             self._results[call] = found
 
     def _describe(self, call: Call) -> Known:
-        options = call.stage.options
-        code = call.stage.code(self._tracker.root, self._home.start)
         results = {stage: self._counts_as(need) for stage, need in call.needs.items()}
-        described = describe(call.arguments.arguments, self._home, results, self._around.tracking)
-        facts = {fact.key: fact for fact in (*code_facts(code, options.packages), *described.facts)}
-        for fact in _declared(call.stage):
-            facts[fact.key] = fact
-        for item in described.inputs.values():
+        known = known_call(
+            call, root=self._tracker.root, home=self._home, results=results, tracking=self._around.tracking
+        )
+        for item in known.described.inputs.values():
             if item.root is not None and item.file is not None:
                 self._around.note(item.root, item.file)
-        return Known(
-            facts=tuple(facts.values()),
-            fingerprint=stage_fingerprint(code.name, facts.values()),
-            described=described,
-            code=code,
-        )
+        return known
 
     def _counts_as(self, call: Call) -> tuple[str, str]:
         """What a result counts as for those who need it: its content; what is not kept, as all that determines it."""
@@ -204,7 +185,7 @@ class Chain:
         made = Made(
             name=known.code.name,
             fingerprint=known.fingerprint,
-            facts=tuple(with_lines(known.facts, known.code)),
+            facts=known.kept_facts,
             inputs=tuple(item.file for item in known.described.inputs.values() if item.file is not None),
             functions={
                 fact.name: fact.digest for fact in known.facts if fact.kind in (FactKind.FUNCTION, FactKind.CLASS)
@@ -301,10 +282,3 @@ def _replaced(call: Call, values: dict[StageDefinition, object], described: Desc
     for name, value in found.items():
         found[name] = in_place(value, described.inputs, values)
     return inspect.BoundArguments(call.arguments.signature, found)
-
-
-def _declared(stage: StageDefinition) -> Iterator[Fact]:
-    options = stage.options
-    if options.version is not None:
-        yield word_fact(FactKind.VERSION, "version", options.version)
-    yield word_fact(FactKind.FORMAT, "format", options.format.value if options.format is not None else "by type")

@@ -13,6 +13,7 @@ from typing import Final
 from datatool.errors import UsageError
 from datatool.stages.live import Ingredients, ingredients_of, unwrapped
 from datatool.stages.options import OPTIONS, StageOptions, stage_options
+from datatool.stages.secrets import without_secrets
 
 MARK: Final = "__datatool_stage__"
 """The attribute by which a value tells that it is a stage; it holds the definition."""
@@ -36,6 +37,21 @@ class StageDefinition:
     @cached_property
     def _signature(self) -> Signature:
         return inspect.signature(self.function)
+
+    @property
+    def given_values(self) -> list[object]:
+        """What its parameters are where a call gives nothing: declared values, and defaults."""
+        defaults = {
+            name: part.default
+            for name, part in self._signature.parameters.items()
+            if part.default is not Parameter.empty
+        }
+        return list({**defaults, **self.declared}.values())
+
+    @property
+    def signature(self) -> str:
+        """Its parameters, for people, without the values of secrets."""
+        return without_secrets(str(self._signature))
 
     @property
     def file(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from inspect import BoundArguments
 
@@ -45,9 +45,9 @@ def plan(stage: StageDefinition, args: tuple[object, ...], given: Mapping[str, o
     return order
 
 
-def _stages_of(call: Call) -> Iterator[StageDefinition]:
-    """The stages among the arguments."""
-    pending: list[object] = list(call.arguments.arguments.values())
+def stages_among(values: Iterable[object]) -> Iterator[StageDefinition]:
+    """The stages in values, in lists and dicts among them too."""
+    pending = list(values)
     while pending:
         value = pending.pop(0)
         found = stage_in(value)
@@ -57,3 +57,8 @@ def _stages_of(call: Call) -> Iterator[StageDefinition]:
             pending = [*value, *pending]
         elif isinstance(value, dict):
             pending = [*value.values(), *pending]
+
+
+def _stages_of(call: Call) -> Iterator[StageDefinition]:
+    """The stages among the arguments."""
+    return stages_among(call.arguments.arguments.values())

@@ -9,6 +9,7 @@ from datatool.config.keys import KEYS
 from datatool.errors import DatatoolError
 from datatool.operations.targets import all_artifacts
 from datatool.project.project import open_project
+from datatool.stages.run_store import stage_runs
 from datatool.workspace.pointers import Artifact
 
 
@@ -34,6 +35,13 @@ def target_names(directory: str, prefix: str) -> list[str]:
     except DatatoolError:
         pass
     return sorted(found)
+
+
+def stage_names(directory: str, prefix: str) -> list[str]:
+    """The names of stages of which results are kept, and files."""
+    with open_project(Path(directory or os.curdir), flags={}, environ=os.environ) as project:
+        known = stage_runs(project.cache, project.config.project or "")
+    return sorted({one.record.name for one in known} | set(target_names(directory, prefix)))
 
 
 def remote_names(directory: str) -> list[str]:

@@ -49,7 +49,7 @@ def stage_options(
             raise UsageError(f"{name}={value!r}: must be True or False")
     return StageOptions(
         format=None if format is None else _format(format),
-        ttl=None if ttl is None else _seconds(ttl),
+        ttl=None if ttl is None else seconds(ttl, "ttl"),
         version=None if version is None else _version(version),
         cache=cache,
         share=share,
@@ -64,10 +64,10 @@ def _format(word: str) -> ResultFormat:
         raise UsageError(f"format={word!r}: is none", hint=f"one of {', '.join(ResultFormat)}") from None
 
 
-def _seconds(age: str | float) -> float:
-    """Seconds, from a number of them or a text such as `7d`.
+def seconds(age: str | float, option: str) -> float:
+    """Seconds, from a number of them or a text such as `7d`. Raises UsageError, which names the option.
 
-    >>> _seconds("90m")
+    >>> seconds("90m", "ttl")
     5400.0
     """
     if isinstance(age, str):
@@ -76,7 +76,8 @@ def _seconds(age: str | float) -> float:
             return float(found[1]) * _UNITS[found[2]]
     elif isinstance(age, int | float) and not isinstance(age, bool) and math.isfinite(age) and age >= 0:
         return float(age)
-    raise UsageError(f"ttl={age!r}: is no span of time", hint='seconds, or a text such as "30s", "90m", "12h", "7d"')
+    text = f"{option}={age!r}: is no span of time"
+    raise UsageError(text, hint='seconds, or a text such as "30s", "90m", "12h", "7d"')
 
 
 def _version(value: object) -> str:

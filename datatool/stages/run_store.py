@@ -97,6 +97,14 @@ def all_runs(cache: Cache, project: str) -> Iterator[Known]:
                     yield known
 
 
+def stage_runs(cache: Cache, project: str) -> list[Known]:
+    """All records of a project's stages, the newest first."""
+    found = [known for known in all_runs(cache, project) if known.record.stage is not None]
+    return sorted(
+        found, key=lambda known: _age(cache.top / lookup_directory(known.record.fingerprint), known), reverse=True
+    )
+
+
 def recorded_inputs(cache: Cache, project: str, entry: str, cells: Set[str] = frozenset()) -> list[bytes]:
     """What the newest run of a script or notebook read, as paths from the project's root; empty if none is known. A
     kernel that did not know its notebook's file is known by the `cells` (hashes) of the notebook, if most that ran in

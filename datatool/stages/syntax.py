@@ -49,14 +49,14 @@ def digest_of(nodes: ast.AST | Sequence[ast.AST], *, without: Collection[int] = 
     return hashed.hexdigest()
 
 
-def lines_of(nodes: Sequence[ast.AST], *, without: Collection[int] = frozenset()) -> list[tuple[str, int]]:
-    """The statements in some nodes, each by a short hash of what it says without those inside it, and its line."""
-    found: list[tuple[str, int]] = []
+def lines_of(nodes: Sequence[ast.AST], *, without: Collection[int] = frozenset()) -> list[tuple[str, ast.AST]]:
+    """The statements in some nodes, each with a short hash of what it says without those inside it."""
+    found: list[tuple[str, ast.AST]] = []
     pending = [node for node in reversed(nodes) if id(node) not in without]
     while pending:
         node = pending.pop()
         inner = [part for part in _statements(node) if not isinstance(part, ast.Pass) and id(part) not in without]
-        found.append((digest_of(node, without={*without, *map(id, inner)})[:_SHORT], getattr(node, "lineno", 1)))
+        found.append((digest_of(node, without={*without, *map(id, inner)})[:_SHORT], node))
         pending += reversed(inner)
     return found
 

@@ -12,7 +12,7 @@ from typing import Final, TypeGuard
 
 from datatool.model.figures import human_size
 from datatool.model.paths import show
-from datatool.operations.result import Part, show_parts_with
+from datatool.operations.result import Part
 
 ROWS: Final = 100
 """A longer table is cut: a notebook keeps what it shows in its file."""
@@ -41,11 +41,6 @@ _TABLE: Final = "border-collapse:collapse;color:inherit;font:inherit"
 Row = Mapping[str, object]
 
 
-def install() -> None:
-    """Show results like this in notebooks."""
-    show_parts_with(show_part)
-
-
 def show_part(part: Part) -> str:
     """A result: what it says of the whole, then a table for each list of its parts."""
     return f"<div>{''.join(_sections(part.to_dict(), type(part).__name__))}</div>"
@@ -60,11 +55,11 @@ def _sections(document: Row, name: str) -> Iterator[str]:
     tables = {key: value for key, value in document.items() if _is_rows(value)}
     inner = {key: value for key, value in document.items() if isinstance(value, Mapping) and _holds_rows(value)}
     facts = {key: value for key, value in document.items() if key not in tables and key not in inner and _said(value)}
-    told = " · ".join(f"{_text(_words(key))}: {_cell(key, value)}" for key, value in facts.items())
-    yield f"<p style='margin:0 0 .3em'><b>{_text(name)}</b>{' · ' if told else ''}{told}</p>"
+    told = " · ".join(f"{harmless(_words(key))}: {_cell(key, value)}" for key, value in facts.items())
+    yield f"<p style='margin:0 0 .3em'><b>{harmless(name)}</b>{' · ' if told else ''}{told}</p>"
     for key, rows in tables.items():
         if len(tables) > 1:
-            yield f"<p style='margin:.3em 0 0'>{_text(_words(key))}</p>"
+            yield f"<p style='margin:.3em 0 0'>{harmless(_words(key))}</p>"
         yield _table(rows[:ROWS], len(rows))
     for key, value in inner.items():
         yield from _sections(value, _words(key))
@@ -74,7 +69,7 @@ def _table(rows: Sequence[Row], count: int) -> str:
     keys = dict.fromkeys(key for row in rows for key in row)
     columns = [key for key in keys if any(_said(row.get(key)) for row in rows)]
     sides = {key: "right" if any(_is_number(row.get(key)) for row in rows) else "left" for key in columns}
-    head = "".join(f"<th style='text-align:{sides[key]};{_CELL}'>{_text(_words(key))}</th>" for key in columns)
+    head = "".join(f"<th style='text-align:{sides[key]};{_CELL}'>{harmless(_words(key))}</th>" for key in columns)
     body = "".join(f"<tr>{''.join(_td(key, row.get(key), sides[key]) for key in columns)}</tr>" for row in rows)
     more = f"<p style='margin:.3em 0 0'>… {count - len(rows):,} more</p>" if count > len(rows) else ""
     return f"<table style='{_TABLE}'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
@@ -91,9 +86,9 @@ def _cell(key: str, value: object) -> str:
         return human_size(value) if key in _SIZES else f"{value:,}"
     if isinstance(value, Mapping):
         if "message" in value:
-            return _text(value["message"])
+            return harmless(value["message"])
         said = {name: inner for name, inner in value.items() if _said(inner)}
-        return ", ".join(f"{_text(_words(name))}: {_cell(name, inner)}" for name, inner in said.items())
+        return ", ".join(f"{harmless(_words(name))}: {_cell(name, inner)}" for name, inner in said.items())
     if isinstance(value, list):
         names = ", ".join(_cell("", inner) for inner in value[:_NAMES])
         return f"{names}, … {len(value) - _NAMES:,} more" if len(value) > _NAMES else names
@@ -103,15 +98,15 @@ def _cell(key: str, value: object) -> str:
 def _word(key: str, text: str) -> str:
     if "oid" in key or key == "commit":
         short = text.removeprefix("sha256:")[:12]
-        return f"<code title='{_text(text)}'>{_text(short)}</code>"
+        return f"<code title='{harmless(text)}'>{harmless(short)}</code>"
     if key == "date":
-        return _text(text[:16].replace("T", " "))
+        return harmless(text[:16].replace("T", " "))
     mark = _STATES.get(text) if key in ("state", "change", "kind", "status") else None
     square = f"<span aria-hidden='true' style='color:{mark}'>■</span> " if mark else ""
-    return square + _text(text)
+    return square + harmless(text)
 
 
-def _text(value: object) -> str:
+def harmless(value: object) -> str:
     """Text that is harmless in HTML, in attributes too, and for the eye: no control or bidirectional characters."""
     return html.escape(show(str(value)), quote=True)
 
