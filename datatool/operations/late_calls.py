@@ -21,12 +21,11 @@ def when_late(seconds: float, call: Late) -> Iterator[None]:
     >>> with when_late(1.0, lambda: print("still at it")):
     ...     pass
     """
-    watch = _watch
-    key = watch.add(time.monotonic() + seconds, call)
+    key = _watch.add(time.monotonic() + seconds, call)
     try:
         yield
     finally:
-        watch.remove(key)
+        _watch.remove(key)
 
 
 class _Watch:
@@ -51,6 +50,12 @@ class _Watch:
         with self._changed:
             self._due.pop(key, None)
 
+    def forget(self) -> None:
+        """Begin anew, in a forked child, which has none of its parent's threads."""
+        self._changed = threading.Condition()
+        self._due.clear()
+        self._wakes = None
+
     def _wait(self) -> None:
         """Until nothing is to be waited for. What was removed meanwhile wakes nobody, so that quick blocks, one after
         the other, cost one thread in all that time."""
@@ -67,12 +72,5 @@ class _Watch:
 
 _watch = _Watch()
 
-
-def _begin_anew() -> None:
-    """In a forked child, which has none of its parent's threads."""
-    global _watch
-    _watch = _Watch()
-
-
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_anew)
+    os.register_at_fork(after_in_child=_watch.forget)
