@@ -1,10 +1,10 @@
 """Whole-process benchmark of datatool and DVC: wall time, processor time, peak memory, ratios, targets.
 
 Workloads: W1 one big incompressible file; W2 many small files; W3 very many tiny files; W4 a registry of many files;
-W5 S3 behind a latency, small files and one big file; SFTP the same over SSH; W6 start-up; W7 programs that track data,
-which only datatool has; W8 stages, beside other libraries that remember results. Each round measures all tools one after the other, in an order that alternates, in fresh
-directories, which are deleted at the end only: on ext4, creating files is several times slower for minutes after a mass
-delete. Rows are medians.
+W5 S3 behind a latency, small files and one big file; SFTP the same over SSH; W6 start-up; W7 programs that track
+data, which only datatool has; W8 stages, beside other libraries that remember results. Each round measures all tools
+one after the other, in an order that alternates, in fresh directories, which are deleted at the end only: on ext4,
+creating files is several times slower for minutes after a mass delete. Rows are medians.
 """
 
 from __future__ import annotations
