@@ -1,10 +1,10 @@
 """Whole-process benchmark of datatool and DVC: wall time, processor time, peak memory, ratios, targets.
 
 Workloads: W1 one big incompressible file; W2 many small files; W3 very many tiny files; W4 a registry of many files;
-W5 S3 behind a latency, small files and one big file; SFTP the same over SSH; W6 start-up; W7 programs that track data,
-which only datatool has. Each round measures all tools one after the other, in an order that alternates, in fresh
-directories, which are deleted at the end only: on ext4, creating files is several times slower for minutes after a mass
-delete. Rows are medians.
+W5 S3 behind a latency, small files and one big file; SFTP the same over SSH; W6 start-up; W7 programs that track
+data, which only datatool has; W8 stages, beside other libraries that remember results. Each round measures all tools
+one after the other, in an order that alternates, in fresh directories, which are deleted at the end only: on ext4,
+creating files is several times slower for minutes after a mass delete. Rows are medians.
 """
 
 from __future__ import annotations
@@ -30,13 +30,16 @@ from benchmark.network import NetworkWorkloads
 from benchmark.projects import delete
 from benchmark.remotes import CREDENTIALS, LATENCY_MS, find_rclone, running_servers
 from benchmark.report import LEGEND, Circumstances, put_into, table
+from benchmark.stage_programs import LWDP
+from benchmark.stage_report import stage_table
+from benchmark.stages import StageWorkload, ways_of
 from benchmark.tools import OBSTORE, Datatool, Dvc, Rclone
 
 Participant = Callable[[], None]
 """One tool doing one round of one workload."""
 
 NETWORK = frozenset({"W5", "SFTP"})
-WORKLOADS = ("W1", "W2", "W3", "W4", "W5", "SFTP", "W6", "W7")
+WORKLOADS = ("W1", "W2", "W3", "W4", "W5", "SFTP", "W6", "W7", "W8")
 FOREIGN = ("GIT_", "DVC_", "DATATOOL_", "XDG_", "PYTHON", "AWS_", "SSH_", "RCLONE_")
 """The environment that no tool is to see."""
 
@@ -77,7 +80,12 @@ def run(options: argparse.Namespace, scratch: Path, meter: Meter, stack: ExitSta
                 except StepFailed as failure:
                     failed = True
                     say(f"error: {failure}")
-    tables = {workload: table(workload, meter.rows, circumstances) for workload in options.workloads}
+    tables = {
+        workload: stage_table(meter.rows, circumstances)
+        if workload == "W8"
+        else table(workload, meter.rows, circumstances)
+        for workload in options.workloads
+    }
     print("\n".join([LEGEND + "\n", *tables.values()]))
     if failed:
         say("error: some steps failed" + (f"; {options.into} is left as it is" if options.into else ""))
@@ -99,6 +107,9 @@ def participants(
         for name, work in (("W1", local.w1), ("W2", local.w2), ("W3", local.w3), ("W4", local.w4), ("W6", local.w6))
     }
     found["W7"] = [partial(local.w7, datatool)]
+    if "W8" in options.workloads:
+        stages = StageWorkload(meter, options.stages, scratch=scratch, options=options)
+        found["W8"] = [partial(stages.w8, way) for way in ways_of(options.stages)]
     if NETWORK.intersection(options.workloads):
         remotes = stack.enter_context(running_servers(scratch / "servers", scratch / "home"))
         network = NetworkWorkloads(meter, data, remotes, scratch=scratch, options=options)
@@ -127,6 +138,7 @@ def find_circumstances(options: argparse.Namespace, env: Mapping[str, str]) -> C
             "SFTP": net,
             "W6": "start-up",
             "W7": "programs that track data, each a process (DVC has no such thing)",
+            "W8": "functions whose results are remembered" + _lacking(options),
         },
         hash_seconds={
             "W1": (options.big_mib << 20) / sha256,
@@ -134,6 +146,11 @@ def find_circumstances(options: argparse.Namespace, env: Mapping[str, str]) -> C
             "SFTP": (options.net_mib << 20) / sha256,
         },
     )
+
+
+def _lacking(options: argparse.Namespace) -> str:
+    known = {way.name for way in ways_of(options.stages)} if "W8" in options.workloads else {LWDP}
+    return "" if LWDP in known else " (LWDP 0.0.5 could not be installed here)"
 
 
 def version(exe: str, env: Mapping[str, str]) -> str:
@@ -173,6 +190,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--into", type=Path, help="a Markdown file to put the tables into")
     parser.add_argument("--datatool", type=program, default="datatool", help="datatool's executable")
     parser.add_argument("--dvc", type=program, default="dvc", help="DVC's executable")
+    parser.add_argument("--stages", type=program, default="python", help="the Python that has what W8 compares")
     options = parser.parse_args()
     if options.quick:
         options.rounds, options.big_mib, options.files, options.tiny = 1, 64, 1000, 3000

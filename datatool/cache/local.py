@@ -49,7 +49,8 @@ class Cache:
 
     def has(self, oid: ObjectId) -> bool:
         """Whether an object is there (not whether its bytes are still right)."""
-        return oid == EMPTY or os.path.exists(self.loose_path(oid)) or self.packs.find(oid) is not None
+        loose = os.path.join(self.top, object_path(oid))  # no Path: this is asked many times for one call of a stage
+        return oid == EMPTY or os.path.exists(loose) or self.packs.find(oid) is not None
 
     def missing(self, oids: Collection[ObjectId]) -> set[ObjectId]:
         """Those of many objects that are not there."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from pathlib import Path
 from datatool.errors import ChangedWhileRead, FormatError, PathNotFound, UsageError
 from datatool.model.run import RunFile
 from datatool.model.stage import FactKind
+from datatool.operations.late_calls import when_late
 from datatool.operations.stage_call import Described, Tracking, bring_inputs, describe, in_place, still_the_same
 from datatool.operations.stage_definition import StageDefinition
 from datatool.operations.stage_home import Home
@@ -228,14 +228,9 @@ class Chain:
         """Say that a stage is running, once that takes a while, and how long it took."""
         number = self._calls.index(call) + 1
         of = f" ({number} of {len(self._calls)})" if len(self._calls) > 1 else ""
-        timer = threading.Timer(_TOLD_FROM, self._around.say, [f"stage {call.stage.label}{of} is running"])
-        timer.daemon = True
-        timer.start()
         started = time.perf_counter()
-        try:
+        with when_late(_TOLD_FROM, lambda: self._around.say(f"stage {call.stage.label}{of} is running")):
             yield
-        finally:
-            timer.cancel()
         took = time.perf_counter() - started
         if took >= _TOLD_FROM:
             self._around.say(f"stage {call.stage.label}{of} ran {took:.1f} s")

@@ -25,7 +25,7 @@ from datatool.progress import Progress
 from datatool.project.project import Project
 from datatool.stages.environment import host, user
 from datatool.stages.result_formats import read_pickle_file, read_result_file, write_result
-from datatool.stages.run_store import Known, find_runs, lookup_name, save_run
+from datatool.stages.run_store import Known, find_runs, keep_lookup, lookup_name, put_run
 from datatool.stages.seal import is_ours, seal
 
 
@@ -104,8 +104,10 @@ def load(project: Project, result: Result) -> object:
 def save(project: Project, value: object, encoding: Encoding, made: Made, environ: Mapping[str, str]) -> Result:
     """Keep a value and the record that leads to it; nothing is synced, see `written`. Raises UsageError for a value
     that the format can't hold, LocalError."""
+    size = 0
 
     def fill(fd: int) -> ObjectId:
+        nonlocal size
         with os.fdopen(os.dup(fd), "w+b") as file:
             write_result(value, encoding, file)
             file.flush()
@@ -115,19 +117,11 @@ def save(project: Project, value: object, encoding: Encoding, made: Made, enviro
 
     with project.cache.writer(synced=False) as writer:
         oid = writer.receive(fill, 0)
-    size = project.cache.sizes([oid])[oid]
-    pickled = encoding.format is ResultFormat.PICKLE
-    stage = StageResult(
-        format=encoding.format.value,
-        library=encoding.library.value,
-        facts=made.facts,
-        share=made.share and not pickled,
-        seal=seal(made.fingerprint, oid, environ) if pickled else None,
-    )
-    record = _record(
-        project, made, stage, RunFile(path=_label(made.name, encoding), kind=ArtifactKind.FILE, oid=oid, size=size)
-    )
-    return Result(run=save_run(project.cache, record, synced=False), record=record, encoding=encoding)
+        output = RunFile(path=_label(made.name, encoding), kind=ArtifactKind.FILE, oid=oid, size=size)
+        record = _record(project, made, _stage_result(made, encoding, oid, environ), output)
+        run = put_run(writer, record)
+    keep_lookup(project.cache, made.fingerprint, run, synced=False)
+    return Result(run=run, record=record, encoding=encoding)
 
 
 def written(project: Project, result: Result) -> Sequence[Path]:
@@ -155,6 +149,17 @@ def _usable(known: Known, declared: ResultFormat | None, environ: Mapping[str, s
     if encoding.format is ResultFormat.PICKLE and not is_ours(stage.seal, known.record.fingerprint, oid, environ):
         return None
     return Result(run=known.oid, record=known.record, encoding=encoding)
+
+
+def _stage_result(made: Made, encoding: Encoding, oid: ObjectId, environ: Mapping[str, str]) -> StageResult:
+    pickled = encoding.format is ResultFormat.PICKLE
+    return StageResult(
+        format=encoding.format.value,
+        library=encoding.library.value,
+        facts=made.facts,
+        share=made.share and not pickled,
+        seal=seal(made.fingerprint, oid, environ) if pickled else None,
+    )
 
 
 def _record(project: Project, made: Made, stage: StageResult, output: RunFile) -> RunRecord:
@@ -191,11 +196,17 @@ def _commit(project: Project) -> str | None:
     worktree = project.worktree
     if worktree is None:
         return None
-    try:
-        stamp = tuple(os.stat(worktree.git_dir / name).st_mtime_ns for name in ("HEAD", "logs/HEAD"))
-    except OSError:
-        return head_commit(worktree)
+    stamp = tuple(_changed_at(worktree.git_dir / name) for name in ("HEAD", "logs/HEAD"))
+    if 0 in stamp:  # git keeps no log, or has nothing to log yet; whatever moves HEAD makes a lock beside it
+        stamp += (_changed_at(worktree.git_dir),)
     known = _commits.get(worktree.git_dir)
     if known is None or known[0] != stamp:
         known = _commits[worktree.git_dir] = (stamp, head_commit(worktree))
     return known[1]
+
+
+def _changed_at(path: Path) -> int:
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return 0

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from datatool.cache.local import Cache
+from datatool.cache.writer import CacheWriter
 from datatool.errors import FormatError
 from datatool.formats.run_record import decode_run, encode_run
 from datatool.hashing import digest
@@ -17,6 +18,7 @@ from datatool.localfs.atomic import write_file
 from datatool.model.oid import ObjectId, parse_oid
 from datatool.model.run import RunCode, RunRecord
 from datatool.model.settings import Durability
+from datatool.store.objects import Wanted
 
 _FINGERPRINT: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
@@ -51,6 +53,15 @@ def save_run(cache: Cache, record: RunRecord, *, synced: bool = True) -> ObjectI
     oid = digest(data)
     cache.keep([(oid, data)], synced=synced)
     keep_lookup(cache, record.fingerprint, oid, synced=synced)
+    return oid
+
+
+def put_run(writer: CacheWriter, record: RunRecord) -> ObjectId:
+    """Keep a record together with what else a writer takes; its id. The look-up comes afterwards, see `keep_lookup`.
+    Raises FormatError for what a record can't hold."""
+    data = encode_run(record)
+    oid = digest(data)
+    writer.put(Wanted(oid, len(data), b"", True), data)
     return oid
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from reprlib import Repr
 
@@ -45,6 +45,7 @@ def package_fact(top: str) -> Fact:
     return Fact(kind=FactKind.PACKAGE, name=top, digest=_hash(found), shown=found)
 
 
+@lru_cache(1024)
 def word_fact(kind: FactKind, name: str, word: str) -> Fact:
     """Something that counts by a word, as a declared version."""
     return Fact(kind=kind, name=name, digest=_hash(word), shown=shown(name, word))

@@ -40,12 +40,13 @@ class Meter:
         self.rows: list[Row] = []
         self._result, self._log = scratch / "result.json", scratch / "log"
 
-    def run(self, command: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = None) -> None:
-        """Run a command that is not measured."""
+    def run(self, command: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = None) -> str:
+        """Run a command that is not measured; the end of what it said."""
         with self._log.open("wb") as log:
             code = _to_its_end(command, cwd=cwd, env=self.env | (env or {}), log=log.fileno())
         if code:
             raise StepFailed(f"{' '.join(command)}: {self._said()}")
+        return self._said()
 
     def measure(
         self,
@@ -67,9 +68,13 @@ class Meter:
         self.run([sys.executable, "-S", str(_MEASURED), str(self._result), *prefix, *command], cwd=cwd, env=env)
         cost = json.loads(self._result.read_text())
         mb = cost["peak_kib"] * 1024 / 1e6
-        row = Row(workload=workload, step=step, tool=tool, seconds=cost["seconds"], cpu=cost["cpu"], mb=mb)
+        self.note(Row(workload=workload, step=step, tool=tool, seconds=cost["seconds"], cpu=cost["cpu"], mb=mb))
+
+    def note(self, row: Row) -> None:
+        """Note what a step cost that a program has measured itself."""
         self.rows.append(row)
-        say(f"  {workload:4} {step:26} {tool:17} {row.seconds:8.3f} s  cpu {row.cpu:7.2f} s  {row.mb:6.0f} MB")
+        name = f"{row.workload:4} {row.step:26} {row.tool:17}"
+        say(f"  {name} {row.seconds:8.3f} s  cpu {row.cpu:7.3f} s  {row.mb:6.0f} MB")
 
     def _said(self) -> str:
         return self._log.read_text(errors="replace")[-800:].strip()

@@ -29,13 +29,13 @@ class Circumstances:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Median:
+class Median:
     seconds: float
     cpu: float
     mb: float
 
     @classmethod
-    def of(cls, rows: Sequence[Row]) -> _Median:
+    def of(cls, rows: Sequence[Row]) -> Median:
         return cls(
             seconds=statistics.median(row.seconds for row in rows),
             cpu=statistics.median(row.cpu for row in rows),
@@ -53,9 +53,9 @@ class _Line:
 
     key: targets.Step
     obstore: bool
-    ours: _Median | None
-    theirs: _Median | None
-    rclone: _Median | None
+    ours: Median | None
+    theirs: Median | None
+    rclone: Median | None
     hash_seconds: float
 
     @property
@@ -80,17 +80,17 @@ class _Line:
     @property
     def met(self) -> str:
         if self.ours and self.key in targets.CPU_SECONDS:
-            return _yes_or_no(self.ours.cpu <= targets.CPU_SECONDS[self.key])
+            return yes_or_no(self.ours.cpu <= targets.CPU_SECONDS[self.key])
         if self.theirs is None or self.ratio is None or self.most is None:
             return ""
         if self.ratio > self.most and self.hash_seconds > self.most * self.theirs.seconds:
             return "limit"
-        return _yes_or_no(self.ratio <= self.most)
+        return yes_or_no(self.ratio <= self.most)
 
     @property
     def memory_met(self) -> str:
         most = targets.MEGABYTES.get(self.key)
-        return _yes_or_no(self.ours.mb <= most) if self.ours and most else ""
+        return yes_or_no(self.ours.mb <= most) if self.ours and most else ""
 
 
 def table(workload: str, rows: Iterable[Row], circumstances: Circumstances) -> str:
@@ -113,13 +113,7 @@ def table(workload: str, rows: Iterable[Row], circumstances: Circumstances) -> s
     filled = [(name, cells) for name, cells in columns if any(cells)]
     parts = [
         f"### {workload}: {circumstances.titles[workload]}",
-        "\n".join(
-            [
-                _markdown([name for name, _ in filled]),
-                _markdown(["---"] * len(filled)),
-                *(_markdown(cells) for cells in zip(*(cells for _, cells in filled), strict=True)),
-            ]
-        ),
+        as_markdown(filled),
     ]
     if any(line.met == "limit" for line in lines):
         parts.append(
@@ -142,9 +136,9 @@ def put_into(path: Path, workload: str, text: str) -> None:
 def _lines(workload: str, rows: Sequence[Row], circumstances: Circumstances) -> list[_Line]:
     """In the order in which steps were measured; a step without datatool's own figures is there all the same."""
 
-    def median(step: str, tool: str) -> _Median | None:
+    def median(step: str, tool: str) -> Median | None:
         mine = [row for row in rows if (row.step, row.tool) == (step, tool)]
-        return _Median.of(mine) if mine else None
+        return Median.of(mine) if mine else None
 
     ways = [DATATOOL, OBSTORE] if any(row.tool == OBSTORE for row in rows) else [DATATOOL]
     return [
@@ -165,9 +159,13 @@ def _hash_seconds(workload: str, step: str, circumstances: Circumstances) -> flo
     return circumstances.hash_seconds[workload] if (workload, step) in targets.HASHES_ONE_FILE else 0.0
 
 
-def _yes_or_no(met: bool) -> str:
+def yes_or_no(met: bool) -> str:
+    """As a cell has it."""
     return "yes" if met else "**no**"
 
 
-def _markdown(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+def as_markdown(columns: Sequence[tuple[str, Sequence[str]]]) -> str:
+    """A table of columns, each with its title."""
+    rows = zip(*(cells for _, cells in columns), strict=True)
+    lines = [[name for name, _ in columns], ["---"] * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
