@@ -36,12 +36,19 @@ _CODE = (FactKind.FUNCTION, FactKind.CLASS)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Known:
-    """What is known of a call: all that counts, the name of its result, and where the facts come from."""
+    """What is known of a call: the function's name, all that counts, the result's name, and where that comes from."""
 
+    name: str
     facts: tuple[Fact, ...]
     fingerprint: str
     described: Described
-    code: Ingredients
+    code: Ingredients | None
+    """None on a worker, which has the facts from whoever asked it."""
+
+    @property
+    def kept(self) -> tuple[Fact, ...]:
+        """The facts as a record has them."""
+        return self.facts if self.code is None else tuple(with_lines(self.facts, self.code))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,7 +61,7 @@ class Around:
     progress: Progress
 
 
-class _Lost(Exception):
+class Lost(Exception):
     """A result that was known can't be had."""
 
     def __init__(self, call: Call) -> None:
@@ -62,7 +69,7 @@ class _Lost(Exception):
         self.call = call
 
 
-class _Changed(Exception):
+class Changed(Exception):
     """A file that a stage reads was changed meanwhile."""
 
 
@@ -89,9 +96,9 @@ class Chain:
                 value = self._get(self._calls[-1])
                 self._share()
                 return value
-            except _Lost as lost:
+            except Lost as lost:
                 self._lost.add(lost.call)
-            except _Changed:
+            except Changed:
                 self._made.clear()
         names = ", ".join(
             sorted(item.given for known in self._known.values() for item in known.described.inputs.values())
@@ -104,9 +111,9 @@ class Chain:
             try:
                 self._advance(last=False)
                 return self._known[self._calls[-1]]
-            except _Lost as lost:
+            except Lost as lost:
                 self._lost.add(lost.call)
-            except _Changed:
+            except Changed:
                 self._made.clear()
         raise self._unsteady()
 
@@ -140,22 +147,16 @@ class Chain:
             self._results[call] = found
 
     def _describe(self, call: Call) -> Known:
-        options = call.stage.options
         code = call.stage.code(self._tracker.root, self._home.start)
-        results = {stage: self._counts_as(need) for stage, need in call.needs.items()}
-        described = describe(call.arguments.arguments, self._home, results, self._around.tracking)
-        facts = {fact.key: fact for fact in (*code_facts(code, options.packages), *described.facts)}
-        for fact in _declared(call.stage):
-            facts[fact.key] = fact
+        described = describe(call.arguments.arguments, self._home, self._need(call), self._around.tracking)
         for item in described.inputs.values():
             if item.root is not None and item.file is not None:
                 self._around.note(item.root, item.file)
-        return Known(
-            facts=tuple(facts.values()),
-            fingerprint=stage_fingerprint(code.name, facts.values()),
-            described=described,
-            code=code,
-        )
+        return known_of(call.stage, code, described)
+
+    def _need(self, call: Call) -> dict[StageDefinition, tuple[str, str]]:
+        """What counts for the results among the arguments."""
+        return {stage: self._counts_as(need) for stage, need in call.needs.items()}
 
     def _counts_as(self, call: Call) -> tuple[str, str]:
         """What a result counts as for those who need it: its content; what is not kept, as all that determines it."""
@@ -177,7 +178,7 @@ class Chain:
     # Values
 
     def _get(self, call: Call) -> object:
-        """The value of a result, new each time. Raises _Lost where it can't be had."""
+        """The value of a result, new each time. Raises Lost where it can't be had."""
         if not call.stage.options.cache:
             if call not in self._uncached:
                 self._uncached[call] = self._call(call, self._known[call])
@@ -193,18 +194,18 @@ class Chain:
             self._around.progress.warn(
                 f"stage {call.stage.label}: its kept result can't be used, so it runs again: {problem.message}"
             )
-        raise _Lost(call)
+        raise Lost(call)
 
     def _run(self, call: Call, known: Known) -> Result:
         started = time.time()
         value = self._call(call, known)
         duration = time.time() - started
-        if not still_the_same(known.described.inputs, self._home, self._around.tracking):
-            raise _Changed
+        if not self._is_steady(known):
+            raise Changed
         made = Made(
-            name=known.code.name,
+            name=known.name,
             fingerprint=known.fingerprint,
-            facts=tuple(with_lines(known.facts, known.code)),
+            facts=known.kept,
             inputs=tuple(item.file for item in known.described.inputs.values() if item.file is not None),
             functions={
                 fact.name: fact.digest for fact in known.facts if fact.kind in (FactKind.FUNCTION, FactKind.CLASS)
@@ -227,10 +228,7 @@ class Chain:
 
     def _call(self, call: Call, known: Known) -> object:
         """What the function gives."""
-        for text in (*known.code.changed_since(), *(() if call.stage.options.version else known.code.warnings)):
-            if call.stage.is_news(text):
-                hint = "declare version=… and raise it by hand when that changes"
-                self._around.progress.warn(f"stage {call.stage.label}: {text}", hint=hint)
+        self._warn(call, known)
         values = {stage: self._get(need) for stage, need in call.needs.items()}
         bring_inputs(known.described.inputs, self._around.tracking)
         arguments = _replaced(call, values, known.described)
@@ -243,7 +241,20 @@ class Chain:
             )
         return value
 
+    def _is_steady(self, known: Known) -> bool:
+        """Whether what a stage has read is still what it was counted as."""
+        return still_the_same(known.described.inputs, self._home, self._around.tracking)
+
     # For people and for others
+
+    def _warn(self, call: Call, known: Known) -> None:
+        """Tell, once, what the code does that does not count."""
+        if known.code is None:
+            return
+        for text in (*known.code.changed_since(), *(() if call.stage.options.version else known.code.warnings)):
+            if call.stage.is_news(text):
+                hint = "declare version=… and raise it by hand when that changes"
+                self._around.progress.warn(f"stage {call.stage.label}: {text}", hint=hint)
 
     @contextmanager
     def _telling(self, call: Call) -> Iterator[None]:
@@ -275,6 +286,19 @@ class Chain:
         if made:
             with self._tracker.using() as project:
                 share_results(project, made, progress=self._around.progress)
+
+
+def known_of(stage: StageDefinition, code: Ingredients, described: Described) -> Known:
+    """All that counts for a call: its code, its arguments, what is declared."""
+    facts = {fact.key: fact for fact in (*code_facts(code, stage.options.packages), *described.facts)}
+    facts |= {fact.key: fact for fact in _declared(stage)}
+    return Known(
+        name=code.name,
+        facts=tuple(facts.values()),
+        fingerprint=stage_fingerprint(code.name, facts.values()),
+        described=described,
+        code=code,
+    )
 
 
 def plain_value(calls: Sequence[Call], home: Home, tracking: Tracking) -> object:
