@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from distributed import Client
 
@@ -12,9 +12,6 @@ from datatool.api.stage import Stage
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-RETRIES: Final = 2
-"""So often Dask runs a task again that failed with its worker's connections; a worker that dies is another matter."""
 
 
 def run(final: Stage[P, R], client: Client, *args: Any, **kwargs: Any) -> R:
@@ -36,7 +33,7 @@ class _Keyed(Executor):
     """Submits tasks under their own keys, so that two programs that want the same result share its task."""
 
     def __init__(self, client: Client) -> None:
-        self._inner = client.get_executor(pure=True)
+        self._inner = client.get_executor(pure=True)  # type: ignore[no-untyped-call]
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """A future of the client, as one of `concurrent.futures`."""

@@ -13,18 +13,17 @@ from pathlib import Path
 
 from datatool.errors import ChangedWhileRead, FormatError, PathNotFound, UsageError
 from datatool.model.run import RunFile
-from datatool.model.stage import Fact, FactKind
+from datatool.model.stage import FactKind
 from datatool.operations.stage_call import Described, Tracking, bring_inputs, describe, in_place, still_the_same
 from datatool.operations.stage_definition import StageDefinition
 from datatool.operations.stage_home import Home
+from datatool.operations.stage_known import Known, known_call
 from datatool.operations.stage_plan import Call
 from datatool.operations.stage_results import Made, Result, ask_remotes, bring, find_result, load, save, written
 from datatool.operations.stage_share import share_results
 from datatool.operations.tracker import Tracker
 from datatool.progress import Progress
-from datatool.stages.live import Ingredients
 from datatool.stages.result_formats import encoding_of
-from datatool.stages.stage_facts import code_facts, stage_fingerprint, with_lines, word_fact
 
 _SYNCED_FROM = 1.0
 """Seconds: a result that took so long is on disk before it is given back; others when the process ends."""
@@ -32,23 +31,6 @@ _TOLD_FROM = 1.0
 """Seconds: a stage that takes so long is worth a line."""
 _ATTEMPTS = 5
 _CODE = (FactKind.FUNCTION, FactKind.CLASS)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Known:
-    """What is known of a call: the function's name, all that counts, the result's name, and where that comes from."""
-
-    name: str
-    facts: tuple[Fact, ...]
-    fingerprint: str
-    described: Described
-    code: Ingredients | None
-    """None on a worker, which has the facts from whoever asked it."""
-
-    @property
-    def kept(self) -> tuple[Fact, ...]:
-        """The facts as a record has them."""
-        return self.facts if self.code is None else tuple(with_lines(self.facts, self.code))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -147,12 +129,17 @@ class Chain:
             self._results[call] = found
 
     def _describe(self, call: Call) -> Known:
-        code = call.stage.code(self._tracker.root, self._home.start)
-        described = describe(call.arguments.arguments, self._home, self._need(call), self._around.tracking)
-        for item in described.inputs.values():
+        known = known_call(
+            call,
+            root=self._tracker.root,
+            home=self._home,
+            results=self._need(call),
+            tracking=self._around.tracking,
+        )
+        for item in known.described.inputs.values():
             if item.root is not None and item.file is not None:
                 self._around.note(item.root, item.file)
-        return known_of(call.stage, code, described)
+        return known
 
     def _need(self, call: Call) -> dict[StageDefinition, tuple[str, str]]:
         """What counts for the results among the arguments."""
@@ -203,9 +190,9 @@ class Chain:
         if not self._is_steady(known):
             raise Changed
         made = Made(
-            name=known.name,
+            name=known.code.name,
             fingerprint=known.fingerprint,
-            facts=known.kept,
+            facts=known.kept_facts,
             inputs=tuple(item.file for item in known.described.inputs.values() if item.file is not None),
             functions={
                 fact.name: fact.digest for fact in known.facts if fact.kind in (FactKind.FUNCTION, FactKind.CLASS)
@@ -249,8 +236,6 @@ class Chain:
 
     def _warn(self, call: Call, known: Known) -> None:
         """Tell, once, what the code does that does not count."""
-        if known.code is None:
-            return
         for text in (*known.code.changed_since(), *(() if call.stage.options.version else known.code.warnings)):
             if call.stage.is_news(text):
                 hint = "declare version=… and raise it by hand when that changes"
@@ -288,19 +273,6 @@ class Chain:
                 share_results(project, made, progress=self._around.progress)
 
 
-def known_of(stage: StageDefinition, code: Ingredients, described: Described) -> Known:
-    """All that counts for a call: its code, its arguments, what is declared."""
-    facts = {fact.key: fact for fact in (*code_facts(code, stage.options.packages), *described.facts)}
-    facts |= {fact.key: fact for fact in _declared(stage)}
-    return Known(
-        name=code.name,
-        facts=tuple(facts.values()),
-        fingerprint=stage_fingerprint(code.name, facts.values()),
-        described=described,
-        code=code,
-    )
-
-
 def plain_value(calls: Sequence[Call], home: Home, tracking: Tracking) -> object:
     """The result of the last of some calls outside any project, where nothing is kept."""
     values: dict[StageDefinition, object] = {}
@@ -319,10 +291,3 @@ def _replaced(call: Call, values: dict[StageDefinition, object], described: Desc
     for name, value in found.items():
         found[name] = in_place(value, described.inputs, values)
     return inspect.BoundArguments(call.arguments.signature, found)
-
-
-def _declared(stage: StageDefinition) -> Iterator[Fact]:
-    options = stage.options
-    if options.version is not None:
-        yield word_fact(FactKind.VERSION, "version", options.version)
-    yield word_fact(FactKind.FORMAT, "format", options.format.value if options.format is not None else "by type")

@@ -129,11 +129,10 @@ class ExecutorChain(Chain):
     def _end(self, *, properly: bool) -> None:
         """Begin nothing more, and keep what comes to an end."""
         begun, self._begun = self._begun, {}
-        for future in begun:
-            future.cancel()
+        running = [future for future in begun if not future.cancel()]
         if not properly:
             return
-        for future in wait(begun).done:
+        for future in wait(running).done:
             if not future.cancelled() and future.exception() is None and isinstance(future.result(), Done):
                 with suppress(DatatoolError):
                     self._take(*begun[future], future.result())

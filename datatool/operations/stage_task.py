@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from datatool.model.oid import ObjectId
-from datatool.model.run import RunCode, RunEnvironment, RunFile, RunRecord
+from datatool.model.run import RunCode, RunEnvironment, RunRecord
 from datatool.model.stage import Fact
 from datatool.operations.stage_call import Input
-from datatool.operations.stage_chain import Known
 from datatool.operations.stage_definition import AbsentStage, StageDefinition
+from datatool.operations.stage_known import Known
 from datatool.operations.stage_plan import Call
 
 
@@ -98,7 +98,12 @@ Answer = Done | Lacks | Unsteady
 
 def part_of(known: Known) -> Part:
     """What a worker is told of a call."""
-    return Part(name=known.name, fingerprint=known.fingerprint, facts=known.kept, inputs=dict(known.described.inputs))
+    return Part(
+        name=known.code.name,
+        fingerprint=known.fingerprint,
+        facts=known.kept_facts,
+        inputs=dict(known.described.inputs),
+    )
 
 
 def in_short(record: RunRecord) -> RunRecord:
@@ -137,8 +142,3 @@ def to_be_called(call: Call) -> list[Call]:
                 found[need] = None
                 pending.append(need)
     return list(found)
-
-
-def files_of(part: Part) -> dict[str, RunFile]:
-    """The inputs that datatool tracks, by where they stand."""
-    return {place: item.file for place, item in part.inputs.items() if item.file is not None}

@@ -1,4 +1,4 @@
-"""A worker's side of a stage: what it needs is found by id, the function runs, the result is kept where others find it."""
+"""A stage on a worker: what it needs is found by id, the function runs, the result is kept where others find it."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ from datatool.model.stage import Fact, FactKind
 from datatool.operations.content import Held
 from datatool.operations.run_search import bring_outputs
 from datatool.operations.stage_call import Input, describe, looked_at
-from datatool.operations.stage_chain import Around, Chain, Changed, Known, Lost, known_of
+from datatool.operations.stage_chain import Around, Chain, Changed, Lost
 from datatool.operations.stage_definition import StageDefinition
 from datatool.operations.stage_home import Home
+from datatool.operations.stage_known import Known, known_call
 from datatool.operations.stage_plan import Call, plan
 from datatool.operations.stage_results import Result, bring, find_result, is_here, usable
 from datatool.operations.stage_share import send
 from datatool.operations.stage_task import Answer, Done, Lacks, Part, Task, Unsteady
 from datatool.operations.tracker import Tracker
 from datatool.operations.views import view
+from datatool.stages.live import unseen
 from datatool.stages.run_store import Known as KnownRun
+from datatool.stages.stage_facts import SECRET
 
-_HIDDEN = "0" * 64
 _LISTED = 5
 
 
@@ -81,14 +83,19 @@ class WorkerChain(Chain):
         number = self._calls.index(call)
         part = self._task.parts[number]
         inputs = {place: self._input(number, place, item) for place, item in part.inputs.items()}
-        described = describe(call.arguments.arguments, self._home, self._need(call), self._around.tracking, inputs)
-        if not call.stage.carried:
-            root = self._home.root
-            assert root is not None
-            ours = known_of(call.stage, call.stage.code(root, self._home.start), described)
-            if ours.fingerprint != part.fingerprint:
-                raise _differs(call.stage.label, list(_differences(part, ours)))
-        return Known(name=part.name, facts=part.facts, fingerprint=part.fingerprint, described=described, code=None)
+        results, tracking, root = self._need(call), self._around.tracking, self._home.root
+        assert root is not None
+        if call.stage.carried:  # its code came along, and there is no source to look at
+            described = describe(call.arguments.arguments, self._home, results, tracking, inputs)
+            code = unseen(part.name, root)
+            return Known(facts=part.facts, fingerprint=part.fingerprint, described=described, code=code)
+        ours = known_call(call, root=root, home=self._home, results=results, tracking=tracking, inputs=inputs)
+        if ours.fingerprint != part.fingerprint:
+            raise _differs(call.stage.label, list(_differences(part, ours)))
+        return ours
+
+    def _warn(self, call: Call, known: Known) -> None:
+        """Whoever asked has told it."""
 
     def _input(self, number: int, place: str, item: Input) -> Input:
         """An input as it can be read here: in the workspace if that has it, else under its name in the user's cache."""
@@ -169,16 +176,12 @@ def _differs(label: str, names: list[str]) -> Refused:
 def _differences(part: Part, ours: Known) -> Iterator[str]:
     """What counts otherwise here, in words."""
     theirs = {fact.key: fact for fact in part.facts}
-    mine = {fact.key: fact for fact in ours.kept}
+    mine = {fact.key: fact for fact in ours.kept_facts}
     for key in sorted(theirs.keys() | mine.keys()):
         there, here = theirs.get(key), mine.get(key)
-        if (
-            there is not None
-            and here is not None
-            and (there.digest == here.digest or _HIDDEN in (there.digest, here.digest))
-        ):
-            continue
-        yield _in_words(key, there, here)
+        digests = {fact.digest for fact in (there, here) if fact is not None}
+        if there is None or here is None or (len(digests) > 1 and SECRET not in digests):
+            yield _in_words(key, there, here)
 
 
 def _in_words(key: tuple[str, str], asked: Fact | None, here: Fact | None) -> str:

@@ -22,7 +22,7 @@ _SHOWN = 80
 _BY_VALUE = (FactKind.VALUE, FactKind.CLOSURE, FactKind.DEFAULT)
 _short = Repr()
 _short.maxstring = _short.maxother = _short.maxlong = _SHOWN
-_SECRET = "0" * 64
+SECRET = "0" * 64
 """In a record, the hash of a secret: the real one would let anybody try what it may be."""
 
 
@@ -59,10 +59,12 @@ def with_lines(facts: Iterable[Fact], found: Ingredients) -> Iterator[Fact]:
         yield Fact(
             kind=fact.kind,
             name=fact.name,
-            digest=_SECRET if secret else fact.digest,
+            digest=SECRET if secret else fact.digest,
             shown=fact.shown,
             where=fact.where,
-            lines=tuple(short for short, _ in lines_of(code.nodes, without=code.without)) if code is not None else (),
+            lines=tuple(short for short, _ in lines_of(code.nodes, without=code.without))
+            if code is not None
+            else fact.lines,
         )
 
 
