@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from functools import update_wrapper
 from pathlib import Path
 from types import MethodType
@@ -12,12 +13,14 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 from datatool.api.calling import main_file, notebook_file
 from datatool.api.current_run import current_run
 from datatool.api.process_end import arm_process_end
+from datatool.api.stage_work import work
 from datatool.api.telling import Told, say, warn
 from datatool.api.trackers import tracking
 from datatool.errors import DatatoolError, ProjectNotFound
 from datatool.model.run import RunFile
 from datatool.operations.stage_chain import Around, Chain, plain_value
-from datatool.operations.stage_definition import StageDefinition, define
+from datatool.operations.stage_definition import AbsentStage, StageDefinition, define, teach_carrying
+from datatool.operations.stage_executor import ExecutorChain
 from datatool.operations.stage_home import Home, home_of
 from datatool.operations.stage_looking import refuse_while_looking
 from datatool.operations.stage_plan import plan
@@ -44,10 +47,30 @@ class Stage(Generic[P, R]):
         update_wrapper(self, definition.function)
         self.__datatool_stage__ = definition
         self._home: Home | None = None
+        definition.face = self
+
+    def __reduce__(self) -> tuple[Callable[[StageDefinition | AbsentStage], object], tuple[StageDefinition]]:
+        return _face_of, (self.__datatool_stage__,)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """The result for some arguments: remembered, or made by what has to run for it, in order."""
         return cast(R, self._result(args, kwargs))
+
+    def run(self, *args: Any, executor: Executor | None = None, **kwargs: Any) -> R:
+        """The same, with the stages that have to run submitted to an executor: each as soon as what it needs is known,
+        and once. Without one it is a call.
+
+        >>> with ProcessPoolExecutor() as pool:
+        ...     total.run(executor=pool)
+        ...
+        42
+
+        It may be any of `concurrent.futures`, or of other libraries, as Dask's `client.get_executor()`. What travels to
+        a worker are names, arguments and ids; results are kept in its cache, and go to the project's remote where that
+        is another one. What a stage raises reaches the caller; stages that were begun come to their end, and their
+        results are kept. Raises Refused where a worker has other code, and what a remote fails with.
+        """
+        return cast(R, self._result(args, kwargs, executor))
 
     def uncached(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the plain function: nothing is looked up, counted or kept for it. Declared stages give it their results,
@@ -114,7 +137,9 @@ class Stage(Generic[P, R]):
             self._home = home_of(self.__datatool_stage__.file, notebook=notebook_file(), main=main_file())
         return self._home
 
-    def _result(self, args: tuple[object, ...], given: Mapping[str, object]) -> object:
+    def _result(
+        self, args: tuple[object, ...], given: Mapping[str, object], executor: Executor | None = None
+    ) -> object:
         refuse_while_looking()
         definition = self.__datatool_stage__
         calls = plan(definition, args, given)
@@ -126,7 +151,17 @@ class Stage(Generic[P, R]):
             return plain_value(calls, home, tracking)
         arm_process_end()
         with tracking(home.root) as tracker:
-            return Chain(calls, home, tracker, _around()).value()
+            if executor is None:
+                return Chain(calls, home, tracker, _around()).value()
+            teach_carrying()
+            return ExecutorChain(calls, (args, given), home, tracker, _around(), executor, work).value()
+
+
+def _face_of(definition: StageDefinition | AbsentStage) -> object:
+    """What a program calls, in the process that a definition came to."""
+    if isinstance(definition, AbsentStage):
+        return definition
+    return definition.face or Stage(definition)
 
 
 def _around() -> Around:

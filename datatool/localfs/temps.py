@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -64,6 +64,18 @@ def scratch_file(directory: Path) -> Iterator[int]:
     finally:
         os.close(fd)
         os.unlink(path)
+
+
+@contextmanager
+def mark_file(directory: Path) -> Iterator[str]:
+    """An empty file whose name nobody else knows, for as long as it takes; its name. Raises OSError."""
+    fd, path = new_temp(directory)
+    os.close(fd)
+    try:
+        yield path.name
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(path)
 
 
 def is_left_over(name: bytes, mtime_ns: int, now_ns: int) -> bool:

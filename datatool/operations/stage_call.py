@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import RawIOBase
 from pathlib import Path
 from types import BuiltinFunctionType, FunctionType
@@ -66,11 +66,16 @@ class Described:
 
 
 def describe(
-    arguments: Mapping[str, object], home: Home, results: Mapping[StageDefinition, tuple[str, str]], tracking: Tracking
+    arguments: Mapping[str, object],
+    home: Home,
+    results: Mapping[StageDefinition, tuple[str, str]],
+    tracking: Tracking,
+    known: Mapping[str, Input] | None = None,
 ) -> Described:
     """Everything about the arguments that counts. `results` has, for each stage among them, the hash that it counts by,
-    and that in short. Raises UsageError for what can't be counted, PathNotFound for a `File` that is nowhere."""
-    return _Describer(home, results, tracking).describe(arguments)
+    and that in short. `known` are the files among them where somebody else has found them: by where they stand, and
+    nothing else is one. Raises UsageError for what can't be counted, PathNotFound for a `File` that is nowhere."""
+    return _Describer(home, results, tracking, known).describe(arguments)
 
 
 def bring_inputs(found: Mapping[str, Input], tracking: Tracking) -> None:
@@ -92,7 +97,7 @@ def in_place(value: object, found: Mapping[str, Input], values: Mapping[StageDef
             return values[stage]
         if isinstance(inner, str):
             full = where.get(inner)
-            return full if full is not None and not os.path.lexists(inner) else SAME
+            return SAME if full is None or os.path.abspath(inner) == full else full
         path = inner.path if isinstance(inner, File) else os.fspath(inner) if isinstance(inner, os.PathLike) else None
         return Path(where[path]) if isinstance(path, str) and path in where else SAME
 
@@ -107,21 +112,31 @@ def present(file: File, home: Home, tracking: Tracking) -> Path:
     return Path(describer.found.inputs["file"].full)
 
 
+def looked_at(item: Input, home: Home, tracking: Tracking) -> Input | None:
+    """A file among the arguments as it is now."""
+    return _Describer(home, {}, tracking).look(item.given, item.full, item.root)
+
+
 def still_the_same(found: Mapping[str, Input], home: Home, tracking: Tracking) -> bool:
     """Whether the files among the arguments have the content that they were described with."""
-    describer = _Describer(home, {}, tracking)
     try:
         return all(
-            (now := describer.look(item.given, item.full, item.root)) is not None and now.oid == item.oid
-            for item in found.values()
+            (now := looked_at(item, home, tracking)) is not None and now.oid == item.oid for item in found.values()
         )
     except DatatoolError:
         return False
 
 
 class _Describer:
-    def __init__(self, home: Home, results: Mapping[StageDefinition, tuple[str, str]], tracking: Tracking) -> None:
+    def __init__(
+        self,
+        home: Home,
+        results: Mapping[StageDefinition, tuple[str, str]],
+        tracking: Tracking,
+        known: Mapping[str, Input] | None = None,
+    ) -> None:
         self._tracking = tracking
+        self._inputs = known
         self._home = home
         self._results = results
         self.found = Described()
@@ -164,16 +179,23 @@ class _Describer:
     # Files
 
     def _file(self, path: str, place: str, *, needed: bool) -> bytes | None:
-        at = locate(path, cwd=self._cwd, beside=lambda: self._home.directory)
-        found = self.look(path, at.full, at.root) if needed or os.path.isfile(at.full) or _is_pinned(at.full) else None
+        found = self._found(path, place, needed=needed)
         if found is None:
-            if needed:
+            if needed and self._inputs is None:
                 raise PathNotFound(f"File({path!r}): no such file or directory, and nothing tracks it", path=path)
             return None
         self.found.inputs[place] = found
         name = os.fsdecode(found.path)
         self.found.facts.append(Fact(kind=FactKind.INPUT, name=place, digest=found.oid, shown=name))
         return b"file " + found.path
+
+    def _found(self, path: str, place: str, *, needed: bool) -> Input | None:
+        if self._inputs is not None:
+            known = self._inputs.get(place)
+            return None if known is None else replace(known, given=path)
+        at = locate(path, cwd=self._cwd, beside=lambda: self._home.directory)
+        wanted = needed or os.path.isfile(at.full) or _is_pinned(at.full)
+        return self.look(path, at.full, at.root) if wanted else None
 
     def look(self, given: str, full: str, root: Path | None) -> Input | None:
         """A file or directory as it is, or is going to be once it is fetched; None where there is none."""

@@ -43,7 +43,7 @@ class Around:
     progress: Progress
 
 
-class _Lost(Exception):
+class Lost(Exception):
     """A result that was known can't be had."""
 
     def __init__(self, call: Call) -> None:
@@ -51,7 +51,7 @@ class _Lost(Exception):
         self.call = call
 
 
-class _Changed(Exception):
+class Changed(Exception):
     """A file that a stage reads was changed meanwhile."""
 
 
@@ -78,9 +78,9 @@ class Chain:
                 value = self._get(self._calls[-1])
                 self._share()
                 return value
-            except _Lost as lost:
+            except Lost as lost:
                 self._lost.add(lost.call)
-            except _Changed:
+            except Changed:
                 self._made.clear()
         names = ", ".join(
             sorted(item.given for known in self._known.values() for item in known.described.inputs.values())
@@ -93,9 +93,9 @@ class Chain:
             try:
                 self._advance(last=False)
                 return self._known[self._calls[-1]]
-            except _Lost as lost:
+            except Lost as lost:
                 self._lost.add(lost.call)
-            except _Changed:
+            except Changed:
                 self._made.clear()
         raise self._unsteady()
 
@@ -129,14 +129,21 @@ class Chain:
             self._results[call] = found
 
     def _describe(self, call: Call) -> Known:
-        results = {stage: self._counts_as(need) for stage, need in call.needs.items()}
         known = known_call(
-            call, root=self._tracker.root, home=self._home, results=results, tracking=self._around.tracking
+            call,
+            root=self._tracker.root,
+            home=self._home,
+            results=self._need(call),
+            tracking=self._around.tracking,
         )
         for item in known.described.inputs.values():
             if item.root is not None and item.file is not None:
                 self._around.note(item.root, item.file)
         return known
+
+    def _need(self, call: Call) -> dict[StageDefinition, tuple[str, str]]:
+        """What counts for the results among the arguments."""
+        return {stage: self._counts_as(need) for stage, need in call.needs.items()}
 
     def _counts_as(self, call: Call) -> tuple[str, str]:
         """What a result counts as for those who need it: its content; what is not kept, as all that determines it."""
@@ -158,7 +165,7 @@ class Chain:
     # Values
 
     def _get(self, call: Call) -> object:
-        """The value of a result, new each time. Raises _Lost where it can't be had."""
+        """The value of a result, new each time. Raises Lost where it can't be had."""
         if not call.stage.options.cache:
             if call not in self._uncached:
                 self._uncached[call] = self._call(call, self._known[call])
@@ -174,14 +181,14 @@ class Chain:
             self._around.progress.warn(
                 f"stage {call.stage.label}: its kept result can't be used, so it runs again: {problem.message}"
             )
-        raise _Lost(call)
+        raise Lost(call)
 
     def _run(self, call: Call, known: Known) -> Result:
         started = time.time()
         value = self._call(call, known)
         duration = time.time() - started
-        if not still_the_same(known.described.inputs, self._home, self._around.tracking):
-            raise _Changed
+        if not self._is_steady(known):
+            raise Changed
         made = Made(
             name=known.code.name,
             fingerprint=known.fingerprint,
@@ -208,7 +215,7 @@ class Chain:
 
     def _call(self, call: Call, known: Known) -> object:
         """What the function gives."""
-        self._warn(call.stage, known.code)
+        self._warn(call, known)
         values = {stage: self._get(need) for stage, need in call.needs.items()}
         bring_inputs(known.described.inputs, self._around.tracking)
         arguments = _replaced(call, values, known.described)
@@ -221,7 +228,20 @@ class Chain:
             )
         return value
 
+    def _is_steady(self, known: Known) -> bool:
+        """Whether what a stage has read is still what it was counted as."""
+        return still_the_same(known.described.inputs, self._home, self._around.tracking)
+
     # For people and for others
+
+    def _warn(self, call: Call, known: Known) -> None:
+        """Tell, once, what in the code of a stage that is going to run may count otherwise than its author thinks."""
+        hints = dict.fromkeys(known.code.changed_since(), "pass it as an argument to have it counted as it is")
+        if call.stage.options.version is None:
+            hints |= dict.fromkeys(known.code.warnings, "declare version=… and raise it by hand when that changes")
+        for text, hint in hints.items():
+            if call.stage.is_news(text):
+                self._around.progress.warn(f"stage {call.stage.label}: {text}", hint=hint)
 
     @contextmanager
     def _telling(self, call: Call) -> Iterator[None]:
@@ -234,15 +254,6 @@ class Chain:
         took = time.perf_counter() - started
         if took >= _TOLD_FROM:
             self._around.say(f"stage {call.stage.label}{of} ran {took:.1f} s")
-
-    def _warn(self, stage: StageDefinition, code: Ingredients) -> None:
-        """Tell what in the code of a stage that is going to run may count otherwise than its author thinks, once."""
-        hints = dict.fromkeys(code.changed_since(), "pass it as an argument to have it counted as it is")
-        if stage.options.version is None:
-            hints |= dict.fromkeys(code.warnings, "declare version=… and raise it by hand when that changes")
-        for text, hint in hints.items():
-            if stage.is_news(text):
-                self._around.progress.warn(f"stage {stage.label}: {text}", hint=hint)
 
     def _shares(self, call: Call) -> bool:
         share = call.stage.options.share

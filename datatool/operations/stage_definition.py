@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
+from importlib import import_module
 from inspect import BoundArguments, Parameter, Signature
 from pathlib import Path
 from typing import Final
@@ -20,14 +23,37 @@ MARK: Final = "__datatool_stage__"
 
 
 class StageDefinition:
-    """What makes a function a stage. It remembers what its code says, as long as that means the same."""
+    """What makes a function a stage. It remembers what its code says, as long as that means the same.
 
-    def __init__(self, function: Callable[..., object], declared: Mapping[str, object], options: StageOptions) -> None:
+    Another process finds it by the name of its module and its own. `carried` says that its code came with it instead,
+    as that of a notebook does, whose module nobody can import.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., object],
+        declared: Mapping[str, object],
+        options: StageOptions,
+        *,
+        carried: bool = False,
+    ) -> None:
         self.function = function
         self.declared = declared
         self.options = options
+        self.carried = carried
+        self.face: object = None
+        """What the program calls."""
         self._code: tuple[Path, Ingredients] | None = None
         self._told: set[str] = set()
+
+    def __reduce__(self) -> tuple[Callable[[str, str], object], tuple[str, str]]:
+        module, name = self.function.__module__, self.function.__qualname__
+        if _at(module, name) is not self:
+            raise UsageError(
+                f"stage {self.label}: another process can't find it: {module} has no such name at its top",
+                hint="define it at the top of a module, as workers import it from there",
+            )
+        return stage_named, (module, name)
 
     @cached_property
     def label(self) -> str:
@@ -126,6 +152,50 @@ def define(
                 hint=f"did you mean {near[0]}?" if near else f"its parameters: {known}",
             )
     return made
+
+
+@dataclass(frozen=True, slots=True)
+class AbsentStage:
+    """What a stage becomes in a process that can't find it; `reason` in words. Whoever unpickles is not stopped by it:
+    that would end the whole worker."""
+
+    reason: str
+
+
+def stage_named(module: str, name: str) -> StageDefinition | AbsentStage:
+    """The stage that a module has under a name."""
+    try:
+        found = _at(module, name)
+    except ImportError as error:
+        return AbsentStage(f"{module} can't be imported: {error}")
+    return found if found is not None else AbsentStage(f"{module} has no stage {name}")
+
+
+def carried(stage: StageDefinition) -> tuple[Callable[..., object], tuple[object, ...]]:
+    """How a pickler that can carry code is to take a stage: by its name where others can import that."""
+    module, name = stage.function.__module__, stage.function.__qualname__
+    if module != "__main__" and _at(module, name) is stage:
+        return stage.__reduce__()
+    return _carried, (stage.function, stage.declared, stage.options)
+
+
+def teach_carrying() -> None:
+    """Let cloudpickle, where an executor has loaded it, take stages that nobody can import."""
+    found = sys.modules.get("cloudpickle")
+    if found is not None:
+        found.CloudPickler.dispatch_table[StageDefinition] = carried
+
+
+def _carried(function: Callable[..., object], declared: Mapping[str, object], options: StageOptions) -> StageDefinition:
+    return StageDefinition(function, declared, options, carried=True)
+
+
+def _at(module: str, name: str) -> StageDefinition | None:
+    """Raises ImportError."""
+    found: object = sys.modules.get(module) or import_module(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return stage_in(found)
 
 
 def stage_in(value: object) -> StageDefinition | None:

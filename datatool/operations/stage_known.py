@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datatool.model.stage import Fact, FactKind
-from datatool.operations.stage_call import Described, Tracking, describe
+from datatool.operations.stage_call import Described, Input, Tracking, describe
 from datatool.operations.stage_definition import StageDefinition
 from datatool.operations.stage_home import Home
 from datatool.operations.stage_plan import Call
@@ -31,12 +31,19 @@ class Known:
 
 
 def known_call(
-    call: Call, *, root: Path, home: Home, results: Mapping[StageDefinition, tuple[str, str]], tracking: Tracking
+    call: Call,
+    *,
+    root: Path,
+    home: Home,
+    results: Mapping[StageDefinition, tuple[str, str]],
+    tracking: Tracking,
+    inputs: Mapping[str, Input] | None = None,
 ) -> Known:
-    """Look at everything that counts for a call; `results` is what the stages that it needs count by. Raises UsageError
-    for what can't be counted, PathNotFound for a `File` that is nowhere."""
+    """Look at everything that counts for a call; `results` is what the stages that it needs count by, `inputs` are
+    files that somebody else has found. Raises UsageError for what can't be counted, PathNotFound for a `File` that is
+    nowhere."""
     code = call.stage.code(root, home.start)
-    described = describe(call.arguments.arguments, home, results, tracking)
+    described = describe(call.arguments.arguments, home, results, tracking, inputs)
     facts = {fact.key: fact for fact in (*code_facts(code, call.stage.options.packages), *described.facts)}
     for fact in _declared(call.stage):
         facts[fact.key] = fact

@@ -68,7 +68,7 @@ def find_result(
     """The newest result with a fingerprint that may be read as the stage says, and is not older than `ttl` seconds;
     whether its bytes are here is another matter."""
     for known in find_runs(project.cache, fingerprint, project.config.project or ""):
-        found = _usable(known, declared, environ)
+        found = usable(known, declared, environ)
         if found is not None and (ttl is None or time.time() - found.ended <= ttl):
             return found
     return None
@@ -134,7 +134,7 @@ def written(project: Project, result: Result) -> Sequence[Path]:
     )
 
 
-def _usable(known: Known, declared: ResultFormat | None, environ: Mapping[str, str]) -> Result | None:
+def usable(known: Known, declared: ResultFormat | None, environ: Mapping[str, str]) -> Result | None:
     """A record as a result, if it is one that the stage's own definition allows to be read."""
     stage = known.record.stage
     if stage is None or len(known.record.outputs) != 1:

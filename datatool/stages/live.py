@@ -70,6 +70,11 @@ def ingredients_of(function: object, root: Path, *, start: Path | None = None) -
     return look.result()
 
 
+def unseen(name: str, root: Path) -> Ingredients:
+    """Of a function whose source is elsewhere: nothing but its name."""
+    return Ingredients(name=name, items=(), packages=(), warnings=(), _look=_Look(root, root))
+
+
 def code_of(value: object, root: Path) -> Ingredients | None:
     """What determines a function or class that is passed around; None for what has no code to be read, and does not say
     whose it is."""

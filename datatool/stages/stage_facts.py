@@ -63,7 +63,9 @@ def with_lines(facts: Iterable[Fact], found: Ingredients) -> Iterator[Fact]:
             digest=SECRET if secret else fact.digest,
             shown=fact.shown,
             where=fact.where,
-            lines=tuple(short for short, _ in lines_of(code.nodes, without=code.without)) if code is not None else (),
+            lines=tuple(short for short, _ in lines_of(code.nodes, without=code.without))
+            if code is not None
+            else fact.lines,
         )
 
 

@@ -1,0 +1,53 @@
+"""What a worker of an executor does for somebody's stage."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from datatool.api.process_end import arm_process_end
+from datatool.api.telling import Told
+from datatool.api.trackers import tracking
+from datatool.errors import UsageError
+from datatool.operations.stage_chain import Around
+from datatool.operations.stage_definition import AbsentStage
+from datatool.operations.stage_task import Answer, Lacks, Task
+from datatool.operations.stage_worker import WorkerChain
+from datatool.operations.worker_project import home_for
+
+
+class _Heard(Told):
+    """Keeps the warnings, for whoever asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.warnings: list[str] = []
+
+    def warn(self, message: str, *, hint: str | None = None) -> None:
+        """A warning."""
+        self.warnings.append(message)
+        super().warn(message, hint=hint)
+
+
+def work(task: Task) -> Answer:
+    """Run one stage in this process. Raises what its function raises, and see `WorkerChain`."""
+    if isinstance(task.stage, AbsentStage):
+        raise UsageError(
+            f"a worker can't find the stage: {task.stage.reason}",
+            hint="its module has to be importable there: start the workers in the project, or set PYTHONPATH",
+        )
+    root, home = home_for(task.origin, task.stage.file, environ=os.environ, cwd=_working_directory())
+    arm_process_end()
+    heard = _Heard()
+    around = Around(tracking=tracking, note=lambda root, file: None, say=lambda line: None, progress=heard)
+    with tracking(root) as tracker:
+        answer = WorkerChain(task, home, tracker, around).answer()
+    return replace(answer, reasons=tuple(heard.warnings)) if isinstance(answer, Lacks) else answer
+
+
+def _working_directory() -> Path | None:
+    try:
+        return Path.cwd()
+    except OSError:  # it was deleted
+        return None
