@@ -289,12 +289,13 @@ class Cache:
 
     # Writing
 
-    def writer(self, *, synced: bool = True) -> CacheWriter:
+    def writer(self, *, synced: bool = True, again: bool = False) -> CacheWriter:
         """Something to save objects through; what it took is there when it is finished, and on disk if `synced`: else
-        the caller sees to that."""
+        the caller sees to that. With `again` what is there already gets a second place."""
         self._prepare()
         durability = self.durability if synced else Durability.NONE
-        return CacheWriter(self.top, self.trust, self.packs, self.missing, durability, learns=synced)
+        missing = set[ObjectId] if again else self.missing
+        return CacheWriter(self.top, self.trust, self.packs, missing, durability, learns=synced)
 
     def keep(self, objects: Iterable[tuple[ObjectId, bytes]], *, synced: bool = True) -> None:
         """Save a few small objects whose ids are known, such as tree pages."""
@@ -303,6 +304,7 @@ class Cache:
                 writer.put(Wanted(oid, len(data), b"", True), data)
 
     def _prepare(self) -> None:
+        self.packs.refresh()  # what is not saved because it is here already must be here now, not a day ago
         for part in ("", "tmp", "users"):
             sweep_temps(self.top / part)
         sweep_partials(self.top / "tmp")

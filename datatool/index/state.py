@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from datatool.localfs.database import open_database
+from datatool.localfs.database import open_database, read_database
 from datatool.model.oid import ObjectId, from_digest, to_digest
 
 _VERSION = 2
@@ -70,6 +70,13 @@ def stamp_of(stat: os.stat_result) -> Stamp:
         stat.st_ino & MASK,
         stat.st_mode,
     )
+
+
+def bases_in(path: Path) -> set[ObjectId]:
+    """What was last saved or checked out in the work tree that a `state.db` belongs to, whoever's that is; nothing
+    where it can't be read: then its user has to say `--force` in some cases, and loses nothing."""
+    rows = read_database(path, "SELECT version, here FROM base")
+    return {from_digest(value) for row in rows for value in row if isinstance(value, bytes) and len(value) == 32}
 
 
 class State:

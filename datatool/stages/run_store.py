@@ -97,6 +97,15 @@ def all_runs(cache: Cache, project: str) -> Iterator[Known]:
                     yield known
 
 
+def look_ups(cache: Cache) -> Iterator[tuple[Path, ObjectId]]:
+    """Every look-up, of any project, with the id of the record that it leads to."""
+    for first in _names(cache.top / "runs"):
+        for rest in _names(cache.top / "runs" / first):
+            for name in _names(cache.top / "runs" / first / rest):
+                with suppress(ValueError):
+                    yield cache.top / "runs" / first / rest / name, parse_oid(name)
+
+
 def recorded_inputs(cache: Cache, project: str, entry: str) -> list[bytes]:
     """What the newest run of a script or notebook read, as paths from the project's root; empty if none is known."""
     found = [known for known in all_runs(cache, project) if known.record.code.entry == entry]

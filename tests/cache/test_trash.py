@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,11 @@ def thrown(cache: Cache, *, packed: bool) -> tuple[ObjectId, bytes]:
     return oid, objects[0]
 
 
+def read_all(cache: Cache, oid: ObjectId) -> bytes:
+    with cache.reader(oid) as file:
+        return file.read()
+
+
 @pytest.mark.parametrize("packed", [False, True], ids=["loose", "packed"])
 @pytest.mark.parametrize("known", [True, False], ids=["kept open", "opened anew"])
 @pytest.mark.parametrize("question", ["has", "missing", "sizes", "load", "reader", "read", "checked"])
@@ -42,12 +48,12 @@ def test_every_question_finds_what_lies_in_the_trash(cache: Cache, packed: bool,
     oid, data = thrown(cache, packed=packed)
     asked = cache if known else Cache(cache.top, State(None))
     asked.refresh()
-    answers = {
+    answers: dict[str, Callable[[], bool]] = {
         "has": lambda: asked.has(oid),
         "missing": lambda: asked.missing([oid]) == set(),
         "sizes": lambda: asked.sizes([oid]) == {oid: 100},
         "load": lambda: asked.load(oid) == data,
-        "reader": lambda: asked.reader(oid).read() == data,
+        "reader": lambda: read_all(asked, oid) == data,
         "read": lambda: not any(isinstance(item, Absent) for item in asked.read([Wanted(oid, 100, b"")])),
         "checked": lambda: not any(isinstance(item, Absent) for item in asked.checked([Wanted(oid, 100, b"")])),
     }
