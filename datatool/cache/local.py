@@ -8,12 +8,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from datatool.cache.packs import Packs, Place
+from datatool.cache.packs import Packs, Place, read_list
+from datatool.cache.shards import ShardWriter
+from datatool.cache.trash import Trash
 from datatool.cache.trust import Memory, Trust
 from datatool.cache.writer import CacheWriter
 from datatool.errors import FormatError, LocalError, NewerFormat, PathNotFound
 from datatool.formats.pack import object_path
 from datatool.formats.remote_format import CacheFormat, decode_cache_format, encode_cache_format
+from datatool.formats.shard import ShardRecord
 from datatool.hashing import digest, hash_fd
 from datatool.localfs.atomic import make_dirs, rename, sweep_temps, write_file
 from datatool.localfs.copying import clone_or_copy
@@ -44,13 +47,15 @@ class Cache:
         self._check_format()
         self.trust = Trust(memory)
         self.packs = Packs(top, self.trust)
+        self.trash = Trash(top)
 
     # Questions
 
     def has(self, oid: ObjectId) -> bool:
         """Whether an object is there (not whether its bytes are still right)."""
         loose = os.path.join(self.top, object_path(oid))  # no Path: this is asked many times for one call of a stage
-        return oid == EMPTY or os.path.exists(loose) or self.packs.find(oid) is not None
+        there = oid == EMPTY or os.path.exists(loose) or self.packs.find(oid) is not None
+        return there or bool(self._bring_back({oid}))
 
     def missing(self, oids: Collection[ObjectId]) -> set[ObjectId]:
         """Those of many objects that are not there."""
@@ -60,21 +65,26 @@ class Cache:
         if len(left) >= _MANY:
             parts = _names(objects)
             absent = {oid for oid in left if oid[:2] not in parts}
-        return absent | {oid for oid in left - absent if not os.path.exists(f"{objects}/{oid[:2]}/{oid[2:]}")}
+        absent |= {oid for oid in left - absent if not os.path.exists(f"{objects}/{oid[:2]}/{oid[2:]}")}
+        return absent - self._bring_back(absent) if absent else absent
 
     def sizes(self, oids: Collection[ObjectId]) -> dict[ObjectId, int]:
         """The sizes in bytes of objects that are there; those that are not are left out."""
         packed = self.packs.find_many(oids)
         found: dict[ObjectId, int] = {}
+        left: set[ObjectId] = set()
         for oid in oids:
             if oid == EMPTY:
                 found[oid] = 0
             elif oid in packed:
                 found[oid] = packed[oid].ulen
             else:
-                with suppress(OSError):
+                try:
                     found[oid] = os.lstat(self.loose_path(oid)).st_size
-        return found
+                except OSError:
+                    left.add(oid)
+        back = self._bring_back(left) if left else ()
+        return found | self.sizes(back) if back else found
 
     def stamp(self) -> bytes:
         """Changes whenever an object comes or goes: the times of the directories that name objects."""
@@ -96,14 +106,11 @@ class Cache:
     def linkable(self, oid: ObjectId) -> Path | None:
         """The file of an object that lies loose and can be trusted, to be linked into a workspace."""
         path = self.loose_path(oid)
-        name = object_path(oid)
-        if self.trust.holds(name, path):
+        if self.trust.holds(object_path(oid), path):
             return path
-        if not os.path.exists(path):
+        if not os.path.exists(path) and (self.packs.find(oid) or not self._bring_back({oid})):
             return None
-        for item in self._read_loose(Wanted(oid, 0, b""), checked=True):
-            return None if isinstance(item, Absent) else path
-        return None
+        return None if isinstance(self._read_loose(Wanted(oid, 0, b""), checked=True), Absent) else path
 
     def loose_path(self, oid: ObjectId) -> Path:
         """Where an object lies, or would lie, as a file of its own."""
@@ -161,9 +168,13 @@ class Cache:
                 continue
             place = places.get(item.oid)
             if place is None:
-                yield from self._read_loose(item, checked)
+                found = self._read_loose(item, checked)
             else:
-                yield self._read_packed(item, place, trusted.get(place.pack, not checked))
+                found = self._read_packed(item, place, trusted.get(place.pack, not checked))
+            if isinstance(found, Absent) and not found.damaged and self._bring_back({item.oid}):
+                place = self.packs.find(item.oid)
+                found = self._read_loose(item, True) if place is None else self._read_packed(item, place, False)
+            yield found
 
     def _read_packed(self, item: Wanted, place: Place, trusted: bool) -> Small | Large | Absent:
         damaged = False
@@ -178,9 +189,8 @@ class Cache:
         data = self._in_pack(other) if other is not None else None
         if data is not None and digest(data) == item.oid:
             return Small(item, data)
-        for found in self._read_loose(item, checked=True):
-            return found if not isinstance(found, Absent) else Absent(item, damaged=damaged or found.damaged)
-        return Absent(item, damaged=damaged)
+        found = self._read_loose(item, checked=True)
+        return found if not isinstance(found, Absent) else Absent(item, damaged=damaged or found.damaged)
 
     def _in_pack(self, place: Place) -> bytes | memoryview | None:
         try:
@@ -190,28 +200,63 @@ class Cache:
         except (OSError, ValueError):
             return None
 
-    def _read_loose(self, item: Wanted, checked: bool) -> Iterator[Small | Large | Absent]:
+    def _read_loose(self, item: Wanted, checked: bool) -> Small | Large | Absent:
         path = self.loose_path(item.oid)
         try:
             fd = os.open(path, os.O_RDONLY | _BINARY)
         except OSError:
-            yield Absent(item)
-            return
+            return Absent(item)
         try:
             stat = os.fstat(fd)
             if checked and not self.trust.holds(object_path(item.oid), path):
                 if hash_fd(fd, stat.st_size) != item.oid:
                     self.reject(item)
-                    yield Absent(item, damaged=True)
-                    return
+                    return Absent(item, damaged=True)
                 self.trust.learn(object_path(item.oid), stat)
                 os.lseek(fd, 0, os.SEEK_SET)
             if stat.st_size > SMALL:
-                yield Large(item, path, _copier(path))
-            else:
-                yield Small(item, _read_all(fd, stat.st_size))
+                return Large(item, path, _copier(path))
+            return Small(item, _read_all(fd, stat.st_size))
         finally:
             os.close(fd)
+
+    # The trash
+
+    def _bring_back(self, oids: Collection[ObjectId]) -> set[ObjectId]:
+        """Of objects that are not there those that gc had put into the trash: they are there again."""
+        back: set[ObjectId] = set()
+        for oid, path in self.trash.find_objects(oids).items():
+            with suppress(LocalError):  # nobody may write here
+                make_dirs(self.loose_path(oid).parent, like=self.top)
+                with suppress(PathNotFound):  # another process brought it back just now
+                    rename(path, self.loose_path(oid))
+                if os.path.exists(self.loose_path(oid)):
+                    back.add(oid)
+        left = {oid for oid in oids if oid not in back}
+        for pack, path in self.trash.find_packs(left).items() if left else ():
+            with suppress(LocalError):
+                back |= left & self._bring_back_pack(pack, path)
+        return back
+
+    def _bring_back_pack(self, pack: ObjectId, path: Path) -> set[ObjectId]:
+        listed = self.trash.list_of(path)
+        make_dirs(self.packs.path(pack).parent, like=self.top)
+        with suppress(PathNotFound):
+            rename(path, self.packs.path(pack))
+        self.adopt(pack)
+        return {record.oid for record in listed.records if self.packs.find(record.oid)} if listed is not None else set()
+
+    def adopt(self, pack: ObjectId) -> None:
+        """Make readable what is in a pack that no shard names: it came back from the trash, or whoever wrote it was
+        killed before its shard. Raises LocalError."""
+        self.packs.refresh()
+        listed = read_list(self.packs.path(pack))
+        if listed is None or any(pack in shard.header.packs for shard in self.packs.shards.values()):
+            return
+        records = [ShardRecord(oid, kind, 0, off, clen, ulen) for oid, kind, off, clen, ulen in listed.records]
+        make_dirs(self.top / "tmp", like=self.top)
+        ShardWriter(self.top, self.trust, self.durability).write(records, [pack])
+        self.packs.refresh()
 
     # Damage
 
@@ -246,12 +291,13 @@ class Cache:
 
     # Writing
 
-    def writer(self, *, synced: bool = True) -> CacheWriter:
+    def writer(self, *, synced: bool = True, again: bool = False) -> CacheWriter:
         """Something to save objects through; what it took is there when it is finished, and on disk if `synced`: else
-        the caller sees to that."""
+        the caller sees to that. With `again` what is there already gets a second place."""
         self._prepare()
         durability = self.durability if synced else Durability.NONE
-        return CacheWriter(self.top, self.trust, self.packs, self.missing, durability, learns=synced)
+        missing = set[ObjectId] if again else self.missing
+        return CacheWriter(self.top, self.trust, self.packs, missing, durability, learns=synced)
 
     def keep(self, objects: Iterable[tuple[ObjectId, bytes]], *, synced: bool = True) -> None:
         """Save a few small objects whose ids are known, such as tree pages."""
@@ -260,6 +306,7 @@ class Cache:
                 writer.put(Wanted(oid, len(data), b"", True), data)
 
     def _prepare(self) -> None:
+        self.packs.refresh()  # what is not saved because it is here already must be here now, not a day ago
         if not self._swept:  # once, however long it stays open
             for part in ("", "tmp", "users"):
                 sweep_temps(self.top / part)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from datatool.cache.trust import Trust
 from datatool.errors import FormatError
-from datatool.formats.pack import pack_path
+from datatool.formats.pack import PackRecord, footer_start, is_metadata, pack_path, parse_footer
 from datatool.formats.shard import LOOSE, Shard, ShardRecord
 from datatool.formats.zstd import decompress
 from datatool.hashing import digest, hash_fd
@@ -18,6 +18,8 @@ from datatool.model.oid import ObjectId, parse_oid
 
 ZSTD_KIND = 1
 _MOST_OPEN = 64
+_TAIL = 64
+"""Bytes: enough to tell where a pack's list starts."""
 _HAS_PREAD = hasattr(os, "pread")
 _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
@@ -30,6 +32,26 @@ class Place(NamedTuple):
     off: int
     clen: int
     ulen: int
+
+
+class PackList(NamedTuple):
+    """What a pack says that it holds; `metadata`: tree pages and run records only."""
+
+    records: list[PackRecord]
+    metadata: bool
+
+
+def read_list(path: Path) -> PackList | None:
+    """Read it from the end of a pack; None if that can't be read, or isn't there."""
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            file.seek(max(0, size - _TAIL))
+            tail = file.read()
+            file.seek(footer_start(tail, size))
+            return PackList(parse_footer(file.read(), size), is_metadata(tail))
+    except (OSError, FormatError):
+        return None
 
 
 class Packs:

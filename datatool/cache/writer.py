@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from datatool.cache.packs import Packs
+from datatool.cache.shards import ShardWriter
 from datatool.cache.trust import Trust
 from datatool.errors import LocalError, RemoteError
-from datatool.formats.pack import RAW, TARGET, ZSTD, BuiltPack, PackBuilder, object_path, pack_path
-from datatool.formats.shard import ShardRecord, encode_shard, shard_path
-from datatool.hashing import copy_and_hash, digest
-from datatool.localfs.atomic import local_error, make_dirs, remove_file, write_all
+from datatool.formats.pack import TARGET, BuiltPack, PackBuilder, object_path, pack_path
+from datatool.formats.shard import ShardRecord
+from datatool.hashing import copy_and_hash
+from datatool.localfs.atomic import local_error, make_dirs, write_all
 from datatool.localfs.batch import Batch, Published
 from datatool.localfs.partial import open_partial
 from datatool.model.oid import EMPTY, ObjectId
@@ -74,6 +75,7 @@ class CacheWriter:
         self._missing = missing
         self._durability = durability
         self._learns = learns
+        self._shards = ShardWriter(top, trust if learns else None, durability)
         self._loose = Batch(top, durability=durability, like=top, on_published=self._learn if learns else None)
         self._small: list[_Pending] = []
         self._builders: dict[bool, PackBuilder] = {}
@@ -277,46 +279,13 @@ class CacheWriter:
             if self._learns:
                 self._trust.learn_many([(pack_path(built.id), stat)])
         self._written = []
-        self._write_shard(records, names)
+        self._shards.write(records, names)
         self._packs.refresh()
-
-    def _write_shard(self, records: list[ShardRecord], packs: list[ObjectId]) -> str:
-        data = encode_shard(records, packs=packs)
-        name = shard_path(digest(data))
-        with Batch(self._top, durability=self._durability, like=self._top) as batch:
-            fd, temp = batch.open_temp(_TEMPORARY)
-            try:
-                write_all(fd, data)
-            except BaseException:
-                batch.discard(temp, fd=fd)
-                raise
-            batch.add(temp, name.encode(), fd=fd, mode=_READ_ONLY, size=len(data), replace=False)
-        if self._learns:
-            self._trust.learn_many([(name, os.lstat(self._top / name))])
-        return name
 
     def _merge_shards(self) -> None:
-        small = {name: shard for name, shard in self._packs.shards.items() if shard.size <= _BIGGEST_MERGED}
-        if len(small) < 2:
-            return
-        packs: dict[ObjectId, int] = {}
-        merged: dict[ObjectId, ShardRecord] = {}
-        for shard in small.values():
-            ordinals = [
-                packs.setdefault(pack, len(packs)) if self._packs.path(pack).exists() else None
-                for pack in shard.header.packs
-            ]
-            for record in shard.records():
-                if record.kind not in (RAW, ZSTD):  # nothing else lies in a pack
-                    continue
-                ordinal = ordinals[record.ordinal]
-                if ordinal is not None:
-                    merged[record.oid] = record._replace(ordinal=ordinal)
-        kept = self._write_shard(list(merged.values()), list(packs))
-        for name in small:
-            if f"index/{name}" != kept:
-                remove_file(self._top / "index" / name)
-        self._packs.refresh()
+        small = [name for name, shard in self._packs.shards.items() if shard.size <= _BIGGEST_MERGED]
+        if len(small) > 1:
+            self._shards.rewrite(self._packs, small)
 
     def _abandon(self, kind: type[BaseException], error: BaseException | None, trace: object) -> None:
         background, self._background = self._background, None

@@ -149,6 +149,7 @@ COMMANDS: Mapping[str, Row | Family] = {
             "clean": Row("cache", "clean", "Remove what can be made again, never an object of the project", REPAIR),
         },
     ),
+    "gc": Row("gc", "gc", "Free the cache of what nobody needs", REPAIR),
     "doctor": Row("doctor", "doctor", "Check git, links, cache and remotes, for a bug report", REPAIR),
 }
 

@@ -20,6 +20,8 @@ from datatool.errors import FormatError, NewerFormat
 from datatool.formats.zstd import compress_if_worth
 from datatool.model.oid import ObjectId
 
+MAGIC: Final = b"DTPACK01"
+"""How a pack starts."""
 RAW: Final = 0
 """A payload that is the object's bytes."""
 ZSTD: Final = 1
@@ -32,7 +34,6 @@ MAX_PACK: Final = 64 << 20
 METADATA: Final = 1
 """The flag of a pack that holds tree pages and run records only."""
 
-_MAGIC = b"DTPACK01"
 _END = b"DTPKEND1"
 _RECORD = Struct("<32sB3sIII")
 _TRAILER = Struct("<QIII8s")
@@ -84,10 +85,10 @@ class PackBuilder:
         self._flags = METADATA if metadata else 0
         self._compress = compress
         self._nonce = os.urandom(_NONCE) if nonce is None else nonce
-        self._parts: list[bytes | memoryview] = [_MAGIC]
+        self._parts: list[bytes | memoryview] = [MAGIC]
         self._records: dict[ObjectId, PackRecord] = {}
-        self._end = len(_MAGIC)
-        self.size = len(_MAGIC) + _TAIL
+        self._end = len(MAGIC)
+        self.size = len(MAGIC) + _TAIL
         """How many bytes the pack would have now."""
 
     @property
@@ -151,7 +152,7 @@ def footer_start(tail: bytes, size: int) -> int:
         raise FormatError("pack: doesn't end as a pack does")
     if size > MAX_PACK:
         raise FormatError(f"pack: has {size} bytes, more than {MAX_PACK}")
-    if not count or offset < len(_MAGIC) or offset + count * _RECORD.size + _TAIL != size:
+    if not count or offset < len(MAGIC) or offset + count * _RECORD.size + _TAIL != size:
         raise FormatError("pack: its size is not what its end says")
     return offset
 
@@ -179,7 +180,7 @@ def parse_footer(tail: bytes, size: int) -> list[PackRecord]:
             raise NewerFormat("pack: written by a newer datatool", hint="upgrade datatool")
         if (
             zero != _NO_PADDING
-            or off < len(_MAGIC)
+            or off < len(MAGIC)
             or off + clen > offset
             or not clen
             or not ulen
@@ -194,8 +195,8 @@ def parse_footer(tail: bytes, size: int) -> list[PackRecord]:
 
 def read_pack(data: bytes) -> list[PackRecord]:
     """The records of a whole pack. Raises FormatError as `parse_footer` does; the objects are not hashed here."""
-    if data[: len(_MAGIC)] != _MAGIC:
-        if data.startswith(_MAGIC[:-2]) and data[len(_MAGIC) - 2 : len(_MAGIC)].isdigit():
+    if data[: len(MAGIC)] != MAGIC:
+        if data.startswith(MAGIC[:-2]) and data[len(MAGIC) - 2 : len(MAGIC)].isdigit():
             raise NewerFormat("pack: written by a newer datatool", hint="upgrade datatool")
         raise FormatError("pack: doesn't start as a pack does")
     return parse_footer(data, len(data))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import islice
 from typing import NamedTuple
@@ -144,6 +144,11 @@ def _history(worktree: Worktree, commits: Sequence[str]) -> Iterator[_Seen]:
     return _changes(found.out, {})
 
 
+def changed_blobs(out: bytes) -> set[bytes]:
+    """The regular files that came with the changes in a raw log, as blobs."""
+    return {seen.blob for seen in _changes(out, {})}
+
+
 def _tips(worktree: Worktree, kinds: Sequence[str]) -> list[tuple[str, str]]:
     """Commit and tree of every ref, each tree once; a tag of something else than a commit has no pointers."""
     arguments = ["-c", "log.showSignature=false", "log", "--no-walk=unsorted", "--format=%T %H", *kinds]
@@ -218,8 +223,13 @@ def _contents(worktree: Worktree, found: Iterable[_Seen]) -> Iterator[tuple[str,
 
 def small_blobs(worktree: Worktree, wanted: Iterable[bytes]) -> dict[bytes, bytes]:
     """The bytes of blobs by id, without those too large for a pointer. GitError where git lacks one."""
+    return read_small(lambda words, asked: ask(worktree, words, input=asked).out, wanted)
+
+
+def read_small(run: Callable[[Sequence[str], bytes], bytes], wanted: Iterable[bytes]) -> dict[bytes, bytes]:
+    """The same, from wherever `run` asks git."""
     asked = b"".join(blob + b"\n" for blob in wanted)
-    sizes = ask(worktree, ["cat-file", "--batch-check=%(objectname) %(objectsize)", "--buffer"], input=asked).out
+    sizes = run(["cat-file", "--batch-check=%(objectname) %(objectsize)", "--buffer"], asked)
     small: list[bytes] = []
     for line in sizes.splitlines():
         blob, _, size = line.partition(b" ")
@@ -229,7 +239,7 @@ def small_blobs(worktree: Worktree, wanted: Iterable[bytes]) -> dict[bytes, byte
             small.append(blob)
     if not small:
         return {}
-    out = ask(worktree, ["cat-file", "--batch", "--buffer"], input=b"\n".join(small) + b"\n").out
+    out = run(["cat-file", "--batch", "--buffer"], b"\n".join(small) + b"\n")
     blobs: dict[bytes, bytes] = {}
     at = 0
     while at < len(out):

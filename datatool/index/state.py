@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from datatool.localfs.database import BUSY_SECONDS, open_database
+from datatool.localfs.database import BUSY_SECONDS, open_database, read_database
 from datatool.model.oid import ObjectId, from_digest, to_digest
 
 _VERSION = 2
@@ -76,6 +76,13 @@ def stamp_of(stat: os.stat_result) -> Stamp:
 
 def _base_row(artifact: bytes, base: Base) -> tuple[bytes, bytes, bytes, int]:
     return artifact, to_digest(base.version), to_digest(base.here), int(base.executable)
+
+
+def bases_in(path: Path) -> set[ObjectId]:
+    """What was last saved or checked out in the work tree that a `state.db` belongs to, whoever's that is; nothing
+    where it can't be read: then its user has to say `--force` in some cases, and loses nothing."""
+    rows = read_database(path, "SELECT version, here FROM base")
+    return {from_digest(value) for row in rows for value in row if isinstance(value, bytes) and len(value) == 32}
 
 
 class State:

@@ -96,7 +96,7 @@ def open_project(directory: Path, *, flags: Mapping[str, str], environ: Mapping[
     local = worktree.common_dir / "datatool" if worktree is not None else root / FOLDER / "local"
     config = load_config(root=root, local_dir=local, flags=flags, environ=environ)
     own = worktree.git_dir / "datatool" if worktree is not None else local
-    state = State(_state_path(own, environ))
+    state = State(state_path(own, environ))
     cache_dir = config.get("cache.dir")
     top = root / os.path.expanduser(cache_dir) if cache_dir else local / "cache"
     cache = Cache(top, state, durability=config.durability, user=_user(own) if cache_dir else "")
@@ -112,7 +112,8 @@ def open_project(directory: Path, *, flags: Mapping[str, str], environ: Mapping[
     )
 
 
-def _state_path(own: Path, environ: Mapping[str, str]) -> Path:
+def state_path(own: Path, environ: Mapping[str, str]) -> Path:
+    """Where a work tree's database lies; `own` is the directory `datatool` in its git directory."""
     if on_own_disk(own):
         return own / "state.db"
     name = digest(_user(own).encode(errors="surrogateescape"))
@@ -120,7 +121,7 @@ def _state_path(own: Path, environ: Mapping[str, str]) -> Path:
 
 
 def _user(own: Path) -> str:
-    return json.dumps({"host": _host(), "git_dir": os.path.realpath(own.parent)}) + "\n"
+    return json.dumps({"host": host_name(), "git_dir": os.path.realpath(own.parent)}) + "\n"
 
 
 def _modes_bind(worktree: Worktree | None) -> bool:
@@ -143,5 +144,6 @@ def _skip(root: Path) -> Callable[[bytes, bool], bool] | None:
         return None
 
 
-def _host() -> str:
+def host_name() -> str:
+    """What this machine is called."""
     return os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")

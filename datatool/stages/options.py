@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from datatool.errors import UsageError
 from datatool.model.result import ResultFormat
+from datatool.model.span import seconds_of
 
 OPTIONS: Final = ("format", "ttl", "version", "cache", "share", "packages")
 """Names that mean an option, and no parameter of the function."""
-_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_AGE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,9 +69,9 @@ def seconds(age: str | float, option: str) -> float:
     5400.0
     """
     if isinstance(age, str):
-        found = _AGE.fullmatch(age.strip())
-        if found is not None:
-            return float(found[1]) * _UNITS[found[2]]
+        seconds = seconds_of(age)
+        if seconds is not None:
+            return seconds
     elif isinstance(age, int | float) and not isinstance(age, bool) and math.isfinite(age) and age >= 0:
         return float(age)
     text = f"{option}={age!r}: is no span of time"

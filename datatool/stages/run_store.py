@@ -116,6 +116,15 @@ def stage_runs(cache: Cache, project: str) -> list[Known]:
     )
 
 
+def look_ups(cache: Cache) -> Iterator[tuple[Path, ObjectId]]:
+    """Every look-up, of any project, with the id of the record that it leads to."""
+    for first in _names(cache.top / "runs"):
+        for rest in _names(cache.top / "runs" / first):
+            for name in _names(cache.top / "runs" / first / rest):
+                with suppress(ValueError):
+                    yield cache.top / "runs" / first / rest / name, parse_oid(name)
+
+
 def recorded_inputs(cache: Cache, project: str, entry: str, cells: Set[str] = frozenset()) -> list[bytes]:
     """What the newest run of a script or notebook read, as paths from the project's root; empty if none is known. A
     kernel that did not know its notebook's file is known by the `cells` (hashes) of the notebook, if most that ran in

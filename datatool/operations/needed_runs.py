@@ -1,0 +1,53 @@
+"""Which run records, and what of their outputs, are needed."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+from datatool.cache.gc import Keep
+from datatool.cache.local import Cache
+from datatool.errors import FormatError, NewerFormat
+from datatool.formats.run_record import decode_run
+from datatool.model.oid import ObjectId
+from datatool.model.run import RunRecord
+from datatool.operations.needed import NeededObjects
+from datatool.stages.run_store import look_ups
+
+
+def need_runs(needed: NeededObjects, cache: Cache, *, before: float | None) -> tuple[Path, ...]:
+    """Every record of a cache is needed, of whatever project, and so are its outputs; but of those that ended `before`
+    a time (seconds since 1970) only those that a pointer names, without their outputs. Gives the look-ups of the
+    others. Raises NewerFormat for a record of a later version: nobody knows what that keeps."""
+    old: list[Path] = []
+    for path, oid in look_ups(cache):
+        record = _record(cache, oid)
+        if record is None or oid in needed.runs or before is None or _ended(record) >= before:
+            needed.runs.add(oid)
+        else:
+            old.append(path)
+    for oid in sorted(needed.runs):
+        record = _record(cache, oid)
+        needed.found.setdefault(oid, Keep.RUNS)
+        if record is not None and (before is None or _ended(record) >= before):
+            for file in record.outputs:
+                needed.version(file.oid, file.kind, Keep.RUNS)
+    return tuple(old)
+
+
+def _record(cache: Cache, oid: ObjectId) -> RunRecord | None:
+    """None where it isn't here, or is none."""
+    try:
+        return decode_run(cache.load(oid), name=f"run {oid[:12]}")
+    except NewerFormat:
+        raise
+    except (KeyError, FormatError):
+        return None
+
+
+def _ended(record: RunRecord) -> float:
+    """When a run ended; for ever in the future where its record doesn't say."""
+    with suppress(ValueError, OverflowError):
+        return datetime.fromisoformat(record.started).timestamp() + record.duration
+    return float("inf")
