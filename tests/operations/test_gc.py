@@ -334,7 +334,7 @@ def test_a_pack_of_which_little_is_needed_is_written_anew(world: World) -> None:
     a_day_later(world.cache)
     world.ok(*NOW)
     assert not in_trash(world.cache)
-    for number, data in enumerate(needed):
+    for number in range(len(needed)):
         (world.root / f"data/{number:03}").unlink()
     world.ok("checkout")
     assert [world.read(f"data/{number:03}") for number in range(60)] == needed
