@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from datatool.errors import (
         ChangedWhileRead,
         CommandFailed,
+        DamagedResult,
         DamageFound,
         DatatoolError,
         FormatError,
@@ -55,6 +56,7 @@ __all__ = [
     "ChangedWhileRead",
     "CommandFailed",
     "DamageFound",
+    "DamagedResult",
     "DatatoolError",
     "Entry",
     "FormatError",
