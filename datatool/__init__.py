@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from datatool.errors import (
         ChangedWhileRead,
         CommandFailed,
+        DamagedResult,
         DamageFound,
         DatatoolError,
         FormatError,
@@ -57,6 +58,7 @@ __all__ = [
     "ChangedWhileRead",
     "CommandFailed",
     "DamageFound",
+    "DamagedResult",
     "DatatoolError",
     "Entry",
     "File",

@@ -69,7 +69,9 @@ def from_table(table: pa.Table) -> object:
     if len(frame.columns) != 1:
         raise ValueError("a series of several columns")
     series = frame.iloc[:, 0]
-    return cast(object, series if notes["series"] else series.rename(None))
+    if not notes["series"]:
+        series.name = None
+    return cast(object, series)
 
 
 def frame_of(value: object) -> pd.DataFrame:
@@ -134,8 +136,9 @@ def _write_categories(dtype: pd.CategoricalDtype) -> list[object]:
 
 def _read_categories(text: str, *, ordered: bool) -> pd.CategoricalDtype:
     pandas = load("pandas")
-    categories = read_table(io.BytesIO(base64.b64decode(text)), ResultFormat.ARROW).to_pandas()[UNNAMED]
-    return pandas.CategoricalDtype(pandas.Index(categories).rename(None), ordered=ordered)
+    categories = pandas.Index(read_table(io.BytesIO(base64.b64decode(text)), ResultFormat.ARROW).to_pandas()[UNNAMED])
+    categories.name = None
+    return pandas.CategoricalDtype(categories, ordered=ordered)
 
 
 def _restore_categories(frame: pd.DataFrame, number: int, dtype: pd.CategoricalDtype) -> None:

@@ -31,7 +31,8 @@ def json_holds(value: object) -> str | None:
                 inside.extend(item)
                 inside.extend(item.values())
             elif type(item) is list:
-                inside.extend(item)
+                if set(map(type, item)) != {float} or not all(map(math.isfinite, item)):  # a long list of numbers
+                    inside.extend(item)
             elif wrong := _wrong_single(item):
                 return wrong
         level = [item for item in inside if type(item) is not bool and item is not None]
