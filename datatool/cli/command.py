@@ -18,10 +18,12 @@ class Command:
     nothing: Mapping[str, object] | None = None
     splits_dashes: bool = False
     """Whether words after `--` are kept apart from those before it."""
+    rest: str = ""
+    """How the usage ends, where that is no option or argument."""
 
 
 def command(
-    *examples: str, nothing: Mapping[str, object] | None = None, splits_dashes: bool = False
+    *examples: str, nothing: Mapping[str, object] | None = None, splits_dashes: bool = False, rest: str = ""
 ) -> Callable[[Callable[..., int]], Command]:
     """Make a function a command; its docstring is the help text.
 
@@ -32,6 +34,6 @@ def command(
     """
 
     def made(function: Callable[..., int]) -> Command:
-        return Command(function=function, examples=examples, nothing=nothing, splits_dashes=splits_dashes)
+        return Command(function=function, examples=examples, nothing=nothing, splits_dashes=splits_dashes, rest=rest)
 
     return made

@@ -37,10 +37,10 @@ def describe(name: str, spec: Command, parameters: Sequence[Any]) -> Page:
     shared = {flag for option in GLOBAL_OPTIONS for flag in option.flags}
     arguments = [one for one in parameters if one.param_type_name == "argument"]
     options = [one for one in parameters if one.param_type_name == "option" and not shared & set(one.opts)]
-    usage = " ".join(["datatool", name, *(["[OPTIONS]"] if options else []), *(one.metavar for one in arguments)])
+    words = ["datatool", name, "[OPTIONS]" if options else "", *(one.metavar for one in arguments), spec.rest]
     return Page(
         name=name,
-        usage=usage,
+        usage=" ".join(word for word in words if word),
         summary=summary.rstrip("."),
         body=tuple(" ".join(paragraph.split()) for paragraph in rest.split("\n\n") if paragraph.strip()),
         arguments=tuple((one.metavar, one.help or "") for one in arguments),

@@ -217,3 +217,8 @@ def test_an_ascii_terminal_gets_every_result() -> None:
         env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
     )
     assert rb"COMMAND \u2026" in done.stdout
+
+
+def test_the_usage_of_run_shows_where_the_command_stands(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--help"]) == 0
+    assert capsys.readouterr().out.startswith("Usage: datatool run [OPTIONS] -- COMMAND…\n")

@@ -26,6 +26,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
     "datatool run -d data/clean -o model.bin -p lr=0.1 -- sh -c 'python train.py --lr $DATATOOL_PARAM_lr'",
     "datatool run --force -o report.html -- make report.html",
     splits_dashes=True,
+    rest="-- COMMAND…",
 )
 def run(
     session: Session,
