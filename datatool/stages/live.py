@@ -14,6 +14,7 @@ from types import CellType, FunctionType, ModuleType
 from datatool.errors import UsageError
 from datatool.stages.cells import cells_module
 from datatool.stages.code_objects import assigned, nodes_of
+from datatool.stages.loaded import code_in_file, was_edited
 from datatool.stages.modules import Module, Modules
 from datatool.stages.reach import Definition, Kind, Walk
 from datatool.stages.resolve import Foreign, Own
@@ -61,7 +62,8 @@ class Ingredients:
 def ingredients_of(function: object, root: Path, *, start: Path | None = None) -> Ingredients:
     """What determines a function of the project at `root`; `start` is the directory of the script that runs.
 
-    Raises UsageError for what is no function written in Python, or one whose source can't be read.
+    Raises UsageError for what is no function written in Python, or one whose source can't be read or was edited after
+    it was loaded.
     """
     live = unwrapped(function)
     first = Path(os.path.realpath(live.__code__.co_filename)).parent
@@ -118,6 +120,9 @@ class _Look:
         self._reached = reached.definitions
         items = {item.name: item for item in map(self._ingredient, reached.definitions)} | self._more
         self._names = [self._meant(definition) for definition in reached.definitions]
+        for definition in reached.definitions:
+            if definition.kind is Kind.FUNCTION and was_edited(definition.module, self._loaded(definition)):
+                raise _edited(definition.module)
         return Ingredients(
             name=self._name,
             items=tuple(items[name] for name in sorted(items)),
@@ -137,13 +142,27 @@ class _Look:
         name = definition.name.rpartition(":")[2].removesuffix(" =").partition(".")[0]
         return values, name, values.get(name, _MISSING)
 
+    def _loaded(self, definition: Definition) -> object:
+        """A function that was found in a source, as it is in memory; None where it is not, or hidden in another."""
+        first, *rest = definition.name.rpartition(":")[2].split(".")
+        found = self._lookup(definition.module).get(first)
+        for name in rest:
+            found = vars(found).get(name) if isinstance(found, type) else None
+        try:
+            return unwrapped(found)
+        except UsageError:
+            return None
+
     def function(self, live: FunctionType) -> None:
         """A function, what it reaches, and what it carries with it."""
         if id(live) in self._seen:
             return
         self._seen.add(id(live))
         module = self._module(live)
-        nodes = nodes_of(module, live.__code__)
+        code = code_in_file(module, live.__code__)
+        if code is None:
+            raise _edited(module)
+        nodes = nodes_of(module, code)
         if not nodes:
             raise _no_source(live)
         self._globals.setdefault(module.path, live.__globals__)
@@ -284,6 +303,14 @@ def _content(cell: CellType) -> object:
         return cell.cell_contents
     except ValueError:  # not bound yet
         return _MISSING
+
+
+def _edited(module: Module) -> UsageError:
+    return UsageError(
+        f"{module.file}: was edited after it was loaded, so what runs is not what it says",
+        hint="start the program again, or load the module again with importlib.reload",
+        path=module.file,
+    )
 
 
 def _no_source(live: FunctionType) -> UsageError:

@@ -250,3 +250,31 @@ def test_the_record_says_all_that_determined_the_result(code: Code, desk: World)
     assert facts["value", "tools:FACTOR"].shown == "3"
     assert len(facts["function", "tools:scale"].lines) == 2
     assert [file.path for file in clean.outputs] == [b"pipe.clean.json"]
+
+
+def test_what_was_edited_after_it_was_loaded_is_refused_until_it_is_loaded_again(code: Code, desk: World) -> None:
+    pipe = code.load()
+    tools = desk.root / "tools.py"
+    tools.write_text(tools.read_text().replace("row * FACTOR", "row + FACTOR"))
+    with code.running(), pytest.raises(UsageError, match=r"tools\.py: was edited after it was loaded"):
+        pipe.total()
+    with code.running("clean", "total"):
+        assert code.load().total() == 62
+
+
+def test_an_edit_that_changes_no_code_matters_to_nobody(code: Code, desk: World) -> None:
+    pipe = code.load()
+    for name in ("tools.py", "pipe.py"):
+        file = desk.root / name
+        file.write_text("# a remark\n\n" + file.read_text().replace("Keep the first rows.", "Keep some."))
+    with code.running():
+        assert pipe.total() == 74
+
+
+def test_what_is_known_of_loaded_code_stays_known_while_its_file_is_edited(code: Code, desk: World) -> None:
+    pipe = code.load()
+    pipe.total()
+    tools = desk.root / "tools.py"
+    tools.write_text(tools.read_text().replace("row * FACTOR", "row + FACTOR"))
+    with code.running():
+        assert pipe.total() == 74

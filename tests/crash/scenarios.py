@@ -426,9 +426,45 @@ class Track(Scenario):
         assert done.returncode == 0, f"running again failed\n{done.stderr}"
 
 
+STAGES = """
+import datatool
+
+@datatool.stage(table=datatool.File("data/a.csv"))
+def rows(table):
+    return table.read_text().splitlines()
+
+@datatool.stage(lines=rows)
+def longest(lines):
+    return {"longest": max(lines, key=len), "odd": (1, 2)}
+
+print(longest()["longest"])
+"""
+
+
+class Stages(Scenario):
+    """A program of two stages, whose results are a JSON text and a pickle."""
+
+    stride = 2
+
+    def prepare(self) -> None:
+        self.world.ok("add", "data", "model.bin", "extra.csv")
+        self.world.write("stages.py", STAGES.encode())
+        self.world.commit("a program")
+
+    @property
+    def command(self) -> list[str]:
+        return [sys.executable, "-P", "stages.py"]
+
+    def again(self) -> None:
+        for _ in range(2):
+            done = subprocess.run(self.command, cwd=self.home.root, env=self.home.env, capture_output=True, text=True)
+            assert (done.returncode, done.stdout) == (0, "a,1\n"), f"running again failed\n{done.stderr}"
+
+
 SCENARIOS: dict[str, type[Scenario]] = {
     "add": Add,
     "track": Track,
+    "stages": Stages,
     "checkout": Checkout,
     "push": Push,
     "push to a mirror": PushToMirror,
