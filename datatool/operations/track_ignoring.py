@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from datatool.hashing import digest
-from datatool.localfs.atomic import remove_file, write_file
+from datatool.localfs.atomic import remove_file, sweep_temps, write_file
 from datatool.model.settings import Durability
 from datatool.operations.publish import sort_lines_in, write_lines
 from datatool.project.project import Project
@@ -18,15 +18,16 @@ _MARK: Final = "unsorted-"
 
 
 class Ignoring:
-    """Writes the lines of one project. A mark beside the locks lets the next process do what a killed one left."""
+    """Writes the lines of one project. A mark lets the next process do what a killed one left."""
 
     def __init__(self, project: Project) -> None:
         self._project = project
         self._unsorted: set[bytes] = set()
+        sweep_temps(project.marks)
         with suppress(OSError):
-            for name in os.listdir(project.locks):
+            for name in os.listdir(project.marks):
                 if name.startswith(_MARK):
-                    self._unsorted.add((project.locks / name).read_bytes())
+                    self._unsorted.add((project.marks / name).read_bytes())
 
     def write(self, artifacts: Sequence[bytes], durability: Durability) -> list[bytes]:
         """Write the lines for artifacts; gives the paths of the files that have them."""
@@ -43,8 +44,9 @@ class Ignoring:
 
     def _note(self, path: bytes) -> None:
         if path not in self._unsorted:
-            write_file(self._mark(path), path, durability=Durability.NONE)
+            like = self._project.local.parent
+            write_file(self._mark(path), path, durability=Durability.NONE, like=like)
             self._unsorted.add(path)
 
     def _mark(self, path: bytes) -> Path:
-        return self._project.locks / f"{_MARK}{digest(path)[:16]}"
+        return self._project.marks / f"{_MARK}{digest(path)[:16]}"

@@ -21,7 +21,7 @@ from datatool.operations.tracked_files import make_parent
 from datatool.progress import Progress
 from datatool.project.project import Project
 
-_BEGUN: Final = ".begun"
+_MAKING: Final = "making-"
 
 
 class Making:
@@ -33,7 +33,7 @@ class Making:
         self._full = Path(os.fsdecode(project.workspace.full(path)))
         self._mark = Path(_mark(project, path))
         self._progress = progress
-        lock = project.locks / f"making-{digest(path)[:16]}"
+        lock = project.locks / f"{_MAKING}{digest(path)[:16]}"
         self._lock = Lock(lock, purpose=f"datatool, process {os.getpid()}", wait=wait, like=project.local.parent)
 
     def __enter__(self) -> Making:
@@ -49,7 +49,7 @@ class Making:
     def begun(self) -> Iterator[None]:
         """While the file is made and recorded: what is left where that fails, or is killed, is not taken for it."""
         make_parent(os.fspath(self._full))
-        write_file(self._mark, self._path, durability=Durability.NONE)
+        write_file(self._mark, self._path, durability=Durability.NONE, like=self._project.local.parent)
         try:
             yield
         except BaseException:
@@ -75,8 +75,7 @@ class Making:
 def unfinished(project: Project) -> list[bytes]:
     """The files that lie here and that a process makes now, or was killed while it did."""
     try:
-        marks = [name for name in os.listdir(project.locks) if name.endswith(_BEGUN)]
-        found = [(project.locks / name).read_bytes() for name in marks]
+        found = [(project.marks / name).read_bytes() for name in os.listdir(project.marks) if name.startswith(_MAKING)]
     except OSError:  # nothing was ever made here, or it was finished just now
         return []
     return sorted(path for path in found if project.workspace.kind(path) is not None)
@@ -110,7 +109,7 @@ def is_unfinished(project: Project, path: bytes) -> bool:
 
 
 def _mark(project: Project, path: bytes) -> str:
-    return os.path.join(project.locks, f"making-{digest(path)[:16]}{_BEGUN}")
+    return os.path.join(project.marks, f"{_MAKING}{digest(path)[:16]}")
 
 
 def _is_recorded(project: Project, path: bytes) -> bool:

@@ -59,6 +59,11 @@ class Project:
         """Where lock files lie."""
         return self.local / "locks"
 
+    @property
+    def marks(self) -> Path:
+        """Where a command notes what another one has to finish if it is killed."""
+        return self.local / "marks"
+
 
 def find_root(directory: Path | str) -> Path:
     """The project around a directory: the nearest one upwards with `.datatool/config.yaml`, not beyond the git
