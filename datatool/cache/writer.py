@@ -108,13 +108,13 @@ class CacheWriter:
             if len(self._small) >= PACK_FROM:
                 self._pack_small()
         elif self._missing((wanted.oid,)):
-            with of_this_size():
+            with of_this_size(self._top):
                 self._put_loose(wanted.oid, data)
 
     def put_large(self, large: Large, task: Task | None = None) -> None:
         """Take a large object, checking it while it is copied; `WrongBytes` and TooLarge leave nothing behind."""
         if self._missing((large.wanted.oid,)):
-            with of_this_size():
+            with of_this_size(self._top):
                 self._copy_large(large, None if task is None else bytes_of(task))
         if task is not None and not large.wanted.metadata:
             task.advance(files=1)
@@ -213,7 +213,9 @@ class CacheWriter:
             write_all(fd, data)
         except BaseException as error:
             self._loose.discard(temp, fd=fd)
-            raise self._translated(error, len(data)) from error
+            if isinstance(error, OSError):
+                raise local_error(error, self._top, len(data)) from error
+            raise
         self._loose.add(temp, self._target(oid), fd=fd, mode=_READ_ONLY, size=len(data), replace=False)
 
     def _translated(self, error: BaseException, size: int) -> BaseException:

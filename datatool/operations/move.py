@@ -98,10 +98,20 @@ def _put_back(old: bytes, new: bytes, names: Sequence[tuple[Path, Path]], cause:
     except LocalError as error:
         raise LocalError(
             f"{named(old)}: broke off half way ({cause or 'interrupted'}), and could not be undone: {error.message}",
-            hint=f"nothing is lost: mv {shlex.quote(named(new))} {shlex.quote(named(old))} puts it back, "
-            "then run this again",
+            hint=f"nothing is lost: {_mv(new, old)} puts it back, then run this again",
             path=os.fsdecode(old),
         ) from cause
+
+
+def _left_by_a_kill(project: Project, old: bytes, there: bytes) -> str:
+    """What else may help where the data is missing at its old name: `there`, which is in the way, may be it."""
+    if not there or os.path.lexists(project.workspace.full(old)):
+        return ""
+    return f"; if a move that was killed left {named(there)}: {_mv(there, old)}, then run this again"
+
+
+def _mv(source: bytes, target: bytes) -> str:
+    return f"mv {shlex.quote(named(source))} {shlex.quote(named(target))}"
 
 
 def _refuse(project: Project, old: bytes, new: bytes) -> None:
@@ -120,7 +130,8 @@ def _refuse(project: Project, old: bytes, new: bytes) -> None:
         raise Refused(f"{name}: {what}", path=os.fsdecode(new))
     for taken in (new, new + SUFFIX):
         if os.path.lexists(project.workspace.full(taken)):
-            raise Refused(f"{named(taken)}: is there already", hint="move it away first", path=os.fsdecode(taken))
+            hint = "move it away first" + (_left_by_a_kill(project, old, new) if taken == new else "")
+            raise Refused(f"{named(taken)}: is there already", hint=hint, path=os.fsdecode(taken))
     inside = [
         pointer
         for pointer in pointer_paths(project, new)
@@ -133,6 +144,7 @@ def _refuse(project: Project, old: bytes, new: bytes) -> None:
         if rule is not None:
             raise Refused(
                 f"{name}: its pointer would be ignored by git, by `{rule.pattern}` in {rule.source}, line {rule.line}",
-                hint=f"add !{show_bytes(os.path.basename(new))}.dt to {rule.source}",
+                hint=f"add !{show_bytes(os.path.basename(new))}.dt to {rule.source}"
+                + _left_by_a_kill(project, old, os.path.dirname(new)),
                 path=os.fsdecode(new),
             )

@@ -273,7 +273,7 @@ class UploadSink:
         if len(data) >= self._loose_min and self._there(item):
             return item._replace(sent=0)
         try:
-            with of_this_size():
+            with of_this_size(item.name):
                 self._store.put(item.name, bytes(data))
         except TooLarge:
             return self._too_large(wanted)
@@ -288,7 +288,7 @@ class UploadSink:
                 advance(Spared(size))
             return item._replace(sent=0)
         try:
-            with of_this_size():
+            with of_this_size(item.name):
                 if large.path is not None:
                     self._store.put_file(item.name, large.path, oid, advance=advance)
                 else:

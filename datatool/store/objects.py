@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from datatool.errors import LocalError, RemoteError
+from datatool.localfs.atomic import local_error
 from datatool.model.oid import ObjectId
 from datatool.progress import Task
 from datatool.store.protocol import Advance
@@ -72,20 +73,23 @@ class ObjectSource(Protocol):
         a remote tries another location). A later `read` of it gives another copy or `Absent`."""
 
 
-class TooLarge(OSError):
+class TooLarge(LocalError):
     """A sink can't hold an object: it is larger than a file may be there. About the object at hand only: a sink that
     still works on others raises what becomes of those as it is."""
 
 
 @contextmanager
-def of_this_size() -> Iterator[None]:
-    """Raise TooLarge where the one file that is being written becomes too large."""
+def of_this_size(where: Path | str) -> Iterator[None]:
+    """Raise TooLarge where the one file that is being written, at or below `where`, becomes too large."""
     try:
         yield
     except OSError as error:
-        if error.errno == errno.EFBIG:
-            raise TooLarge(error.errno, error.strerror) from error
-        raise
+        if error.errno != errno.EFBIG:
+            raise
+        known = local_error(error, where)
+        found = TooLarge(known.message, hint=known.hint, path=known.path)
+        found.errno = errno.EFBIG
+        raise found from error
 
 
 class ObjectSink(Protocol):

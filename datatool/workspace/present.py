@@ -220,10 +220,10 @@ class Workspace:
                 if stamp_of(os.fstat(fd)) == stamp:
                     return result, stamp
             except OSError as error:
+                if error.errno == errno.EFBIG:  # its copy, which `read` writes
+                    raise local_error(OSError(errno.EFBIG, ""), named(path)) from error
                 if isinstance(error, LocalError):
                     raise
-                if error.errno == errno.EFBIG:  # its copy, which `read` writes
-                    raise local_error(error, named(path)) from error
                 raise ReadFailed(f"{named(path)}: {error.strerror}", path=os.fsdecode(path)) from error
             finally:
                 os.close(fd)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from datatool.cache import writer
 from datatool.cache.local import Cache
-from datatool.errors import RemoteUnreachable
+from datatool.errors import LocalError, RemoteUnreachable
 from datatool.formats.pack import PackBuilder
 from datatool.hashing import digest
 from datatool.index.state import State
@@ -96,3 +97,17 @@ def test_a_batch_that_fails_publishes_nothing_more(cache: Cache) -> None:
         raise RuntimeError
     assert cache.missing([digest(b"x")]) == {digest(b"x")}
     assert not list((cache.top / "tmp").glob("*"))
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EFBIG, errno.EXDEV])
+def test_whatever_the_disk_refuses_is_an_error_of_this_library_with_its_number(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(writer, "write_all", refuse)
+    for size in (100, 2_000_000):
+        with pytest.raises(LocalError) as caught:
+            save(cache, [os.urandom(size)])
+        assert caught.value.errno == number

@@ -143,6 +143,10 @@ class Scenario(ABC):
         """Whether a path is one that somebody else's program writes while the command is under way."""
         return False
 
+    def check_told(self, err: str) -> None:
+        """What a command says of a failure is for people."""
+        assert "Traceback" not in err, f"a traceback: {err[-300:]}"
+
     def check_finished(self) -> None:
         """The command has done its work, and left nothing behind."""
         now = self.look()
@@ -420,6 +424,11 @@ class Track(Scenario):
     @property
     def command(self) -> list[str]:
         return [sys.executable, "-P", "-c", TRACKS]
+
+    def check_told(self, err: str) -> None:
+        """A program that catches nothing ends with Python's traceback, which is of an error of ours."""
+        last = err.rstrip().rpartition("\n")[2]
+        assert "Traceback" not in err or last.startswith("datatool.errors."), f"a traceback: {err[-300:]}"
 
     def again(self) -> None:
         done = subprocess.run(self.command, cwd=self.home.root, env=self.home.env, capture_output=True, text=True)

@@ -365,6 +365,20 @@ def test_a_move_that_can_not_even_be_undone_loses_nothing_and_says_where_it_is(
     assert broken_move.read("renamed/a") == b"unsaved"
 
 
+@pytest.mark.parametrize("kind", ["file", "directory"])
+def test_a_move_that_was_killed_half_way_is_told_how_to_go_on(world: World, kind: str) -> None:
+    world.write("data/a" if kind == "directory" else "data", b"1")
+    world.ok("add", "data")
+    world.commit()
+    (world.root / "data").rename(world.root / "renamed")
+    world.write(".gitignore", world.read(".gitignore") + b"/renamed\n")
+    hint = world.fails(7, "move", "data", "renamed", "--json").error["hint"]
+    assert "if a move that was killed left renamed: mv renamed data, then run this again" in hint
+    (world.root / "renamed").rename(world.root / "data")
+    world.ok("move", "data", "renamed")
+    assert world.json("status")["clean"]
+
+
 def test_remove_keeps_the_data_unless_told_and_warns_that_git_sees_it(world: World) -> None:
     world.write("data/a", b"1")
     world.write("f.bin", b"2")
