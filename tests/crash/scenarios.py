@@ -416,6 +416,7 @@ class StageClean(Scenario):
     other = ("run", "-d", "data/a.csv", "-o", "copy.csv", "--", "cp", "data/a.csv", "copy.csv")
 
     def prepare(self) -> None:
+        self.world.ok("add", *ARTIFACTS)
         self.world.write("stages.py", STAGES.encode())
         subprocess.run([sys.executable, "-P", "stages.py"], cwd=self.world.root, env=self.world.env, check=True)
         self.world.ok(*self.other)
