@@ -241,9 +241,32 @@ def test_bytes_that_are_gone_may_be_on_a_remote_and_are_made_again_where_there_i
     (world.cache / "objects" / oid[:2] / oid[2:]).unlink()
     pipe = pipeline.load()
     assert pipe.total.why().cached
+    assert "note: the bytes of its result are not here" in str(pipe.total.why())
     world.ok("remote", "remove", world.json("remote", "list")["remotes"][0]["name"])
     assert pipe.total.why().stage.answer is Answer.LOST
     assert "are gone" in str(pipe.total.why())
+
+
+def test_what_a_remote_may_have_is_said_and_not_asked(pipeline: Pipeline) -> None:
+    pipe = pipeline.edit("rows=clean)", "rows=clean, share=True, version=2)")
+    assert "  note: remotes are asked for its result before it runs" in str(pipe.total.why()).splitlines()
+    assert "note" not in str(pipe.clean.why())
+
+
+def test_a_long_chain_of_diamonds_is_told_in_no_time(desk: World) -> None:
+    source = "import datatool\n@datatool.stage\ndef s0(a=0, b=0):\n    return 1\n"
+    for at in range(1, 60):
+        needs = f"a=s{at - 1}, b=s{max(0, at - 2)}"
+        source += f"@datatool.stage({needs})\ndef s{at}(a, b):\n    return 1\n"
+    path = desk.write("ladder.py", source.encode())
+    names: dict[str, Any] = {}
+    exec(compile(source, str(path), "exec"), names)
+    names["s59"]()
+    path.write_text(source.replace("(a=0, b=0):\n    return 1", "(a=0, b=0):\n    return 2"))
+    exec(compile(path.read_text(), str(path), "exec"), names)
+    why = names["s59"].why()
+    assert why.stage.waits_for == ("ladder:s0",)
+    assert len(str(names["s59"].graph()).splitlines()) < 150
 
 
 def test_a_pickle_of_another_machine_is_named_as_one(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
