@@ -146,7 +146,7 @@ def _because(reason: StageReason) -> str:
     if not reason.changes:
         return _ENDS[reason.answer].format(since=" there").removeprefix("would run: ")
     more = f", and {counted(len(reason.changes) - 1, 'more change')}" if len(reason.changes) > 1 else ""
-    return _headline(reason.changes[0], "") + more
+    return _headline(reason.changes[0], reason.name) + more
 
 
 def _listed(changes: Sequence[Change], own: str, depth: int) -> Iterator[Told]:

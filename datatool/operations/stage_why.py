@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from datatool.model.oid import ObjectId, prefixed
@@ -43,7 +43,7 @@ class _Looking:
         """The hash by which a result counts, of those for which it is known."""
         self._names: dict[Call, str] = {}
         self._waits: dict[Call, tuple[str, ...]] = {}
-        self._answers: dict[Call, Answer] = {}
+        """The stages that have to run before it is known what a result counts as."""
         with tracker.using() as project:
             self._records: dict[str, list[Record]] = {}
             for record in stage_runs(project.cache, project.config.project or ""):
@@ -70,17 +70,31 @@ class _Looking:
         return self._noted(call, reason)
 
     def _noted(self, call: Call, reason: StageReason) -> StageReason:
-        self._answers[call] = reason.answer
-        waits = dict.fromkeys(name for need in call.needs.values() for name in self._blockers(need))
-        return replace(reason, waits_for=tuple(waits)) if reason.answer is Answer.UNKNOWN else reason
-
-    def _blockers(self, call: Call) -> list[str]:
-        """The stages that have to run before it is known what a result counts as."""
+        waits = tuple(dict.fromkeys(name for need in call.needs.values() for name in self._waits[need]))
         if call in self._counts_as:
-            return []
-        if self._answers[call] in (Answer.UNKNOWN, Answer.NEVER_KEPT):
-            return [name for need in call.needs.values() for name in self._blockers(need)]
-        return [self._names[call]]
+            self._waits[call] = ()
+        elif reason.answer in (Answer.UNKNOWN, Answer.NEVER_KEPT):
+            self._waits[call] = waits
+        else:
+            self._waits[call] = (reason.name,)
+        if reason.answer is Answer.UNKNOWN:
+            return replace(reason, waits_for=waits)
+        return replace(reason, notes=(*reason.notes, *self._about_remotes(call, reason)))
+
+    def _about_remotes(self, call: Call, reason: StageReason) -> Iterator[str]:
+        """What is not here may be elsewhere, which is not asked now."""
+        share = call.stage.options.share
+        with self._tracker.using() as project:
+            if not project.config.remotes():
+                return
+            if reason.answer is Answer.KEPT:
+                oid = self._counts_as[call]
+                if not project.cache.has(ObjectId(oid)):
+                    yield "the bytes of its result are not here; they are fetched, or else made again"
+            elif reason.answer is not Answer.NEVER_KEPT and (
+                project.config.flag("stages.share") if share is None else share
+            ):
+                yield "remotes are asked for its result before it runs"
 
     def _unlike_others(self, name: str) -> str:
         """A name that none of the others has: functions made by a function share theirs."""

@@ -164,3 +164,32 @@ def test_a_notebook_shows_tables(study: World) -> None:
         assert Reader.of(output["data"]["text/html"]).rows
         assert output["data"]["text/plain"].startswith(("StatusResult(", "PullResult(", "["))
     assert outputs[4][0]["text"].startswith("StatusResult(artifacts=(ArtifactStatus(")
+
+
+def test_a_stage_shows_its_signature_and_what_it_needs(desk: World) -> None:
+    source = (
+        "import datatool\n@datatool.stage\ndef first(api_key='hunter2'):\n    return 1\n"
+        "@datatool.stage(rows=first)\ndef last(rows):\n    return '<b>'\n"
+        "@datatool.stage\ndef open_(n):\n    return n\n"
+    )
+    path = desk.write("stages.py", source.encode())
+    names: dict[str, Any] = {}
+    exec(compile(source, str(path), "exec"), names)
+    assert Reader.of(names["last"]._repr_html_()).text == "stage last(rows)■ last (stale)\n└─ ■ first (stale)"
+    names["last"]()
+    assert "■ last (cached)" in Reader.of(names["last"]._repr_html_()).text
+    assert "its arguments decide" in Reader.of(names["open_"]._repr_html_()).text
+    assert "hunter2" not in names["first"]._repr_html_()
+    assert "└─ ■ first (cached)" in Reader.of(names["last"].graph()._repr_html_()).text
+
+
+def test_why_a_stage_runs_is_harmless_whatever_its_code_says(desk: World) -> None:
+    source = "import datatool\n@datatool.stage\ndef one(text='a'):\n    return text\n"
+    for after in ("'a'", "'<script>alert(1)</script>'"):
+        path = desk.write("stages.py", source.replace("'a'", after).encode())
+        names: dict[str, Any] = {}
+        exec(compile(path.read_text(), str(path), "exec"), names)
+        shown = names["one"].why()._repr_html_()
+        names["one"]()
+    assert "<script>" not in shown
+    assert "  argument text: a → <script>alert(1)</script>" in Reader.of(shown).text.splitlines()

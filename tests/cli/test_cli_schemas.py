@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +167,18 @@ def test_documents_of_runs_are_as_their_schemas_say(world: World) -> None:
     check(world.ok("run", "-o", "fails", "--json", "--", "sh", "-c", "[ -e in.csv ] && touch fails"))
     world.ok("remove", "in.csv", "--data")
     assert check(world.fails(1, "reproduce", "fails", "--force", "--json"))["runs"][0]["error"]
+
+
+def test_documents_of_stages_are_as_their_schemas_say(world: World) -> None:
+    code = "import datatool\nRATE = 2\n@datatool.stage\ndef a():\n    return RATE\n"
+    world.write("pipe.py", f"{code}@datatool.stage(a=a)\ndef b(a):\n    return a\n".encode())
+    subprocess.run([sys.executable, "-c", "import pipe; pipe.b()"], cwd=world.root, env=world.env, check=True)
+    assert check(world.ok("stage", "list", "--json"))["stages"][0]["results"]
+    assert check(world.ok("why", "pipe.py", "--json"))["cached"] is True
+    world.write("pipe.py", (world.root / "pipe.py").read_bytes().replace(b"= 2", b"= 3"))
+    assert check(world.ok("stage", "why", "pipe.py", "--json"))["stages"][1]["waits_for"] == ["pipe:a"]
+    assert check(world.ok("stage", "graph", "pipe.py", "--json"))["nodes"]
+    assert len(check(world.ok("stage", "clean", "--all", "--dry-run", "--json"))["forgotten"]) == 2
 
 
 def test_errors_are_as_their_schema_says(world: World) -> None:

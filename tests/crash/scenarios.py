@@ -403,6 +403,41 @@ class Reproduce(Run):
         self.words = ("reproduce", "out")
 
 
+STAGES = """
+import datatool
+@datatool.stage
+def made(n):
+    return n
+for n in range(5):
+    made(n)
+"""
+
+
+class StageClean(Scenario):
+    """Forgetting results of stages: the objects and the records of other runs are all there at any time."""
+
+    words = ("stage", "clean", "--all")
+    other = ("run", "-d", "data/a.csv", "-o", "copy.csv", "--", "cp", "data/a.csv", "copy.csv")
+
+    def prepare(self) -> None:
+        self.world.ok("add", *ARTIFACTS)
+        self.world.write("stages.py", STAGES.encode())
+        subprocess.run([sys.executable, "-P", "stages.py"], cwd=self.world.root, env=self.world.env, check=True)
+        self.world.ok(*self.other)
+        self.world.commit("all was run once")
+        self.objects = set(tree(self.world.cache / "objects"))
+
+    def check_killed(self) -> None:
+        super().check_killed()
+        assert self.objects <= set(tree(self.world.cache / "objects")), "an object is lost"
+        ran = self.world.ok(*self.other)
+        assert "unchanged" in ran.err, "the record of another run is lost"
+
+    def check_finished(self) -> None:
+        super().check_finished()
+        assert not self.world.json("stage", "list")["stages"]
+
+
 TRACKS = """
 import datatool
 for path in ("data", "model.bin"):
@@ -487,6 +522,7 @@ SCENARIOS: dict[str, type[Scenario]] = {
     "update from a url": UpdateUrl,
     "run": Run,
     "reproduce": Reproduce,
+    "stage clean": StageClean,
 }
 
 
