@@ -1,4 +1,4 @@
-"""The tutorial of stages shows what really happens: which functions run, and which do not."""
+"""What the documents on stages show is what really happens: which functions run, and which do not."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 import needs
 from docs.test_docs import ROOT, Block, blocks
 from environment import clean_environment
 from shims import search_path
 
-TUTORIAL = ROOT / "docs" / "tutorial_stages.md"
+SHOWN = ("docs/tutorial_stages.md", "docs/how_to/remember_results.md")
 _MARK = "=== command"
 _CHANGES = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC|\d+(\.\d+)? m?s\b|\b[0-9a-f]{12}\b")
 """What differs from run to run: when, how long, and names of records."""
@@ -32,8 +34,9 @@ def steps(found: list[Block]) -> Iterator[tuple[str, str | None]]:
                 yield words, shown
 
 
-def test_what_the_tutorial_shows_is_what_is_said(tmp_path: Path) -> None:
-    wanted = list(steps(blocks(TUTORIAL.read_text(encoding="utf-8"))))
+@pytest.mark.parametrize("name", SHOWN)
+def test_what_the_document_shows_is_what_is_said(name: str, tmp_path: Path) -> None:
+    wanted = list(steps(blocks((ROOT / name).read_text(encoding="utf-8"))))
     parts = ["set -eu", "exec 2>&1"]
     for number, (command, _) in enumerate(wanted):
         parts += [f"echo '{_MARK} {number}'", command]
