@@ -17,8 +17,8 @@ from shims import search_path
 
 SHOWN = ("docs/tutorial_stages.md", "docs/how_to/remember_results.md")
 _MARK = "=== command"
-_CHANGES = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC|\d+(\.\d+)? m?s\b|\b[0-9a-f]{12}\b")
-"""What differs from run to run: when, how long, and names of records."""
+_CHANGES = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d|\d+(\.\d+)? (k?B|m?s)\b| +")
+"""What differs from run to run: when, how long, how large a Parquet file is; and the spaces that align it."""
 
 
 def steps(found: list[Block]) -> Iterator[tuple[str, str | None]]:
