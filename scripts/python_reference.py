@@ -26,8 +26,9 @@ INTRODUCTION = """# Python
 
 `import datatool` costs a few milliseconds; what a name needs is loaded when it is first used. Nothing is printed: what
 there is to say goes to the logger `datatool`. Everything works in threads, in running event loops and after a fork. How
-to use it: [Track data in scripts](../how_to/track_in_scripts.md), [Read data from
-Python](../how_to/read_from_python.md), [Use datatool from Python](../how_to/use_from_python.md).
+to use it: [Track data in scripts](../how_to/track_in_scripts.md), [Remember results of
+functions](../how_to/remember_results.md), [Read data from Python](../how_to/read_from_python.md), [Use datatool from
+Python](../how_to/use_from_python.md).
 
 Results of operations are frozen dataclasses; `result.to_dict()` gives what the command prints with `--json`, as [JSON
 results](exit_codes_and_json.md) and the [schemas](schemas) say.
