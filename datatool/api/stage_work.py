@@ -18,16 +18,19 @@ from datatool.operations.worker_project import home_for
 
 
 class _Heard(Told):
-    """Keeps the warnings, for whoever asked."""
+    """Keeps the warnings until it is known whom they concern: whoever asked, if the stage can't run for that reason."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.warnings: list[str] = []
+        self.warnings: list[tuple[str, str | None]] = []
 
     def warn(self, message: str, *, hint: str | None = None) -> None:
         """A warning."""
-        self.warnings.append(message)
-        super().warn(message, hint=hint)
+        self.warnings.append((message, hint))
+
+    def tell(self) -> None:
+        """Say them here."""
+        for message, hint in self.warnings:
+            super().warn(message, hint=hint)
 
 
 def work(task: Task) -> Answer:
@@ -43,7 +46,10 @@ def work(task: Task) -> Answer:
     around = Around(tracking=tracking, note=lambda root, file: None, say=lambda line: None, progress=heard)
     with tracking(root) as tracker:
         answer = WorkerChain(task, home, tracker, around).answer()
-    return replace(answer, reasons=tuple(heard.warnings)) if isinstance(answer, Lacks) else answer
+    if isinstance(answer, Lacks):
+        return replace(answer, reasons=tuple(message for message, _ in heard.warnings))
+    heard.tell()
+    return answer
 
 
 def _working_directory() -> Path | None:

@@ -6,13 +6,13 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 
-from datatool.errors import Refused, UsageError
+from datatool.errors import DatatoolError, Refused, UsageError
 from datatool.formats.run_record import encode_run
 from datatool.model.pointer import ArtifactKind
 from datatool.model.stage import Fact, FactKind
 from datatool.operations.content import Held
 from datatool.operations.run_search import bring_outputs
-from datatool.operations.stage_call import Input, describe, looked_at
+from datatool.operations.stage_call import Input, bring_inputs, describe, looked_at
 from datatool.operations.stage_chain import Around, Chain, Changed, Lost
 from datatool.operations.stage_definition import StageDefinition
 from datatool.operations.stage_home import Home
@@ -112,7 +112,13 @@ class WorkerChain(Chain):
         if file is None or file.oid != item.oid:
             return None
         full = os.path.join(self._tracker.root, os.fsdecode(item.path))
-        return replace(item, full=full, root=self._tracker.root, file=file if tracked else None)
+        found = replace(item, full=full, root=self._tracker.root, file=file if tracked else None)
+        try:
+            bring_inputs({"": found}, self._around.tracking)
+        except DatatoolError as problem:  # its pointer is there, and nobody has pushed it yet
+            self._around.progress.warn(problem.message, hint=problem.hint)
+            return None
+        return found
 
     def _as_view(self, item: Input) -> Input | None:
         if item.file is None:

@@ -1,5 +1,5 @@
-"""An executor whose workers are on another machine: processes with a home, a working directory and code of their own,
-to whom nothing is known of the place from where they are asked."""
+"""An executor whose worker is on another machine: a process with a home, a working directory and code of its own, to
+which nothing is known of the place from where it is asked."""
 
 from __future__ import annotations
 
@@ -18,43 +18,52 @@ from environment import PACKAGE, clean_environment
 _WORKER = """
 import pickle, sys
 output, sys.stdout = sys.stdout.buffer, sys.stderr
-function, task = pickle.load(sys.stdin.buffer)
-try:
-    answer = function(task), None
-except BaseException as problem:
-    answer = None, problem
-pickle.dump(answer, output)
+while True:
+    try:
+        function, task = pickle.load(sys.stdin.buffer)
+    except EOFError:
+        break
+    try:
+        answer = function(task), None
+    except BaseException as problem:
+        answer = None, problem
+    pickle.dump(answer, output)
+    output.flush()
 """
 
 
 class Elsewhere(Executor):
-    """Runs one task at a time, each in a new process on the machine at `top`; `sizes` are the bytes that went there,
-    `said` what was written to standard error."""
+    """Runs one task after the other on the machine at `top`, to which `code` was copied; it ends with a `with`."""
 
-    def __init__(self, top: Path, *, code: Path | None = None, **env: str) -> None:
+    def __init__(self, top: Path, *, code: Path | None = None, cwd: Path | None = None, **env: str) -> None:
         self.home = top / "home"
-        self.cwd = top / "work"
-        for directory in (self.home, self.cwd):
+        work = cwd or top / "work"
+        for directory in (self.home, work):
             directory.mkdir(parents=True, exist_ok=True)
         path = [PACKAGE, *([str(code)] if code is not None else [])]
-        self.env = {**clean_environment(self.home), "PYTHONPATH": os.pathsep.join(path), **env}
-        self.sizes: list[int] = []
-        self.said = ""
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _WORKER],
+            cwd=work,
+            env={**clean_environment(self.home), "PYTHONPATH": os.pathsep.join(path), **env},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         (task,) = args
         origin = dataclasses.replace(task.origin, root="/nowhere/at/all")  # what lies there lies on another machine
-        data = pickle.dumps((function, dataclasses.replace(task, origin=origin)))
-        self.sizes.append(len(data))
-        done = subprocess.run(
-            [sys.executable, "-c", _WORKER], input=data, cwd=self.cwd, env=self.env, capture_output=True, timeout=120
-        )
-        self.said += done.stderr.decode()
-        assert done.returncode == 0, self.said
-        result, problem = pickle.loads(done.stdout)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        pickle.dump((function, dataclasses.replace(task, origin=origin)), self._process.stdin)
+        self._process.stdin.flush()
+        result, problem = pickle.load(self._process.stdout)
         future: Future[Any] = Future()
         if problem is not None:
             future.set_exception(problem)
         else:
             future.set_result(result)
         return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End it."""
+        self._process.communicate()
