@@ -16,23 +16,10 @@ from datatool.cache.local import Cache
 from datatool.formats.shard import Shard
 from datatool.hashing import digest
 from datatool.index.state import State
-from world import World
+from world import World, held
 
 NOW = ("gc", "--apply", "--keep-days", "0")
 DAY = 86_400
-
-
-def held(cache: Path) -> set[str]:
-    """Every object that is in use: loose, or in a pack that a shard names."""
-    loose = {path.parent.name + path.name for path in (cache / "objects").rglob("*") if path.is_file()}
-    packed = set()
-    for path in (cache / "index").glob("*.dti"):
-        shard = Shard(path.read_bytes())
-        for record in shard.records():
-            pack = shard.header.packs[record.ordinal]
-            if (cache / "packs" / pack[:2] / f"{pack[2:]}.pack").exists():
-                packed.add(str(record.oid))
-    return loose | packed
 
 
 def has(world: World, data: bytes, cache: Path | None = None) -> bool:
