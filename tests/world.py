@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from datatool.cli.main import main
+from datatool.formats.shard import Shard
 from environment import clean_environment
 
 
@@ -214,6 +215,16 @@ def tree(top: Path) -> dict[str, bytes | str | None]:
 def objects_of(cache: Path, data: bytes) -> list[Path]:
     """The files of their own in which a cache keeps these bytes."""
     return [path for path in (cache / "objects").rglob("*") if path.is_file() and path.read_bytes() == data]
+
+
+def held(cache: Path) -> set[str]:
+    """Every object that a cache has in use, not in its trash: a file of its own, or in a pack that a shard names."""
+    found = {path.parent.name + path.name for path in (cache / "objects").rglob("*") if path.is_file()}
+    for path in (cache / "index").glob("*.dti"):
+        shard = Shard(path.read_bytes())
+        there = [(cache / "packs" / pack[:2] / f"{pack[2:]}.pack").exists() for pack in shard.header.packs]
+        found |= {record.oid for record in shard.records() if there[record.ordinal]}
+    return found
 
 
 def executables(top: Path) -> set[str]:

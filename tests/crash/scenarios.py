@@ -15,9 +15,14 @@ import pytest
 from aftermath import check_pointer, check_store, is_held, read_oid, temps
 from crashpoints import Stage, Traced, trace
 
+from datatool.cache.local import Cache
 from datatool.formats.remote_format import RemoteFormat
+from datatool.formats.tree_object import read_tree
+from datatool.hashing import digest
+from datatool.index.state import State
+from datatool.model.oid import EMPTY, parse_oid
 from network.hurried import LOOSE_FROM
-from world import DATATOOL, World, executables, tree
+from world import DATATOOL, World, executables, held, tree
 
 POINTERS = ("data.dt", "model.bin.dt", "extra.csv.dt", "made.csv.dt", "notes.csv.dt")
 ARTIFACTS = ("data", "model.bin", "extra.csv")
@@ -438,6 +443,67 @@ class StageClean(Scenario):
         assert not self.world.json("stage", "list")["stages"]
 
 
+class Collect(Scenario):
+    """What nobody needs: a pack and files to be thrown away, a pack to be written anew, and what has lain in the trash
+    for a day."""
+
+    words = ("gc", "--apply", "--keep-days", "0")
+    stride = 2
+
+    def prepare(self) -> None:
+        self.world.ok("add", "data", "model.bin", "extra.csv")
+        self.world.commit("second version")
+        self.junk("first", many=300)
+        self.junk("second", many=2)
+        self.world.ok(*self.words)
+        for batch in (self.world.cache / "trash").glob("*/*"):
+            os.utime(batch, (1, 1))
+        self.junk("third", many=300)
+        self.junk("fourth", many=2)
+        for number in range(300):
+            self.world.write(f"kept/{number}", b"in one pack %d" % number)
+        self.world.ok("add", "kept")
+        shutil.rmtree(self.world.root / "kept")
+        for number in range(9):
+            self.world.write(f"kept/{number}", b"in one pack %d" % number)
+        self.world.ok("add", "kept")
+        self.world.commit("a few of many")
+        self.needed = self.reachable()
+
+    def junk(self, name: str, *, many: int) -> None:
+        """Files that were added, and that nobody tracks any more."""
+        for number in range(many):
+            self.world.write(f"{name}/{number}", b"%s %d" % (name.encode(), number))
+        self.world.ok("add", name)
+        self.world.ok("remove", name)
+        shutil.rmtree(self.world.root / name)
+        self.world.git("add", "-A")
+
+    def reachable(self) -> set[str]:
+        """What the pointers of the two versions name, as the world is now."""
+        cache = Cache(self.world.cache, State(None))
+        names = self.world.git("rev-list", "--objects", "--all", "--", "*.dt").splitlines()
+        found = set()
+        for blob in {line.split(" ")[0] for line in names if line.endswith(".dt")}:
+            oid = parse_oid(read_oid(self.world.git("cat-file", "blob", blob).encode()))
+            found.add(str(oid))
+            if cache.load(oid).startswith(b"dt-tree"):
+                found |= {str(entry.oid) for entry in read_tree(oid, cache.load) if entry.oid is not None}
+        return found
+
+    def check_killed(self) -> None:
+        super().check_killed()
+        assert self.needed <= held(self.world.cache) | {EMPTY}, "what is needed is gone"
+
+    def check_finished(self) -> None:
+        super().check_finished()
+        now = held(self.world.cache)
+        assert self.needed <= now | {EMPTY}, "what is needed is gone"
+        assert not any(digest(b"%s 1" % name) in now for name in (b"first", b"second", b"third", b"fourth"))
+        old = [path for path in (self.world.cache / "trash").glob("*/*") if path.stat().st_mtime < 1000]
+        assert not old, "the trash of a day ago is still there"
+
+
 TRACKS = """
 import datatool
 for path in ("data", "model.bin"):
@@ -470,7 +536,7 @@ class Track(Scenario):
         assert done.returncode == 0, f"running again failed\n{done.stderr}"
 
 
-STAGES = """
+CHAIN = """
 import datatool
 
 @datatool.stage(table=datatool.File("data/a.csv"))
@@ -492,7 +558,7 @@ class Stages(Scenario):
 
     def prepare(self) -> None:
         self.world.ok("add", "data", "model.bin", "extra.csv")
-        self.world.write("stages.py", STAGES.encode())
+        self.world.write("stages.py", CHAIN.encode())
         self.world.commit("a program")
 
     @property
@@ -516,6 +582,7 @@ SCENARIOS: dict[str, type[Scenario]] = {
     "remote copy": Copy,
     "get": Get,
     "cache clean": Clean,
+    "gc": Collect,
     "import": Import,
     "update": Update,
     "import-url": ImportUrl,
