@@ -62,7 +62,6 @@ class Stage(Generic[P, R]):
 
         >>> with ProcessPoolExecutor() as pool:
         ...     total.run(executor=pool)
-        ...
         42
 
         It may be any of `concurrent.futures`, or of other libraries, as Dask's `client.get_executor()`. What travels to
