@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import random
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import needs
 from datatool.api.current_run import process_run
 from datatool.api.trackers import close_trackers
 from world import World
@@ -57,6 +62,27 @@ def desk(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     yield world
     process_run().take()
     close_trackers()
+
+
+@pytest.fixture
+def notebook(desk: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Writes `notes/book.ipynb` and runs it headless, at the project's top; its kernel knows no file by itself."""
+    if importlib.util.find_spec("nbclient") is None or importlib.util.find_spec("ipykernel") is None:
+        needs.lacking("nbclient and ipykernel")
+    import nbclient
+    import nbformat
+
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
+    monkeypatch.setenv("IPYTHONDIR", str(desk.home / "ipython"))
+
+    def run(*cells: str) -> Any:
+        book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+        desk.write("notes/book.ipynb", nbformat.writes(book).encode())
+        place = {"metadata": {"path": str(desk.root)}}
+        nbclient.NotebookClient(book, timeout=60, allow_errors=True, resources=place).execute()
+        return book
+
+    return run
 
 
 def enter(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

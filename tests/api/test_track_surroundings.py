@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import logging
 import os
 import subprocess
@@ -269,27 +268,6 @@ CELLS = (
     "1 / 0",  # an error that is shown ends nothing
     "datatool.track('out.txt', output=True).write_text('from a notebook')",
 )
-
-
-@pytest.fixture
-def notebook(desk: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Writes `notes/book.ipynb` and runs it headless, at the project's top; its kernel knows no file by itself."""
-    if importlib.util.find_spec("nbclient") is None or importlib.util.find_spec("ipykernel") is None:
-        needs.lacking("nbclient and ipykernel")
-    import nbclient
-    import nbformat
-
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
-    monkeypatch.setenv("IPYTHONDIR", str(desk.home / "ipython"))
-
-    def run(*cells: str) -> Any:
-        book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-        desk.write("notes/book.ipynb", nbformat.writes(book).encode())
-        place = {"metadata": {"path": str(desk.root)}}
-        nbclient.NotebookClient(book, timeout=60, allow_errors=True, resources=place).execute()
-        return book
-
-    return run
 
 
 def test_a_notebook_tracks_as_a_script_does(

@@ -20,17 +20,20 @@ import datatool
 ROOT = Path(__file__).parents[2]
 PACKAGE = Path(datatool.__file__).parent
 TESTS = "tests/test_promises.py"
+STAGES = "tests/api/test_stage.py"
+KEYS = "tests/api/test_stage_keys.py"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mutant:
-    """Replace `old`, which stands exactly once in `module`, by `new`; the test `caught_by` fails then."""
+    """Replace `old`, which stands exactly once in `module`, by `new`; the test `caught_by` in `tests` fails then."""
 
     name: str
     module: str
     old: str
     new: str
     caught_by: str
+    tests: str = TESTS
 
 
 MUTANTS = [
@@ -153,6 +156,54 @@ MUTANTS = [
         new="return True",
         caught_by="test_a_push_that_was_committed_too_late_is_void",
     ),
+    Mutant(
+        name="look at no code that a stage calls",
+        module="stages/reach.py",
+        old="        if scan:\n            self._pending.append(found)",
+        new="        if False:\n            self._pending.append(found)",
+        caught_by="test_what_it_reaches_runs_it_again",
+        tests=KEYS,
+    ),
+    Mutant(
+        name="believe that names still mean what they did",
+        module="stages/live.py",
+        old="return self._look.is_unchanged()",
+        new="return True",
+        caught_by="test_a_value_that_was_changed_counts",
+        tests=KEYS,
+    ),
+    Mutant(
+        name="leave the format out of the fingerprint",
+        module="operations/stage_known.py",
+        old="yield word_fact(FactKind.FORMAT,",
+        new="word_fact(FactKind.FORMAT,",
+        caught_by="test_two_formats_of_one_stage_never_answer_for_each_other",
+        tests=KEYS,
+    ),
+    Mutant(
+        name="unpickle what anybody has made",
+        module="operations/stage_results.py",
+        old="and not is_ours(",
+        new="and is_ours is None and not is_ours(",
+        caught_by="test_a_record_that_somebody_else_made_runs_no_code",
+        tests=STAGES,
+    ),
+    Mutant(
+        name="keep what was made of an input that changed meanwhile",
+        module="operations/stage_chain.py",
+        old="if not self._is_steady(known):",
+        new="if False:",
+        caught_by="test_an_input_that_changes_while_the_stage_runs_is_read_again",
+        tests=STAGES,
+    ),
+    Mutant(
+        name="count what the file says for what was loaded before",
+        module="stages/loaded.py",
+        old="return code_in_file(module, value.__code__) is None",
+        new="return False",
+        caught_by="test_what_was_edited_after_it_was_loaded_is_refused_until_it_is_loaded_again",
+        tests=KEYS,
+    ),
 ]
 
 
@@ -179,7 +230,7 @@ def test_the_mutant_is_caught(mutant: Mutant, tmp_path: Path) -> None:
         "-n0",
         "-p",
         "no:cacheprovider",
-        TESTS,
+        mutant.tests,
         "-k",
         mutant.caught_by,
     ]
