@@ -172,11 +172,9 @@ def stage(
     >>> @datatool.stage(raw=datatool.File("raw/in.csv"), format="parquet")
     ... def clean(raw, limit=10):
     ...     return pandas.read_csv(raw).dropna().head(limit)
-    ...
     >>> @datatool.stage(rows=clean)
     ... def total(rows):
     ...     return int(rows["n"].sum())
-    ...
     >>> total()  # runs clean and total; the next time, nothing
     42
 
