@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 from datatool.model.oid import ObjectId, prefixed
 from datatool.model.stage import Fact, FactKind
@@ -31,6 +32,8 @@ def why(calls: Sequence[Call], home: Home, tracker: Tracker, tracking: Tracking,
 
 
 class _Looking:
+    """Looks at calls, each after those that it needs."""
+
     def __init__(
         self, calls: Sequence[Call], home: Home, tracker: Tracker, tracking: Tracking, environ: Mapping[str, str]
     ) -> None:
@@ -44,10 +47,6 @@ class _Looking:
         self._names: dict[Call, str] = {}
         self._waits: dict[Call, tuple[str, ...]] = {}
         """The stages that have to run before it is known what a result counts as."""
-        with tracker.using() as project:
-            self._records: dict[str, list[Record]] = {}
-            for record in stage_runs(project.cache, project.config.project or ""):
-                self._records.setdefault(record.record.name, []).append(record)
 
     def look(self, call: Call) -> StageReason:
         """What one stage would do, once those that it needs were looked at."""
@@ -136,7 +135,7 @@ class _Looking:
     def _closest(self, call: Call, known: Known, reason: StageReason) -> StageReason:
         """What is another than for the kept result that is closest to what would be now."""
         unknown = self._unknown_facts(call, known)
-        records = self._records.get(known.code.name, [])
+        records = self._records_of(call)
         if not records:
             return replace(reason, answer=Answer.NEW)
         facts = known.kept_facts
@@ -180,7 +179,17 @@ class _Looking:
         return counts is not None and prefixed(ObjectId(counts)) == change.new and need.stage.label == change.place
 
     def _records_of(self, call: Call) -> list[Record]:
+        """The records of a stage, the newest first."""
         return self._records.get(self._known[call].code.name, [])
+
+    @cached_property
+    def _records(self) -> dict[str, list[Record]]:
+        """All records of stages by their names; they are read when one is not found by its fingerprint."""
+        found: dict[str, list[Record]] = {}
+        with self._tracker.using() as project:
+            for record in stage_runs(project.cache, project.config.project or ""):
+                found.setdefault(record.record.name, []).append(record)
+        return found
 
 
 def _had(project: Project, found: Record) -> Answer:

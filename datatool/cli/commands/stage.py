@@ -81,7 +81,7 @@ def graph(
         Literal["text", "dot", "mermaid"], typer.Option("--format", help="A tree, DOT for Graphviz, or Mermaid")
     ] = "text",
 ) -> int:
-    """Show the stages that a stage needs, and which of their results are kept.
+    """Show the stages that a stage needs, and which results are kept.
 
     The module is imported as by `datatool why`; no stage runs.
     """
@@ -105,7 +105,7 @@ def clean(
     every: Annotated[bool, typer.Option("--all", help="The results of every stage")] = False,
     dry_run: DryRun = False,
 ) -> int:
-    """Forget results of stages, so that they are made again when somebody needs them.
+    """Forget results of stages, so that they are made again.
 
     Records of other runs are not touched. Objects stay in the cache, as something else may need the same bytes; and
     what was pushed to a remote stays there, where a stage that is shared finds it again.
