@@ -40,6 +40,7 @@ class Cache:
         self.top = top
         self.durability = durability
         self._user = user
+        self._swept = False
         self._check_format()
         self.trust = Trust(memory)
         self.packs = Packs(top, self.trust)
@@ -259,9 +260,11 @@ class Cache:
                 writer.put(Wanted(oid, len(data), b"", True), data)
 
     def _prepare(self) -> None:
-        for part in ("", "tmp", "users"):
-            sweep_temps(self.top / part)
-        sweep_partials(self.top / "tmp")
+        if not self._swept:  # once for one who keeps a cache open, and writes one small object after the other
+            for part in ("", "tmp", "users"):
+                sweep_temps(self.top / part)
+            sweep_partials(self.top / "tmp")
+            self._swept = True
         if not os.path.exists(self.top / "FORMAT"):
             make_dirs(self.top, like=self.top.parent)
             data = encode_cache_format(CacheFormat())
