@@ -307,7 +307,7 @@ class Cache:
 
     def _prepare(self) -> None:
         self.packs.refresh()  # what is not saved because it is here already must be here now, not a day ago
-        if not self._swept:  # once, however long it stays open
+        if not self._swept:  # once for one who keeps a cache open, and writes one small object after the other
             for part in ("", "tmp", "users"):
                 sweep_temps(self.top / part)
             sweep_partials(self.top / "tmp")

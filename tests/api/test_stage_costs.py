@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from datatool.cache import local
 from datatool.git.worktree import head_commit
 from datatool.model.run import RunKind
 from datatool.operations import stage_results
@@ -76,3 +78,19 @@ def test_each_commit_is_seen_whether_git_keeps_a_log_or_not(
         pipe.more(number + 100)
     assert asked == seen
     assert commits(desk) == set(seen)
+
+
+def test_what_kills_have_left_in_the_cache_is_looked_for_once(
+    pipe: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[Path] = []
+    sweep = local.sweep_temps
+
+    def counted(directory: Path) -> int:
+        looked.append(directory)
+        return sweep(directory)
+
+    monkeypatch.setattr(local, "sweep_temps", counted)
+    for number in range(5):
+        pipe.more(number)
+    assert len(looked) == len(set(looked)) > 0
