@@ -86,6 +86,9 @@ def _registered(registration: Path) -> Path:
         ) from error
     if host != host_name():
         raise _unreadable(git_dir, registration, f"lies on another machine, {show(host)}, which can't be asked here")
+    common = Path(git_dir).parent.parent
+    if not os.path.isdir(git_dir) and Path(git_dir).parent.name == "worktrees" and (common / "HEAD").is_file():
+        return common  # a linked work tree that git has forgotten since
     if not os.path.isdir(git_dir):
         raise _unreadable(git_dir, registration, "is not there any more")
     return Path(git_dir)

@@ -99,6 +99,11 @@ def collect_garbage(
     return _collected(made, old, users, applied=apply)
 
 
+def refused() -> Collected:
+    """What gc did where it was refused: nothing."""
+    return _collected(Plan(), (), [], applied=False)
+
+
 def _span(text: str) -> float:
     seconds = seconds_of(text)
     if seconds is None:

@@ -112,6 +112,8 @@ def test_documents_of_upkeep_are_as_their_schemas_say(world: World) -> None:
     assert check(world.ok("cache", "key", "--json"))["artifacts"] == 0
     check(world.ok("cache", "clean", "--json"))
     check(world.ok("cache", "clean", "--downloads", "--dry-run", "--json"))
+    check(world.ok("gc", "--json"))
+    check(world.ok("gc", "--apply", "--json"))
     check(world.ok("doctor", "--json"))
     check(world.ok("completion", "fish", "--json"))
     check(world.ok("clone", str(world.root), str(world.top / "cloned"), "--json"))

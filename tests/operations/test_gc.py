@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shlex
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ from datatool.cache.local import Cache
 from datatool.formats.shard import Shard
 from datatool.hashing import digest
 from datatool.index.state import State
-from world import World, held
+from world import DATATOOL, World, held
 
 NOW = ("gc", "--apply", "--keep-days", "0")
 DAY = 86_400
@@ -154,6 +155,29 @@ def test_files_set_aside_stay(world: World) -> None:
     world.ok(*NOW)
     assert (world.cache / "corrupt/x").exists()
     assert (world.local / "lost+found/y").exists()
+
+
+def test_adds_and_checkouts_at_the_same_time_lose_nothing(world: World) -> None:
+    """Everything that is added has been in the cache before, so that it need not be saved if it is still there."""
+    contents = [b"content %d" % number for number in range(20)]
+    for number, content in enumerate(contents):
+        world.write(f"junk/{number}", content)
+    world.ok("add", "junk")
+    world.ok("remove", "junk", "--data")
+    lines = [f"printf 'content {n}' > {n}.bin && {shlex.join(DATATOOL)} add -q {n}.bin" for n in range(len(contents))]
+    adding = subprocess.Popen(["sh", "-c", " && ".join(lines)], cwd=world.root, env=world.env)
+    rounds = 0
+    while adding.poll() is None or not rounds:
+        world.ok(*NOW)
+        rounds += 1
+    assert adding.wait() == 0
+    a_day_later(world.cache)
+    world.ok(*NOW)
+    assert {digest(content) for content in contents} <= held(world.cache)
+    for number in range(len(contents)):
+        (world.root / f"{number}.bin").unlink()
+    world.ok("checkout")
+    assert [world.read(f"{number}.bin") for number in range(len(contents))] == contents
 
 
 # ---- what is needed
@@ -530,6 +554,7 @@ def test_gc_refuses_while_a_user_of_the_cache_cannot_be_read(broken: str, world:
     for words in (("gc",), NOW):
         ran = world.fails(7, *words)
         assert hint in ran.err
+    assert world.fails(7, *NOW, "--json").json["unneeded"]["objects"] == 0
     assert held(shared) == before
     if hint:
         file.unlink()
@@ -551,6 +576,19 @@ def test_gc_in_a_linked_work_tree_keeps_what_the_others_need(world: World) -> No
     world.git("worktree", "add", "-q", str(world.top / "linked"))
     world.ok(*NOW, cwd=world.top / "linked")
     assert has(world, b"mine")
+
+
+def test_a_linked_work_tree_that_was_removed_needs_nothing_any_more(world: World) -> None:
+    other, shared = sharing(world)
+    linked = world.top / "linked"
+    other.git("worktree", "add", "-q", "--detach", str(linked))
+    (linked / "temporary.bin").write_bytes(b"temporary")
+    other.ok("add", "temporary.bin", cwd=linked)
+    assert len(list((shared / "users").iterdir())) == 3
+    other.git("worktree", "remove", "--force", str(linked))
+    assert len(world.json(*NOW)["users"]) == 2
+    assert not has(world, b"temporary", shared)
+    assert has(world, b"theirs", shared)
 
 
 # ---- damage

@@ -24,7 +24,12 @@ _REASONS: Final = {
 }
 
 
-@command("datatool gc", "datatool gc --apply", "datatool gc --runs-older-than 30d --apply")
+@command(
+    "datatool gc",
+    "datatool gc --apply",
+    "datatool gc --runs-older-than 30d --apply",
+    nothing=operation.refused().to_dict(),
+)
 def gc(
     session: Session,
     remote: Annotated[
@@ -34,7 +39,9 @@ def gc(
     apply: Annotated[bool, typer.Option("--apply", help="Do it; otherwise only say what would be done")] = False,
     keep_days: Annotated[
         int,
-        typer.Option("--keep-days", metavar="N", min=0, help="Keep what came into the cache within so many days"),
+        typer.Option(
+            "--keep-days", metavar="N", min=0, help="Keep what came into the cache within so many days; 7 by default"
+        ),
     ] = operation.KEEP_DAYS,
     runs_older_than: Annotated[
         str | None,
@@ -45,7 +52,7 @@ def gc(
         ),
     ] = None,
 ) -> int:
-    """Free the cache of objects that nobody needs.
+    """Free the cache of what nobody needs.
 
     Needed is what a pointer names: in a work tree, an index, any commit of a branch, tag, stash or reflog, of every
     project that uses the cache; and the records of runs with their outputs. With --apply the rest goes into the
