@@ -117,7 +117,7 @@ COMMANDS: Mapping[str, Row | Family] = {
         PYTHON,
         {
             "list": Row("stage", "list_", "List the results of stages that are kept here", PYTHON),
-            "why": Row("stage", "why", "Tell why a stage would run, or that it would not", PYTHON),
+            "why": Row("stage", "stage_why", "Tell why a stage would run, or that it would not", PYTHON),
             "graph": Row("stage", "graph", "Show the stages that a stage needs, and which results are kept", PYTHON),
             "clean": Row("stage", "clean", "Forget results of stages, so that they are made again", PYTHON),
         },

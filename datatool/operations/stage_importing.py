@@ -75,7 +75,8 @@ def _surroundings(start: Path, program: str) -> Iterator[None]:
     finally:
         sys.path[:], sys.argv[:], sys.dont_write_bytecode = path, words, writes
         for name in set(sys.modules) - before:
-            if _is_below(getattr(sys.modules[name], "__file__", None), start):
+            ours = name.partition(".")[0] == "datatool"
+            if not ours and _is_below(getattr(sys.modules[name], "__file__", None), start):
                 del sys.modules[name]
 
 

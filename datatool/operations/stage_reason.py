@@ -48,7 +48,7 @@ class Answer(StrEnum):
     """Run, as the bytes of its result are gone, and there is no remote that might have them."""
     FOREIGN = "foreign"
     """Run, as what is kept is a pickle of another machine, which is not read here."""
-    NEVER_KEPT = "never kept"
+    UNCACHED = "uncached"
     """Run, as the stage says `cache=False`."""
     UNKNOWN = "unknown"
     """Cannot be told before stages that it needs ran again."""
@@ -120,7 +120,7 @@ _ENDS = {
     Answer.EXPIRED: "would run: its result{since} is older than its ttl",
     Answer.LOST: "would run: the bytes of its result{since} are gone",
     Answer.FOREIGN: "would run: its result{since} is a pickle of another machine",
-    Answer.NEVER_KEPT: "would run: it says cache=False",
+    Answer.UNCACHED: "would run: it says cache=False",
 }
 _TONES = {Answer.KEPT: Tone.GOOD, Answer.UNKNOWN: Tone.OPEN}
 _NOUNS = {FactKind.VALUE: "constant", FactKind.CLOSURE: "closure variable", FactKind.VERSION: "declared version"}

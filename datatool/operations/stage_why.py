@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -64,7 +64,7 @@ class _Looking:
         if not call.stage.options.cache:
             if not unknown:
                 self._counts_as[call] = known.fingerprint
-            return self._noted(call, replace(reason, answer=Answer.NEVER_KEPT))
+            return self._noted(call, replace(reason, answer=Answer.UNCACHED))
         reason = self._among_kept(call, known, reason) if not unknown else self._closest(call, known, reason)
         return self._noted(call, reason)
 
@@ -72,7 +72,7 @@ class _Looking:
         waits = tuple(dict.fromkeys(name for need in call.needs.values() for name in self._waits[need]))
         if call in self._counts_as:
             self._waits[call] = ()
-        elif reason.answer in (Answer.UNKNOWN, Answer.NEVER_KEPT):
+        elif reason.answer in (Answer.UNKNOWN, Answer.UNCACHED):
             self._waits[call] = waits
         else:
             self._waits[call] = (reason.name,)
@@ -90,7 +90,7 @@ class _Looking:
                 oid = self._counts_as[call]
                 if not project.cache.has(ObjectId(oid)):
                     yield "the bytes of its result are not here; they are fetched, or else made again"
-            elif reason.answer is not Answer.NEVER_KEPT and (
+            elif reason.answer is not Answer.UNCACHED and (
                 project.config.flag("stages.share") if share is None else share
             ):
                 yield "remotes are asked for its result before it runs"
@@ -142,7 +142,8 @@ class _Looking:
         pairs, nearest = min(
             ((differing(facts, _facts(record), unknown), record) for record in records), key=lambda one: len(one[0])
         )
-        found = tuple(self._explained(call, list(changes(known, pairs)), _facts(nearest)))
+        told: set[Call] = set()
+        found = tuple(self._with_reasons(call, change, told) for change in changes(known, pairs))
         if not found and unknown:
             return _compared(reason, nearest)
         return replace(_compared(reason, nearest), answer=Answer.CHANGED, changes=found or tuple(secrets(facts)))
@@ -153,12 +154,8 @@ class _Looking:
 
     # Another stage's result
 
-    def _explained(self, call: Call, found: Iterable[Change], before: Sequence[Fact]) -> Iterable[Change]:
-        """Changes, those of results with what changed for the stages that made them, each stage once."""
-        told: set[Call] = set()
-        return [self._with_reasons(call, change, before, told) for change in found]
-
-    def _with_reasons(self, call: Call, change: Change, before: Sequence[Fact], told: set[Call]) -> Change:
+    def _with_reasons(self, call: Call, change: Change, told: set[Call]) -> Change:
+        """A change; of a result with what changed for the stage that made it, unless that is told already."""
         if change.kind is not FactKind.RESULT or change.old is None or change.new is None:
             return change
         need = next((need for need in call.needs.values() if self._is_result_of(need, change)), None)
@@ -171,7 +168,7 @@ class _Looking:
         told.add(need)
         known = self._known[need]
         pairs = differing(known.kept_facts, _facts(then), self._unknown_facts(need, known))
-        inner = [self._with_reasons(need, one, _facts(then), told) for one in changes(known, pairs)]
+        inner = [self._with_reasons(need, one, told) for one in changes(known, pairs)]
         return replace(change, because=tuple(inner))
 
     def _is_result_of(self, need: Call, change: Change) -> bool:

@@ -26,6 +26,8 @@ WITHOUT_FUNCTION = {
     "config": "settings are made once, at the terminal, or for a process by DATATOOL_* in its environment",
     "registry": "settings are made once, at the terminal",
     "cache": "upkeep of a machine, not of data",
+    "stage": "stages are asked themselves, `final.why()` and `final.graph()`; the rest is upkeep of a machine",
+    "why": "a stage is asked itself, `final.why()`",
     "run": "a Python program is a run by itself, and `datatool.run` makes a block one",
 }
 NAMED = {"get-url": "get_from_url", "import": "import_", "import-url": "import_url"}

@@ -284,7 +284,7 @@ def test_a_stage_that_is_never_kept_says_so_and_those_behind_it_are_told_all_the
     pipe.total()
     capsys.readouterr()
     why = pipe.total.why()
-    assert [stage.answer for stage in why.stages] == [Answer.NEVER_KEPT, Answer.KEPT]
+    assert [stage.answer for stage in why.stages] == [Answer.UNCACHED, Answer.KEPT]
     assert "it says cache=False" in str(pipe.clean.why())
     assert capsys.readouterr().out == ""
 

@@ -69,6 +69,14 @@ def why(session: Session, target: Target) -> int:
     return session.finish(result, lambda: _told(session, result))
 
 
+stage_why = command(
+    "datatool stage why pipeline.py",
+    "datatool stage why pipeline.py:final",
+    "datatool stage why pkg.module:final --json",
+)(why.function)
+"""The same among its family, where it is looked for."""
+
+
 @command(
     "datatool stage graph pipeline.py",
     "datatool stage graph pipeline.py:final --format dot | dot -Tsvg > stages.svg",
