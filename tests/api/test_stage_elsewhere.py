@@ -109,6 +109,20 @@ def test_a_worker_with_other_code_is_refused_and_what_differs_is_named(
     assert load().report() == "4 words!"
 
 
+def test_a_worker_whose_code_was_edited_after_it_had_loaded_it_is_refused(
+    desk: World, ran: Ran, load: Load, machine: Machine
+) -> None:
+    worker = machine()
+    assert load().count.run(executor=worker) == 4
+    ran.take()
+    edited = (desk.root / "pipe.py").read_text().replace("max(found", "min(found")
+    desk.write("pipe.py", edited.encode())
+    code_only(desk)
+    with pytest.raises(Refused, match=r"stage longest: the worker's code differs: pipe.py was edited"):
+        load().longest.run(executor=worker)
+    assert ran.take() == {}
+
+
 def test_a_worker_that_can_not_import_the_stage_says_what_is_missing(
     desk: World, ran: Ran, load: Load, machine: Machine
 ) -> None:
