@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from copy import copy
 from dataclasses import replace
+from multiprocessing.process import parent_process
 from pathlib import Path
 
 from datatool.api.process_end import arm_process_end
@@ -44,12 +46,28 @@ def work(task: Task) -> Answer:
     arm_process_end()
     heard = _Heard()
     around = Around(tracking=tracking, note=lambda root, file: None, say=lambda line: None, progress=heard)
-    with tracking(root) as tracker:
-        answer = WorkerChain(task, home, tracker, around).answer()
+    try:
+        with tracking(root) as tracker:
+            answer = WorkerChain(task, home, tracker, around).answer()
+    except Exception as problem:
+        _refuse_unsendable(problem, task.stage.label)
+        raise
     if isinstance(answer, Lacks):
         return replace(answer, reasons=tuple(message for message, _ in heard.warnings))
     heard.tell()
     return answer
+
+
+def _refuse_unsendable(problem: Exception, label: str) -> None:
+    """In a child of `multiprocessing`: an exception that can't be made again from its arguments would end the whole
+    pool of whoever gets it, so another one tells of it."""
+    if parent_process() is None:
+        return
+    try:
+        copy(problem)
+    except TypeError:
+        told = f"stage {label} raised {type(problem).__qualname__}, which can't be sent from here: {problem}"
+        raise RuntimeError(told) from None
 
 
 def _working_directory() -> Path | None:

@@ -220,8 +220,23 @@ class ExecutorChain(Chain):
             raise pickle_stays(call.stage.label)
         with self._tracker.using() as project:
             if not bring(project, result, offline=False, progress=self._around.progress):
-                raise Lost(call)
+                raise self._gone(call)
         return result.run, result.record
+
+    def _get(self, call: Call) -> object:
+        try:
+            return super()._get(call)
+        except Lost as lost:
+            raise self._gone(lost.call) from None
+
+    def _gone(self, call: Call) -> Exception:
+        """What to raise where a result can't be had: what was kept is made again, and what was made just now is not."""
+        if call not in self._made:
+            return Lost(call)
+        return PartlyDone(
+            f"stage {call.stage.label}: a worker made its result, and it can't be fetched from the remote",
+            hint="datatool remote check",
+        )
 
     def _input(self, call: Call, place: str) -> RunFile:
         item = self._known[call].described.inputs[place]

@@ -24,6 +24,7 @@ from datatool.operations.stage_task import Answer, Done, Lacks, Part, Task, Unst
 from datatool.operations.tracker import Tracker
 from datatool.operations.views import view
 from datatool.stages.live import unseen
+from datatool.stages.loaded_files import edited_files
 from datatool.stages.run_store import Known as KnownRun
 from datatool.stages.stage_facts import SECRET
 
@@ -92,6 +93,9 @@ class WorkerChain(Chain):
         ours = known_call(call, root=root, home=self._home, results=results, tracking=tracking, inputs=inputs)
         if ours.fingerprint != part.fingerprint:
             raise _differs(call.stage.label, list(_differences(part, ours)))
+        stale = edited_files(root) & {fact.where.rpartition(":")[0] for fact in ours.facts}
+        if stale:  # what was read of them is right, and what would run is older
+            raise _differs(call.stage.label, [f"{name} was edited after it was loaded" for name in sorted(stale)])
         return ours
 
     def _warn(self, call: Call, known: Known) -> None:

@@ -32,10 +32,16 @@ while True:
 """
 
 
+Dumps = Callable[[object], bytes]
+
+
 class Elsewhere(Executor):
     """Runs one task after the other on the machine at `top`, to which `code` was copied; it ends with a `with`."""
 
-    def __init__(self, top: Path, *, code: Path | None = None, cwd: Path | None = None, **env: str) -> None:
+    def __init__(
+        self, top: Path, *, code: Path | None = None, cwd: Path | None = None, dumps: Dumps = pickle.dumps, **env: str
+    ) -> None:
+        self._dumps = dumps
         self.home = top / "home"
         work = cwd or top / "work"
         for directory in (self.home, work):
@@ -54,7 +60,7 @@ class Elsewhere(Executor):
         origin = dataclasses.replace(task.origin, root="/nowhere/at/all")  # what lies there lies on another machine
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        pickle.dump((function, dataclasses.replace(task, origin=origin)), self._process.stdin)
+        self._process.stdin.write(self._dumps((function, dataclasses.replace(task, origin=origin))))
         self._process.stdin.flush()
         result, problem = pickle.load(self._process.stdout)
         future: Future[Any] = Future()

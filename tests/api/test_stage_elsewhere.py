@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -15,7 +16,9 @@ import pytest
 from api.conftest import user_cache
 from api.elsewhere import Elsewhere
 from api.executing import PIPE, Ran, forget, pipeline
+from api.tracking import script
 from datatool.errors import PathNotFound, Refused, RemoteNotFound, UsageError
+from environment import PACKAGE
 from world import World
 
 Load = Callable[[], ModuleType]
@@ -106,6 +109,20 @@ def test_a_worker_with_other_code_is_refused_and_what_differs_is_named(
     assert load().report() == "4 words!"
 
 
+def test_a_worker_whose_code_was_edited_after_it_had_loaded_it_is_refused(
+    desk: World, ran: Ran, load: Load, machine: Machine
+) -> None:
+    worker = machine()
+    assert load().count.run(executor=worker) == 4
+    ran.take()
+    edited = (desk.root / "pipe.py").read_text().replace("max(found", "min(found")
+    desk.write("pipe.py", edited.encode())
+    code_only(desk)
+    with pytest.raises(Refused, match=r"stage longest: the worker's code differs: pipe.py was edited"):
+        load().longest.run(executor=worker)
+    assert ran.take() == {}
+
+
 def test_a_worker_that_can_not_import_the_stage_says_what_is_missing(
     desk: World, ran: Ran, load: Load, machine: Machine
 ) -> None:
@@ -153,6 +170,29 @@ def test_a_file_that_git_tracks_is_the_same_in_a_clone(desk: World, load: Load, 
     copy = desk.clone()
     worker = machine(code=copy.root)
     assert load().words.run(executor=worker) == ["a", "few", "words", "here"]
+
+
+NOTEBOOK = """
+if __name__ == "__main__":
+    import sys
+    from pathlib import Path
+    import cloudpickle
+    from api.elsewhere import Elsewhere
+    with Elsewhere(Path(sys.argv[1]), dumps=cloudpickle.dumps) as worker:
+        print(report.run(executor=worker))
+"""
+
+
+def test_what_nobody_can_import_travels_by_its_code_where_the_executor_can_carry_that(desk: World) -> None:
+    ran = pipeline(desk, PIPE, name="job.py")
+    text = (desk.root / "job.py").read_text() + NOTEBOOK
+    path = os.pathsep.join([PACKAGE, str(Path(__file__).parents[1])])
+    done = script(desk, text, str(desk.top / "machine"), name="job.py", env={"PYTHONPATH": path})
+    assert done.out == "4 words!\n", done
+    assert ran.take() == {"words": 1, "count": 1, "longest": 1, "report": 1}
+    again = script(desk, text.replace(NOTEBOOK, "\nprint(report())\n"), name="job.py")
+    assert again.out == "4 words!\n"
+    assert ran.take() == {}, "and the results answer calls here"
 
 
 def test_without_a_remote_there_is_no_way_to_another_cache(desk: World, ran: Ran, load: Load, machine: Machine) -> None:

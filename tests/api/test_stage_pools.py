@@ -167,6 +167,36 @@ def test_what_a_stage_raises_reaches_the_caller_and_what_was_begun_is_kept(
     assert sorted(names) == ["bad", "good"], "it was kept although the other one failed"
 
 
+def test_an_exception_that_can_not_be_sent_is_told_by_another_and_the_pool_lives_on(desk: World) -> None:
+    text = """
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+import datatool
+
+class Own(Exception):
+    def __init__(self, code, text):
+        super().__init__(f"{code}: {text}")
+
+@datatool.stage
+def bad():
+    raise Own(7, "no")
+
+@datatool.stage
+def good():
+    return 1
+
+if __name__ == "__main__":
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork")) as pool:
+        try:
+            bad.run(executor=pool)
+        except RuntimeError as problem:
+            print(problem)
+        print(good.run(executor=pool))
+"""
+    told = "stage bad raised Own, which can't be sent from here: 7: no"
+    assert script(desk, text).out == f"{told}\n1\n"
+
+
 def test_a_stage_without_cache_runs_in_the_workers_of_those_that_need_it(
     desk: World, pool: Watched, load: Callable[..., ModuleType]
 ) -> None:
