@@ -104,6 +104,8 @@ def test_a_pointer_that_came_while_gc_was_at_work_keeps_its_object(world: World)
     data = unneeded(world)
     world.write("other.bin", data)
     world.ok("add", "other.bin")
+    for database in world.local.glob("state.db*"):
+        database.unlink()
     cache = Cache(world.cache, State(None))
     cache.trash.take_object(cache.loose_path(digest(data)), digest(data))
     a_day_later(world.cache)
