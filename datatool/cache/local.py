@@ -38,12 +38,22 @@ _BINARY = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os,
 class Cache:
     """The object store at `top`; nothing is created before something is saved."""
 
-    def __init__(self, top: Path, memory: Memory, *, durability: Durability = Durability.BATCH, user: str = "") -> None:
-        """`memory` remembers what was verified; `user` names this work tree to others who share the cache."""
+    def __init__(
+        self,
+        top: Path,
+        memory: Memory,
+        *,
+        durability: Durability = Durability.BATCH,
+        user: str = "",
+        foreign: bool = False,
+    ) -> None:
+        """`memory` remembers what was verified; `user` names this work tree to others who share the cache; in a
+        `foreign` one nothing is ever moved: it is another project's, and only read."""
         self.top = top
         self.durability = durability
         self._user = user
         self._swept = False
+        self._foreign = foreign
         self._check_format()
         self.trust = Trust(memory)
         self.packs = Packs(top, self.trust)
@@ -225,6 +235,8 @@ class Cache:
     def _bring_back(self, oids: Collection[ObjectId]) -> set[ObjectId]:
         """Of objects that are not there those that gc had put into the trash: they are there again."""
         back: set[ObjectId] = set()
+        if self._foreign:
+            return back
         for oid, path in self.trash.find_objects(oids).items():
             with suppress(LocalError):  # nobody may write here
                 make_dirs(self.loose_path(oid).parent, like=self.top)

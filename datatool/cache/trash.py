@@ -104,6 +104,8 @@ class Trash:
         for name in _names(batch):
             path = batch / name
             oids = self._held(path) if packs else _ids([name])
+            if not oids:  # another's file, or a pack whose list is damaged: nobody knows what that holds
+                continue
             try:
                 yield Thrown(path, changed, os.lstat(path).st_size, oids)
             except FileNotFoundError:

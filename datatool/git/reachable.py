@@ -76,7 +76,14 @@ def reachable_pointers(trees: Sequence[Checkout]) -> Iterator[bytes]:
 def _git(git_dir: Path, words: Sequence[str | bytes], asked: bytes = b"") -> bytes:
     """What a git command prints that fetches nothing, whatever it lacks, and follows no variable of a hook."""
     where = [f"--git-dir={git_dir}", f"--work-tree={git_dir}"]
-    return run_git([*where, *words], cwd=git_dir, input=asked, environ=silent_environment(), foreign=True).out
+    try:
+        return run_git([*where, *words], cwd=git_dir, input=asked, environ=silent_environment(), foreign=True).out
+    except GitError as error:
+        if "promisor" in error.message:
+            error.hint = (
+                "this partial clone lacks old pointers: git fetch --refetch --filter=blob:limit=64k brings them"
+            )
+        raise
 
 
 def _main_top(common: Path) -> Path | None:
@@ -90,7 +97,10 @@ def _main_top(common: Path) -> Path | None:
         return None
     if common.name == ".git":
         return common.parent
-    raise GitError(f"{show(str(common))}: nobody can tell where its work tree is")
+    raise GitError(
+        f"{show(str(common))}: nobody can tell from there where its work tree is",
+        hint="run datatool gc in that work tree, or set git's core.worktree",
+    )
 
 
 def _linked(git_dir: Path) -> Checkout:

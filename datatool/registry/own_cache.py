@@ -73,6 +73,6 @@ def open_own_cache(view: View) -> OwnCache | None:
     if not (top / "FORMAT").is_file():
         return None
     try:
-        return OwnCache(Cache(top, State(None)))
+        return OwnCache(Cache(top, State(None), foreign=True))
     except FormatError:
         return None

@@ -80,3 +80,22 @@ def test_what_lies_in_no_trash_is_missing(cache: Cache) -> None:
     assert cache.missing([other]) == {other}
     assert not cache.has(other)
     assert len(list(cache.trash.everything())) == 1
+
+
+def test_who_keeps_a_cache_open_saves_again_what_was_deleted_meanwhile(cache: Cache) -> None:
+    """A notebook may be open for weeks."""
+    objects = [os.urandom(100) for _ in range(300)]
+    wanted = [Wanted(digest(data), len(data), b"") for data in objects]
+
+    def save() -> None:
+        with cache.writer() as writer:
+            for item, data in zip(wanted, objects, strict=True):
+                writer.put(item, data)
+
+    save()
+    assert not cache.missing([item.oid for item in wanted])
+    for path in [*(cache.top / "packs").rglob("*.pack"), *(cache.top / "objects").rglob("*")]:
+        if path.is_file():
+            path.unlink()
+    save()
+    assert not Cache(cache.top, State(None)).missing([item.oid for item in wanted])

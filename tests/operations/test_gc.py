@@ -104,6 +104,8 @@ def test_a_pointer_that_came_while_gc_was_at_work_keeps_its_object(world: World)
     data = unneeded(world)
     world.write("other.bin", data)
     world.ok("add", "other.bin")
+    for database in world.local.glob("state.db*"):
+        database.unlink()
     cache = Cache(world.cache, State(None))
     cache.trash.take_object(cache.loose_path(digest(data)), digest(data))
     a_day_later(world.cache)
@@ -178,6 +180,32 @@ def test_adds_and_checkouts_at_the_same_time_lose_nothing(world: World) -> None:
         (world.root / f"{number}.bin").unlink()
     world.ok("checkout")
     assert [world.read(f"{number}.bin") for number in range(len(contents))] == contents
+
+
+def test_reading_another_project_leaves_its_trash_alone(world: World) -> None:
+    other = World(world.top / "another")
+    other.write("theirs.bin", b"theirs")
+    other.ok("add", "theirs.bin")
+    other.commit()
+    cache = Cache(other.cache, State(None))
+    cache.trash.take_object(cache.loose_path(digest(b"theirs")), digest(b"theirs"))
+    before = in_trash(other.cache)
+    assert world.run("get", str(other.root), "theirs.bin").code != 0
+    assert in_trash(other.cache) == before
+    other.ok("push")
+    world.ok("get", str(other.root), "theirs.bin")
+
+
+def test_a_pack_in_the_trash_whose_list_is_damaged_stays(world: World) -> None:
+    with_sparse_pack(world)
+    world.ok(*NOW)
+    packs = [path for path in in_trash(world.cache) if path.suffix == ".pack"]
+    for path in packs:
+        path.chmod(0o644)
+        path.write_bytes(path.read_bytes()[:-10])
+    a_day_later(world.cache)
+    world.ok(*NOW)
+    assert [path for path in in_trash(world.cache) if path.suffix == ".pack"] == packs
 
 
 # ---- what is needed

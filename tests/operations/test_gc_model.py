@@ -1,5 +1,5 @@
-"""`gc` against a model: whatever was done with branches, tags, stashes, work trees and a shared cache, all that git or
-a work tree can still name is there, and nothing else (P7)."""
+"""`gc` against a model: whatever was done with branches, tags, stashes, work trees and a shared cache, everything that
+git or a work tree can still name is there, and nothing else (P7)."""
 
 from __future__ import annotations
 
