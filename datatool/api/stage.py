@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from functools import update_wrapper
+from functools import partial, update_wrapper
 from pathlib import Path
-from types import MethodType
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from datatool.api.calling import main_file, notebook_file
@@ -113,7 +112,7 @@ class Stage(Generic[P, R]):
         return graph_of(self.why(*args, **kwargs))
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
-        return self if instance is None else MethodType(self, instance)
+        return self if instance is None else BoundStage(self, instance)
 
     def __repr__(self) -> str:
         return f"<stage {self.__datatool_stage__.label}>"
@@ -154,6 +153,22 @@ class Stage(Generic[P, R]):
                 return Chain(calls, home, tracker, _around()).value()
             teach_carrying()
             return ExecutorChain(calls, (args, given), home, tracker, _around(), executor, work).value()
+
+
+class BoundStage:
+    """A stage that is a method, of one object: that counts as its first argument."""
+
+    def __init__(self, stage: Stage[..., Any], instance: object) -> None:
+        self.__self__ = instance
+        self.__func__ = stage
+        for name in ("run", "uncached", "why", "graph"):
+            setattr(self, name, partial(getattr(stage, name), instance))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.__func__(self.__self__, *args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<bound {self.__func__!r}>"
 
 
 def _face_of(definition: StageDefinition | AbsentStage) -> object:

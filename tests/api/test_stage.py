@@ -361,6 +361,9 @@ def test_a_method_is_a_stage_where_its_object_says_what_it_is(code: Code) -> Non
     pipe = code.load()
     with code.running("fit", "fit"):
         assert (pipe.Model(2).fit(3), pipe.Model(2).fit(3), pipe.Model(3).fit(3)) == (6, 6, 9)
+        assert pipe.Model(2).fit.why(3).cached and not pipe.Model(2).fit.why(4).cached
+    with code.running("fit"):
+        assert pipe.Model(2).fit.uncached(3) == 6
 
 
 def test_tables_and_arrays_count_by_content(code: Code) -> None:
