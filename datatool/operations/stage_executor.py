@@ -20,7 +20,7 @@ from datatool.operations.stage_chain import Around, Chain, Changed, Lost
 from datatool.operations.stage_definition import StageDefinition
 from datatool.operations.stage_home import Home
 from datatool.operations.stage_plan import Call
-from datatool.operations.stage_results import Result, bring, usable
+from datatool.operations.stage_results import Result, bring, usable, written
 from datatool.operations.stage_share import send, share_results
 from datatool.operations.stage_task import (
     Answer,
@@ -183,9 +183,11 @@ class ExecutorChain(Chain):
         fingerprint = self._known[call].fingerprint
         if found is None or digest(answer.record) != answer.run or record.fingerprint != fingerprint:
             raise FormatError(f"stage {call.stage.label}: a worker answered with something else than its result")
-        if not answer.here:
-            self._elsewhere.add(answer.run)
-            with self._tracker.using() as project:
+        with self._tracker.using() as project:
+            if answer.here:
+                self._tracker.sync_later(written(project, found))
+            else:
+                self._elsewhere.add(answer.run)
                 project.cache.keep([(answer.run, answer.record)])
                 keep_lookup(project.cache, record.fingerprint, answer.run)
         return found

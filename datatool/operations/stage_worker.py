@@ -62,9 +62,9 @@ class WorkerChain(Chain):
         except Lost as lost:
             return Lacks(results=(self._calls.index(lost.call),))
         here = self._is_same_cache()
-        if not here:
+        if not here:  # else whoever asked sees to it that the result is on disk
             self._send(call, result)
-        self._tracker.settle()
+            self._tracker.settle()
         return Done(run=result.run, record=encode_run(result.record), here=here)
 
     # What it needs

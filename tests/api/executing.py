@@ -6,8 +6,6 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-import pytest
-
 from world import World
 
 PIPE = """\
@@ -66,14 +64,6 @@ def pipeline(world: World, text: str = PIPE, *, name: str = "pipe.py", track: bo
         world.ok("add", "raw.txt")
     world.commit("pipeline")
     return ran
-
-
-def loaded(world: World, monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
-    """Let this process import the project's modules, anew."""
-    monkeypatch.syspath_prepend(str(world.root))
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    for name in names or ("pipe",):
-        monkeypatch.delitem(sys.modules, name, raising=False)
 
 
 def forget(top: Path) -> None:

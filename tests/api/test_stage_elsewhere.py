@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
 from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType
@@ -13,11 +15,13 @@ from typing import Any
 
 import pytest
 
+import datatool
 from api.conftest import user_cache
 from api.elsewhere import Elsewhere
 from api.executing import PIPE, Ran, forget, pipeline
 from api.tracking import script
-from datatool.errors import PathNotFound, Refused, RemoteNotFound, UsageError
+from datatool.errors import PartlyDone, PathNotFound, Refused, RemoteNotFound, UsageError
+from datatool.operations.stage_task import Done
 from environment import PACKAGE
 from world import World
 
@@ -85,6 +89,42 @@ def test_inputs_lie_there_under_their_own_names_and_can_not_be_changed(
     worker = machine()
     name, mode = load().words.run(executor=worker)
     assert (name, mode[-3:]) == ("raw.txt", "444")
+
+
+def test_files_and_stages_that_a_call_gives_are_found_by_what_they_are(
+    desk: World, ran: Ran, load: Load, machine: Machine
+) -> None:
+    desk.write("other.txt", b"some other words\n")
+    desk.ok("add", "other.txt")
+    desk.write(
+        "pipe.py",
+        (desk.root / "pipe.py").read_bytes()
+        + b"\n@datatool.stage(format='json')\ndef read(file, more):\n    return [open(file).read(), more]\n",
+    )
+    worker, pipe = machine(), load()
+    assert pipe.words.run(raw=datatool.File(desk.root / "other.txt"), executor=worker) == ["some", "other", "words"]
+    assert pipe.read.run("other.txt", {"words": pipe.longest}, executor=worker) == [
+        "some other words\n",
+        {"words": "words"},
+    ]
+
+
+def test_a_result_that_was_made_elsewhere_and_is_gone_from_the_remote_is_an_error(
+    desk: World, ran: Ran, load: Load, machine: Machine
+) -> None:
+    worker = machine()
+
+    class Losing(Executor):
+        def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+            future = worker.submit(function, *args)
+            for path in (desk.remote / "objects", desk.remote / "packs"):
+                if isinstance(future.result(), Done):
+                    shutil.rmtree(path, ignore_errors=True)
+            return future
+
+    with pytest.raises(PartlyDone, match="stage words: a worker made its result, and it can't be fetched"):
+        load().words.run(executor=Losing())
+    assert ran.take() == {"words": 1}
 
 
 def test_a_worker_that_stands_in_a_clone_works_in_that(desk: World, ran: Ran, load: Load, machine: Machine) -> None:
