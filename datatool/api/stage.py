@@ -165,6 +165,7 @@ class BoundStage:
             setattr(self, name, partial(getattr(stage, name), instance))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The result for some arguments."""
         return self.__func__(self.__self__, *args, **kwargs)
 
     def __repr__(self) -> str:
