@@ -127,6 +127,13 @@ def test_a_result_that_was_made_elsewhere_and_is_gone_from_the_remote_is_an_erro
     assert ran.take() == {"words": 1}
 
 
+def test_a_worker_that_does_not_reach_the_remote_says_why(desk: World, ran: Ran, load: Load, machine: Machine) -> None:
+    worker = machine(DATATOOL_REMOTES_DEFAULT_URL="/nowhere/either")
+    with pytest.raises(PartlyDone, match=r"stage words: a worker can't get what it needs: .*/nowhere/either"):
+        load().words.run(executor=worker)
+    assert ran.take() == {}
+
+
 def test_a_worker_that_stands_in_a_clone_works_in_that(desk: World, ran: Ran, load: Load, machine: Machine) -> None:
     desk.ok("push")
     copy = desk.clone()
