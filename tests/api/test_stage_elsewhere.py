@@ -156,17 +156,30 @@ def test_a_worker_with_other_code_is_refused_and_what_differs_is_named(
     assert load().report() == "4 words!"
 
 
+RULE = """
+
+class Rule:
+    most = 3
+
+@datatool.stage(found=words, format="json")
+def limited(found):
+    ran("limited")
+    return found[:Rule.most]
+"""
+
+
 def test_a_worker_whose_code_was_edited_after_it_had_loaded_it_is_refused(
     desk: World, ran: Ran, load: Load, machine: Machine
 ) -> None:
+    desk.write("pipe.py", (desk.root / "pipe.py").read_bytes() + RULE.encode())
     worker = machine()
     assert load().count.run(executor=worker) == 4
     ran.take()
-    edited = (desk.root / "pipe.py").read_text().replace("max(found", "min(found")
+    edited = (desk.root / "pipe.py").read_text().replace("most = 3", "most = 2")
     desk.write("pipe.py", edited.encode())
     code_only(desk)
-    with pytest.raises(Refused, match=r"stage longest: the worker's code differs: pipe.py was edited"):
-        load().longest.run(executor=worker)
+    with pytest.raises(Refused, match=r"stage limited: the worker's code differs: pipe.py was edited"):
+        load().limited.run(executor=worker)
     assert ran.take() == {}
 
 
