@@ -156,6 +156,17 @@ def test_a_worker_with_other_code_is_refused_and_what_differs_is_named(
     assert load().report() == "4 words!"
 
 
+def test_code_that_is_installed_among_others_can_not_be_compared(
+    desk: World, ran: Ran, load: Load, machine: Machine
+) -> None:
+    installed = desk.top / "lib/site-packages"
+    installed.parent.mkdir()
+    code_only(desk).rename(installed)
+    with pytest.raises(Refused, match=r"site-packages/pipe.py: lies in no copy of the project") as refused:
+        load().words.run(executor=machine(code=installed))
+    assert "clone" in (refused.value.hint or "")
+
+
 RULE = """
 
 class Rule:
