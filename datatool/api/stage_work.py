@@ -42,7 +42,8 @@ def work(task: Task) -> Answer:
             f"a worker can't find the stage: {task.stage.reason}",
             hint="its module has to be importable there: start the workers in the project, or set PYTHONPATH",
         )
-    root, home = home_for(task.origin, task.stage.file, environ=os.environ, cwd=_working_directory())
+    stage = task.stage
+    root, home = home_for(task.origin, stage.file, carried=stage.carried, environ=os.environ, cwd=_working_directory())
     arm_process_end()
     heard = _Heard()
     around = Around(tracking=tracking, note=lambda root, file: None, say=lambda line: None, progress=heard)
@@ -50,7 +51,7 @@ def work(task: Task) -> Answer:
         with tracking(root) as tracker:
             answer = WorkerChain(task, home, tracker, around).answer()
     except Exception as problem:
-        _refuse_unsendable(problem, task.stage.label)
+        _refuse_unsendable(problem, stage.label)
         raise
     if isinstance(answer, Lacks):
         return replace(answer, reasons=tuple(message for message, _ in heard.warnings))

@@ -172,9 +172,16 @@ class ExecutorChain(Chain):
             self._supply(call, task, answer)
             self._submit(call, again(task))
             return
+        if answer.here and not self._has(answer.run) and task.attempt < _ATTEMPTS:
+            self._submit(call, again(task))  # the executor remembered it, for another cache
+            return
         result = self._results[call] = self._made[call] = self._received(call, answer)
         if result.record.duration >= _TOLD_FROM:
             self._around.say(f"stage {call.stage.label} ran {result.record.duration:.1f} s")
+
+    def _has(self, run: ObjectId) -> bool:
+        with self._tracker.using() as project:
+            return project.cache.has(run)
 
     def _received(self, call: Call, answer: Done) -> Result:
         """The record of a result, now in the cache here too."""
@@ -248,7 +255,7 @@ class ExecutorChain(Chain):
         raise PathNotFound(
             f"stage {call.stage.label}: {item.given} is not where its worker is, and not in the cache, from where it"
             " could be sent",
-            hint=f"datatool add {item.given}",
+            hint=f"datatool add {item.given}" if item.root is not None else "put it into the project, and track it",
             path=item.given,
         )
 

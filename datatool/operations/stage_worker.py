@@ -9,20 +9,24 @@ from dataclasses import replace
 from datatool.errors import DatatoolError, Refused, UsageError
 from datatool.formats.run_record import encode_run
 from datatool.model.pointer import ArtifactKind
+from datatool.model.run import RunFile
 from datatool.model.stage import Fact, FactKind
+from datatool.operations.cached import is_cached
 from datatool.operations.content import Held
-from datatool.operations.run_search import bring_outputs
+from datatool.operations.fetch import fetch_versions
 from datatool.operations.stage_call import Input, bring_inputs, describe, looked_at
 from datatool.operations.stage_chain import Around, Chain, Changed, Lost
 from datatool.operations.stage_definition import StageDefinition
 from datatool.operations.stage_home import Home
 from datatool.operations.stage_known import Known, known_call
 from datatool.operations.stage_plan import Call, plan
-from datatool.operations.stage_results import Result, bring, find_result, is_here, usable
+from datatool.operations.stage_results import Result, find_result, is_here, usable
 from datatool.operations.stage_share import send
 from datatool.operations.stage_task import Answer, Done, Lacks, Part, Task, Unsteady
 from datatool.operations.tracker import Tracker
+from datatool.operations.versions import Version
 from datatool.operations.views import view
+from datatool.project.project import Project
 from datatool.stages.live import unseen
 from datatool.stages.loaded_files import edited_files
 from datatool.stages.run_store import Known as KnownRun
@@ -75,7 +79,7 @@ class WorkerChain(Chain):
         call = self._calls[number]
         with self._tracker.using() as project:
             found = usable(KnownRun(run, record), call.stage.options.format, os.environ)
-            if found is None or not bring(project, found, offline=False, progress=self._around.progress):
+            if found is None or not self._bring(project, found.file):
                 return False
         self._results[call] = found
         return True
@@ -128,7 +132,7 @@ class WorkerChain(Chain):
         if item.file is None:
             return None
         with self._tracker.using() as project:
-            if not bring_outputs(project, [item.file], offline=False, progress=self._around.progress):
+            if not self._bring(project, item.file):
                 return None
             held = Held(
                 cache=project.cache,
@@ -139,6 +143,20 @@ class WorkerChain(Chain):
             )
             full = view(held, item.path, environ=os.environ)
         return replace(item, full=os.fspath(full), root=None, file=None)
+
+    def _bring(self, project: Project, file: RunFile) -> bool:
+        """Have content in the cache; why that can't be is told to whoever asked."""
+        if not project.config.remotes():
+            return is_cached(project.cache, project.state, file.pointer)
+        version = Version(path=file.path, pointer=file.pointer)
+        try:
+            done = fetch_versions(project, [version], progress=self._around.progress)
+        except DatatoolError as problem:
+            self._around.progress.warn(problem.message, hint=problem.hint)
+            return False
+        for error in [item.error for item in done.artifacts if item.error is not None]:
+            self._around.progress.warn(error.message, hint=error.hint)
+        return all(item.ok for item in done.artifacts)
 
     # What it gives
 

@@ -12,7 +12,7 @@ from datatool.config.edit import set_values
 from datatool.config.keys import Scope, lookup
 from datatool.config.load import PROJECT_FOLDER, load_config
 from datatool.config.places import user_cache_dir
-from datatool.errors import DatatoolError, ProjectNotFound
+from datatool.errors import DatatoolError, ProjectNotFound, Refused
 from datatool.hashing import digest
 from datatool.operations.stage_home import Home
 from datatool.operations.stage_task import Origin
@@ -21,6 +21,7 @@ from datatool.remote.url import DIRECTORY, parse_url
 
 _TOLD: Final = ("remote", "read", "remotes", "stages")
 """What a worker is told: the first words of settings."""
+_INSTALLED: Final = ("site-packages", "dist-packages")
 _LOGIN: Final = re.compile(r"(?<=://)([^/?#@:]*):[^/?#]*@")
 
 
@@ -36,15 +37,23 @@ def origin_of(project: Project, home: Home, file: str, mark: str) -> Origin:
     )
 
 
-def home_for(origin: Origin, file: str, *, environ: Mapping[str, str], cwd: Path | None) -> tuple[Path, Home]:
+def home_for(
+    origin: Origin, file: str, *, carried: bool, environ: Mapping[str, str], cwd: Path | None
+) -> tuple[Path, Home]:
     """Where a worker works: the root of its project, and where it finds code, counted from the root that the stage's
-    own file shows.
+    own file shows; one whose code was `carried` has none.
 
     Its project is the one around that code, else around the working directory, else at the same place, where that is
-    the same project. Else one is made among the user's caches, of nothing but the settings. Raises LocalError.
+    the same project. Else one is made among the user's caches, of nothing but the settings. Raises LocalError, and
+    Refused for code of which nobody can tell what of it is the project's.
     """
     real = os.path.realpath(file)
     code = _code_root(real, origin.file)
+    if not carried and origin.file is not None and (code is None or code.name in _INSTALLED):
+        raise Refused(
+            f"{file}: lies in no copy of the project, where it is {origin.file}, so a worker can't compare it",
+            hint="start the workers in a clone of the project, or give them a copy of its files by PYTHONPATH",
+        )
     root = next(_roots(origin, [code, cwd, Path(origin.root)]), None) or _scratch(origin, environ)
     top = code or root
     start = top / origin.start if origin.start is not None else None

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -130,4 +129,6 @@ def test_workers_with_caches_of_their_own_pass_results_on_by_the_remote_and_one_
     for env in workers:
         checked = subprocess.run([*DATATOOL, "doctor"], cwd=env["CLONE"], env=env, capture_output=True, text=True)
         assert checked.returncode == 0, checked.stdout
-        assert (Path(env["CLONE"]) / ".git/datatool/cache/runs").is_dir(), "both of them worked"
+    objects = {path.read_bytes() for path in (study.cache / "objects").rglob("*") if path.is_file()}
+    assert b'"4 words!"' in objects
+    assert b'["a","few","words","here"]' not in objects, "only what was asked for came here"

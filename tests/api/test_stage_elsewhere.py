@@ -127,6 +127,13 @@ def test_a_result_that_was_made_elsewhere_and_is_gone_from_the_remote_is_an_erro
     assert ran.take() == {"words": 1}
 
 
+def test_a_worker_that_does_not_reach_the_remote_says_why(desk: World, ran: Ran, load: Load, machine: Machine) -> None:
+    worker = machine(DATATOOL_REMOTES_DEFAULT_URL="/nowhere/either")
+    with pytest.raises(PartlyDone, match=r"stage words: a worker can't get what it needs: .*/nowhere/either"):
+        load().words.run(executor=worker)
+    assert ran.take() == {}
+
+
 def test_a_worker_that_stands_in_a_clone_works_in_that(desk: World, ran: Ran, load: Load, machine: Machine) -> None:
     desk.ok("push")
     copy = desk.clone()
@@ -149,17 +156,41 @@ def test_a_worker_with_other_code_is_refused_and_what_differs_is_named(
     assert load().report() == "4 words!"
 
 
+def test_code_that_is_installed_among_others_can_not_be_compared(
+    desk: World, ran: Ran, load: Load, machine: Machine
+) -> None:
+    installed = desk.top / "lib/site-packages"
+    installed.parent.mkdir()
+    code_only(desk).rename(installed)
+    with pytest.raises(Refused, match=r"site-packages/pipe.py: lies in no copy of the project") as refused:
+        load().words.run(executor=machine(code=installed))
+    assert "clone" in (refused.value.hint or "")
+
+
+RULE = """
+
+class Rule:
+    most = 3
+
+@datatool.stage(found=words, format="json")
+def limited(found):
+    ran("limited")
+    return found[:Rule.most]
+"""
+
+
 def test_a_worker_whose_code_was_edited_after_it_had_loaded_it_is_refused(
     desk: World, ran: Ran, load: Load, machine: Machine
 ) -> None:
+    desk.write("pipe.py", (desk.root / "pipe.py").read_bytes() + RULE.encode())
     worker = machine()
     assert load().count.run(executor=worker) == 4
     ran.take()
-    edited = (desk.root / "pipe.py").read_text().replace("max(found", "min(found")
+    edited = (desk.root / "pipe.py").read_text().replace("most = 3", "most = 2")
     desk.write("pipe.py", edited.encode())
     code_only(desk)
-    with pytest.raises(Refused, match=r"stage longest: the worker's code differs: pipe.py was edited"):
-        load().longest.run(executor=worker)
+    with pytest.raises(Refused, match=r"stage limited: the worker's code differs: pipe.py was edited"):
+        load().limited.run(executor=worker)
     assert ran.take() == {}
 
 

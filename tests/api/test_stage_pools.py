@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pickle
+import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -298,6 +299,26 @@ def test_a_damaged_result_is_made_again(desk: World, pool: Watched, load: Callab
             path.write_bytes(b'"4 worms!"')
     assert pipe.report.run(executor=pool) == "4 words!"
     assert ran.take() == {"report": 1}
+
+
+def test_an_answer_that_an_executor_remembers_is_not_believed_where_its_result_is_not_kept(
+    desk: World, pool: Watched, load: Callable[..., ModuleType]
+) -> None:
+    ran = pipeline(desk)
+    pipe = load()
+    remembered: dict[str, Future[Any]] = {}
+
+    class Remembering(ThreadPoolExecutor):
+        def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+            return remembered.setdefault(args[0].key, pool.submit(function, *args))
+
+    with Remembering(1) as scheduler:
+        assert pipe.words.run(executor=scheduler)
+        shutil.rmtree(desk.cache / "runs")
+        shutil.rmtree(desk.cache / "objects")
+        desk.ok("add", "raw.txt", "--force")
+        assert pipe.words.run(executor=scheduler) == ["a", "few", "words", "here"]
+    assert ran.take()["words"] > 1
 
 
 def test_results_that_only_pickle_holds_go_between_processes_of_one_machine(
