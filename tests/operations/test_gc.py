@@ -676,4 +676,6 @@ def test_a_person_reads_what_goes_what_stays_and_what_to_do(world: World) -> Non
     assert "would be put into the trash  1 object, 17 B" in planned
     assert "named in a work tree" in planned
     assert "datatool gc --apply does it" in planned
+    assert "trash" not in world.ok("cache", "info").out
     assert "from tomorrow on" in world.ok(*NOW).out
+    assert "trash      17 B (datatool gc --apply deletes it after a day)" in world.ok("cache", "info").out
