@@ -271,6 +271,53 @@ def test_a_batch_that_fails_publishes_nothing(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
+# ---- cleaning up deletes only what nobody needs
+
+
+def dropped(world: World) -> Path:
+    """The object of a file that is tracked no more, and was never committed."""
+    world.write("model.bin", b"needed by nobody\n")
+    world.ok("add", "model.bin")
+    found = one("objects/??/*", world.cache)
+    world.ok("remove", "model.bin", "--data")
+    return found
+
+
+def test_what_nobody_needs_is_deleted_only_after_a_day_in_the_trash(world: World) -> None:
+    found = dropped(world)
+    world.ok("gc", "--keep-days", "0")
+    assert found.exists()
+    for _ in range(2):
+        world.ok("gc", "--apply", "--keep-days", "0")
+        assert one("trash/objects/*/*", world.cache).read_bytes() == b"needed by nobody\n"
+    for batch in (world.cache / "trash/objects").iterdir():
+        os.utime(batch, (1, 1))
+    world.ok("gc", "--apply", "--keep-days", "0")
+    assert not list((world.cache / "trash/objects").iterdir())
+
+
+def test_what_git_can_bring_back_survives_gc(world: World) -> None:
+    world.write("model.bin", b"only in the reflog\n")
+    world.ok("add", "model.bin")
+    world.commit()
+    world.git("reset", "-q", "--hard", "HEAD~")
+    for path in [*world.local.glob("state.db*"), world.git_dir / "ORIG_HEAD"]:
+        path.unlink(missing_ok=True)
+    world.ok("gc", "--apply", "--keep-days", "0")
+    assert one("objects/??/*", world.cache).read_bytes() == b"only in the reflog\n"
+
+
+def test_what_a_pointer_names_by_now_is_not_deleted_but_brought_back(world: World) -> None:
+    found = dropped(world)
+    world.ok("gc", "--apply", "--keep-days", "0")
+    for batch in (world.cache / "trash/objects").iterdir():
+        os.utime(batch, (1, 1))
+    pointer = f"datatool: 1\nkind: file\noid: sha256:{found.parent.name}{found.name}\nsize: 17\n"
+    world.write("model.bin.dt", pointer.encode())
+    world.ok("gc", "--apply", "--keep-days", "0")
+    assert found.read_bytes() == b"needed by nobody\n"
+
+
 # ---- what is foreign
 
 

@@ -251,12 +251,12 @@ class Cache:
         return back
 
     def _bring_back_pack(self, pack: ObjectId, path: Path) -> set[ObjectId]:
-        listed = self.trash.list_of(path)
+        held = self.trash.packed(path)
         make_dirs(self.packs.path(pack).parent, like=self.top)
         with suppress(PathNotFound):
             rename(path, self.packs.path(pack))
         self.adopt(pack)
-        return {record.oid for record in listed.records if self.packs.find(record.oid)} if listed is not None else set()
+        return {oid for oid in held if self.packs.find(oid) is not None}
 
     def adopt(self, pack: ObjectId) -> None:
         """Make readable what is in a pack that no shard names: it came back from the trash, or whoever wrote it was

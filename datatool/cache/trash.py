@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from datatool.cache.packs import PackList, read_list
+from datatool.cache.packs import read_list
 from datatool.localfs.atomic import make_dirs, remove_dir_if_empty, remove_file, rename
 from datatool.model.oid import ObjectId, parse_oid
 
@@ -40,7 +40,7 @@ class Trash:
         self._top = top / "trash"
         self._like = top
         self._batch = os.urandom(8).hex()
-        self._lists: dict[Path, PackList | None] = {}
+        self._packed: dict[Path, frozenset[ObjectId]] = {}
 
     def take_object(self, path: Path, oid: ObjectId) -> None:
         """Move an object here. Raises PathNotFound where it has gone, LocalError."""
@@ -61,15 +61,16 @@ class Trash:
         for batch in _subdirectories(self._top / _PACKS):
             for name in _names(batch):
                 pack = _pack_id(name)
-                if pack is not None and any(oid in oids for oid in self._held(batch / name)):
+                if pack is not None and not self.packed(batch / name).isdisjoint(oids):
                     found[pack] = batch / name
         return found
 
-    def list_of(self, path: Path) -> PackList | None:
-        """What is in a pack here; None if it can't be read."""
-        if path not in self._lists:
-            self._lists[path] = read_list(path)
-        return self._lists[path]
+    def packed(self, path: Path) -> frozenset[ObjectId]:
+        """What is in a pack here; nothing if its list can't be read."""
+        if path not in self._packed:
+            listed = read_list(path)
+            self._packed[path] = frozenset(record.oid for record in (listed.records if listed is not None else ()))
+        return self._packed[path]
 
     def everything(self) -> Iterator[Thrown]:
         """All that lies here."""
@@ -92,10 +93,6 @@ class Trash:
         make_dirs(batch, like=self._like)
         rename(path, batch / name)
 
-    def _held(self, path: Path) -> list[ObjectId]:
-        found = self.list_of(path)
-        return [record.oid for record in found.records] if found is not None else []
-
     def _in_batch(self, batch: Path, *, packs: bool) -> Iterator[Thrown]:
         try:
             changed = os.lstat(batch).st_mtime_ns
@@ -103,7 +100,7 @@ class Trash:
             return
         for name in _names(batch):
             path = batch / name
-            oids = self._held(path) if packs else _ids([name])
+            oids: Collection[ObjectId] = self.packed(path) if packs else _ids([name])
             if not oids:  # another's file, or a pack whose list is damaged: nobody knows what that holds
                 continue
             try:

@@ -26,6 +26,7 @@ _COMMITS = ("--all", "--reflog", "--stdin")
 """Of all work trees: git looks into those that are linked, too."""
 _UNFINISHED = (".", "rebase-merge", "rebase-apply", "sequencer")
 """Where git notes, in files, commits that are no refs: `MERGE_HEAD`, `rebase-merge/autostash`, …"""
+_OWN_REFS = ("refs/worktree", "refs/bisect", "refs/rewritten")
 _NOTE = re.compile(r"[A-Z_]*HEAD|MERGE_AUTOSTASH|autostash|orig-head|onto|amend|head|abort-safety")
 _ID = re.compile(rb"^([0-9a-f]{64}|[0-9a-f]{40})\b", re.MULTILINE)
 _BATCH = 4096
@@ -64,7 +65,7 @@ def reachable_pointers(trees: Sequence[Checkout]) -> Iterator[bytes]:
     GitError."""
     common = common_dir(trees[0].git_dir)
     blobs = {blob for tree in trees for blob in _indexed(tree)}
-    notes = {commit for tree in trees for commit in _noted(tree.git_dir)}
+    notes = {commit for tree in trees for commit in (*_noted(tree.git_dir), *_own_refs(tree.git_dir))}
     asked = b"".join(commit + b"\n" for commit in sorted(_known(common, notes)))
     log: list[str | bytes] = ["--no-replace-objects", *_LOG, *_SHAPE, *_COMMITS, "--", *pointer_patterns(())]
     blobs |= changed_blobs(_git(common, log, asked))
@@ -88,9 +89,11 @@ def _git(git_dir: Path, words: Sequence[str | bytes], asked: bytes = b"") -> byt
 
 def _main_top(common: Path) -> Path | None:
     """The top of the main work tree, as git finds it: beside `.git`, or where the configuration says."""
-    words = ["config", "--file", os.fspath(common / "config"), "--get-regexp", r"^core\.(bare|worktree)$"]
-    said = run_git(words, cwd=common, check=False, environ=silent_environment(), foreign=True).out
-    settings = dict(line.split(" ", 1) for line in os.fsdecode(said).splitlines() if " " in line)
+    settings: dict[str, str] = {}
+    for name in ("config", "config.worktree"):
+        words = ["config", "--file", os.fspath(common / name), "--get-regexp", r"^core\.(bare|worktree)$"]
+        said = run_git(words, cwd=common, check=False, environ=silent_environment(), foreign=True).out
+        settings |= dict(line.split(" ", 1) for line in os.fsdecode(said).splitlines() if " " in line)
     if "core.worktree" in settings:
         return Path(os.path.realpath(common / settings["core.worktree"]))
     if settings.get("core.bare") == "true":
@@ -131,6 +134,11 @@ def _noted(git_dir: Path) -> Iterator[bytes]:
         for name in names:
             if _NOTE.fullmatch(name) and (git_dir / part / name).is_file():
                 yield from _ID.findall((git_dir / part / name).read_bytes())
+
+
+def _own_refs(git_dir: Path) -> list[bytes]:
+    """What refs of a single work tree name, which `--all` in another one doesn't count."""
+    return _git(git_dir, ["for-each-ref", "--format=%(objectname)", *_OWN_REFS]).split()
 
 
 def _known(common: Path, commits: Iterable[bytes]) -> Iterator[bytes]:

@@ -18,7 +18,8 @@ _INDEXES = (".dti", ".condemn", ".drop")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CacheInfo(Result):
-    """Counts, and sizes in bytes; `corrupt` objects were set aside, `temporary` files are left from kills."""
+    """Counts, and sizes in bytes; `corrupt` objects were set aside, `temporary` files are left from kills, and what gc
+    put into the trash has `trash_bytes`."""
 
     path: str
     objects: int
@@ -27,6 +28,7 @@ class CacheInfo(Result):
     loose_bytes: int
     corrupt: int
     temporary: int
+    trash_bytes: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,6 +63,7 @@ def cache_info(project: Project) -> CacheInfo:
         loose_bytes=sum(loose.values()),
         corrupt=len(_files(top / "corrupt")),
         temporary=len(_files(top / "tmp")),
+        trash_bytes=sum(_files(top / "trash").values()),
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from datatool.cache.gc import Keep
 from datatool.cache.local import Cache
 from datatool.errors import FormatError, NewerFormat
-from datatool.formats.run_record import decode_run
+from datatool.formats.run_record import LIMIT, decode_run
 from datatool.model.oid import ObjectId
 from datatool.model.run import RunRecord
 from datatool.operations.needed import NeededObjects
@@ -37,7 +37,9 @@ def need_runs(needed: NeededObjects, cache: Cache, *, before: float | None) -> t
 
 
 def _record(cache: Cache, oid: ObjectId) -> RunRecord | None:
-    """None where it isn't here, or is none."""
+    """None where it isn't here, or is none: what is too large for one is not even read."""
+    if cache.sizes([oid]).get(oid, 0) > LIMIT:
+        return None
     try:
         return decode_run(cache.load(oid), name=f"run {oid[:12]}")
     except NewerFormat:

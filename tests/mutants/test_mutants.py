@@ -204,6 +204,27 @@ MUTANTS = [
         caught_by="test_what_was_edited_after_it_was_loaded_is_refused_until_it_is_loaded_again",
         tests=KEYS,
     ),
+    Mutant(
+        name="delete what was thrown away just now",
+        module="cache/gc.py",
+        old="elif thrown.mtime_ns < before:",
+        new="elif True:",
+        caught_by="test_what_nobody_needs_is_deleted_only_after_a_day_in_the_trash",
+    ),
+    Mutant(
+        name="delete without asking again who needs it",
+        module="cache/gc.py",
+        old="        if wanted:\n",
+        new="        if False:\n",
+        caught_by="test_what_a_pointer_names_by_now_is_not_deleted_but_brought_back",
+    ),
+    Mutant(
+        name="forget what git can bring back",
+        module="git/reachable.py",
+        old='"--all", "--reflog", "--stdin"',
+        new='"--all", "--stdin"',
+        caught_by="test_what_git_can_bring_back_survives_gc",
+    ),
 ]
 
 

@@ -276,6 +276,22 @@ def versions_on(world: World, how: str) -> bytes:
             (linked / "kept.bin.dt").write_bytes(world.read("kept.bin.dt"))
             world.git("add", "kept.bin.dt", cwd=linked)
             (linked / "kept.bin.dt").unlink()
+        case "a reflog of a linked work tree":
+            linked = world.top / "linked"
+            world.git("worktree", "add", "-q", "--detach", str(linked))
+            (linked / "kept.bin.dt").write_bytes(world.read("kept.bin.dt"))
+            world.git("commit", "-q", "-a", "-m", "second", cwd=linked)
+            world.git("reset", "-q", "--hard", "HEAD~", cwd=linked)
+        case "a ref of a linked work tree alone":
+            linked = world.top / "linked"
+            world.git("worktree", "add", "-q", "--detach", str(linked))
+            (linked / "kept.bin.dt").write_bytes(world.read("kept.bin.dt"))
+            world.git("commit", "-q", "-a", "-m", "second", cwd=linked)
+            world.git("update-ref", "refs/worktree/kept", "HEAD", cwd=linked)
+            world.git("reset", "-q", "--hard", "HEAD~", cwd=linked)
+            world.git("reflog", "expire", "--expire=all", "--all", cwd=linked)
+            for name in world.git_dir.rglob("ORIG_HEAD"):
+                name.unlink()
         case "an ignored pointer":
             (world.root / ".gitignore").write_text("kept.bin\naside/\n")
             world.commit("ignored")
@@ -298,7 +314,8 @@ def versions_on(world: World, how: str) -> bytes:
     [
         *("the work tree", "the index", "a branch", "a tag", "a reflog", "a stash", "an older stash"),
         *("a stash of untracked files", "one side of a merge", "an unfinished rebase", "a linked work tree"),
-        *("the index of a linked work tree", "an ignored pointer", "a pointer that does not read", "the database"),
+        *("the index of a linked work tree", "a reflog of a linked work tree", "a ref of a linked work tree alone"),
+        *("an ignored pointer", "a pointer that does not read", "the database"),
     ],
 )
 def test_a_version_is_kept_that_is_named_only_in(how: str, world: World) -> None:
@@ -676,4 +693,6 @@ def test_a_person_reads_what_goes_what_stays_and_what_to_do(world: World) -> Non
     assert "would be put into the trash  1 object, 17 B" in planned
     assert "named in a work tree" in planned
     assert "datatool gc --apply does it" in planned
+    assert "trash" not in world.ok("cache", "info").out
     assert "from tomorrow on" in world.ok(*NOW).out
+    assert "trash      17 B (datatool gc --apply deletes it after a day)" in world.ok("cache", "info").out

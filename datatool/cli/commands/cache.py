@@ -34,6 +34,8 @@ def info(session: Session) -> int:
         ]
         if result.corrupt:
             rows.append(("damaged", f"{result.corrupt:,} set aside"))
+        if result.trash_bytes:
+            rows.append(("trash", f"{human_size(result.trash_bytes)} (datatool gc --apply deletes it after a day)"))
         if result.temporary:
             rows.append(("temporary", f"{counted(result.temporary, 'file')} (datatool cache clean removes them)"))
         return aligned(rows)
