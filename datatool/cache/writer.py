@@ -8,6 +8,7 @@ import queue
 import threading
 from collections.abc import Callable, Collection
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,7 +42,6 @@ MERGE_ABOVE = 32
 _BIGGEST_MERGED = 8 << 20
 _READ_ONLY = 0o444
 _TEMPORARY = b"tmp"
-_GROUP = 1 << 20
 
 
 class _Pending(NamedTuple):
@@ -358,25 +358,13 @@ class _PackThread:
                 self._error = error
 
     def _write(self, builder: PackBuilder) -> _Written:
-        built = builder.build()
-        target = pack_path(built.id)
         with Batch(self._top, durability=self._durability, like=self._top) as batch:
             fd, temp = batch.open_temp(_TEMPORARY)
             try:
-                _write_all(fd, built)
+                built = builder.build(partial(write_all, fd))
             except BaseException as error:
                 batch.discard(temp, fd=fd)
-                raise (local_error(error, self._top, built.size) if isinstance(error, OSError) else error) from error
+                raise (local_error(error, self._top, builder.size) if isinstance(error, OSError) else error) from error
+            target = pack_path(built.id)
             batch.add(temp, target.encode(), fd=fd, mode=_READ_ONLY, size=built.size, replace=False)
-        return _Written(built._replace(parts=()), os.lstat(self._top / target))
-
-
-def _write_all(fd: int, built: BuiltPack) -> None:
-    group: list[bytes | memoryview] = []
-    size = 0
-    for part in (*built.parts, b""):
-        if size >= _GROUP or not part:
-            write_all(fd, b"".join(group))
-            group, size = [], 0
-        group.append(part)
-        size += len(part)
+        return _Written(built, os.lstat(self._top / target))

@@ -10,7 +10,7 @@ Payloads have no headers: whoever knows `off` and `clen` reads an object without
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from struct import Struct
 from typing import Final, NamedTuple
@@ -31,6 +31,8 @@ TARGET: Final = 32 << 20
 """A pack is closed when it has reached about this many bytes."""
 MAX_PACK: Final = 64 << 20
 """No pack has more bytes than this."""
+PIECE: Final = 1 << 20
+"""So many bytes of a pack are hashed and written at a time: few enough to be in the processor's cache for both."""
 METADATA: Final = 1
 """The flag of a pack that holds tree pages and run records only."""
 
@@ -53,10 +55,10 @@ class PackRecord(NamedTuple):
 
 
 class BuiltPack(NamedTuple):
-    """A finished pack: its bytes as pieces to be written one behind the other; its id is their sha256."""
+    """A finished pack: its id is the sha256 of its bytes, which end with `footer`."""
 
     id: ObjectId
-    parts: Sequence[bytes | memoryview]
+    footer: bytes
     size: int
     records: list[PackRecord]
 
@@ -76,7 +78,7 @@ class PackBuilder:
 
     >>> builder = PackBuilder()
     >>> builder.add(ObjectId("2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"), b"hello")
-    >>> builder.build().records[0].off
+    >>> builder.build(lambda piece: None).records[0].off
     8
     """
 
@@ -119,17 +121,35 @@ class PackBuilder:
         self._end += stored
         self.size += stored + _RECORD.size
 
-    def build(self) -> BuiltPack:
-        """Finish the pack. Raises ValueError if it is empty."""
+    def build(self, take: Callable[[bytes], object], *, piece: int = PIECE) -> BuiltPack:
+        """Finish the pack, and give its bytes to `take`, about `piece` at a time. Raises ValueError if it is empty.
+
+        Objects are joined before they are hashed: a thread lets the others run once for each piece it hashes, and
+        waits for its turn after that, which for each object would cost as much as the hash.
+        """
         if not self._records:
             raise ValueError("a pack without objects")
         records = list(self._records.values())
         footer = encode_footer(records, self._end, flags=self._flags, nonce=self._nonce)
-        parts = (*self._parts, footer)
         hashed = sha256()
-        for part in parts:
-            hashed.update(part)
-        return BuiltPack(ObjectId(hashed.hexdigest()), parts, self._end + len(footer), records)
+        for joined in _joined([*self._parts, footer], piece):
+            hashed.update(joined)
+            take(joined)
+        return BuiltPack(ObjectId(hashed.hexdigest()), footer, self._end + len(footer), records)
+
+
+def _joined(parts: Sequence[bytes | memoryview], least: int) -> Iterator[bytes]:
+    """What many parts are one behind the other, in pieces of at least so many bytes, but for the last one."""
+    group: list[bytes | memoryview] = []
+    size = 0
+    for part in parts:
+        group.append(part)
+        size += len(part)
+        if size >= least:
+            yield b"".join(group)
+            group, size = [], 0
+    if group:
+        yield b"".join(group)
 
 
 def encode_footer(records: Sequence[PackRecord], offset: int, *, flags: int, nonce: bytes) -> bytes:

@@ -238,10 +238,11 @@ class UploadSink:
             self._uploads.submit(builder.size, partial(self._build_and_send, builder), done)
 
     def _build_and_send(self, builder: PackBuilder) -> SentPack:
-        built = builder.build()
-        self._store.put(pack_path(built.id), b"".join(built.parts))
+        whole: list[bytes] = []
+        built = builder.build(whole.append, piece=MAX_PACK)
+        self._store.put(pack_path(built.id), whole.pop())
         sent = SentPack(built.id, built.size, built.records)
-        self._sent_packs.remember(sent, built.parts[-1])
+        self._sent_packs.remember(sent, built.footer)
         return sent
 
     def _pack_sent(self, metadata: bool, pack: SentPack) -> None:

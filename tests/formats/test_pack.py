@@ -50,8 +50,10 @@ def test_the_golden_pack_is_read_and_written_byte_for_byte() -> None:
     builder.add(HELLO, b"hello")
     builder.add(WORLD, b"hello world\n")
     assert (builder.count, builder.size) == (2, len(GOLDEN))
-    built = builder.build()
-    assert b"".join(built.parts) == GOLDEN
+    pieces: list[bytes] = []
+    built = builder.build(pieces.append)
+    assert b"".join(pieces) == GOLDEN
+    assert GOLDEN.endswith(built.footer)
     assert (built.id, built.size, built.records) == (oid_of(GOLDEN), len(GOLDEN), RECORDS)
 
 
@@ -69,7 +71,7 @@ def test_equal_content_makes_different_packs() -> None:
     for _ in range(2):
         builder = PackBuilder()
         builder.add(HELLO, b"hello")
-        ids.add(builder.build().id)
+        ids.add(builder.build(bytes).id)
     assert len(ids) == 2
 
 
@@ -81,7 +83,7 @@ def test_an_object_is_packed_once_and_an_empty_one_never() -> None:
     with pytest.raises(ValueError):
         builder.add(oid_of(b""), b"")
     with pytest.raises(ValueError):
-        PackBuilder().build()
+        PackBuilder().build(bytes)
 
 
 def test_a_pack_never_grows_beyond_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +94,18 @@ def test_a_pack_never_grows_beyond_its_limit(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(ValueError):
         builder.add(WORLD, bytes(11))
     builder.add(WORLD, bytes(10))
-    assert builder.build().size == builder.size == 8 + 44 + 2 * 48 + 20
+    assert builder.build(bytes).size == builder.size == 8 + 44 + 2 * 48 + 20
+
+
+def test_a_pack_is_given_in_pieces_of_many_objects_not_one_for_each() -> None:
+    builder = PackBuilder()
+    for number in range(1000):
+        content = b"%04d" % number * 100
+        builder.add(oid_of(content), content)
+    pieces: list[bytes] = []
+    built = builder.build(pieces.append, piece=100_000)
+    assert [len(piece) >= 100_000 for piece in pieces] == [True] * (len(pieces) - 1) + [False]
+    assert oid_of(b"".join(pieces)) == built.id
 
 
 def test_compressible_objects_are_compressed_one_by_one_where_asked_for() -> None:
@@ -100,7 +113,9 @@ def test_compressible_objects_are_compressed_one_by_one_where_asked_for() -> Non
     builder = PackBuilder(compress=True)
     builder.add(oid_of(text), text)
     builder.add(oid_of(noise), memoryview(noise))
-    data = b"".join(builder.build().parts)
+    pieces: list[bytes] = []
+    builder.build(pieces.append)
+    data = b"".join(pieces)
     first, second = read_pack(data)
     assert (first.kind, first.ulen, second.kind) == (ZSTD, len(text), RAW)
     assert decompress(data[first.off : first.off + first.clen], limit=first.ulen) == text
@@ -157,8 +172,9 @@ def test_every_pack_reads_as_it_was_written(contents: list[bytes], compress: boo
     builder = PackBuilder(compress=compress)
     for content in contents:
         builder.add(oid_of(content), content)
-    built = builder.build()
-    data = b"".join(built.parts)
+    pieces: list[bytes] = []
+    built = builder.build(pieces.append)
+    data = b"".join(pieces)
     assert (len(data), oid_of(data)) == (built.size, built.id)
     records = read_pack(data)
     assert records == built.records

@@ -79,7 +79,7 @@ def test_without_zstd_nothing_is_compressed_and_the_error_says_what_to_install(m
     assert compress_if_worth(TEXT) is None
     builder = PackBuilder(compress=True)
     builder.add(ObjectId("0" * 64), TEXT)
-    assert builder.build().records[0].kind == 0
+    assert builder.build(bytes).records[0].kind == 0
     with pytest.raises(LocalError) as caught:
         decompress(b"", limit=1)
     assert caught.value.hint is not None and "zstandard" in caught.value.hint

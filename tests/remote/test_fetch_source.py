@@ -32,8 +32,9 @@ def publish(machine: Machine, datas: list[bytes]) -> str:
     builder = PackBuilder()
     for data in datas:
         builder.add(digest(data), data)
-    built = builder.build()
-    machine.store.put(pack_path(built.id), b"".join(built.parts))
+    pieces: list[bytes] = []
+    built = builder.build(pieces.append)
+    machine.store.put(pack_path(built.id), b"".join(pieces))
     records = [ShardRecord(oid, kind, 0, off, clen, ulen) for oid, kind, off, clen, ulen in built.records]
     shard = encode_shard(records, packs=(built.id,))
     machine.store.put(f"index/{digest(shard)}.dti", shard)
