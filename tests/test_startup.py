@@ -114,6 +114,43 @@ def test_code_is_only_read_where_a_script_is_named(world: World) -> None:
     assert reader in modules(["status", "train.py"], world.top, cwd=world.root, env=world.env)
 
 
+WRITERS = {
+    "datatool.operations.add",
+    "datatool.operations.checkout",
+    "datatool.operations.edit",
+    "datatool.operations.program_record",
+    "datatool.operations.publish",
+    "datatool.operations.pull",
+    "datatool.operations.push",
+    "datatool.operations.record",
+    "datatool.operations.run_end",
+    "datatool.operations.stage_executor",
+    "datatool.operations.stage_why",
+    "datatool.operations.track_recording",
+    "importlib.metadata",
+}
+
+
+def of_a_program(name: str, world: World) -> set[str]:
+    """The modules in memory when a program has ended, and with it all that is done for it."""
+    code = (
+        "import atexit, runpy, sys; atexit.register(lambda: print(*sys.modules));"
+        f"sys.argv[:] = [{name!r}]; runpy.run_path({name!r}, run_name='__main__')"
+    )
+    words = [sys.executable, "-P", "-c", code]
+    done = subprocess.run(words, cwd=world.root, env=world.env, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_a_program_that_tracks_what_did_not_change_loads_nothing_that_fetches_or_records(world: World) -> None:
+    world.write("a.csv", b"1")
+    world.write("program.py", b"import datatool\ndatatool.track('a.csv')\n")
+    assert "datatool.operations.track_recording" in of_a_program("program.py", world)
+    loaded = of_a_program("program.py", world)
+    assert not loaded & (NETWORK | SCIENCE | WRITERS | {"asyncio", "rich", "typer", "pygit2", "ruamel"})
+    assert not {name for name in loaded if name.startswith(("datatool.remote", "datatool.registry", "datatool.views"))}
+
+
 def test_importing_the_package_loads_none_of_its_modules(tmp_path: Path) -> None:
     code = "import sys; before = set(sys.modules); import datatool; print(*sorted(set(sys.modules) - before))"
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)

@@ -1,4 +1,5 @@
-"""Door 4 of 6 for imports at first use: what fetches is loaded when something is missing, and most often nothing is.
+"""Door 4 of 7 for imports at first use: what fetches is loaded when something is missing, what records when something
+is new, and most often nothing is.
 
 All that knows remotes and registries takes twice as long to load as all the rest of `track()`.
 """
@@ -12,6 +13,7 @@ from datatool.errors import DatatoolError
 from datatool.progress import Progress
 
 if TYPE_CHECKING:
+    from datatool.operations.track_recording import Recording
     from datatool.project.project import Project
 
 
@@ -21,3 +23,10 @@ def bring(project: Project, targets: Sequence[str], progress: Progress) -> list[
 
     found = pull(project, targets, cwd=project.root, progress=progress)
     return [item.error.error for item in found.artifacts if item.error is not None]
+
+
+def record(project: Project, progress: Progress) -> Recording:
+    """What changes files and pointers of a project: see there."""
+    from datatool.operations.track_recording import Recording
+
+    return Recording(project, progress)

@@ -1,9 +1,19 @@
-"""Door 5 of 6 for imports at first use: what records a run is loaded when a program ends, if there is a run."""
+"""Door 5 of 7 for imports at first use: what looks at a run is loaded when a program ends, if there is a run, and what
+records it only if no record says the same already."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from datatool.api.current_run import CurrentRun
 from datatool.api.programs import ThisProgram
+from datatool.progress import Progress
+
+if TYPE_CHECKING:
+    from datatool.operations.run_end import Ended
+    from datatool.operations.run_execution import Execution
+    from datatool.project.project import Project
 
 
 def end(run: CurrentRun, program: ThisProgram) -> None:
@@ -19,4 +29,20 @@ def end(run: CurrentRun, program: ThisProgram) -> None:
         command=program.command,
         directory=program.directory,
         started=run.started,
+        record=record,
     )
+
+
+def record(
+    project: Project,
+    execution: Execution,
+    outputs: Sequence[bytes],
+    *,
+    modules: Sequence[str],
+    always: bool,
+    progress: Progress,
+) -> Ended:
+    """Write the record of a program: see `datatool.operations.program_record`."""
+    from datatool.operations.program_record import record_program
+
+    return record_program(project, execution, outputs, modules=modules, always=always, progress=progress)

@@ -13,7 +13,7 @@ from datatool.api.telling import Told, say, warn
 from datatool.api.trackers import settle_trackers, tracking
 from datatool.errors import DatatoolError
 from datatool.model.run import RunKind
-from datatool.operations.program_run import Program, end_program
+from datatool.operations.program_run import Program, Record, end_program
 
 
 def end(
@@ -23,6 +23,7 @@ def end(
     name: str,
     entry: str | None,
     started: float,
+    record: Record,
     texts: Mapping[str, str] | None = None,
     command: tuple[str, ...] | None = None,
     directory: str | None = None,
@@ -36,7 +37,7 @@ def end(
 
     `entry` is the file of the script or notebook, `texts` what ran of a program without a file, `command` its name with
     its arguments, `directory` where it was started; `started` is in seconds since 1970. Unless `always`, a run that a
-    record describes already leaves no other.
+    record describes already leaves no other; else `record` writes one.
     """
     noted = {item.root: item for item in run.take()}
     for root in also:
@@ -67,6 +68,7 @@ def end(
                 program,
                 environ=os.environ,
                 always=always,
+                record=record,
                 progress=Told(),
             )
         except DatatoolError as problem:

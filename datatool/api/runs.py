@@ -19,7 +19,8 @@ from datatool.api.run_end import end
 from datatool.api.telling import warn
 from datatool.errors import UsageError
 from datatool.model.run import RunKind
-from datatool.operations.program_run import project_around
+from datatool.operations.open_project import project_around
+from datatool.operations.program_record import record_program
 
 _DEEPEST: Final = 32
 
@@ -79,6 +80,7 @@ class Run:
             command=self._program.command,
             directory=self._program.directory,
             started=self._started,
+            record=record_program,
             parameters=self.parameters,
             metrics=metrics,
             also=[here] if here is not None else (),

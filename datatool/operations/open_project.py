@@ -6,13 +6,13 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from datatool.errors import LocalError, ProjectNotFound
+from datatool.errors import DatatoolError, LocalError, ProjectNotFound
 from datatool.git.worktree import Worktree
 from datatool.model.paths import see_from
-from datatool.project.project import Project
+from datatool.project.project import Project, find_root
 from datatool.project.project import open_project as open_at
 
-__all__ = ["Project", "open_project", "project_if_any", "require_git"]
+__all__ = ["Project", "open_project", "project_around", "project_if_any", "require_git"]
 
 
 def open_project(
@@ -50,6 +50,16 @@ def project_if_any(
         return open_project(directory, flags=flags, environ=environ)
     except ProjectNotFound:
         return None
+
+
+def project_around(*places: Path) -> Path | None:
+    """The top of the project around the first of some directories that is in one."""
+    for place in places:
+        try:
+            return find_root(place)
+        except DatatoolError:
+            continue
+    return None
 
 
 def require_git(project: Project) -> Worktree:

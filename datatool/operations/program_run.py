@@ -7,22 +7,24 @@ import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
-from datatool.errors import DatatoolError
 from datatool.hashing import digest
 from datatool.model.paths import named
 from datatool.model.run import RunCode, RunFile, RunKind
 from datatool.operations.frozen import is_frozen
 from datatool.operations.open_project import open_project
 from datatool.operations.run_code import functions_of
-from datatool.operations.run_end import Ended, Execution, code_now, directory_in, end_run, is_recorded
-from datatool.operations.track_lines import line_of
+from datatool.operations.run_execution import Execution, directory_in, recorded
 from datatool.progress import Progress
-from datatool.project.project import Project, find_root
+from datatool.project.project import Project
 from datatool.stages.environment import environment_of
 from datatool.stages.fingerprint import program_fingerprint
 from datatool.stages.notes import VARIABLE, tell
 from datatool.stages.secrets import visible_values, visible_words, without_secrets
+
+if TYPE_CHECKING:
+    from datatool.operations.run_end import Ended
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,6 +47,22 @@ class Program:
     modules: Sequence[str] = ()
 
 
+class Record(Protocol):
+    """Writes the record of a program; see `datatool.operations.program_record`."""
+
+    def __call__(
+        self,
+        project: Project,
+        execution: Execution,
+        outputs: Sequence[bytes],
+        *,
+        modules: Sequence[str],
+        always: bool,
+        progress: Progress,
+    ) -> Ended:
+        """See there."""
+
+
 def end_program(
     root: Path,
     inputs: Iterable[RunFile],
@@ -53,12 +71,14 @@ def end_program(
     *,
     environ: Mapping[str, str],
     always: bool,
+    record: Record,
     progress: Progress,
 ) -> Ended | None:
     """Record the outputs and the run of a program in the project at `root`; None where nothing is recorded: inside
     `datatool run`, which is told instead, and where the environment says that nothing may be (formats §5).
 
-    Unless `always`, a run that a record describes already is not written again. Raises what `add` does.
+    Unless `always`, a run that a record describes already is not written again: most often nothing is, so what writes
+    is given as `record`, and loaded only then. Raises what `add` does.
     """
     program = replace(program, name=without_secrets(program.name), metrics=visible_values(program.metrics))
     made = list(dict.fromkeys(outputs))
@@ -85,22 +105,9 @@ def end_program(
             if path not in here:
                 progress.warn(f"{named(path)}: was to be an output, and is not there")
         execution = _execution(project, program, read)
-        if not always and not here and is_recorded(project, execution):
+        if not always and not here and recorded(project, execution) is not None:
             return None
-        code = execution.code
-        execution = replace(execution, code=code_now(project, entry=code.entry, functions=code.functions))
-        ended = end_run(project, execution, sorted(here), always=always, stage=False, progress=progress)
-        return replace(ended, lines=tuple(line_of(project, item) for item in ended.versions if item.changed))
-
-
-def project_around(*places: Path) -> Path | None:
-    """The project around the first of some directories that is in one."""
-    for place in places:
-        try:
-            return find_root(place)
-        except DatatoolError:
-            continue
-    return None
+        return record(project, execution, here, modules=program.modules, always=always, progress=progress)
 
 
 def _execution(project: Project, program: Program, inputs: Sequence[RunFile]) -> Execution:
@@ -123,7 +130,6 @@ def _execution(project: Project, program: Program, inputs: Sequence[RunFile]) ->
             inputs=inputs,
         ),
         code=RunCode(entry=entry, functions=functions),
-        environment=environment_of(program.modules),
         started=program.started,
         duration=program.duration,
         inputs=inputs,

@@ -21,7 +21,8 @@ from datatool.model.run import RunEnvironment, RunFile, RunKind
 from datatool.operations.publish import locked
 from datatool.operations.result import Result
 from datatool.operations.run_code import functions_of
-from datatool.operations.run_end import Execution, code_now, directory_in, end_run
+from datatool.operations.run_end import code_now, end_run
+from datatool.operations.run_execution import Execution, directory_in
 from datatool.operations.run_inputs import bring_inputs, inputs_of, unlike_now
 from datatool.operations.run_marks import forget_marks, left_over, marked
 from datatool.operations.run_outputs import check_unsaved, clear, put_back, refuse_outputs, restore
@@ -268,7 +269,6 @@ def _executed(
                 name=without_secrets(command.name or "") or command.told,
                 fingerprint=fingerprint,
                 code=code,
-                environment=_environment(told),
                 started=started,
                 duration=duration,
                 inputs=[*inputs, *_noted_inputs(told, inputs, made)],
@@ -281,7 +281,7 @@ def _executed(
             if command.script is not None:
                 execution = _of_script(project, command, execution, told)
                 noted = []
-            ended = end_run(project, execution, made, noted=noted, progress=progress)
+            ended = end_run(project, execution, made, environment=_environment(told), noted=noted, progress=progress)
     return RunResult(
         run=ended.run,
         fingerprint=execution.fingerprint,

@@ -2,47 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 from datatool.git.changes import code_difference
 from datatool.git.worktree import head_commit
 from datatool.model.oid import ObjectId
-from datatool.model.run import RunCode, RunEnvironment, RunFile, RunKind, RunRecord
+from datatool.model.run import RunCode, RunEnvironment, RunFile, RunRecord
 from datatool.operations.new_version import NewVersion, Pointing, point_to
 from datatool.operations.publish import locked, publish
 from datatool.operations.record import Labels, Recorded, RecordOptions, Target, record_all
+from datatool.operations.run_execution import Execution, recorded
 from datatool.operations.run_files import file_in
 from datatool.operations.run_outputs import pointer_to
 from datatool.operations.trackable import refuse_untrackable
 from datatool.progress import Progress
 from datatool.project.project import Project
 from datatool.stages.environment import host, user
-from datatool.stages.run_store import find_runs, save_run
+from datatool.stages.run_store import save_run
 from datatool.workspace.pointers import find_artifact, owner
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Execution:
-    """What a run was, but for its outputs; `started` in seconds since 1970, parameters and words without secrets."""
-
-    kind: RunKind
-    name: str
-    fingerprint: str
-    code: RunCode
-    environment: RunEnvironment
-    started: float
-    duration: float
-    inputs: Sequence[RunFile] = ()
-    parameters: Mapping[str, object] = field(default_factory=dict)
-    metrics: Mapping[str, object] = field(default_factory=dict)
-    command: tuple[str, ...] | None = None
-    directory: str | None = None
-    noted_parameters: Mapping[str, object] = field(default_factory=dict)
-    """What blocks in the programs of a command had, which the command's line does not say."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,19 +53,12 @@ def code_now(project: Project, *, entry: str | None = None, functions: Mapping[s
     )
 
 
-def directory_in(project: Project, directory: Path) -> str | None:
-    """A directory from the project's root, `""` for the root itself; None for one outside."""
-    place = os.path.relpath(os.path.realpath(directory), project.root)
-    if place.split(os.sep)[0] == os.pardir:
-        return None
-    return "" if place == os.curdir else place.replace(os.sep, "/")
-
-
 def end_run(
     project: Project,
     execution: Execution,
     outputs: Sequence[bytes],
     *,
+    environment: RunEnvironment,
     noted: Collection[bytes] = (),
     always: bool = True,
     stage: bool = True,
@@ -110,7 +82,7 @@ def end_run(
             replace(file_in(project, artifact, by_path[artifact].pointer, path), noted=path in noted)
             for path, artifact in sorted(zip(outputs, artifacts, strict=True))
         )
-        run, new = _record(project, execution, files, always=always)
+        run, new = _record(project, execution, environment, files, always=always)
         # A program asks no remote for the record that a pointer names, so here it may be unknown.
         saved = [_of_run(project, item, run, known=stage) for item in saved]
         staged: list[str] = []
@@ -141,10 +113,10 @@ def _of_run(project: Project, item: Recorded, run: ObjectId, *, known: bool) -> 
 
 
 def _record(
-    project: Project, execution: Execution, outputs: tuple[RunFile, ...], *, always: bool
+    project: Project, execution: Execution, environment: RunEnvironment, outputs: tuple[RunFile, ...], *, always: bool
 ) -> tuple[ObjectId, bool]:
     """The record of a run, and whether it was written now."""
-    known = None if always else _recorded(project, execution, outputs)
+    known = None if always else recorded(project, execution, outputs)
     if known is not None:
         return known, False
     record = RunRecord(
@@ -161,21 +133,9 @@ def _record(
         duration=round(execution.duration, 3),
         host=host(),
         user=user(),
-        environment=execution.environment,
+        environment=environment,
         command=execution.command,
         directory=execution.directory,
         noted_parameters=execution.noted_parameters,
     )
     return save_run(project.cache, record), True
-
-
-def is_recorded(project: Project, execution: Execution) -> bool:
-    """Whether a record says of a run without outputs what would be said now."""
-    return _recorded(project, execution, ()) is not None
-
-
-def _recorded(project: Project, execution: Execution, outputs: tuple[RunFile, ...]) -> ObjectId | None:
-    for known in find_runs(project.cache, execution.fingerprint, project.config.project or ""):
-        if known.record.outputs == outputs and known.record.metrics == execution.metrics:
-            return known.oid
-    return None

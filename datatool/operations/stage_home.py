@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from datatool.operations.program_run import project_around
+from datatool.operations.open_project import project_around
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -17,6 +17,7 @@ from datatool.operations.stage_importing import imported
 from datatool.operations.stage_plan import plan, stages_among
 from datatool.operations.stage_reason import Why
 from datatool.operations.stage_why import why
+from datatool.operations.track_recording import Recording
 from datatool.operations.tracker import Tracker
 from datatool.progress import Progress
 
@@ -65,7 +66,7 @@ class _Trackers:
     def tracking(self, root: Path) -> Iterator[Tracker]:
         """The project at a root."""
         if root not in self._open:
-            made = Tracker(root, environ=self._environ, bring=lambda *_: [], progress=self._progress)
+            made = Tracker(root, environ=self._environ, bring=lambda *_: [], record=Recording, progress=self._progress)
             self._open[root] = self._stack.enter_context(closing(made))
         yield self._open[root]
 

@@ -8,20 +8,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Final
 
 from datatool.errors import Locked, Refused
-from datatool.hashing import digest
 from datatool.localfs.atomic import make_dirs, move, remove_file, write_file
 from datatool.localfs.locks import Lock
 from datatool.model.paths import named
 from datatool.model.settings import Durability
+from datatool.operations.track_marks import mark_of, unfinished
 from datatool.operations.track_state import Condition, Trees, look
 from datatool.operations.tracked_files import make_parent
 from datatool.progress import Progress
 from datatool.project.project import Project
-
-_MAKING: Final = "making-"
 
 
 class Making:
@@ -31,10 +28,14 @@ class Making:
         self._project = project
         self._path = path
         self._full = Path(os.fsdecode(project.workspace.full(path)))
-        self._mark = Path(_mark(project, path))
+        self._mark = mark_of(project, path)
         self._progress = progress
-        lock = project.locks / f"{_MAKING}{digest(path)[:16]}"
-        self._lock = Lock(lock, purpose=f"datatool, process {os.getpid()}", wait=wait, like=project.local.parent)
+        self._lock = Lock(
+            project.locks / self._mark.name,
+            purpose=f"datatool, process {os.getpid()}",
+            wait=wait,
+            like=project.local.parent,
+        )
 
     def __enter__(self) -> Making:
         self._lock.__enter__()
@@ -72,15 +73,6 @@ class Making:
         remove_file(self._mark)
 
 
-def unfinished(project: Project) -> list[bytes]:
-    """The files that lie here and that a process makes now, or was killed while it did."""
-    try:
-        found = [(project.marks / name).read_bytes() for name in os.listdir(project.marks) if name.startswith(_MAKING)]
-    except OSError:  # nothing was ever made here, or it was finished just now
-        return []
-    return sorted(path for path in found if project.workspace.kind(path) is not None)
-
-
 @contextmanager
 def none_unfinished(project: Project, paths: Sequence[bytes], progress: Progress, *, force: bool) -> Iterator[None]:
     """For who records what lies at some paths. Raises Refused for a file there, or below, that a killed process left
@@ -101,15 +93,6 @@ def none_unfinished(project: Project, paths: Sequence[bytes], progress: Progress
                 raise _unfinished(path)
             stack.callback(making.clear)
         yield
-
-
-def is_unfinished(project: Project, path: bytes) -> bool:
-    """Whether a process makes a file now, or was killed while it did."""
-    return os.path.exists(_mark(project, path))
-
-
-def _mark(project: Project, path: bytes) -> str:
-    return os.path.join(project.marks, f"{_MAKING}{digest(path)[:16]}")
 
 
 def _is_recorded(project: Project, path: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""Recording what a program tracks: nothing is staged in git, and all of it is synced once, at the end."""
+"""Whatever a program that tracks files changes: nothing is staged in git, and all of it is synced once, at the end."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from pathlib import Path
 from datatool.errors import LocalError
 from datatool.git.memory import GitMemory
 from datatool.localfs.syncing import sync_written
-from datatool.localfs.temps import sweep_temps
 from datatool.model.entry import FILE
 from datatool.model.settings import Durability
+from datatool.operations.edit import edit
 from datatool.operations.new_version import NewVersion, Pointing, make_versions
 from datatool.operations.publish import write_pointers
 from datatool.operations.record import RecordOptions, Target
 from datatool.operations.track_ignoring import Ignoring
+from datatool.operations.track_lines import line_of
+from datatool.operations.track_making import Making
 from datatool.operations.track_restoring import restore_file
 from datatool.operations.track_state import Found
 from datatool.operations.trackable import refuse_untrackable
@@ -28,7 +30,7 @@ FEW = 64
 
 
 class Recording:
-    """Records new versions in a project, and knows what is left to do for them."""
+    """Records new versions in a project, puts older ones there, and knows what is left to do for them."""
 
     def __init__(self, project: Project, progress: Progress) -> None:
         self._project = project
@@ -37,13 +39,6 @@ class Recording:
         self._ignoring = Ignoring(project)
         self._unsynced: set[str] = set()
         self._young: set[bytes] = set()
-        self._swept: set[bytes] = set()
-
-    def sweep(self, paths: Iterable[bytes]) -> None:
-        """Delete what killed processes left unfinished beside some paths; once in each directory."""
-        for directory in {os.path.dirname(path) for path in paths} - self._swept:
-            self._swept.add(directory)
-            sweep_temps(Path(self._full(directory)))
 
     def record(self, found: Sequence[Found], *, force: bool = False) -> Mapping[bytes, NewVersion]:
         """Record what lies at some paths, all of it or none; the version that each path is in now. `force` records
@@ -68,6 +63,18 @@ class Recording:
             self._young.add(item.path)
             self._project.state.commit()
         return done
+
+    def release(self, path: bytes) -> None:
+        """Make a file that is a link into the cache one that may be written to."""
+        edit(self._project, [self._full(path)], cwd=self._project.root)
+
+    def making(self, path: bytes, *, wait: bool = True) -> Making:
+        """To be held while a file is made; see there."""
+        return Making(self._project, path, self._progress, wait=wait)
+
+    def line(self, version: NewVersion) -> str:
+        """What a user should know of a version that was recorded."""
+        return line_of(self._project, version)
 
     def _hurried(self, targets: Sequence[Target]) -> list[Target]:
         """The targets that are worth a hurry: single files, and few of them."""

@@ -8,20 +8,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from datatool.errors import DatatoolError, Locked, PartlyDone, UsageError
 from datatool.index.state import Stamp, stamp_of
+from datatool.localfs.temps import sweep_temps
 from datatool.model.paths import named, see_from
 from datatool.model.run import RunFile
 from datatool.model.settings import LinkMethod
-from datatool.operations.edit import edit
-from datatool.operations.new_version import NewVersion
 from datatool.operations.open_project import open_project
 from datatool.operations.stage_inputs import input_now
 from datatool.operations.targets import project_path
-from datatool.operations.track_lines import line_of
-from datatool.operations.track_making import Making, is_unfinished
-from datatool.operations.track_recording import Recording
+from datatool.operations.track_marks import is_unfinished, unsorted
 from datatool.operations.track_refusals import refusal
 from datatool.operations.track_state import (
     Action,
@@ -40,7 +38,12 @@ from datatool.progress import Progress
 from datatool.project.project import CONFIG, FOLDER, Project
 from datatool.workspace.pointers import owner
 
+if TYPE_CHECKING:
+    from datatool.operations.new_version import NewVersion
+    from datatool.operations.track_recording import Recording
+
 Bring = Callable[[Project, Sequence[str], Progress], Sequence[DatatoolError]]
+Record = Callable[[Project, Progress], "Recording"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,15 +60,20 @@ class Tracked:
 class Tracker:
     """The project at `root`. Any thread may call; they wait for each other."""
 
-    def __init__(self, root: Path, *, environ: Mapping[str, str], bring: Bring, progress: Progress) -> None:
-        """`bring` fetches what is pinned, as `pull PATH` does."""
+    def __init__(
+        self, root: Path, *, environ: Mapping[str, str], bring: Bring, record: Record, progress: Progress
+    ) -> None:
+        """`bring` fetches what is pinned, as `pull PATH` does; `record` makes a `Recording`. Each loads what it needs
+        when it is called first, and in most programs nothing calls it."""
         self.root = root
         self._bring = bring
         self._progress = progress
         self._lock = threading.RLock()
         self._stack = ExitStack()
         self._project = self._stack.enter_context(open_project(os.fspath(root), flags={}, environ=environ))
-        self._recording = Recording(self._project, progress)
+        self._record_with = record
+        self._opened_recording: Recording | None = None
+        self._swept: set[bytes] = set()
         self._trees = Trees(self._project)
         self._outputs: dict[bytes, Stamp | None] = {}
         self._seen_from: tuple[str, bytes] = ("", b"")
@@ -82,6 +90,12 @@ class Tracker:
         except OSError:
             return ()
         return config.st_mtime_ns, config.st_size, config.st_ino, around.st_ino, around.st_dev
+
+    @property
+    def _recording(self) -> Recording:
+        if self._opened_recording is None:
+            self._opened_recording = self._record_with(self._project, self._progress)
+        return self._opened_recording
 
     @contextmanager
     def _working(self) -> Iterator[None]:
@@ -141,7 +155,7 @@ class Tracker:
             return self._track(paths, self._look(paths), rule, may_lack=may_lack)
 
     def _track(self, paths: Sequence[bytes], found: Sequence[Found], rule: Rule, *, may_lack: bool) -> list[Tracked]:
-        self._recording.sweep(item.path for item in found if not item.at_a_glance)
+        self._sweep(item.path for item in found if not item.at_a_glance)
         self._refuse(found, rule, may_lack)
         results: dict[bytes, Tracked] = {}
         wanted = [item for item in found if decide(item.condition, rule) is Action.FETCH]
@@ -158,6 +172,12 @@ class Tracker:
         results |= self._record([item for item in found if decide(item.condition, rule) is Action.RECORD])
         results |= {item.path: self._untouched(item) for item in found if item.path not in results}
         return [results[path] for path in paths]
+
+    def _sweep(self, paths: Iterable[bytes]) -> None:
+        """Delete what killed processes left unfinished beside some paths; once in each directory."""
+        for directory in {os.path.dirname(path) for path in paths} - self._swept:
+            self._swept.add(directory)
+            sweep_temps(Path(os.fsdecode(self._project.workspace.full(directory))))
 
     def _refuse(self, found: Sequence[Found], rule: Rule, may_lack: bool) -> None:
         lack_is_fine = may_lack and (not rule.frozen or rule.on_change is OnChange.ADD)
@@ -230,14 +250,14 @@ class Tracker:
         """What a user should know of what was recorded; None where nothing was."""
         if tracked.action is not Action.RECORD or tracked.version is None:
             return None
-        return line_of(self._project, tracked.version)
+        return self._recording.line(tracked.version)
 
     # What is nowhere
 
     def _make(self, path: bytes, rule: Rule, make: Callable[[bytes], None]) -> Tracked:
         """Have a file made, once however many threads and processes want it. No lock of this tracker is held meanwhile,
         as whoever makes it may track other files."""
-        with Making(self._project, path, self._progress) as making:
+        with self._recording.making(path) as making:
             result = self._track_now([path], rule, may_lack=True)[0]
             if result.action is Action.LACK:
                 with making.begun():
@@ -250,7 +270,7 @@ class Tracker:
         now is left to him: it may be that he waits for this very call."""
         if not is_unfinished(self._project, path):
             return
-        with suppress(Locked), Making(self._project, path, self._progress, wait=wait) as making:
+        with suppress(Locked), self._recording.making(path, wait=wait) as making:
             if is_unfinished(self._project, path):  # not by somebody who made it meanwhile
                 with self._working():
                     if look(self._project, self._trees, path).condition is not Condition.EQUAL:
@@ -267,7 +287,7 @@ class Tracker:
             self._outputs.setdefault(path, self._stamp(path))
             linked = self._project.config.link_methods[:1] in ((LinkMethod.HARDLINK,), (LinkMethod.SYMLINK,))
             if linked and self._outputs[path] is not None and owner(self.root, path) is not None:
-                edit(self._project, [os.fsdecode(self._project.workspace.full(path))], cwd=self.root)
+                self._recording.release(path)
 
     def is_written(self, path: bytes) -> bool:
         """Whether what lies at an output is the program's: not if it is still what datatool put there before the
@@ -289,9 +309,15 @@ class Tracker:
     def settle(self) -> None:
         """Make durable what was recorded, and let others write what they remember. Raises LocalError."""
         with self._working():
-            self._recording.settle()
+            self._settle()
 
     def close(self) -> None:
         """Settle, and let go of the project's files."""
         with self._lock, self._stack:
+            self._settle()
+
+    def _settle(self) -> None:
+        if self._opened_recording is not None or unsorted(self._project):
             self._recording.settle()
+        else:
+            self._project.state.commit(patient=True)

@@ -1,5 +1,9 @@
 """Where something ran: Python, the platform, and the versions of the packages that were imported. Nothing else of the
-environment is recorded: its variables hold secrets."""
+environment is recorded: its variables hold secrets.
+
+Door 6 of 7 for imports at first use: `importlib.metadata`, with the parsers of mail and archives that it brings, is
+loaded when packages are looked up. A program that a record describes already looks up none.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,13 @@ import getpass
 import platform
 import sys
 from collections.abc import Iterable, Iterator
-from importlib.metadata import Distribution, distributions
-from typing import Final
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
 
 from datatool.model.run import RunEnvironment
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 _MODULES: Final = (".py", ".so", ".pyd")
 
@@ -44,7 +51,7 @@ def _versions(tops: set[str]) -> dict[str, str]:
     """Python's `packages_distributions` parses all that is installed, for 0.2 s; here only what was imported is looked
     at closely."""
     found: dict[str, str] = {}
-    for package in distributions() if tops else ():
+    for package in import_module("importlib.metadata").distributions() if tops else ():
         if tops.isdisjoint(_modules_of(package)):
             continue
         known = package.metadata

@@ -16,6 +16,7 @@ import pytest
 import datatool
 from api.conftest import enter
 from datatool.api.current_run import current_run, process_run
+from datatool.api.ending import record
 from datatool.api.run_end import end
 from datatool.errors import UsageError
 from datatool.model.oid import EMPTY
@@ -148,7 +149,7 @@ def test_numbers_of_libraries_paths_and_what_is_no_number_become_plain(study: Wo
 def test_a_process_leaves_no_second_record_of_the_same(study: World) -> None:
     for text in ("one", "one", "two"):
         tracks(study, "out.txt", text.encode())
-        end(process_run(), kind=RunKind.SCRIPT, name="job.py", entry=None, started=1.0)
+        end(process_run(), kind=RunKind.SCRIPT, name="job.py", entry=None, started=1.0, record=record)
     assert len(records(study)) == 2
 
 

@@ -168,15 +168,16 @@ def test_the_users_lines_in_a_gitignore_stay_where_they_are(desk: World) -> None
     assert desk.read(".gitignore") == b"*.tmp\n/a.csv\n/b.csv\n/c.csv\n/c.csv.old\n/d.csv\n# mine\n"
 
 
-def test_lines_that_a_killed_program_left_at_the_end_are_sorted_in_by_the_next_one(desk: World) -> None:
+@pytest.mark.parametrize("tracked", ["a.csv", "b.csv"], ids=["which records nothing", "which records"])
+def test_lines_that_a_killed_program_left_at_the_end_are_sorted_in_by_the_next_one(tracked: str, desk: World) -> None:
     for name in ("a.csv", "b.csv", "c.csv"):
         desk.write(name, name.encode())
     dies = "import datatool, os\nfor name in ('c.csv', 'a.csv'): datatool.track(name)\nos.kill(os.getpid(), 9)"
     assert script(desk, dies).code == -9
     assert desk.read(".gitignore") == b"/c.csv\n/a.csv\n"
-    datatool.track("b.csv")
+    datatool.track(tracked)
     close_trackers()
-    assert desk.read(".gitignore") == b"/a.csv\n/b.csv\n/c.csv\n"
+    assert desk.read(".gitignore") == b"".join(b"/%s\n" % name.encode() for name in sorted({"a.csv", tracked, "c.csv"}))
 
 
 def test_what_a_power_cut_left_at_the_end_of_a_gitignore_is_taken_away(desk: World) -> None:
