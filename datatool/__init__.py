@@ -8,6 +8,7 @@ from importlib import import_module
 TYPE_CHECKING = False  # type checkers read this name as true; importing `typing` for it would cost 8 ms at every start
 if TYPE_CHECKING:
     from datatool import errors as errors
+    from datatool.api.collecting import gc
     from datatool.api.everyday import add, checkout, diff, edit, log, move, remove, status
     from datatool.api.listing import Entry, list
     from datatool.api.projects import clone, doctor, init, migrate
@@ -97,6 +98,7 @@ __all__ = [
     "doctor",
     "edit",
     "fetch",
+    "gc",
     "get",
     "get_from_url",
     "get_url",
@@ -133,6 +135,7 @@ _DOOR = {
     "doctor": "datatool.api.projects",
     "edit": "datatool.api.everyday",
     "fetch": "datatool.api.sharing",
+    "gc": "datatool.api.collecting",
     "get": "datatool.api.registries",
     "get_from_url": "datatool.api.registries",
     "get_url": "datatool.api.reading",

@@ -135,6 +135,7 @@ CASES: dict[str, tuple[list[str], Call]] = {
     "diff": (["diff"], datatool.diff),
     "diff of revisions": (["diff", "v1", "HEAD", "data"], lambda: datatool.diff("data", old="v1", new="HEAD")),
     "log": (["log", "big.bin"], lambda: datatool.log("big.bin")),
+    "gc": (["gc", "--keep-days", "0"], lambda: datatool.gc(keep_days=0)),
     "log of a file inside": (["log", "-n", "1", "data/a.txt"], lambda: datatool.log(Path("data/a.txt"), max_count=1)),
     "checkout refused": (["checkout"], datatool.checkout),
     "checkout": (["checkout", "--force"], lambda: datatool.checkout(force=True)),
