@@ -127,7 +127,7 @@ def _compare_directory(workspace: Workspace, load: Load, artifact: Artifact, bas
     modified: list[bytes] = []
     deleted: list[bytes] = []
     empty: set[bytes] = set()
-    # Where the pointer names what was last put here, the first difference tells all; else the tree of what is here does.
+    # Where the pointer names what was last put here, one difference tells all; else the tree of what is here does.
     tree = TreeWriter(lambda oid, data: None, check=False) if reference != pointer else None
     exact = True  # until a file is met whose hash nobody knows: then the tree of what is here isn't known either
     try:
