@@ -146,3 +146,21 @@ def syncs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], int]]:
         patch.setattr("os.fsync", counted(os.fsync))
         patch.setattr("datatool.localfs.syncing.sync_filesystem", counted(syncing.sync_filesystem))
         yield lambda: total[0]
+
+
+@contextmanager
+def system_calls(monkeypatch: pytest.MonkeyPatch, *names: str) -> Iterator[Callable[[], Counter[str]]]:
+    """Count how often functions of `os` are called in this process meanwhile, by their names."""
+    called: list[str] = []  # in whatever thread: appending needs no lock
+
+    def counted(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:
+            called.append(name)
+            return original(*arguments, **options)
+
+        return call
+
+    with monkeypatch.context() as patch:
+        for name in names:
+            patch.setattr(os, name, counted(name, getattr(os, name)))
+        yield lambda: Counter(called)

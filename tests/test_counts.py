@@ -13,7 +13,7 @@ import pytest
 
 import needs
 from datatool.workspace.present import Workspace
-from measure import files_opened, hashed_bytes, peak_mib, store_requests, syncs
+from measure import files_opened, hashed_bytes, peak_mib, store_requests, syncs, system_calls
 from world import World
 
 MANY = 100_000
@@ -106,6 +106,58 @@ def test_many_single_files_are_checked_out_for_few_syncs(world: World, monkeypat
         world.ok("checkout")
     assert 1 <= count() <= 20
     assert world.json("status")["clean"]
+
+
+# ---- calls for each file
+
+SMALL_FILES = 400
+BESIDES = SMALL_FILES // 4
+"""Calls that are not for a file among them: far fewer than one for each."""
+
+
+def small_files(world: World) -> None:
+    for i in range(SMALL_FILES):
+        world.write(f"data/{i:03}.bin", b"%d" % i * 1000)
+    world.settle()
+
+
+def test_a_small_file_is_read_once_and_looked_at_once_more_when_it_is_added(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_files(world)
+    with system_calls(monkeypatch, "fstat", "read") as count:
+        world.ok("add", "data")
+    assert SMALL_FILES <= count()["read"] <= SMALL_FILES + BESIDES
+    assert SMALL_FILES <= count()["fstat"] <= SMALL_FILES + BESIDES
+
+
+def test_a_small_file_is_checked_out_without_a_call_for_its_mode_or_for_reading_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needs.linux()
+    small_files(world)
+    world.ok("add", "data")
+    (world.root / "data").rename(world.top / "aside")
+    with system_calls(monkeypatch, "fchmod", "pread", "fstat", "open") as count:
+        world.ok("checkout")
+    assert SMALL_FILES <= count()["open"] <= SMALL_FILES + BESIDES
+    assert SMALL_FILES <= count()["fstat"] <= SMALL_FILES + BESIDES
+    assert count()["fchmod"] <= BESIDES
+    assert 1 <= count()["pread"] <= BESIDES
+    assert world.tree("data") == {name: world.top.joinpath("aside", name).read_bytes() for name in world.tree("data")}
+
+
+def test_small_objects_are_pushed_without_a_call_for_reading_each(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needs.linux()
+    small_files(world)
+    world.ok("add", "data")
+    world.commit()
+    with system_calls(monkeypatch, "pread", "write") as count:
+        world.ok("push")
+    assert 1 <= count()["pread"] <= BESIDES
+    assert 1 <= count()["write"] <= BESIDES
 
 
 # ---- files looked at

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from datatool.cache.packs import Packs, Place, read_list
+from datatool.cache.packs import Packs, read_list
 from datatool.cache.shards import ShardWriter
 from datatool.cache.trash import Trash
 from datatool.cache.trust import Memory, Trust
@@ -172,43 +172,38 @@ class Cache:
         trusted = (
             {pack: self.packs.trusted(pack) for pack in {place.pack for place in places.values()}} if checked else {}
         )
-        for item in wanted:
+        in_order = [places.get(item.oid) for item in wanted]
+        for item, place, data in zip(wanted, in_order, self.packs.read_all(in_order), strict=True):
+            if data is not None and place is not None and trusted.get(place.pack, not checked):
+                yield Small(item, data)
+                continue
             if item.oid == EMPTY:
                 yield Small(item, b"")
                 continue
-            place = places.get(item.oid)
             if place is None:
                 found = self._read_loose(item, checked)
             else:
-                found = self._read_packed(item, place, trusted.get(place.pack, not checked))
+                found = self._read_packed(item, data)
             if isinstance(found, Absent) and not found.damaged and self._bring_back({item.oid}):
-                place = self.packs.find(item.oid)
-                found = self._read_loose(item, True) if place is None else self._read_packed(item, place, False)
+                data = self.packs.read_if_there(self.packs.find(item.oid))
+                found = self._read_loose(item, True) if data is None else self._read_packed(item, data)
             yield found
 
-    def _read_packed(self, item: Wanted, place: Place, trusted: bool) -> Small | Large | Absent:
+    def _read_packed(self, item: Wanted, data: bytes | memoryview | None) -> Small | Large | Absent:
+        """An object by what its pack gave, which is not trusted, or gave nothing."""
         damaged = False
-        data = self._in_pack(place)
         if data is not None:
-            if trusted or digest(data) == item.oid:
+            if digest(data) == item.oid:
                 return Small(item, data)
             damaged = True
             self.reject(item)
         # Its pack was set aside, here or by another process: what was good in it has another place now.
         other = self.packs.find(item.oid)
-        data = self._in_pack(other) if other is not None else None
+        data = self.packs.read_if_there(other)
         if data is not None and digest(data) == item.oid:
             return Small(item, data)
         found = self._read_loose(item, checked=True)
         return found if not isinstance(found, Absent) else Absent(item, damaged=damaged or found.damaged)
-
-    def _in_pack(self, place: Place) -> bytes | memoryview | None:
-        try:
-            return self.packs.read(place)
-        except LocalError:  # compressed by an engine that is not installed here
-            raise
-        except (OSError, ValueError):
-            return None
 
     def _read_loose(self, item: Wanted, checked: bool) -> Small | Large | Absent:
         path = self.loose_path(item.oid)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from datatool.cache.trust import Trust
-from datatool.errors import FormatError
+from datatool.errors import FormatError, LocalError
 from datatool.formats.pack import PackRecord, footer_start, is_metadata, pack_path, parse_footer
 from datatool.formats.shard import LOOSE, Shard, ShardRecord
 from datatool.formats.zstd import decompress
@@ -18,6 +18,9 @@ from datatool.model.oid import ObjectId, parse_oid
 
 ZSTD_KIND = 1
 _MOST_OPEN = 64
+_AT_ONCE = 256 << 10
+"""About so many bytes of objects that lie in a row are read at once: few enough to stay in the processor's cache until
+they are hashed or written."""
 _TAIL = 64
 """Bytes: enough to tell where a pack's list starts."""
 _HAS_PREAD = hasattr(os, "pread")
@@ -108,17 +111,57 @@ class Packs:
                         break
         return places
 
+    def read_all(self, places: Sequence[Place | None]) -> Iterator[bytes | memoryview | None]:
+        """The bytes of many objects, as `read` gives them; those that lie one behind the other are read in one go.
+
+        None for what has no place, or can't be read.
+        """
+        at = 0
+        while at < len(places):
+            run = _run(places, at)
+            whole = self._read_run(run) if len(run) > 1 else None
+            if whole is None:
+                yield self.read_if_there(places[at])
+                at += 1
+                continue
+            first = run[0].off
+            for _, _, off, clen, _ in run:
+                yield whole[off - first : off - first + clen]
+            at += len(run)
+
+    def _read_run(self, run: Sequence[Place]) -> memoryview | None:
+        first, last = run[0], run[-1]
+        try:
+            return memoryview(self._pread(first.pack, first.off, last.off + last.clen - first.off))
+        except (OSError, ValueError):
+            return None
+
+    def read_if_there(self, place: Place | None) -> bytes | None:
+        """The bytes of an object, as `read` gives them; None for what has no place, or can't be read."""
+        if place is None:
+            return None
+        try:
+            return self.read(place)
+        except LocalError:  # compressed by an engine that is not installed here
+            raise
+        except (OSError, ValueError):
+            return None
+
     def read(self, place: Place) -> bytes:
         """An object's bytes, as they are in the pack: not checked here."""
-        fd = self._fd(place.pack)
-        if _HAS_PREAD:  # not mapped: pages that are only passed through would count as this process's memory
-            data = os.pread(fd, place.clen, place.off)
-        else:
-            os.lseek(fd, place.off, os.SEEK_SET)
-            data = os.read(fd, place.clen)
-        if len(data) != place.clen:
-            raise ValueError(f"pack {place.pack} is cut off")
+        data = self._pread(place.pack, place.off, place.clen)
         return decompress(data, limit=place.ulen) if place.kind == ZSTD_KIND else data
+
+    def _pread(self, pack: ObjectId, start: int, length: int) -> bytes:
+        fd = self._fd(pack)
+        if _HAS_PREAD:  # not mapped: pages that are only passed through would count as this process's memory
+            data = os.pread(fd, length, start)
+        else:
+            os.lseek(fd, start, os.SEEK_SET)
+            data = os.read(fd, length)
+        if len(data) != length:
+            raise ValueError(f"pack {pack} is cut off")
+        return data
 
     def trusted(self, pack: ObjectId) -> bool:
         """Whether a pack's bytes are known to be right: unchanged since they last were, or hashed just now."""
@@ -198,3 +241,20 @@ class Packs:
             return Shard(data)
         except (OSError, ValueError, FormatError):
             return None
+
+
+def _run(places: Sequence[Place | None], start: int) -> list[Place]:
+    """Of many places those from one on that lie in a row, as they are in the pack; none if that one can't be had so."""
+    run: list[Place] = []
+    pack, end, limit = None, 0, 0
+    for at in range(start, len(places)):
+        place = places[at]
+        if place is None or place.kind == ZSTD_KIND:
+            break
+        if not run:
+            pack, end, limit = place.pack, place.off, place.off + _AT_ONCE
+        if place.off != end or place.pack != pack or end >= limit:
+            break
+        run.append(place)
+        end += place.clen
+    return run

@@ -107,16 +107,16 @@ class PackBuilder:
 
         Raises ValueError for an empty object, which is never stored, and for one that does not fit.
         """
-        length = len(data)
-        if oid in self._records:
+        stored = length = len(data)
+        records = self._records
+        if oid in records:
             return
         if not length or not self.fits(length):
             raise ValueError(f"object {oid} of {length} bytes can't be in this pack")
         kind, payload = RAW, data
         if self._compress and (compressed := compress_if_worth(data)) is not None:
-            kind, payload = ZSTD, compressed
-        stored = len(payload)
-        self._records[oid] = PackRecord(oid, kind, self._end, stored, length)
+            kind, payload, stored = ZSTD, compressed, len(compressed)
+        records[oid] = PackRecord(oid, kind, self._end, stored, length)
         self._parts.append(payload)
         self._end += stored
         self.size += stored + _RECORD.size

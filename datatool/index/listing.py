@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import marshal
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from hashlib import blake2b
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from datatool.index.state import MASK, RawRow, Stamp
 from datatool.localfs.walk import Found
@@ -21,6 +22,9 @@ class Seen(NamedTuple):
     found: Found
     stamp: Stamp
     oid: ObjectId | None
+
+
+_make_seen = cast("Callable[[tuple[object, ...]], Seen]", partial(tuple.__new__, Seen))
 
 
 class Mark:
@@ -75,9 +79,10 @@ def recall(
     """
     skip = len(prefix)
     row = next(rows, None)
+    path_then = b"" if row is None else row[0][skip:]
     for each in found:
         item = each
-        if item.kind == "l" and follow is not None:
+        if item[2] == "l" and follow is not None:
             followed = follow(item)
             if followed is None:
                 continue
@@ -91,9 +96,10 @@ def recall(
             stat.st_ino & MASK,
             stat.st_mode,
         )
-        while row is not None and row[0][skip:] < path:
+        while row is not None and path_then < path:
             row = next(rows, None)
-        if row is not None and row[1:7] == stamp and kind == "f" and row[0][skip:] == path:
-            yield Seen(item, stamp, row[7].hex())  # type: ignore[arg-type]  # 32 bytes from our own table
+            path_then = b"" if row is None else row[0][skip:]
+        if row is not None and path_then == path and row[1:7] == stamp and kind == "f":
+            yield _make_seen((item, stamp, row[7].hex()))  # 32 bytes from our own table
         else:
-            yield Seen(item, stamp, None)
+            yield _make_seen((item, stamp, None))

@@ -174,11 +174,11 @@ class State:
                 return
             low = page[-1][0]
 
-    def remember(self, rows: Iterable[Row]) -> None:
-        """Remember hashes; the caller has applied the racy rule."""
+    def remember(self, rows: Iterable[tuple[bytes, Stamp, bytes]]) -> None:
+        """Remember hashes, as a `Row` has them; the caller has applied the racy rule."""
         self._write_many(
             f"INSERT OR REPLACE INTO stat ({_STAT}) VALUES (?,?,?,?,?,?,?,?)",
-            ((path, *stamp, digest) for path, stamp, digest in rows),
+            [(path, *stamp, digest) for path, stamp, digest in rows],
         )
 
     def forget(self, prefix: bytes) -> None:

@@ -102,7 +102,7 @@ class Batch:
 
     # Filling
 
-    def open_temp(self, directory: bytes) -> tuple[int, bytes]:
+    def open_temp(self, directory: bytes, mode: int = 0o600) -> tuple[int, bytes]:
         """Make an empty temporary file in a directory; its descriptor (for reading and writing) and its path."""
         with self._lock:
             for attempt in (0, 1):
@@ -111,7 +111,7 @@ class Batch:
                     while True:
                         name = temp_name()
                         try:
-                            opened = os.open(prefix + name, NEW_FILE, 0o600, dir_fd=fd)
+                            opened = os.open(prefix + name, NEW_FILE, mode, dir_fd=fd)
                             break
                         except FileExistsError:
                             continue
@@ -141,8 +141,10 @@ class Batch:
         `fd` is closed here. Without `replace`, a target that is there when the batch is published stays as it is.
         """
         try:
-            self._sharing.dress_file(fd, mode)
             found = os.fstat(fd)
+            if not self._sharing.is_dressed(found, mode):
+                self._sharing.dress_file(fd, mode)
+                found = os.fstat(fd)
         except OSError as error:
             self.discard(temp, fd=fd)
             raise self._error(error, target, size) from error
@@ -158,7 +160,7 @@ class Batch:
 
     def write(self, target: bytes, data: bytes | memoryview, *, mode: int, replace: bool, tag: object = None) -> None:
         """Take a file whose bytes are in memory."""
-        fd, temp = self.open_temp(target.rpartition(b"/")[0])
+        fd, temp = self.open_temp(target.rpartition(b"/")[0], self._sharing.first_mode(mode))
         try:
             write_all(fd, data)
         except OSError as error:
@@ -253,48 +255,47 @@ class Batch:
         done = 0
         try:
             for item in self._pending:
-                is_new = self._publish(item)
+                directory, _, name = item.target.rpartition(b"/")
+                is_new = self._publish(item, directory, name)
                 done += 1
-                directory = item.target.rpartition(b"/")[0]
                 touched.add(directory)
                 if settled is not None:
-                    found = self._found(item, directory, settled) if is_new else None
+                    found = self._found(item, directory, name, settled) if is_new else None
                     published.append(Published(item.target, found, item.tag))
         finally:
             del self._pending[:done]  # what is left has a temporary file that must be deleted
         self._syncs.directories(touched)
         return published
 
-    def _publish(self, item: _Pending) -> bool:
-        """Give a temporary file its name; False if that was taken, and stays."""
-        directory, _, name = item.temp.rpartition(b"/")
-        wanted, _, final = item.target.rpartition(b"/")
+    def _publish(self, item: _Pending, directory: bytes, name: bytes) -> bool:
+        """Give a temporary file its `name` in a directory; False if that was taken, and stays."""
+        place, _, temp = item.temp.rpartition(b"/")
         try:
-            if wanted == directory:
+            if place == directory:
                 fd, prefix = self._directories.at(directory)
-                return _give_name(item, prefix + name, prefix + final, fd, fd)
-            with self._directories.held(directory) as (fd, prefix):
-                to_fd, to_prefix = self._at(wanted)
-                return _give_name(item, prefix + name, to_prefix + final, fd, to_fd)
+                return _give_name(item, prefix + temp, prefix + name, fd, fd)
+            with self._directories.held(place) as (fd, prefix):
+                to_fd, to_prefix = self._at(directory)
+                return _give_name(item, prefix + temp, to_prefix + name, fd, to_fd)
         except OSError as error:
             raise self._error(error, item.target) from error
 
-    def _found(self, item: _Pending, directory: bytes, settled: tuple[int, int]) -> os.stat_result | None:
+    def _found(self, item: _Pending, directory: bytes, name: bytes, settled: tuple[int, int]) -> os.stat_result | None:
         """The lstat of a published file, if no change to it can have gone unseen (formats §4, racy rule)."""
         before, device = settled
         try:
             fd, prefix = self._directories.at(directory)
-            name = item.target.rpartition(b"/")[2]
             found = os.stat(prefix + name, dir_fd=fd, follow_symlinks=False)
         except OSError:
             return None
         was = item.stat
+        changed = found.st_mtime_ns
         same = (
-            found.st_mtime_ns == was.st_mtime_ns
+            changed == was.st_mtime_ns
             and found.st_size == was.st_size
             and found.st_ino == was.st_ino
             and found.st_dev == was.st_dev == device
-            and found.st_mtime_ns <= before
+            and changed <= before
         )
         return found if same else None
 

@@ -62,6 +62,16 @@ class Sharing:
         """The permission bits of a new file that asks for `mode`."""
         return mode & self.mask
 
+    def first_mode(self, mode: int) -> int:
+        """The bits to make a file with that asks for `mode`: those that it will have, but private where it gets another
+        group before, or where it could not be written to."""
+        bits = mode & self.mask
+        return bits if self.gid is None and bits & 0o200 else 0o600
+
+    def is_dressed(self, found: os.stat_result, mode: int) -> bool:
+        """Whether a file that asks for `mode` has what it should have."""
+        return self.gid is None and found.st_mode & 0o7777 == mode & self.mask
+
     def dress_file(self, fd: int, mode: int) -> None:
         """Give a new, open file its permission bits, group and owner."""
         if not _HAS_FCHMOD:

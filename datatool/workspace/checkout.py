@@ -195,7 +195,7 @@ class Checkout:
                 for path, now, base, target in self._triples():
                     if target is not None:
                         if not same(now, target) or (self.relink and target.is_file):
-                            if self._became_unsaved(path, now, base, target):
+                            if now is not None and self._became_unsaved(path, now, base, target):
                                 outcome.refused.append(path)
                                 continue
                             if target.kind == DIRECTORY:
@@ -222,9 +222,9 @@ class Checkout:
         """Whether a broken link into a cache lies there, which counts as nothing."""
         return self.had_links and os.path.lexists(self.workspace.full(self._whole(path)))
 
-    def _became_unsaved(self, path: bytes, now: Entry | None, base: Entry | None, target: Entry) -> bool:
+    def _became_unsaved(self, path: bytes, now: Entry, base: Entry | None, target: Entry) -> bool:
         """Whether somebody saved something of their own there since the plan was made."""
-        if now is None or now.kind == DIRECTORY or same(now, base) or same(now, target):
+        if now.kind == DIRECTORY or same(now, base) or same(now, target):
             return False
         if now.kind not in (FILE, EXECUTABLE):
             return True

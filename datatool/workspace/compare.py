@@ -127,21 +127,24 @@ def _compare_directory(workspace: Workspace, load: Load, artifact: Artifact, bas
     modified: list[bytes] = []
     deleted: list[bytes] = []
     empty: set[bytes] = set()
-    tree = TreeWriter(lambda oid, data: None, check=False)
+    # Where the pointer names what was last put here, one difference tells all; else the tree of what is here does.
+    tree = TreeWriter(lambda oid, data: None, check=False) if reference != pointer else None
     exact = True  # until a file is met whose hash nobody knows: then the tree of what is here isn't known either
     try:
         for path, now, then in against(workspace, artifact.path, read_tree(reference, load), found=found):
-            if now == then and now is not None:  # nearly every path
-                if exact:
+            if now is not None and (now is then or now == then):  # nearly every path
+                if exact and tree is not None:
                     tree.add(now)
                 continue
+            if tree is None:
+                exact = False
             if DIRECTORY in (now.kind if now is not None else None, then.kind if then is not None else None):
                 empty.add(path)
             if now is None:
                 deleted.append(path)
                 continue
             exact = exact and (now.is_file or now.kind not in (FILE, EXECUTABLE))
-            if exact:
+            if exact and tree is not None:
                 tree.add(now)
             if then is None:
                 if not (now.kind == DIRECTORY and now.path == b""):
@@ -150,7 +153,7 @@ def _compare_directory(workspace: Workspace, load: Load, artifact: Artifact, bas
                 modified.append(path)
     except KeyError:
         return Comparison(state=State.MODIFIED, unknown=True)
-    if exact and tree.finish().oid == pointer:
+    if exact and (tree is None or tree.finish().oid == pointer):
         return Comparison(state=State.CLEAN)
     if not added and not modified and (base is None or not deleted):
         if base is None:
@@ -229,26 +232,36 @@ def against(
 ) -> Iterator[tuple[bytes, Entry | None, Entry | None]]:
     """Join a directory as it is now, or as a glance `found` it, with a listing: (path, now, then). A file whose hash
     isn't remembered is hashed only where its size could be right; elsewhere its entry has no oid, which is enough to
-    say that it differs."""
+    say that it differs. A file that is what the listing says gives the listing's own entry."""
 
     def key(entry: Entry | None) -> bytes:
         if entry is None:
             return _END
         return entry.path + b"/" if entry.kind == DIRECTORY else entry.path
 
+    modes_bind = workspace.modes_bind
     then = next(reference, None)
     next_key = key(then)
     for seen in workspace.look(artifact, within=within, found=found):
-        path = seen.found.path
+        (path, _, kind, _), stamp, oid = seen
         if not path:
             continue
-        at = path + b"/" if seen.found.kind == DIRECTORY else path
+        at = path + b"/" if kind == DIRECTORY else path
         while then is not None and next_key < at:
             yield then.path, None, then
             then = next(reference, None)
             next_key = key(then)
         if next_key == at:
-            yield path, _entry(workspace, artifact, seen, then), then
+            if (
+                then is not None
+                and then.oid is not None
+                and then.oid == oid
+                and then.size == stamp[0]
+                and (not modes_bind or (then.kind == EXECUTABLE) == bool(stamp[5] & 0o111))
+            ):
+                yield path, then, then
+            else:
+                yield path, _entry(workspace, artifact, seen, then), then
             then = next(reference, None)
             next_key = key(then)
         else:

@@ -17,7 +17,7 @@ from typing import NamedTuple, TypeVar
 from datatool.errors import ChangedWhileRead, DatatoolError, LocalError, PathNotFound, ReadFailed
 from datatool.hashing import hash_fd
 from datatool.index.listing import Mark, Seen, recall
-from datatool.index.state import Row, Stamp, State, stamp_of
+from datatool.index.state import Stamp, State, stamp_of
 from datatool.localfs.atomic import local_error, sweep_temps
 from datatool.localfs.batch import Published
 from datatool.localfs.clock import granularity, scratch_time
@@ -138,7 +138,7 @@ class Workspace:
     def remember_published(self, published: list[Published]) -> None:
         """Remember what a batch wrote, by the racy rule as it told; its tags are (path from the root, id)."""
         self.state.remember(
-            Row(item.tag[0], stamp_of(item.stat), to_digest(item.tag[1]))
+            (item.tag[0], stamp_of(item.stat), to_digest(item.tag[1]))
             for item in published
             if item.stat is not None and isinstance(item.tag, tuple)
         )
@@ -197,6 +197,22 @@ class Workspace:
         oid, stamp = self.read_stable(path, lambda fd, found: hash_fd(fd, found.st_size))
         self.remember([(path, stamp, oid)], now)
         return oid, stamp
+
+    def read_as_seen(self, path: bytes, stamp: Stamp) -> bytes | None:
+        """The bytes of a small file that is still what the walk saw, looked at once more after they were read. None
+        where it is not, or can't be read so simply: then `read_stable` is to be asked."""
+        try:
+            fd = os.open(self._prefix + path, _OPEN)
+        except OSError:
+            return None
+        try:
+            data = os.read(fd, stamp[0] + 1)
+            unchanged = stamp_of(os.fstat(fd)) == stamp
+        except OSError:
+            return None
+        finally:
+            os.close(fd)
+        return data if unchanged and len(data) == stamp[0] else None
 
     def read_stable(self, path: bytes, read: Callable[[int, os.stat_result], T]) -> tuple[T, Stamp]:
         """Read an open file, again if it changed meanwhile; ChangedWhileRead if it keeps changing."""
@@ -260,7 +276,7 @@ class Workspace:
     def remember(self, hashed: list[tuple[bytes, Stamp, ObjectId]], before: int) -> bool:
         """Remember hashes of files that last changed before the moment `clock` gave (formats §4, racy rule); returns
         whether that was so for all."""
-        rows = [Row(path, stamp, to_digest(oid)) for path, stamp, oid in hashed if stamp[2] < before]
+        rows = [(path, stamp, to_digest(oid)) for path, stamp, oid in hashed if stamp[2] < before]
         self.state.remember(rows)
         return len(rows) == len(hashed)
 

@@ -178,14 +178,17 @@ def _saved(
             now = workspace.clock(prefix + b"-", max(seen.stamp[2] for seen in todo), wait=True)
             for seen in todo:
                 path = seen.found.path
-                fresh[path] = _save_one(workspace, writer, prefix + path, task)
+                fresh[path] = _save_seen(workspace, writer, prefix + path, seen.stamp, task)
             hashed = [(prefix + path, stamp, oid) for path, (oid, stamp) in fresh.items()]
             if not workspace.remember(hashed, now) and mark is not None:
                 mark.known = False
         for seen in chunk:
-            path = seen.found.path
+            found, stamp, oid = seen
+            path = found.path
+            if path in fresh:
+                oid, stamp = fresh[path]
             if mark is not None:
-                mark.saw(seen.found, fresh[path][1] if path in fresh else seen.stamp)
+                mark.saw(found, stamp)
             if not path:
                 continue
             earlier = None
@@ -193,11 +196,21 @@ def _saved(
                 while then is not None and then.path < path:
                     then = next(last, None)
                 earlier = then if then is not None and then.path == path else None
-            if path in fresh:
-                oid, stamp = fresh[path]
-                yield workspace.entry(seen, oid, earlier)._replace(size=stamp[0])
-            else:
-                yield workspace.entry(seen, seen.oid, earlier)
+            entry = workspace.entry(seen, oid, earlier)
+            yield entry if stamp is seen.stamp else entry._replace(size=stamp[0])
+
+
+def _save_seen(
+    workspace: Workspace, writer: CacheWriter, path: bytes, stamp: Stamp, task: Task
+) -> tuple[ObjectId, Stamp]:
+    """Save a file that the walk saw a moment ago: nearly always it is small, and what it was then."""
+    data = workspace.read_as_seen(path, stamp) if stamp[0] <= SMALL else None
+    if data is None:
+        return _save_one(workspace, writer, path, task)
+    oid = digest(data)
+    writer.put(Wanted(oid, stamp[0], path), data)
+    task.advance(bytes=stamp[0], files=1)
+    return oid, stamp
 
 
 def _save_one(workspace: Workspace, writer: CacheWriter, path: bytes, task: Task) -> tuple[ObjectId, Stamp]:
