@@ -13,6 +13,7 @@ from datatool.errors import DatatoolError
 from datatool.progress import Progress
 
 if TYPE_CHECKING:
+    from datatool.operations.stage_share import Sharing
     from datatool.operations.track_recording import Recording
     from datatool.project.project import Project
 
@@ -30,3 +31,10 @@ def record(project: Project, progress: Progress) -> Recording:
     from datatool.operations.track_recording import Recording
 
     return Recording(project, progress)
+
+
+def sharing(project: Project, progress: Progress) -> Sharing:
+    """What stages have to do with a project's remotes: see there."""
+    from datatool.operations.stage_share import Sharing
+
+    return Sharing(project, progress)

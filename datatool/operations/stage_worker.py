@@ -11,15 +11,13 @@ from datatool.formats.run_record import encode_run
 from datatool.model.pointer import ArtifactKind
 from datatool.model.stage import Fact, FactKind
 from datatool.operations.content import Held
-from datatool.operations.run_search import bring_outputs
 from datatool.operations.stage_call import Input, bring_inputs, describe, looked_at
 from datatool.operations.stage_chain import Around, Chain, Changed, Lost
 from datatool.operations.stage_definition import StageDefinition
 from datatool.operations.stage_home import Home
 from datatool.operations.stage_known import Known, known_call
 from datatool.operations.stage_plan import Call, plan
-from datatool.operations.stage_results import Result, bring, find_result, is_here, usable
-from datatool.operations.stage_share import send
+from datatool.operations.stage_results import Result, find_result, is_here, usable
 from datatool.operations.stage_task import Answer, Done, Lacks, Part, Task, Unsteady
 from datatool.operations.tracker import Tracker
 from datatool.operations.views import view
@@ -75,7 +73,7 @@ class WorkerChain(Chain):
         call = self._calls[number]
         with self._tracker.using() as project:
             found = usable(KnownRun(run, record), call.stage.options.format, os.environ)
-            if found is None or not bring(project, found, offline=False, progress=self._around.progress):
+            if found is None or not self._sharing(project).bring(found):
                 return False
         self._results[call] = found
         return True
@@ -128,7 +126,7 @@ class WorkerChain(Chain):
         if item.file is None:
             return None
         with self._tracker.using() as project:
-            if not bring_outputs(project, [item.file], offline=False, progress=self._around.progress):
+            if not self._sharing(project).bring_files([item.file]):
                 return None
             held = Held(
                 cache=project.cache,
@@ -164,7 +162,7 @@ class WorkerChain(Chain):
         if result.record.stage is None or result.record.stage.seal is not None:
             raise pickle_stays(call.stage.label)
         with self._tracker.using() as project:
-            send(project, {result.run: result.record}, (), progress=self._around.progress)
+            self._sharing(project).send({result.run: result.record}, ())
 
 
 def pickle_stays(label: str) -> UsageError:
