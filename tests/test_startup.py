@@ -151,6 +151,15 @@ def test_a_program_that_tracks_what_did_not_change_loads_nothing_that_fetches_or
     assert not {name for name in loaded if name.startswith(("datatool.remote", "datatool.registry", "datatool.views"))}
 
 
+def test_a_program_whose_stages_are_kept_loads_nothing_that_asks_remotes_or_explains(world: World) -> None:
+    world.write("program.py", b"import datatool\n@datatool.stage\ndef one():\n    return 1\none()\n")
+    of_a_program("program.py", world)
+    loaded = of_a_program("program.py", world)
+    assert "datatool.operations.stage_chain" in loaded
+    assert not loaded & (NETWORK | SCIENCE | WRITERS | {"asyncio", "rich", "typer", "pygit2", "ruamel"})
+    assert not {name for name in loaded if name.startswith(("datatool.remote", "datatool.registry", "datatool.views"))}
+
+
 def test_importing_the_package_loads_none_of_its_modules(tmp_path: Path) -> None:
     code = "import sys; before = set(sys.modules); import datatool; print(*sorted(set(sys.modules) - before))"
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
