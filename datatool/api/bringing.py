@@ -1,4 +1,4 @@
-"""Door 4 of 7 for imports at first use: what fetches is loaded when something is missing, what records when something
+"""Door 4 of 8 for imports at first use: what fetches is loaded when something is missing, what records when something
 is new, and most often nothing is.
 
 All that knows remotes and registries takes twice as long to load as all the rest of `track()`.
