@@ -123,7 +123,7 @@ __all__ = [
     "update",
 ]
 
-# Door 1 of 6 for imports at first use: public name → module. `import datatool` itself loads none of them, so that a
+# Door 1 of 8 for imports at first use: public name → module. `import datatool` itself loads none of them, so that a
 # script or `datatool --version` pays only for what it names.
 _DOOR = {
     **{name: "datatool.errors" for name in __all__ if name != "__version__"},

@@ -33,6 +33,21 @@ NEVER_AT_ONCE = {
     "pathspec",
 }
 SCIENCE = {"pandas", "numpy", "pyarrow", "dask"}
+RARELY_NEEDED = {  # by a call that finds everything as it was
+    "datatool.operations.add",
+    "datatool.operations.checkout",
+    "datatool.operations.edit",
+    "datatool.operations.program_record",
+    "datatool.operations.publish",
+    "datatool.operations.pull",
+    "datatool.operations.push",
+    "datatool.operations.record",
+    "datatool.operations.run_end",
+    "datatool.operations.stage_executor",
+    "datatool.operations.stage_why",
+    "datatool.operations.track_recording",
+    "importlib.metadata",
+}
 
 
 def modules(words: list[str], top: Path, *, cwd: Path | None = None, env: dict[str, str] | None = None) -> set[str]:
@@ -78,7 +93,7 @@ def test_status_with_nothing_to_do_loads_neither_rich_nor_libgit2(world: World) 
     world.ok("add", "data")
     world.commit()
     loaded = modules(["status"], world.top, cwd=world.root, env=world.env)
-    assert not loaded & {"rich", "pygit2", "ruamel", "pathspec"}
+    assert not loaded & (RARELY_NEEDED | {"rich", "pygit2", "ruamel", "pathspec"})
 
 
 @pytest.mark.parametrize("words", [["list", "-R"], ["get"], ["import"]], ids=" ".join)
@@ -114,23 +129,6 @@ def test_code_is_only_read_where_a_script_is_named(world: World) -> None:
     assert reader in modules(["status", "train.py"], world.top, cwd=world.root, env=world.env)
 
 
-WRITERS = {
-    "datatool.operations.add",
-    "datatool.operations.checkout",
-    "datatool.operations.edit",
-    "datatool.operations.program_record",
-    "datatool.operations.publish",
-    "datatool.operations.pull",
-    "datatool.operations.push",
-    "datatool.operations.record",
-    "datatool.operations.run_end",
-    "datatool.operations.stage_executor",
-    "datatool.operations.stage_why",
-    "datatool.operations.track_recording",
-    "importlib.metadata",
-}
-
-
 def of_a_program(name: str, world: World) -> set[str]:
     """The modules in memory when a program has ended, and with it all that is done for it."""
     code = (
@@ -147,7 +145,16 @@ def test_a_program_that_tracks_what_did_not_change_loads_nothing_that_fetches_or
     world.write("program.py", b"import datatool\ndatatool.track('a.csv')\n")
     assert "datatool.operations.track_recording" in of_a_program("program.py", world)
     loaded = of_a_program("program.py", world)
-    assert not loaded & (NETWORK | SCIENCE | WRITERS | {"asyncio", "rich", "typer", "pygit2", "ruamel"})
+    assert not loaded & (NETWORK | SCIENCE | RARELY_NEEDED | {"asyncio", "rich", "typer", "pygit2", "ruamel"})
+    assert not {name for name in loaded if name.startswith(("datatool.remote", "datatool.registry", "datatool.views"))}
+
+
+def test_a_program_whose_stages_are_kept_loads_nothing_that_asks_remotes_or_explains(world: World) -> None:
+    world.write("program.py", b"import datatool\n@datatool.stage\ndef one():\n    return 1\none()\n")
+    of_a_program("program.py", world)
+    loaded = of_a_program("program.py", world)
+    assert "datatool.operations.stage_chain" in loaded
+    assert not loaded & (NETWORK | SCIENCE | RARELY_NEEDED | {"asyncio", "rich", "typer", "pygit2", "ruamel"})
     assert not {name for name in loaded if name.startswith(("datatool.remote", "datatool.registry", "datatool.views"))}
 
 

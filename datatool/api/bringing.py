@@ -1,4 +1,4 @@
-"""Door 4 of 7 for imports at first use: what fetches is loaded when something is missing, what records when something
+"""Door 4 of 8 for imports at first use: what fetches is loaded when something is missing, what records when something
 is new, and most often nothing is.
 
 All that knows remotes and registries takes twice as long to load as all the rest of `track()`.
@@ -13,6 +13,7 @@ from datatool.errors import DatatoolError
 from datatool.progress import Progress
 
 if TYPE_CHECKING:
+    from datatool.operations.stage_share import Sharing
     from datatool.operations.track_recording import Recording
     from datatool.project.project import Project
 
@@ -30,3 +31,10 @@ def record(project: Project, progress: Progress) -> Recording:
     from datatool.operations.track_recording import Recording
 
     return Recording(project, progress)
+
+
+def sharing(project: Project, progress: Progress) -> Sharing:
+    """What stages have to do with a project's remotes: see there."""
+    from datatool.operations.stage_share import Sharing
+
+    return Sharing(project, progress)

@@ -1,4 +1,4 @@
-"""Door 5 of 7 for imports at first use: what looks at a run is loaded when a program ends, if there is a run, and what
+"""Door 5 of 8 for imports at first use: what looks at a run is loaded when a program ends, if there is a run, and what
 records it only if no record says the same already."""
 
 from __future__ import annotations

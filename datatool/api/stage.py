@@ -4,36 +4,34 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
 from functools import partial, update_wrapper
 from pathlib import Path
-from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
 
+from datatool.api.bringing import sharing
 from datatool.api.calling import main_file, notebook_file
 from datatool.api.current_run import current_run
 from datatool.api.process_end import arm_process_end
-from datatool.api.stage_work import work
+from datatool.api.stage_doors import as_graph, as_html, explained, run_elsewhere
 from datatool.api.telling import Told, say, warn
 from datatool.api.trackers import tracking
 from datatool.errors import DatatoolError, ProjectNotFound
 from datatool.model.run import RunFile
 from datatool.operations.stage_chain import Around, Chain, plain_value
-from datatool.operations.stage_definition import AbsentStage, StageDefinition, define, teach_carrying
-from datatool.operations.stage_executor import ExecutorChain
+from datatool.operations.stage_definition import AbsentStage, StageDefinition, define
 from datatool.operations.stage_home import Home, home_of
 from datatool.operations.stage_looking import refuse_while_looking
 from datatool.operations.stage_plan import plan
-from datatool.operations.stage_reason import Why
 from datatool.operations.stage_uncached import plain_arguments
-from datatool.operations.stage_why import why
-from datatool.views.install import install
-from datatool.views.stage_graph import Graph, graph_of
-from datatool.views.stages import show_stage
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from datatool.operations.stage_reason import Why
+    from datatool.views.stage_graph import Graph
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-install()
 
 _outside: set[int] = set()
 """The processes that were told that they are in no project."""
@@ -98,7 +96,7 @@ class Stage(Generic[P, R]):
                 f"stage {definition.label}: is in no datatool project, so nothing is kept", hint="datatool init"
             )
         with tracking(home.root) as tracker:
-            return why(calls, home, tracker, tracking, os.environ)
+            return explained(calls, home, tracker)
 
     def graph(self, *args: P.args, **kwargs: P.kwargs) -> Graph:
         """The stages that a call needs, and which of their results are kept. No stage runs.
@@ -109,7 +107,7 @@ class Stage(Generic[P, R]):
 
         `graph().dot()` is for Graphviz, `graph().mermaid()` for Markdown. Raises as `why` does.
         """
-        return graph_of(self.why(*args, **kwargs))
+        return as_graph(self.why(*args, **kwargs))
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         return self if instance is None else BoundStage(self, instance)
@@ -122,12 +120,12 @@ class Stage(Generic[P, R]):
         definition = self.__datatool_stage__
         found: Graph | str
         try:
-            found = graph_of(cast("Callable[[], Why]", self.why)())
+            found = as_graph(cast("Callable[[], Why]", self.why)())
         except TypeError:
             found = "its arguments decide what is kept"
         except DatatoolError as problem:
             found = problem.message
-        return show_stage(definition.label, definition.signature, found)
+        return as_html(definition.label, definition.signature, found)
 
     def _where(self) -> Home:
         """Where it belongs; looked up again as long as that is in no project."""
@@ -151,8 +149,7 @@ class Stage(Generic[P, R]):
         with tracking(home.root) as tracker:
             if executor is None:
                 return Chain(calls, home, tracker, _around()).value()
-            teach_carrying()
-            return ExecutorChain(calls, (args, given), home, tracker, _around(), executor, work).value()
+            return run_elsewhere(calls, (args, given), home, tracker, _around(), executor)
 
 
 class BoundStage:
@@ -185,7 +182,7 @@ def _around() -> Around:
     def note(root: Path, file: RunFile) -> None:
         run.note_input(root, file)
 
-    return Around(tracking=tracking, note=note, say=say, progress=Told())
+    return Around(tracking=tracking, note=note, say=say, sharing=sharing, progress=Told())
 
 
 @overload

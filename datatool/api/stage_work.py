@@ -8,6 +8,7 @@ from dataclasses import replace
 from multiprocessing.process import parent_process
 from pathlib import Path
 
+from datatool.api.bringing import sharing
 from datatool.api.process_end import arm_process_end
 from datatool.api.telling import Told
 from datatool.api.trackers import tracking
@@ -46,7 +47,13 @@ def work(task: Task) -> Answer:
     root, home = home_for(task.origin, stage.file, carried=stage.carried, environ=os.environ, cwd=_working_directory())
     arm_process_end()
     heard = _Heard()
-    around = Around(tracking=tracking, note=lambda root, file: None, say=lambda line: None, progress=heard)
+    around = Around(
+        tracking=tracking,
+        note=lambda root, file: None,
+        say=lambda line: None,
+        sharing=sharing,
+        progress=heard,
+    )
     try:
         with tracking(root) as tracker:
             answer = WorkerChain(task, home, tracker, around).answer()

@@ -29,9 +29,10 @@ from datatool.model.entry import EXECUTABLE, FILE, Entry
 from datatool.model.oid import ObjectId, prefixed
 from datatool.model.paths import PathRefused, check_escape, named, show
 from datatool.model.pointer import ArtifactKind, Pointer
+from datatool.operations.ignored import GITIGNORE
 from datatool.operations.migrate_lfs_plan import LfsOrigin, LfsPlan
 from datatool.operations.migrated import Done, Migrated
-from datatool.operations.publish import GITIGNORE, locked, publish, stage_paths
+from datatool.operations.publish import locked, publish, stage_paths
 from datatool.operations.record import Target
 from datatool.operations.space import room_for
 from datatool.operations.trackable import refuse_untrackable

@@ -21,12 +21,11 @@ from datatool.localfs.locks import Lock
 from datatool.localfs.open_files import room_for_files
 from datatool.model.paths import named
 from datatool.model.settings import Durability
+from datatool.operations.ignored import GITIGNORE, read_if_there
 from datatool.progress import Progress
 from datatool.project.project import Project
-from datatool.workspace.ignore_lines import add_lines, append_lines, escape_name, has_line, remove_line, sort_lines
+from datatool.workspace.ignore_lines import add_lines, append_lines, escape_name, remove_line, sort_lines
 from datatool.workspace.pointers import SUFFIX
-
-GITIGNORE = b".gitignore"
 
 
 @contextmanager
@@ -77,7 +76,7 @@ def write_pointers(
     for path, text, old in pointers:
         pointer_path = path + SUFFIX
         full = Path(os.fsdecode(project.workspace.full(pointer_path)))
-        now = _read(full)
+        now = read_if_there(full)
         if now == text:
             continue
         if now != old:
@@ -132,7 +131,7 @@ def write_lines(
         path = directory + b"/" + GITIGNORE if directory else GITIGNORE
         full = Path(os.fsdecode(project.workspace.full(path)))
         with _lock(project, b"ignore " + path):
-            old = _read(full) or b""
+            old = read_if_there(full) or b""
             text = add_lines(old.rstrip(b"\0"), names)
             if text != old:
                 quick = durability is Durability.NONE and _append(full, path, old, text, names, on_unsorted)
@@ -159,7 +158,7 @@ def sort_lines_in(project: Project, path: bytes) -> None:
     """Sort the lines for artifacts in a `.gitignore`; nothing is synced."""
     full = Path(os.fsdecode(project.workspace.full(path)))
     with _lock(project, b"ignore " + path):
-        old = _read(full)
+        old = read_if_there(full)
         if old is None:
             return
         text = sort_lines(old, _artifacts_in(project, os.path.dirname(path)))
@@ -196,7 +195,7 @@ def unignore(project: Project, artifacts: Sequence[bytes]) -> list[bytes]:
         full = Path(os.fsdecode(project.workspace.full(path)))
         edited = unstaged_edits(project.worktree, [path])
         with _lock(project, b"ignore " + path):
-            old = _read(full)
+            old = read_if_there(full)
             if old is None:
                 continue
             text = old
@@ -224,7 +223,7 @@ def ignored_before_writing(project: Project, artifacts: Sequence[bytes]) -> list
     if open_ones:
         path = exclude_path(project.worktree)
         with _lock(project, b"exclude"):
-            text = _read(path) or b""
+            text = read_if_there(path) or b""
             write_file(path, add_lines(text, open_ones), durability=project.config.durability)
     return open_ones
 
@@ -235,38 +234,3 @@ def _by_directory(artifacts: Sequence[bytes]) -> dict[bytes, list[bytes]]:
         directory, name = os.path.split(path)
         found.setdefault(directory, []).append(name)
     return found
-
-
-def _read(path: Path) -> bytes | None:
-    try:
-        with open(path, "rb", buffering=0) as file:
-            return file.read()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-
-
-def not_ignored_by_project(project: Project, artifacts: Sequence[bytes]) -> list[str]:
-    """A sentence for each artifact whose data no `.gitignore` keeps out of git: only this machine's own
-    `.git/info/exclude` does, or nothing."""
-    if project.worktree is None:
-        return []
-    without: list[bytes] = []
-    texts: dict[bytes, bytes] = {}
-    for path in artifacts:
-        directory, name = os.path.split(path)
-        if directory not in texts:
-            place = directory + b"/" + GITIGNORE if directory else GITIGNORE
-            texts[directory] = _read(Path(os.fsdecode(project.workspace.full(place)))) or b""
-        if not has_line(texts[directory], name):
-            without.append(path)
-    if not without:
-        return []
-    exclude = _read(exclude_path(project.worktree)) or b""
-    ignored = ignored_many(project.worktree, without)
-    return [
-        f"{named(path)}: no .gitignore keeps it out of git"
-        + (" (only .git/info/exclude, on this machine)" if path in ignored else "")
-        + f"; datatool add {named(path)} writes the line"
-        for path in without
-        if path not in ignored or has_line(exclude, path)
-    ]

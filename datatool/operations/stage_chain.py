@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from datatool.errors import ChangedWhileRead, FormatError, PathNotFound, UsageError
 from datatool.model.run import RunFile
@@ -19,11 +20,14 @@ from datatool.operations.stage_definition import StageDefinition
 from datatool.operations.stage_home import Home
 from datatool.operations.stage_known import Known, known_call
 from datatool.operations.stage_plan import Call
-from datatool.operations.stage_results import Made, Result, ask_remotes, bring, find_result, load, save, written
-from datatool.operations.stage_share import share_results
+from datatool.operations.stage_results import Made, Result, find_result, is_here, load, save, written
 from datatool.operations.tracker import Tracker
 from datatool.progress import Progress
+from datatool.project.project import Project
 from datatool.stages.result_formats import encoding_of
+
+if TYPE_CHECKING:
+    from datatool.operations.stage_share import Sharing
 
 _SYNCED_FROM = 1.0
 """Seconds: a result that took so long is on disk before it is given back; others when the process ends."""
@@ -35,11 +39,13 @@ _CODE = (FactKind.FUNCTION, FactKind.CLASS)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Around:
-    """What a chain needs of the program around it: open projects, somebody who hears what it read, and what it says."""
+    """What a chain needs of the program around it: open projects, somebody who hears what it read, and what it says;
+    and what reaches remotes, which is loaded when it is called first."""
 
     tracking: Tracking
     note: Callable[[Path, RunFile], None]
     say: Callable[[str], None]
+    sharing: Callable[[Project, Progress], Sharing]
     progress: Progress
 
 
@@ -159,7 +165,7 @@ class Chain:
                 )
                 if found is not None or asked or not self._shares(call):
                     return found
-                ask_remotes(project, known.fingerprint, offline=False, progress=self._around.progress)
+                self._sharing(project).ask(known.fingerprint)
         return None
 
     # Values
@@ -173,7 +179,7 @@ class Chain:
         result = self._results[call]
         try:
             with self._tracker.using() as project:
-                if bring(project, result, offline=False, progress=self._around.progress):
+                if is_here(project, result) or self._sharing(project).bring(result):
                     return load(project, result)
         except (FormatError, PathNotFound) as problem:
             if call in self._made:
@@ -267,7 +273,10 @@ class Chain:
         made = [result for call, result in self._made.items() if self._shares(call)]
         if made:
             with self._tracker.using() as project:
-                share_results(project, made, progress=self._around.progress)
+                self._sharing(project).share(made)
+
+    def _sharing(self, project: Project) -> Sharing:
+        return self._around.sharing(project, self._around.progress)
 
 
 def plain_value(calls: Sequence[Call], home: Home, tracking: Tracking) -> object:

@@ -20,8 +20,7 @@ from datatool.operations.stage_chain import Around, Chain, Changed, Lost
 from datatool.operations.stage_definition import StageDefinition
 from datatool.operations.stage_home import Home
 from datatool.operations.stage_plan import Call
-from datatool.operations.stage_results import Result, bring, usable, written
-from datatool.operations.stage_share import send, share_results
+from datatool.operations.stage_results import Result, usable, written
 from datatool.operations.stage_task import (
     Answer,
     Done,
@@ -214,7 +213,7 @@ class ExecutorChain(Chain):
         files = [self._input(order[number], place) for number, place in lacks.inputs]
         try:
             with self._tracker.using() as project:
-                send(project, runs, files, progress=self._around.progress)
+                self._sharing(project).send(runs, files)
         except RemoteNotFound as error:
             error.message = (
                 f"stage {call.stage.label}: its worker has another cache, and there is no way from this one:"
@@ -228,7 +227,7 @@ class ExecutorChain(Chain):
         if result.record.stage is None or result.record.stage.seal is not None:
             raise pickle_stays(call.stage.label)
         with self._tracker.using() as project:
-            if not bring(project, result, offline=False, progress=self._around.progress):
+            if not self._sharing(project).bring(result):
                 raise self._gone(call)
         return result.run, result.record
 
@@ -267,7 +266,7 @@ class ExecutorChain(Chain):
         ]
         if made:
             with self._tracker.using() as project:
-                share_results(project, made, progress=self._around.progress)
+                self._sharing(project).share(made)
 
 
 def again(task: Task) -> Task:

@@ -19,9 +19,6 @@ from datatool.model.pointer import ArtifactKind
 from datatool.model.result import Encoding, Library, ResultFormat
 from datatool.model.run import RunCode, RunEnvironment, RunFile, RunKind, RunRecord
 from datatool.model.stage import Fact, FactKind, StageResult
-from datatool.operations.run_records import bring_runs
-from datatool.operations.run_search import bring_outputs
-from datatool.progress import Progress
 from datatool.project.project import Project
 from datatool.stages.environment import host, user
 from datatool.stages.result_formats import read_pickle_file, read_result_file, write_result
@@ -74,19 +71,9 @@ def find_result(
     return None
 
 
-def ask_remotes(project: Project, fingerprint: str, *, offline: bool, progress: Progress) -> bool:
-    """Look for the records of a fingerprint on the remotes; whether some came."""
-    return not offline and bring_runs(project, fingerprint, offline=offline, progress=progress)
-
-
 def is_here(project: Project, result: Result) -> bool:
     """Whether the cache has the content."""
     return project.cache.has(result.file.oid)
-
-
-def bring(project: Project, result: Result, *, offline: bool, progress: Progress) -> bool:
-    """See that the cache has the content; False where nobody has it."""
-    return is_here(project, result) or bring_outputs(project, [result.file], offline=offline, progress=progress)
 
 
 def load(project: Project, result: Result) -> object:

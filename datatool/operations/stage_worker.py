@@ -21,7 +21,6 @@ from datatool.operations.stage_home import Home
 from datatool.operations.stage_known import Known, known_call
 from datatool.operations.stage_plan import Call, plan
 from datatool.operations.stage_results import Result, find_result, is_here, usable
-from datatool.operations.stage_share import send
 from datatool.operations.stage_task import Answer, Done, Lacks, Part, Task, Unsteady
 from datatool.operations.tracker import Tracker
 from datatool.operations.versions import Version
@@ -182,7 +181,7 @@ class WorkerChain(Chain):
         if result.record.stage is None or result.record.stage.seal is not None:
             raise pickle_stays(call.stage.label)
         with self._tracker.using() as project:
-            send(project, {result.run: result.record}, (), progress=self._around.progress)
+            self._sharing(project).send({result.run: result.record}, ())
 
 
 def pickle_stays(label: str) -> UsageError:

@@ -15,7 +15,7 @@ from datatool.model.paths import named
 from datatool.model.pointer import ArtifactKind, Pointer
 from datatool.operations.cached import is_cached
 from datatool.operations.failures import Failure, failure_of
-from datatool.operations.publish import not_ignored_by_project
+from datatool.operations.ignored import not_ignored_by_project
 from datatool.operations.remote_names import no_such_remote
 from datatool.operations.result import Part, Result, fields_of
 from datatool.operations.targets import Selection, chosen_from, name_of, select

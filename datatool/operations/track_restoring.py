@@ -10,7 +10,8 @@ from datatool.localfs.batch import Batch
 from datatool.model.entry import EXECUTABLE, FILE, Entry
 from datatool.model.pointer import ArtifactKind
 from datatool.model.settings import LinkMethod
-from datatool.operations.publish import GITIGNORE, locked
+from datatool.operations.ignored import GITIGNORE
+from datatool.operations.publish import locked
 from datatool.operations.track_state import Found
 from datatool.progress import NOBODY, Progress
 from datatool.project.project import Project

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache, lru_cache
-from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from functools import lru_cache
 from reprlib import Repr
 
 from datatool.formats.run_record import canonical
 from datatool.hashing import digest
 from datatool.model.stage import Fact, FactKind
 from datatool.stages.live import Ingredient, Ingredients
+from datatool.stages.packages import package_version
 from datatool.stages.secrets import HIDDEN, is_secret, without_secrets
 from datatool.stages.syntax import lines_of
 
@@ -79,24 +78,6 @@ def shown(name: str, value: object) -> str:
         return HIDDEN
     text = without_secrets(value if isinstance(value, str) else _short.repr(value))
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
-
-
-@cache
-def package_version(top: str) -> str:
-    """The version of the package that a top module belongs to; empty where it says none."""
-    try:
-        return version(top)
-    except PackageNotFoundError:
-        pass
-    said = getattr(sys.modules.get(top), "__version__", None)
-    if isinstance(said, str):
-        return said
-    for name in packages_distributions().get(top, ()):
-        try:
-            return version(name)
-        except PackageNotFoundError:
-            continue
-    return ""
 
 
 def _of_code(item: Ingredient) -> Fact:

@@ -1,4 +1,4 @@
-"""Door 6 of 6 for imports at first use: the libraries whose tables and arrays a result may be.
+"""Door 8 of 8 for imports at first use: the libraries whose tables and arrays a result may be.
 
 A library is loaded to read one of its values, or to write one. To tell whose a value is needs none of them: a pandas
 frame exists only where pandas is loaded.
