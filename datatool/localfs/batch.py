@@ -8,7 +8,6 @@ returned for what it published, before that for everything (formats §7).
 from __future__ import annotations
 
 import os
-import stat as stat_module
 import threading
 import time
 from collections.abc import Callable
@@ -19,6 +18,8 @@ from typing import NamedTuple
 from datatool.errors import DatatoolError
 from datatool.localfs.atomic import local_error, make_dirs, replace, write_all
 from datatool.localfs.clock import of_times
+from datatool.localfs.links import may_hardlink
+from datatool.localfs.new_directories import POSSIBLE, NewDirectories
 from datatool.localfs.publish import LINK_FOLLOWS, NO_LINK, publish_new
 from datatool.localfs.safe_paths import Directories
 from datatool.localfs.sharing import Sharing
@@ -28,6 +29,10 @@ from datatool.model.settings import Durability, LinkMethod
 
 _LAG = 12_000_000
 """Nanoseconds by which the times that a kernel gives to new files may lag behind: a tick of up to 10 ms, and some."""
+
+
+_Settled = tuple[int, int]
+"""Up to which time files are sure to be what was written, and on which filesystem."""
 
 
 class Published(NamedTuple):
@@ -72,9 +77,11 @@ class Batch:
         on_published: Callable[[list[Published]], None] | None = None,
         max_files: int = 4096,
         max_bytes: int = 1 << 30,
+        whole_directories: bool = False,
     ) -> None:
         """Files and directories are shared as `like` is, else by the umask. `on_published` hears of each batch
-        after it is durable; a batch is published when it has `max_files` files or `max_bytes` bytes."""
+        after it is durable; a batch is published when it has `max_files` files or `max_bytes` bytes. With
+        `whole_directories`, those that are missing get their names with all that is in them, which is faster."""
         self._top = top
         self._durability = durability
         self._like = like
@@ -82,6 +89,7 @@ class Batch:
         self._max_files, self._max_bytes = max_files, max_bytes
         self._sharing = Sharing.like(like)
         self._directories = Directories(top, sharing=self._sharing)
+        self._new = NewDirectories(self._directories) if whole_directories and POSSIBLE else None
         self._lock = threading.RLock()
         self._open: set[bytes] = set()
         self._pending: list[_Pending] = []
@@ -102,20 +110,25 @@ class Batch:
 
     # Filling
 
-    def open_temp(self, directory: bytes, mode: int = 0o600) -> tuple[int, bytes]:
-        """Make an empty temporary file in a directory; its descriptor (for reading and writing) and its path."""
+    def open_temp(self, directory: bytes, mode: int = 0o600, *, name: bytes = b"") -> tuple[int, bytes]:
+        """Make an empty temporary file in a directory; its descriptor (for reading and writing) and its path.
+
+        In a directory that is temporary itself it has the final `name` at once, where that is given.
+        """
         with self._lock:
             for attempt in (0, 1):
                 try:
-                    fd, prefix = self._at(directory)
-                    while True:
+                    home = self._home(directory)
+                    fd, prefix = self._at(home)
+                    if home == directory or not name:
                         name = temp_name()
+                    while True:
                         try:
                             opened = os.open(prefix + name, NEW_FILE, mode, dir_fd=fd)
                             break
                         except FileExistsError:
-                            continue
-                    temp = directory + b"/" + name if directory else name
+                            name = temp_name()
+                    temp = home + b"/" + name if home else name
                     self._open.add(temp)
                     return opened, temp
                 except FileNotFoundError as error:  # somebody deleted the directory meanwhile: once more
@@ -160,7 +173,8 @@ class Batch:
 
     def write(self, target: bytes, data: bytes | memoryview, *, mode: int, replace: bool, tag: object = None) -> None:
         """Take a file whose bytes are in memory."""
-        fd, temp = self.open_temp(target.rpartition(b"/")[0], self._sharing.first_mode(mode))
+        directory, _, name = target.rpartition(b"/")
+        fd, temp = self.open_temp(directory, self._sharing.first_mode(mode), name=name)
         try:
             write_all(fd, data)
         except OSError as error:
@@ -179,7 +193,7 @@ class Batch:
         """Make an empty directory, at once; `flush` makes it durable. Raises UnsafeInput, LocalError."""
         try:
             with self._lock:
-                self._at(target)
+                self._at(self._home(target))
         except OSError as error:
             raise self._error(error, target) from error
 
@@ -203,8 +217,8 @@ class Batch:
         return True
 
     def _take_link(self, target: bytes, text: bytes, source: bytes | None, replace: bool, tag: object) -> None:
-        directory = target.rpartition(b"/")[0]
         with self._lock:
+            directory = self._home(target.rpartition(b"/")[0])
             fd, prefix = self._at(directory)
             while True:
                 name = temp_name()
@@ -249,21 +263,29 @@ class Batch:
             if self._on_published is not None and published:
                 self._on_published(published)
 
-    def _publish_all(self, settled: tuple[int, int] | None) -> list[Published]:
+    def _publish_all(self, settled: _Settled | None) -> list[Published]:
         published: list[Published] = []
-        touched = set(self._directories.made)
+        moved = self._new.publish() if self._new is not None else {}
+        left = self._new.left if self._new is not None else set()
+        touched = {moved.get(made, made) for made in self._directories.made - left}
         done = 0
         try:
             for item in self._pending:
                 directory, _, name = item.target.rpartition(b"/")
-                is_new = self._publish(item, directory, name)
+                found: os.stat_result | None
+                if moved and item.temp.rpartition(b"/")[0] in moved:
+                    found = self._moved(item, directory, name, settled)
+                else:
+                    is_new = self._publish(item, directory, name)
+                    found = self._found(item, directory, name, settled) if is_new else None
                 done += 1
                 touched.add(directory)
                 if settled is not None:
-                    found = self._found(item, directory, name, settled) if is_new else None
                     published.append(Published(item.target, found, item.tag))
         finally:
             del self._pending[:done]  # what is left has a temporary file that must be deleted
+            if self._new is not None:
+                self._new.give_up()
         self._syncs.directories(touched)
         return published
 
@@ -280,8 +302,18 @@ class Batch:
         except OSError as error:
             raise self._error(error, item.target) from error
 
-    def _found(self, item: _Pending, directory: bytes, name: bytes, settled: tuple[int, int]) -> os.stat_result | None:
+    def _moved(self, item: _Pending, directory: bytes, name: bytes, settled: _Settled | None) -> os.stat_result | None:
+        """What `_found` gives, of a file whose directory got its name: most often it has its own already."""
+        temp, was = item.temp.rpartition(b"/")[2], item.stat
+        if temp == name:
+            return was if settled and was.st_mtime_ns <= settled[0] and was.st_dev == settled[1] else None
+        is_new = self._publish(item._replace(temp=directory + b"/" + temp), directory, name)
+        return self._found(item, directory, name, settled) if is_new else None
+
+    def _found(self, item: _Pending, directory: bytes, name: bytes, settled: _Settled | None) -> os.stat_result | None:
         """The lstat of a published file, if no change to it can have gone unseen (formats §4, racy rule)."""
+        if settled is None:
+            return None
         before, device = settled
         try:
             fd, prefix = self._directories.at(directory)
@@ -299,7 +331,7 @@ class Batch:
         )
         return found if same else None
 
-    def _settle(self) -> tuple[int, int]:
+    def _settle(self) -> _Settled:
         """Wait until no file can be changed without changing its time, at most once; the newest time that is safe.
 
         The private temporary files can't have been touched; from the rename on, a change must show in the time.
@@ -325,6 +357,9 @@ class Batch:
 
     # Helpers
 
+    def _home(self, directory: bytes) -> bytes:
+        return directory if self._new is None else self._new.home(directory)
+
     def _at(self, directory: bytes) -> tuple[int | None, bytes]:
         try:
             return self._directories.at(directory, create=True)
@@ -339,6 +374,8 @@ class Batch:
             self._unlink(temp)
         self._open.clear()
         self._pending.clear()
+        if self._new is not None:
+            self._new.give_up()
 
     def _unlink(self, temp: bytes) -> None:
         with suppress(OSError):  # what can't be deleted now is swept later
@@ -361,12 +398,3 @@ def _give_name(item: _Pending, temp: bytes, target: bytes, fd: int | None, to_fd
         with suppress(FileNotFoundError):
             os.unlink(temp, dir_fd=fd)
     return True
-
-
-def may_hardlink(source: os.stat_result) -> bool:
-    """Whether a file may get a second name in the workspace: read-only, and this user's own (CVE-2024-32020)."""
-    return (
-        stat_module.S_ISREG(source.st_mode)
-        and not source.st_mode & 0o222
-        and (not hasattr(os, "geteuid") or source.st_uid == os.geteuid())
-    )

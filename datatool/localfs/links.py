@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -102,3 +103,12 @@ def reflinks_work(directory: Path) -> bool:
             os.close(fd)
             with suppress(OSError):
                 os.unlink(path)
+
+
+def may_hardlink(source: os.stat_result) -> bool:
+    """Whether a file may get a second name in the workspace: read-only, and this user's own (CVE-2024-32020)."""
+    return (
+        stat.S_ISREG(source.st_mode)
+        and not source.st_mode & 0o222
+        and (not hasattr(os, "geteuid") or source.st_uid == os.geteuid())
+    )

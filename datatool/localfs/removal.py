@@ -57,8 +57,8 @@ def remove_empty_dirs(path: Path) -> None:
 
 
 def remove_at_once(path: Path) -> None:
-    """Delete a directory so that nobody ever sees a part of it: it gets another name first, which `sweep_removed`
-    knows. Where it is a link, what it leads to is emptied. Raises LocalError."""
+    """Delete a directory so that nobody ever sees a part of it: it gets another name first, which
+    `sweep_left_over` knows. Where it is a link, what it leads to is emptied. Raises LocalError."""
     try:
         if path.is_symlink():
             for name in os.listdir(path):
@@ -73,8 +73,9 @@ def remove_at_once(path: Path) -> None:
     remove_tree(aside)
 
 
-def sweep_removed(directory: Path) -> None:
-    """Delete what `remove_at_once` had begun to delete in a directory when its process was killed."""
+def sweep_left_over(directory: Path) -> None:
+    """Delete what lies in a directory under a temporary name, and whose process was killed: files, and directories that
+    were half written or half deleted. Raises LocalError."""
     for path in left_over(directory):
         remove_tree(path)
 

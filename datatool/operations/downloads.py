@@ -18,7 +18,7 @@ from datatool.config.places import user_cache_dir
 from datatool.errors import Refused
 from datatool.localfs.atomic import remove_file
 from datatool.localfs.locks import Lock
-from datatool.localfs.removal import remove_at_once, sweep_removed
+from datatool.localfs.removal import remove_at_once, sweep_left_over
 from datatool.operations.cache_info import CacheCleaned
 from datatool.project.project import Project
 
@@ -48,7 +48,7 @@ def clean_downloads(project: Project | None, *, environ: Mapping[str, str], dry_
             with Lock(part.with_suffix(".lock"), purpose="datatool cache clean") if part in clones else nullcontext():
                 remove_at_once(part)
         for place in (home, home / _CLONES):
-            sweep_removed(place)
+            sweep_left_over(place)
     by_inode = dict(files.values())
     return CacheCleaned(removed=len(files), bytes=sum(by_inode.values()))
 

@@ -252,6 +252,7 @@ class Checkout:
             durability=self.durability,
             on_published=published.extend,
             max_files=2 * CHUNK,
+            whole_directories=self.fresh,
         )
         try:
             self._write(batch, chunk, outcome, task)

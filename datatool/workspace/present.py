@@ -8,6 +8,7 @@ import re
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -18,9 +19,10 @@ from datatool.errors import ChangedWhileRead, DatatoolError, LocalError, PathNot
 from datatool.hashing import hash_fd
 from datatool.index.listing import Mark, Seen, recall
 from datatool.index.state import Stamp, State, stamp_of
-from datatool.localfs.atomic import local_error, sweep_temps
+from datatool.localfs.atomic import local_error
 from datatool.localfs.batch import Published
 from datatool.localfs.clock import granularity, scratch_time
+from datatool.localfs.removal import sweep_left_over
 from datatool.localfs.walk import Found, runs
 from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, SYMLINK, Entry
 from datatool.model.oid import ObjectId, from_digest, to_digest
@@ -144,9 +146,11 @@ class Workspace:
         )
 
     def sweep(self) -> None:
-        """Delete temporary files that were met and whose process is gone; the caller holds the pointer's lock."""
+        """Delete temporary files and directories that were met, and whose process is gone; the caller holds the lock of
+        the pointer."""
         while self._littered:
-            sweep_temps(Path(os.fsdecode(self._littered.pop())))
+            with suppress(LocalError):  # somebody else's: the next sweep tries again
+                sweep_left_over(Path(os.fsdecode(self._littered.pop())))
 
     def _named(self, seen: Iterator[T]) -> Iterator[T]:
         """Errors of the walk name a path on this machine; here they name it from the project's root."""

@@ -116,9 +116,11 @@ def test_a_pull_killed_half_way_leaves_no_temporary_file_once_it_is_repeated(ver
     copy = versions.clone()
     copy.ok("pull")
     gone = copy.write("data/sub/.datatool-tmp-0123456789abcdef", b"half a file")
-    os.utime(gone, (1, 1))
+    within = copy.write("data/.datatool-tmp-0123456789abcdee/sub/file", b"in half a directory")
+    for path in (gone, within.parents[1]):
+        os.utime(path, (1, 1))
     copy.ok("pull")
-    assert not gone.exists()
+    assert not gone.exists() and not within.parents[1].exists()
 
 
 def test_diff_tells_of_conflict_markers_in_a_pointer(versions: World) -> None:
