@@ -29,6 +29,7 @@ class Making:
         self._path = path
         self._full = Path(os.fsdecode(project.workspace.full(path)))
         self._mark = mark_of(project, path)
+        self._is_whole = False
         self._progress = progress
         self._lock = Lock(
             project.locks / self._mark.name,
@@ -48,16 +49,24 @@ class Making:
 
     @contextmanager
     def begun(self) -> Iterator[None]:
-        """While the file is made and recorded: what is left where that fails, or is killed, is not taken for it."""
+        """While the file is made and recorded: what is left where making fails, or is killed, is not taken for it.
+        What was made whole stays, whatever fails then."""
         make_parent(os.fspath(self._full))
         write_file(self._mark, self._path, durability=Durability.NONE, like=self._project.local.parent)
         try:
             yield
         except BaseException:
-            self.set_aside()
+            if self._is_whole:
+                self._progress.warn(f"{named(self._path)}: was made and lies there whole, but is not recorded")
+            else:
+                self.set_aside()
             raise
         finally:
             remove_file(self._mark)
+
+    def finished(self) -> None:
+        """Note that the file is whole."""
+        self._is_whole = True
 
     def set_aside(self) -> None:
         """Move what was left unfinished to lost+found."""

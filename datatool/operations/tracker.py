@@ -260,8 +260,11 @@ class Tracker:
         with self._recording.making(path) as making:
             result = self._track_now([path], rule, may_lack=True)[0]
             if result.action is Action.LACK:
+                with self._working():
+                    self._recording.refuse(path)
                 with making.begun():
                     make(path)
+                    making.finished()
                     result = self._track_now([path], rule, may_lack=False)[0]
         return result
 

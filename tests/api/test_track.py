@@ -470,6 +470,37 @@ def test_what_a_failing_function_leaves_is_not_taken_for_the_file(desk: World) -
     assert datatool.track("x.txt", source=lambda: b"whole").read_bytes() == b"whole"
 
 
+def git_tracks(world: World) -> None:
+    world.write("x/y.txt", b"git's")
+    world.commit("of git")
+    (world.root / "x/y.txt").unlink()
+
+
+def pointer_ignored(world: World) -> None:
+    world.write(".gitignore", b"*.dt\n")
+
+
+@pytest.mark.parametrize("prepare", [git_tracks, pointer_ignored])
+def test_a_function_is_not_called_for_what_could_not_be_recorded(prepare: Callable[[World], None], desk: World) -> None:
+    prepare(desk)
+    with pytest.raises(datatool.Refused, match="git tracks|ignored by git"):
+        datatool.track("x/y.txt", source=lambda: pytest.fail("was called"))
+    assert not desk.exists("x/y.txt")
+
+
+def test_what_was_made_whole_stays_where_recording_it_fails(desk: World, caplog: pytest.LogCaptureFixture) -> None:
+    def makes() -> bytes:
+        pointer_ignored(desk)
+        return b"whole"
+
+    with pytest.raises(datatool.Refused, match="ignored by git"):
+        datatool.track("x.txt", source=makes)
+    assert desk.read("x.txt") == b"whole"
+    assert "x.txt: was made and lies there whole, but is not recorded" in capsys.readouterr().err
+    desk.write(".gitignore", b"")
+    assert datatool.track("x.txt", source=lambda: b"another").read_bytes() == b"whole"
+
+
 DIES = """
 import datatool, os
 def dies(path):
