@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 
 from datatool.errors import Locked, Refused
-from datatool.localfs.atomic import make_dirs, move, remove_file, write_file
+from datatool.localfs.atomic import remove_file, write_file
 from datatool.localfs.locks import Lock
 from datatool.model.paths import named
 from datatool.model.settings import Durability
+from datatool.operations.track_aside import move_aside
 from datatool.operations.track_marks import mark_of, unfinished
 from datatool.operations.track_state import Condition, Trees, look
 from datatool.operations.tracked_files import make_parent
@@ -71,10 +71,7 @@ class Making:
     def set_aside(self) -> None:
         """Move what was left unfinished to lost+found."""
         if os.path.lexists(self._full):
-            stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + f"-{os.urandom(4).hex()}"
-            place = self._project.local / "lost+found" / stamp / os.fsdecode(self._path)
-            make_dirs(place.parent)
-            move(self._full, place)
+            place = move_aside(self._project, self._path)
             self._progress.warn(f"{named(self._path)}: was not finished when it was made, and lies in {place} now")
 
     def clear(self) -> None:

@@ -32,6 +32,8 @@ class Condition(StrEnum):
     """It is what is pinned."""
     OUTDATED = "outdated"
     """It is what datatool put there, and another version is pinned since."""
+    UNNAMED = "unnamed"
+    """It is outdated, and no commit names the version that it is."""
     CHANGED = "changed"
     """It is something else."""
 
@@ -60,10 +62,12 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rule:
-    """What a caller wants: None stands for the default. `frozen` says that nothing is recorded here."""
+    """What a caller wants: None stands for the default. `frozen` says that nothing is recorded here; `pinned`, that
+    `on_change` is about what the user changed only: whatever datatool put there gives way to what is pinned."""
 
     on_change: OnChange | None = None
     frozen: bool = False
+    pinned: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,6 +98,8 @@ def decide(condition: Condition, rule: Rule) -> Action:
             return Action.NOTHING
         case Condition.OUTDATED:
             return Action.REFUSE if rule.frozen and on_change is OnChange.ERROR else Action.FETCH
+        case Condition.UNNAMED:
+            return Action.FETCH if rule.pinned or on_change is OnChange.ADD else _CHANGES[on_change]
         case Condition.UNKNOWN:
             return _CHANGES[on_change] if rule.frozen else Action.RECORD
         case Condition.CHANGED:

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from datatool.model.settings import LinkMethod
 from datatool.operations.open_project import open_project
 from datatool.operations.stage_inputs import input_now
 from datatool.operations.targets import project_path
+from datatool.operations.track_aside import aside, is_named
 from datatool.operations.track_marks import is_unfinished, unsorted
 from datatool.operations.track_refusals import refusal
 from datatool.operations.track_state import (
@@ -97,6 +98,11 @@ class Tracker:
             self._opened_recording = self._record_with(self._project, self._progress)
         return self._opened_recording
 
+    @property
+    def _links(self) -> bool:
+        """Whether files may be links into the cache."""
+        return self._project.config.link_methods[:1] in ((LinkMethod.HARDLINK,), (LinkMethod.SYMLINK,))
+
     @contextmanager
     def _working(self) -> Iterator[None]:
         """Alone in this process; afterwards, others may write what they remember, however long the program goes on."""
@@ -156,11 +162,16 @@ class Tracker:
 
     def _track(self, paths: Sequence[bytes], found: Sequence[Found], rule: Rule, *, may_lack: bool) -> list[Tracked]:
         self._sweep(item.path for item in found if not item.at_a_glance)
+        found = [self._judged(item) for item in found]
         self._refuse(found, rule, may_lack)
         results: dict[bytes, Tracked] = {}
         wanted = [item for item in found if decide(item.condition, rule) is Action.FETCH]
         if wanted:
-            self._fetch(wanted)
+            unnamed = [item for item in wanted if item.condition is Condition.UNNAMED]
+            for item in unnamed if self._links else ():
+                self._recording.release(item.path)
+            with aside(self._project, unnamed, self._progress):
+                self._fetch(wanted)
             fetched = [self._fetched(item) for item in wanted]
             results |= {
                 item.path: Tracked(path=item.path, action=Action.FETCH, file=pinned_file(self._trees, item))
@@ -172,6 +183,12 @@ class Tracker:
         results |= self._record([item for item in found if decide(item.condition, rule) is Action.RECORD])
         results |= {item.path: self._untouched(item) for item in found if item.path not in results}
         return [results[path] for path in paths]
+
+    def _judged(self, item: Found) -> Found:
+        """Of an outdated path, whether some commit names what lies there: git is asked for no other."""
+        if item.condition is Condition.OUTDATED and item.artifact and not is_named(self._project, item.artifact):
+            return replace(item, condition=Condition.UNNAMED)
+        return item
 
     def _sweep(self, paths: Iterable[bytes]) -> None:
         """Delete what killed processes left unfinished beside some paths; once in each directory."""
@@ -288,8 +305,7 @@ class Tracker:
         self._set_unfinished_aside(path, wait=False)
         with self._working():
             self._outputs.setdefault(path, self._stamp(path))
-            linked = self._project.config.link_methods[:1] in ((LinkMethod.HARDLINK,), (LinkMethod.SYMLINK,))
-            if linked and self._outputs[path] is not None and owner(self.root, path) is not None:
+            if self._links and self._outputs[path] is not None and owner(self.root, path) is not None:
                 self._recording.release(path)
 
     def is_written(self, path: bytes) -> bool:

@@ -62,6 +62,15 @@ def outdated(world: World) -> None:
     world.git("checkout", "-q", "HEAD", "--", "x.csv.dt")
 
 
+def unnamed(world: World) -> None:
+    """The user's version was recorded and never committed, and git put the pointer back."""
+    equal(world)
+    world.write("x.csv", OWN)
+    world.settle()
+    world.ok("add", "x.csv")
+    world.git("checkout", "-q", "HEAD", "--", "x.csv.dt")
+
+
 RECORDED, FETCHED, SAME, REFUSED = "recorded", "fetched", "same", "refused"
 
 TABLE: dict[Callable[[World], None], dict[tuple[bool, str | None], str]] = {
@@ -90,6 +99,16 @@ TABLE: dict[Callable[[World], None], dict[tuple[bool, str | None], str]] = {
         (True, "error"): REFUSED,
         (True, "keep"): FETCHED,
     },
+}
+TABLE[unnamed] = {
+    (False, None): FETCHED,
+    (False, "add"): FETCHED,
+    (False, "error"): REFUSED,
+    (False, "keep"): SAME,
+    (True, None): REFUSED,
+    (True, "add"): FETCHED,
+    (True, "error"): REFUSED,
+    (True, "keep"): SAME,
 }
 for state in (changed, older):
     TABLE[state] = {
@@ -483,7 +502,7 @@ def pointer_ignored(world: World) -> None:
 @pytest.mark.parametrize("prepare", [git_tracks, pointer_ignored])
 def test_a_function_is_not_called_for_what_could_not_be_recorded(prepare: Callable[[World], None], desk: World) -> None:
     prepare(desk)
-    with pytest.raises(datatool.Refused, match="git tracks|ignored by git"):
+    with pytest.raises(datatool.Refused, match=r"git tracks|ignored by git"):
         datatool.track("x/y.txt", source=lambda: pytest.fail("was called"))
     assert not desk.exists("x/y.txt")
 
@@ -496,9 +515,38 @@ def test_what_was_made_whole_stays_where_recording_it_fails(desk: World, caplog:
     with pytest.raises(datatool.Refused, match="ignored by git"):
         datatool.track("x.txt", source=makes)
     assert desk.read("x.txt") == b"whole"
-    assert "x.txt: was made and lies there whole, but is not recorded" in capsys.readouterr().err
+    assert "x.txt: was made and lies there whole, but is not recorded" in caplog.text
     desk.write(".gitignore", b"")
     assert datatool.track("x.txt", source=lambda: b"another").read_bytes() == b"whole"
+
+
+@pytest.mark.parametrize("path", ["x.csv", "d", "d/x.csv"])
+def test_a_version_that_no_commit_names_is_moved_aside_before_the_pinned_one_comes(
+    path: str, desk: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    file, artifact = (path, path) if path == "x.csv" else ("d/x.csv", "d")
+    for content in (OLD, OWN):
+        desk.write(file, content)
+        desk.settle()
+        desk.ok("add", artifact)
+        if content == OLD:
+            desk.commit("old")
+    desk.git("checkout", "-q", "HEAD", "--", f"{artifact}.dt")
+    datatool.track(path)
+    assert desk.read(file) == OLD
+    (place,) = (desk.local / "lost+found").rglob("x.csv")
+    assert place.read_bytes() == OWN
+    assert f"{path}: no commit names the version that was here; it lies in {desk.local}" in caplog.text
+
+
+def test_a_version_that_a_stash_names_is_replaced(desk: World) -> None:
+    equal(desk)
+    desk.write("x.csv", OWN)
+    desk.settle()
+    desk.ok("add", "x.csv")
+    desk.git("stash", "-q")
+    assert datatool.track("x.csv").read_bytes() == NEW
+    assert not (desk.local / "lost+found").exists()
 
 
 DIES = """
