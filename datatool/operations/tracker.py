@@ -299,9 +299,12 @@ class Tracker:
 
     # What a program is going to write
 
-    def expect(self, path: bytes) -> None:
+    def expect(self, path: bytes, *, recorded: bool) -> None:
         """An output: what is there now is remembered, to tell later whether it was written; a link into the cache
-        becomes a copy that may be written to."""
+        becomes a copy that may be written to. Where it is going to be `recorded`, raises what `add` would."""
+        if recorded:
+            with self._working():
+                self._recording.refuse(path)
         self._set_unfinished_aside(path, wait=False)
         with self._working():
             self._outputs.setdefault(path, self._stamp(path))
