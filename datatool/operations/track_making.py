@@ -6,9 +6,10 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from threading import get_ident
 from types import TracebackType
 
-from datatool.errors import Locked, Refused
+from datatool.errors import Locked, Refused, UsageError
 from datatool.localfs.atomic import remove_file, write_file
 from datatool.localfs.locks import Lock
 from datatool.model.paths import named
@@ -20,9 +21,13 @@ from datatool.operations.tracked_files import make_parent
 from datatool.progress import Progress
 from datatool.project.project import Project
 
+_held: set[tuple[int, Path]] = set()
+"""The threads of this process that make files, each with the file's mark."""
+
 
 class Making:
-    """Held, with `with`, by who makes a file; others on this machine wait, or, without `wait`, get Locked."""
+    """Held, with `with`, by who makes a file; others on this machine wait, or, without `wait`, get Locked. Raises
+    UsageError for a thread that would wait for itself."""
 
     def __init__(self, project: Project, path: bytes, progress: Progress, *, wait: bool = True) -> None:
         self._project = project
@@ -30,6 +35,8 @@ class Making:
         self._full = Path(os.fsdecode(project.workspace.full(path)))
         self._mark = mark_of(project, path)
         self._is_whole = False
+        self._wait = wait
+        self._who = get_ident(), self._mark
         self._progress = progress
         self._lock = Lock(
             project.locks / self._mark.name,
@@ -39,12 +46,20 @@ class Making:
         )
 
     def __enter__(self) -> Making:
+        if self._wait and self._who in _held:
+            name = named(self._path)
+            raise UsageError(
+                f"{name}: the function that makes it tracks it with a source, too, and would wait for itself",
+                hint="let it write the path that it is given, or return the text or bytes",
+            )
         self._lock.__enter__()
+        _held.add(self._who)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        _held.discard(self._who)
         self._lock.__exit__(kind, error, trace)
 
     @contextmanager

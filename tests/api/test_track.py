@@ -585,6 +585,20 @@ def test_a_function_may_track_the_file_that_it_has_made(desk: World) -> None:
     assert datatool.track("x.csv", source=makes).read_bytes() == NEW
 
 
+@pytest.mark.parametrize("first", ["pass", "path.write_bytes(b'x')"])
+def test_a_function_that_would_wait_for_itself_is_an_error(first: str, desk: World) -> None:
+    code = f"""
+import datatool
+def makes(path):
+    {first}
+    return datatool.track("x.csv", source=makes).read_bytes()
+datatool.track("x.csv", source=makes)
+"""
+    done = script(desk, code)
+    assert "UsageError: x.csv: the function that makes it tracks it with a source, too" in done.err
+    assert not desk.exists("x.csv") and not desk.exists("x.csv.dt")
+
+
 def test_a_function_may_track_other_files(desk: World) -> None:
     desk.write("x.csv", NEW)
     made = datatool.track("y.csv", source=lambda: datatool.track("x.csv").read_bytes() * 2)
