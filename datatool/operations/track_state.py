@@ -160,11 +160,20 @@ def look(project: Project, trees: Trees, path: bytes) -> Found:
         return Found(path=path, artifact=artifact, within=b"", condition=Condition.EQUAL, at_a_glance=True)
     if not within:
         condition = _compared(project, artifact, b"")
+    elif artifact.pointer.kind is ArtifactKind.FILE and project.workspace.kind(path) is None:
+        condition = Condition.NOWHERE
     elif artifact.pointer.kind is ArtifactKind.DIRECTORY and artifact.pointer.oid is not None:
         condition = _inside(project, trees, artifact, artifact.pointer.oid, within)
     else:
         condition = _compared(project, artifact, b"")
     return Found(path=path, artifact=artifact, within=within, condition=condition)
+
+
+def is_below_a_file(found: Found) -> bool:
+    """Whether a path is nowhere, and can't be anywhere, as a file is pinned where a directory would have to be."""
+    artifact = found.artifact
+    below = artifact is not None and bool(found.within) and artifact.pointer.kind is ArtifactKind.FILE
+    return below and found.condition is Condition.NOWHERE
 
 
 def _is_known_equal(project: Project, artifact: Artifact) -> bool:

@@ -32,6 +32,7 @@ from datatool.operations.track_state import (
     as_input,
     decide,
     file_here,
+    is_below_a_file,
     look,
     pinned_file,
 )
@@ -200,8 +201,9 @@ class Tracker:
         lack_is_fine = may_lack and (not rule.frozen or rule.on_change is OnChange.ADD)
         for item in found:
             action = decide(item.condition, rule)
-            if action is Action.REFUSE or (action is Action.LACK and not lack_is_fine):
-                raise refusal(self._project, item, frozen=rule.frozen, makes=may_lack)
+            may_be_made = may_lack and not is_below_a_file(item)
+            if action is Action.REFUSE or (action is Action.LACK and not (lack_is_fine and may_be_made)):
+                raise refusal(self._project, item, frozen=rule.frozen, makes=may_be_made)
 
     def _untouched(self, item: Found) -> Tracked:
         if item.condition is Condition.NOWHERE:

@@ -599,6 +599,13 @@ datatool.track("x.csv", source=makes)
     assert not desk.exists("x.csv") and not desk.exists("x.csv.dt")
 
 
+@pytest.mark.parametrize("source", [None, lambda: b"x"])
+def test_nothing_lies_below_a_tracked_file(source: Callable[[], bytes] | None, desk: World) -> None:
+    equal(desk)
+    with pytest.raises(datatool.PathNotFound, match=r"x\.csv/y: no such file or directory"):
+        datatool.track("x.csv/y", source=source)
+
+
 def test_a_function_may_track_other_files(desk: World) -> None:
     desk.write("x.csv", NEW)
     made = datatool.track("y.csv", source=lambda: datatool.track("x.csv").read_bytes() * 2)
