@@ -132,6 +132,15 @@ for name in ("a", "c"):
     assert [file.path for file in record.outputs] == [b"b", b"d"]
 
 
+def test_an_output_that_only_names_its_run_now_is_told_as_no_new_version(desk: World) -> None:
+    desk.write("x.csv", OLD)
+    desk.write("sum.txt", b"5")
+    desk.ok("add", "sum.txt")
+    done = script(desk, SUMS, name="sums.py")
+    assert "sum.txt: the same as before; sum.txt.dt names the run that made it now" in done.err
+    assert "new version" not in done.err
+
+
 def test_a_program_that_failed_has_no_run(desk: World) -> None:
     desk.write("x.csv", OLD)
     assert script(desk, SUMS + "raise SystemError\n", name="sums.py").code == 1
