@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
+from datatool.git.pointers import pointer_patterns
 from datatool.git.worktree import ask
 from datatool.localfs.atomic import make_dirs, move
 from datatool.model.paths import named
@@ -15,6 +18,12 @@ from datatool.operations.track_state import Found
 from datatool.progress import Progress
 from datatool.project.project import Project
 from datatool.workspace.pointers import Artifact
+
+_LOG: Final = (
+    *("-c", "log.showSignature=false", "log", "--all", "--reflog", "--format="),
+    *("-p", "-U0", "--text", "--no-color", "--no-ext-diff", "--no-textconv"),
+)
+_OID: Final = re.compile(rb"[0-9a-f]{64}")
 
 
 def move_aside(project: Project, path: bytes) -> Path:
@@ -26,23 +35,28 @@ def move_aside(project: Project, path: bytes) -> Path:
     return place
 
 
-def is_named(project: Project, artifact: Artifact) -> bool:
-    """Whether git can bring back the pointer to the version that was put here last: some commit of a branch, a tag, a
-    stash or a reflog names it. Content of a version that none names may be the only copy that its user knows of."""
-    base = project.state.base(artifact.path)
-    if base is None or project.worktree is None:
-        return False
-    options = ["--all", "--reflog", "--max-count=1", "--format=%H", f"-S{base.version}"]
-    words: list[str | bytes] = [
-        "--literal-pathspecs",
-        "-c",
-        "log.showSignature=false",
-        "log",
-        *options,
-        "--",
-        artifact.pointer_path,
-    ]
-    return bool(ask(project.worktree, words, check=False).out.strip())
+class Committed:
+    """Which versions git can bring back: a commit of a branch, a tag, a stash or a reflog names them. Content of a
+    version that none names may be the only copy that its user knows of.
+
+    Git is asked once for all pointers of a directory, and again for what it did not name then.
+    """
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._named: set[bytes] = set()
+
+    def names(self, artifact: Artifact) -> bool:
+        """Whether a commit names the version that was put here last."""
+        base, worktree = self._project.state.base(artifact.path), self._project.worktree
+        if base is None or worktree is None:
+            return False
+        version = base.version.encode()
+        if version not in self._named:
+            around = os.path.dirname(artifact.path)
+            patterns = pointer_patterns([around] if around else ())
+            self._named.update(_OID.findall(ask(worktree, [*_LOG, "--", *patterns], check=False).out))
+        return version in self._named
 
 
 @contextmanager

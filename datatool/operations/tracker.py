@@ -19,7 +19,7 @@ from datatool.model.settings import LinkMethod
 from datatool.operations.open_project import open_project
 from datatool.operations.stage_inputs import input_now
 from datatool.operations.targets import project_path
-from datatool.operations.track_aside import aside, is_named
+from datatool.operations.track_aside import Committed, aside
 from datatool.operations.track_marks import is_unfinished, unsorted
 from datatool.operations.track_refusals import refusal
 from datatool.operations.track_state import (
@@ -77,6 +77,7 @@ class Tracker:
         self._opened_recording: Recording | None = None
         self._swept: set[bytes] = set()
         self._trees = Trees(self._project)
+        self._committed = Committed(self._project)
         self._outputs: dict[bytes, Stamp | None] = {}
         self._seen_from: tuple[str, bytes] = ("", b"")
         self._config, self._around = os.path.join(root, FOLDER, CONFIG), os.fspath(self._project.local.parent)
@@ -187,7 +188,7 @@ class Tracker:
 
     def _judged(self, item: Found) -> Found:
         """Of an outdated path, whether some commit names what lies there: git is asked for no other."""
-        if item.condition is Condition.OUTDATED and item.artifact and not is_named(self._project, item.artifact):
+        if item.condition is Condition.OUTDATED and item.artifact and not self._committed.names(item.artifact):
             return replace(item, condition=Condition.UNNAMED)
         return item
 
