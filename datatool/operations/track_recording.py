@@ -62,6 +62,11 @@ class Recording:
         target = Target(path=path if artifact is None else artifact.path, artifact=artifact, withins=())
         refuse_untrackable(self._project, [target], force=False, new=True, memory=self._memory)
 
+    def is_of_git(self, path: bytes) -> bool:
+        """Whether git tracks a file that lies at a path."""
+        is_file = self._project.workspace.kind(path) == FILE
+        return is_file and self._memory is not None and self._memory.tracked_under(path) == [path]
+
     def restore(self, item: Found) -> bool:
         """Put a small file there from the cache; False where that takes a checkout."""
         done = restore_file(self._project, item, self._progress)

@@ -26,6 +26,8 @@ class Condition(StrEnum):
     """Nothing is there, and nothing is pinned."""
     UNKNOWN = "unknown"
     """Something is there that nothing tracks."""
+    OF_GIT = "of git"
+    """It is a file that git tracks, and datatool does not."""
     MISSING = "missing"
     """It is pinned, and not there, or not all of it."""
     EQUAL = "equal"
@@ -94,7 +96,7 @@ def decide(condition: Condition, rule: Rule) -> Action:
             return Action.LACK
         case Condition.MISSING:
             return Action.FETCH
-        case Condition.EQUAL:
+        case Condition.EQUAL | Condition.OF_GIT:
             return Action.NOTHING
         case Condition.OUTDATED:
             return Action.REFUSE if rule.frozen and on_change is OnChange.ERROR else Action.FETCH

@@ -187,9 +187,12 @@ class Tracker:
         return [results[path] for path in paths]
 
     def _judged(self, item: Found) -> Found:
-        """Of an outdated path, whether some commit names what lies there: git is asked for no other."""
+        """What only git can tell: of an outdated path, whether some commit names what lies there; of one that nothing
+        tracks, whether git does."""
         if item.condition is Condition.OUTDATED and item.artifact and not self._committed.names(item.artifact):
             return replace(item, condition=Condition.UNNAMED)
+        if item.condition is Condition.UNKNOWN and not item.artifact and self._recording.is_of_git(item.path):
+            return replace(item, condition=Condition.OF_GIT)
         return item
 
     def _sweep(self, paths: Iterable[bytes]) -> None:

@@ -71,6 +71,11 @@ def unnamed(world: World) -> None:
     world.git("checkout", "-q", "HEAD", "--", "x.csv.dt")
 
 
+def of_git(world: World) -> None:
+    world.write("x.csv", NEW)
+    world.commit("of git")
+
+
 RECORDED, FETCHED, SAME, REFUSED = "recorded", "fetched", "same", "refused"
 
 TABLE: dict[Callable[[World], None], dict[tuple[bool, str | None], str]] = {
@@ -89,6 +94,7 @@ TABLE: dict[Callable[[World], None], dict[tuple[bool, str | None], str]] = {
         (True, "error"): REFUSED,
         (True, "keep"): SAME,
     },
+    of_git: dict.fromkeys(itertools.product((False, True), (None, "add", "error", "keep")), SAME),
     outdated: {
         (False, None): FETCHED,
         (False, "add"): FETCHED,
@@ -328,11 +334,11 @@ def test_a_list_with_one_that_is_refused_changes_nothing(desk: World) -> None:
     assert desk.tree() == before
 
 
-def test_what_git_tracks_already_is_refused_with_the_way_out(desk: World) -> None:
-    desk.write("x.csv", NEW)
+def test_a_directory_that_git_tracks_is_refused_with_the_way_out(desk: World) -> None:
+    desk.write("d/x.csv", NEW)
     desk.commit("in git")
     with pytest.raises(datatool.Refused, match="git tracks") as refused:
-        datatool.track("x.csv")
+        datatool.track("d")
     assert "git rm" in (refused.value.hint or "")
 
 

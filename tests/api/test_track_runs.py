@@ -141,6 +141,17 @@ def test_an_output_that_only_names_its_run_now_is_told_as_no_new_version(desk: W
     assert "new version" not in done.err
 
 
+def test_a_file_that_git_tracks_is_an_input_by_its_content_and_stays_gits(desk: World) -> None:
+    desk.write("x.csv", OLD)
+    desk.commit("of git")
+    for content in (OLD, b"another"):
+        desk.write("x.csv", content)
+        assert script(desk, SUMS, name="sums.py").code == 0
+    assert not desk.exists("x.csv.dt")
+    inputs = [file for record in records(desk) for file in record.inputs]
+    assert {(file.path, file.size) for file in inputs} == {(b"x.csv", len(OLD)), (b"x.csv", 7)}
+
+
 def test_a_program_that_failed_has_no_run(desk: World) -> None:
     desk.write("x.csv", OLD)
     assert script(desk, SUMS + "raise SystemError\n", name="sums.py").code == 1
