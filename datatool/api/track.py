@@ -155,8 +155,8 @@ def _expect(root: Path, fulls: Sequence[str], cwd: str, *, noted: bool) -> None:
     with tracking(root) as tracker:
         for full in fulls:
             path = tracker.path(full, cwd)
+            tracker.expect(path, recorded=noted and not is_frozen(os.environ))
             make_parent(full)
-            tracker.expect(path)
             if noted:
                 run.note_output(root, path)
 

@@ -47,5 +47,5 @@ def read_if_there(path: Path) -> bytes | None:
     try:
         with open(path, "rb", buffering=0) as file:
             return file.read()
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return None

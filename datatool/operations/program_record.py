@@ -23,7 +23,7 @@ def record_program(
     progress: Progress,
 ) -> Ended:
     """Save the outputs of a program that ended just now, then its record; `modules` are the full names of what it
-    imported. Raises what `add` does."""
+    imported. An output that can't be recorded is told, and costs only itself."""
     code = execution.code
     execution = replace(execution, code=code_now(project, entry=code.entry, functions=code.functions))
     ended = end_run(
@@ -33,6 +33,7 @@ def record_program(
         environment=environment_of(modules),
         always=always,
         stage=False,
+        on_failure=lambda error: progress.warn(f"an output is not recorded: {error.message}", hint=error.hint),
         progress=progress,
     )
     return replace(ended, lines=tuple(line_of(project, item) for item in ended.versions if item.changed))

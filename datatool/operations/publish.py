@@ -4,13 +4,14 @@ whose data is safe in the cache (formats §7)."""
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from zlib import adler32, crc32
 
-from datatool.errors import GitError, Unsaved
+from datatool.errors import GitError, LocalError, Unsaved
 from datatool.git.ignore import ignored_many
 from datatool.git.staging import stage as stage_in_git
 from datatool.git.staging import staged_text, unstaged_edits
@@ -130,6 +131,7 @@ def write_lines(
     for directory, names in _by_directory(artifacts).items():
         path = directory + b"/" + GITIGNORE if directory else GITIGNORE
         full = Path(os.fsdecode(project.workspace.full(path)))
+        check_ignore_file(project, directory)
         with _lock(project, b"ignore " + path):
             old = read_if_there(full) or b""
             text = add_lines(old.rstrip(b"\0"), names)
@@ -139,6 +141,24 @@ def write_lines(
                     write_file(full, text, durability=durability)
         found[path] = (text, names)
     return found
+
+
+def check_ignore_file(project: Project, directory: bytes) -> None:
+    """Raise LocalError where the lines for artifacts in a directory can't be written: what is named `.gitignore` there
+    is no file. Git does not follow one that is a link, so a line behind it would keep nothing out of git."""
+    path = directory + b"/" + GITIGNORE if directory else GITIGNORE
+    try:
+        found = os.lstat(project.workspace.full(path))
+    except OSError:
+        return
+    if not stat.S_ISREG(found.st_mode):
+        is_link = stat.S_ISLNK(found.st_mode)
+        raise LocalError(
+            f"{named(path)}: is {'a symlink, which git does not follow' if is_link else 'no file'}, "
+            "so no line in it can keep data out of git",
+            hint="put a copy of what it points to in its place" if is_link else "move it away",
+            path=os.fsdecode(path),
+        )
 
 
 def _append(
@@ -195,7 +215,7 @@ def unignore(project: Project, artifacts: Sequence[bytes]) -> list[bytes]:
         full = Path(os.fsdecode(project.workspace.full(path)))
         edited = unstaged_edits(project.worktree, [path])
         with _lock(project, b"ignore " + path):
-            old = read_if_there(full)
+            old = None if full.is_symlink() else read_if_there(full)
             if old is None:
                 continue
             text = old

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 from datatool.hashing import digest
@@ -14,7 +15,7 @@ def functions_of(project: Project, entry: str) -> Mapping[str, str]:
     """For a script or notebook, by its path from the project's root: itself, and the project's functions and classes
     that it reaches, each with a hash of what it says. What is no Python counts by its bytes."""
     path = project.root / entry
-    if not path.is_file():
+    if not os.path.isfile(path):
         return {}
     if not entry.endswith(SUFFIXES):
         return {entry: str(digest(path.read_bytes()))}

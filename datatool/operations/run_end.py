@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
+from datatool.errors import DatatoolError
 from datatool.git.changes import code_difference
 from datatool.git.worktree import head_commit
 from datatool.model.oid import ObjectId
@@ -22,6 +24,8 @@ from datatool.project.project import Project
 from datatool.stages.environment import host, user
 from datatool.stages.run_store import save_run
 from datatool.workspace.pointers import find_artifact, owner
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,25 +66,25 @@ def end_run(
     noted: Collection[bytes] = (),
     always: bool = True,
     stage: bool = True,
+    on_failure: Callable[[DatatoolError], None] | None = None,
     progress: Progress,
 ) -> Ended:
     """Save the outputs, then the record, then the pointers that name it. Of the outputs, `noted` are those that nobody
-    named. Unless `always`, nothing is written where a record says the same already. Raises what `add` does.
+    named. Unless `always`, nothing is written where a record says the same already. Raises what `add` does; but
+    who gives `on_failure` hears of each output that can't be recorded, and the others are.
     """
     owners = [owner(project.root, path) for path in outputs]
     artifacts = [around.path if around is not None else path for around, path in zip(owners, outputs, strict=True)]
     targets = [_target(project, path, outputs) for path in sorted(set(artifacts))]
-    refuse_untrackable(project, targets, force=False)
+    targets = _each(targets, lambda some: _trackable(project, some), on_failure)
     with locked(project, [target.path for target in targets], progress):
         targets = [replace(target, artifact=find_artifact(project.root, target.path)) for target in targets]
-        whole = [target for target in targets if not target.withins]
-        parts = [target for target in targets if target.withins]
-        saved = record_all(project, whole, _options(prune=True), progress) if whole else []
-        saved += record_all(project, parts, _options(prune=False), progress) if parts else []
+        saved = _each(targets, lambda some: _saved(project, some, progress), on_failure)
         by_path = {item.target.path: item for item in saved}
         files = tuple(
             replace(file_in(project, artifact, by_path[artifact].pointer, path), noted=path in noted)
             for path, artifact in sorted(zip(outputs, artifacts, strict=True))
+            if artifact in by_path
         )
         run, new = _record(project, execution, environment, files, always=always)
         # A program asks no remote for the record that a pointer names, so here it may be unknown.
@@ -92,6 +96,33 @@ def end_run(
 
         made = point_to(project, saved, write) if saved else []
     return Ended(run=run, outputs=files, versions=tuple(made), staged=tuple(staged), new=new)
+
+
+def _each(
+    targets: list[Target], do: Callable[[list[Target]], list[_T]], on_failure: Callable[[DatatoolError], None] | None
+) -> list[_T]:
+    """Do something with all targets at once; where that fails, with each by itself, so that it costs only its own."""
+    try:
+        return do(targets)
+    except DatatoolError as error:
+        if on_failure is None:
+            raise
+        if len(targets) == 1:
+            on_failure(error)
+            return []
+    return [item for target in targets for item in _each([target], do, on_failure)]
+
+
+def _trackable(project: Project, targets: list[Target]) -> list[Target]:
+    refuse_untrackable(project, targets, force=False)
+    return targets
+
+
+def _saved(project: Project, targets: Sequence[Target], progress: Progress) -> list[Recorded]:
+    whole = [target for target in targets if not target.withins]
+    parts = [target for target in targets if target.withins]
+    saved = list(record_all(project, whole, _options(prune=True), progress)) if whole else []
+    return saved + list(record_all(project, parts, _options(prune=False), progress) if parts else [])
 
 
 def _options(*, prune: bool) -> RecordOptions:

@@ -33,6 +33,8 @@ def file_in(project: Project, artifact: bytes, pointer: Pointer, path: bytes) ->
             files=pointer.files,
             executable=pointer.executable,
         )
+    if pointer.kind is ArtifactKind.FILE:
+        raise not_found(project, named(path), path)
     return _part(project, artifact, oid, path)
 
 

@@ -83,7 +83,7 @@ def bring_inputs(found: Mapping[str, Input], tracking: Tracking) -> None:
     for item in found.values():
         if item.root is not None and item.file is not None:
             with tracking(item.root) as tracker:
-                tracker.track([item.path], Rule(on_change=OnChange.KEEP, frozen=is_frozen(os.environ)))
+                tracker.track([item.path], Rule(on_change=OnChange.KEEP, frozen=is_frozen(os.environ), pinned=True))
 
 
 def in_place(value: object, found: Mapping[str, Input], values: Mapping[StageDefinition, object]) -> object:

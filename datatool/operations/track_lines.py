@@ -15,6 +15,9 @@ def line_of(project: Project, version: NewVersion) -> str:
     name, size = named(target.path), size_text(pointer.size or 0)
     if target.artifact is None:
         return f"{name}: tracked from now on, {size}"
+    old = target.artifact.pointer
+    if (old.oid, old.executable) == (pointer.oid, pointer.executable):
+        return f"{name}: the same as before; {name}.dt names the run that made it now"
     was = size_text(target.artifact.pointer.size or 0)
     back = f"datatool checkout {name} --rev HEAD goes back"
     if not _is_committed(project, version):

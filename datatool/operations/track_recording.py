@@ -23,7 +23,7 @@ from datatool.operations.track_state import Found
 from datatool.operations.trackable import refuse_untrackable
 from datatool.progress import Progress
 from datatool.project.project import Project
-from datatool.workspace.pointers import SUFFIX
+from datatool.workspace.pointers import SUFFIX, owner
 
 FEW = 64
 """From so many files on, the usual way is the faster one: packs, and one sync for all of them at once."""
@@ -55,6 +55,17 @@ class Recording:
             made += self._versions(others, RecordOptions(force=force))
         self._project.state.commit()
         return {item.path: next(one for one in made if _holds(one.recorded.target.path, item.path)) for item in found}
+
+    def refuse(self, path: bytes) -> None:
+        """Raise what `record` would, as far as that can be told before there is anything at a path."""
+        artifact = owner(self._project.root, path)
+        target = Target(path=path if artifact is None else artifact.path, artifact=artifact, withins=())
+        refuse_untrackable(self._project, [target], force=False, new=True, memory=self._memory)
+
+    def is_of_git(self, path: bytes) -> bool:
+        """Whether git tracks a file that lies at a path."""
+        is_file = self._project.workspace.kind(path) == FILE
+        return is_file and self._memory is not None and self._memory.tracked_under(path) == [path]
 
     def restore(self, item: Found) -> bool:
         """Put a small file there from the cache; False where that takes a checkout."""

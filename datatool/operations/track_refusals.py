@@ -37,7 +37,7 @@ def refusal(project: Project, item: Found, *, frozen: bool, makes: bool) -> Data
             hint=f"run datatool add {name} where you work, and commit {_pointer(item)}",
             path=path,
         )
-    if item.condition is Condition.OUTDATED:
+    if item.condition in (Condition.OUTDATED, Condition.UNNAMED):
         return Refused(
             f"{name}: is another version than {_pointer(item)} names{why}",
             hint=f"datatool pull {name} brings that version",

@@ -26,12 +26,16 @@ class Condition(StrEnum):
     """Nothing is there, and nothing is pinned."""
     UNKNOWN = "unknown"
     """Something is there that nothing tracks."""
+    OF_GIT = "of git"
+    """It is a file that git tracks, and datatool does not."""
     MISSING = "missing"
     """It is pinned, and not there, or not all of it."""
     EQUAL = "equal"
     """It is what is pinned."""
     OUTDATED = "outdated"
     """It is what datatool put there, and another version is pinned since."""
+    UNNAMED = "unnamed"
+    """It is outdated, and no commit names the version that it is."""
     CHANGED = "changed"
     """It is something else."""
 
@@ -60,10 +64,12 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rule:
-    """What a caller wants: None stands for the default. `frozen` says that nothing is recorded here."""
+    """What a caller wants: None stands for the default. `frozen` says that nothing is recorded here; `pinned`, that
+    `on_change` is about what the user changed only: whatever datatool put there gives way to what is pinned."""
 
     on_change: OnChange | None = None
     frozen: bool = False
+    pinned: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,10 +96,12 @@ def decide(condition: Condition, rule: Rule) -> Action:
             return Action.LACK
         case Condition.MISSING:
             return Action.FETCH
-        case Condition.EQUAL:
+        case Condition.EQUAL | Condition.OF_GIT:
             return Action.NOTHING
         case Condition.OUTDATED:
             return Action.REFUSE if rule.frozen and on_change is OnChange.ERROR else Action.FETCH
+        case Condition.UNNAMED:
+            return Action.FETCH if rule.pinned or on_change is OnChange.ADD else _CHANGES[on_change]
         case Condition.UNKNOWN:
             return _CHANGES[on_change] if rule.frozen else Action.RECORD
         case Condition.CHANGED:
@@ -154,11 +162,20 @@ def look(project: Project, trees: Trees, path: bytes) -> Found:
         return Found(path=path, artifact=artifact, within=b"", condition=Condition.EQUAL, at_a_glance=True)
     if not within:
         condition = _compared(project, artifact, b"")
+    elif artifact.pointer.kind is ArtifactKind.FILE and project.workspace.kind(path) is None:
+        condition = Condition.NOWHERE
     elif artifact.pointer.kind is ArtifactKind.DIRECTORY and artifact.pointer.oid is not None:
         condition = _inside(project, trees, artifact, artifact.pointer.oid, within)
     else:
         condition = _compared(project, artifact, b"")
     return Found(path=path, artifact=artifact, within=within, condition=condition)
+
+
+def is_below_a_file(found: Found) -> bool:
+    """Whether a path is nowhere, and can't be anywhere, as a file is pinned where a directory would have to be."""
+    artifact = found.artifact
+    below = artifact is not None and bool(found.within) and artifact.pointer.kind is ArtifactKind.FILE
+    return below and found.condition is Condition.NOWHERE
 
 
 def _is_known_equal(project: Project, artifact: Artifact) -> bool:

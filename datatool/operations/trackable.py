@@ -14,6 +14,7 @@ from datatool.git.worktree import Worktree
 from datatool.localfs.safe_paths import check_parents
 from datatool.model.entry import FILE
 from datatool.model.paths import PathRefused, check_escape, named, show_bytes
+from datatool.operations.publish import check_ignore_file
 from datatool.operations.record import Target
 from datatool.operations.targets import pointer_paths
 from datatool.project.project import Project
@@ -63,6 +64,7 @@ def refuse_untrackable(
             )
         if project.worktree is None:
             continue
+        check_ignore_file(project, os.path.dirname(path))
         may_be_ignored = memory is None or memory.may_ignore(path + SUFFIX)
         rule = ignored_by(project.worktree, path + SUFFIX) if may_be_ignored else None
         if rule is not None:

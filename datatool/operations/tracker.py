@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from datatool.model.settings import LinkMethod
 from datatool.operations.open_project import open_project
 from datatool.operations.stage_inputs import input_now
 from datatool.operations.targets import project_path
+from datatool.operations.track_aside import Committed, aside
 from datatool.operations.track_marks import is_unfinished, unsorted
 from datatool.operations.track_refusals import refusal
 from datatool.operations.track_state import (
@@ -31,6 +32,7 @@ from datatool.operations.track_state import (
     as_input,
     decide,
     file_here,
+    is_below_a_file,
     look,
     pinned_file,
 )
@@ -75,6 +77,7 @@ class Tracker:
         self._opened_recording: Recording | None = None
         self._swept: set[bytes] = set()
         self._trees = Trees(self._project)
+        self._committed = Committed(self._project)
         self._outputs: dict[bytes, Stamp | None] = {}
         self._seen_from: tuple[str, bytes] = ("", b"")
         self._config, self._around = os.path.join(root, FOLDER, CONFIG), os.fspath(self._project.local.parent)
@@ -96,6 +99,11 @@ class Tracker:
         if self._opened_recording is None:
             self._opened_recording = self._record_with(self._project, self._progress)
         return self._opened_recording
+
+    @property
+    def _links(self) -> bool:
+        """Whether files may be links into the cache."""
+        return self._project.config.link_methods[:1] in ((LinkMethod.HARDLINK,), (LinkMethod.SYMLINK,))
 
     @contextmanager
     def _working(self) -> Iterator[None]:
@@ -156,11 +164,16 @@ class Tracker:
 
     def _track(self, paths: Sequence[bytes], found: Sequence[Found], rule: Rule, *, may_lack: bool) -> list[Tracked]:
         self._sweep(item.path for item in found if not item.at_a_glance)
+        found = [self._judged(item) for item in found]
         self._refuse(found, rule, may_lack)
         results: dict[bytes, Tracked] = {}
         wanted = [item for item in found if decide(item.condition, rule) is Action.FETCH]
         if wanted:
-            self._fetch(wanted)
+            unnamed = [item for item in wanted if item.condition is Condition.UNNAMED]
+            for item in unnamed if self._links else ():
+                self._recording.release(item.path)
+            with aside(self._project, unnamed, self._progress):
+                self._fetch(wanted)
             fetched = [self._fetched(item) for item in wanted]
             results |= {
                 item.path: Tracked(path=item.path, action=Action.FETCH, file=pinned_file(self._trees, item))
@@ -173,6 +186,15 @@ class Tracker:
         results |= {item.path: self._untouched(item) for item in found if item.path not in results}
         return [results[path] for path in paths]
 
+    def _judged(self, item: Found) -> Found:
+        """What only git can tell: of an outdated path, whether some commit names what lies there; of one that nothing
+        tracks, whether git does."""
+        if item.condition is Condition.OUTDATED and item.artifact and not self._committed.names(item.artifact):
+            return replace(item, condition=Condition.UNNAMED)
+        if item.condition is Condition.UNKNOWN and not item.artifact and self._recording.is_of_git(item.path):
+            return replace(item, condition=Condition.OF_GIT)
+        return item
+
     def _sweep(self, paths: Iterable[bytes]) -> None:
         """Delete what killed processes left unfinished beside some paths; once in each directory."""
         for directory in {os.path.dirname(path) for path in paths} - self._swept:
@@ -183,8 +205,9 @@ class Tracker:
         lack_is_fine = may_lack and (not rule.frozen or rule.on_change is OnChange.ADD)
         for item in found:
             action = decide(item.condition, rule)
-            if action is Action.REFUSE or (action is Action.LACK and not lack_is_fine):
-                raise refusal(self._project, item, frozen=rule.frozen, makes=may_lack)
+            may_be_made = may_lack and not is_below_a_file(item)
+            if action is Action.REFUSE or (action is Action.LACK and not (lack_is_fine and may_be_made)):
+                raise refusal(self._project, item, frozen=rule.frozen, makes=may_be_made)
 
     def _untouched(self, item: Found) -> Tracked:
         if item.condition is Condition.NOWHERE:
@@ -260,8 +283,11 @@ class Tracker:
         with self._recording.making(path) as making:
             result = self._track_now([path], rule, may_lack=True)[0]
             if result.action is Action.LACK:
+                with self._working():
+                    self._recording.refuse(path)
                 with making.begun():
                     make(path)
+                    making.finished()
                     result = self._track_now([path], rule, may_lack=False)[0]
         return result
 
@@ -279,14 +305,16 @@ class Tracker:
 
     # What a program is going to write
 
-    def expect(self, path: bytes) -> None:
+    def expect(self, path: bytes, *, recorded: bool) -> None:
         """An output: what is there now is remembered, to tell later whether it was written; a link into the cache
-        becomes a copy that may be written to."""
+        becomes a copy that may be written to. Where it is going to be `recorded`, raises what `add` would."""
+        if recorded:
+            with self._working():
+                self._recording.refuse(path)
         self._set_unfinished_aside(path, wait=False)
         with self._working():
             self._outputs.setdefault(path, self._stamp(path))
-            linked = self._project.config.link_methods[:1] in ((LinkMethod.HARDLINK,), (LinkMethod.SYMLINK,))
-            if linked and self._outputs[path] is not None and owner(self.root, path) is not None:
+            if self._links and self._outputs[path] is not None and owner(self.root, path) is not None:
                 self._recording.release(path)
 
     def is_written(self, path: bytes) -> bool:

@@ -26,7 +26,7 @@ def code_files(
     named: dict[Path, None] = {}
     for path in _named(command, directory, root):
         real = Path(os.path.realpath(path))
-        if real.is_file() and real.is_relative_to(root):
+        if os.path.isfile(real) and real.is_relative_to(root):  # a word may be no possible name
             named[real] = None
     imported = {module for path in named if path.suffix == ".py" for module in _imported(path, root)}
     found: dict[bytes, ObjectId] = {}

@@ -237,9 +237,9 @@ class Modules:
         place = base.joinpath(*parts)
         if not parts:
             init = base / "__init__.py"
-            return self._own(init if init.is_file() else base)
+            return self._own(init if os.path.isfile(init) else base)
         for candidate in (place / "__init__.py", place.with_name(place.name + ".py")):
-            if candidate.is_file():
+            if os.path.isfile(candidate):  # a name may be too long for a file
                 return self._own(candidate)
         return self._own(place) if self._is_namespace(place) else None
 

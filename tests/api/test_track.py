@@ -62,6 +62,20 @@ def outdated(world: World) -> None:
     world.git("checkout", "-q", "HEAD", "--", "x.csv.dt")
 
 
+def unnamed(world: World) -> None:
+    """The user's version was recorded and never committed, and git put the pointer back."""
+    equal(world)
+    world.write("x.csv", OWN)
+    world.settle()
+    world.ok("add", "x.csv")
+    world.git("checkout", "-q", "HEAD", "--", "x.csv.dt")
+
+
+def of_git(world: World) -> None:
+    world.write("x.csv", NEW)
+    world.commit("of git")
+
+
 RECORDED, FETCHED, SAME, REFUSED = "recorded", "fetched", "same", "refused"
 
 TABLE: dict[Callable[[World], None], dict[tuple[bool, str | None], str]] = {
@@ -80,6 +94,7 @@ TABLE: dict[Callable[[World], None], dict[tuple[bool, str | None], str]] = {
         (True, "error"): REFUSED,
         (True, "keep"): SAME,
     },
+    of_git: dict.fromkeys(itertools.product((False, True), (None, "add", "error", "keep")), SAME),
     outdated: {
         (False, None): FETCHED,
         (False, "add"): FETCHED,
@@ -90,6 +105,16 @@ TABLE: dict[Callable[[World], None], dict[tuple[bool, str | None], str]] = {
         (True, "error"): REFUSED,
         (True, "keep"): FETCHED,
     },
+}
+TABLE[unnamed] = {
+    (False, None): FETCHED,
+    (False, "add"): FETCHED,
+    (False, "error"): REFUSED,
+    (False, "keep"): SAME,
+    (True, None): REFUSED,
+    (True, "add"): FETCHED,
+    (True, "error"): REFUSED,
+    (True, "keep"): SAME,
 }
 for state in (changed, older):
     TABLE[state] = {
@@ -309,11 +334,11 @@ def test_a_list_with_one_that_is_refused_changes_nothing(desk: World) -> None:
     assert desk.tree() == before
 
 
-def test_what_git_tracks_already_is_refused_with_the_way_out(desk: World) -> None:
-    desk.write("x.csv", NEW)
+def test_a_directory_that_git_tracks_is_refused_with_the_way_out(desk: World) -> None:
+    desk.write("d/x.csv", NEW)
     desk.commit("in git")
     with pytest.raises(datatool.Refused, match="git tracks") as refused:
-        datatool.track("x.csv")
+        datatool.track("d")
     assert "git rm" in (refused.value.hint or "")
 
 
@@ -470,6 +495,66 @@ def test_what_a_failing_function_leaves_is_not_taken_for_the_file(desk: World) -
     assert datatool.track("x.txt", source=lambda: b"whole").read_bytes() == b"whole"
 
 
+def git_tracks(world: World) -> None:
+    world.write("x/y.txt", b"git's")
+    world.commit("of git")
+    (world.root / "x/y.txt").unlink()
+
+
+def pointer_ignored(world: World) -> None:
+    world.write(".gitignore", b"*.dt\n")
+
+
+@pytest.mark.parametrize("prepare", [git_tracks, pointer_ignored])
+def test_a_function_is_not_called_for_what_could_not_be_recorded(prepare: Callable[[World], None], desk: World) -> None:
+    prepare(desk)
+    with pytest.raises(datatool.Refused, match=r"git tracks|ignored by git"):
+        datatool.track("x/y.txt", source=lambda: pytest.fail("was called"))
+    assert not desk.exists("x/y.txt")
+
+
+def test_what_was_made_whole_stays_where_recording_it_fails(desk: World, caplog: pytest.LogCaptureFixture) -> None:
+    def makes() -> bytes:
+        pointer_ignored(desk)
+        return b"whole"
+
+    with pytest.raises(datatool.Refused, match="ignored by git"):
+        datatool.track("x.txt", source=makes)
+    assert desk.read("x.txt") == b"whole"
+    assert "x.txt: was made and lies there whole, but is not recorded" in caplog.text
+    desk.write(".gitignore", b"")
+    assert datatool.track("x.txt", source=lambda: b"another").read_bytes() == b"whole"
+
+
+@pytest.mark.parametrize("path", ["x.csv", "d", "d/x.csv"])
+def test_a_version_that_no_commit_names_is_moved_aside_before_the_pinned_one_comes(
+    path: str, desk: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    file, artifact = (path, path) if path == "x.csv" else ("d/x.csv", "d")
+    for content in (OLD, OWN):
+        desk.write(file, content)
+        desk.settle()
+        desk.ok("add", artifact)
+        if content == OLD:
+            desk.commit("old")
+    desk.git("checkout", "-q", "HEAD", "--", f"{artifact}.dt")
+    datatool.track(path)
+    assert desk.read(file) == OLD
+    (place,) = (desk.local / "lost+found").rglob("x.csv")
+    assert place.read_bytes() == OWN
+    assert f"{path}: no commit names the version that was here; it lies in {desk.local}" in caplog.text
+
+
+def test_a_version_that_a_stash_names_is_replaced(desk: World) -> None:
+    equal(desk)
+    desk.write("x.csv", OWN)
+    desk.settle()
+    desk.ok("add", "x.csv")
+    desk.git("stash", "-q")
+    assert datatool.track("x.csv").read_bytes() == NEW
+    assert not (desk.local / "lost+found").exists()
+
+
 DIES = """
 import datatool, os
 def dies(path):
@@ -504,6 +589,27 @@ def test_a_function_may_track_the_file_that_it_has_made(desk: World) -> None:
         datatool.track(path)
 
     assert datatool.track("x.csv", source=makes).read_bytes() == NEW
+
+
+@pytest.mark.parametrize("first", ["pass", "path.write_bytes(b'x')"])
+def test_a_function_that_would_wait_for_itself_is_an_error(first: str, desk: World) -> None:
+    code = f"""
+import datatool
+def makes(path):
+    {first}
+    return datatool.track("x.csv", source=makes).read_bytes()
+datatool.track("x.csv", source=makes)
+"""
+    done = script(desk, code)
+    assert "UsageError: x.csv: the function that makes it tracks it with a source, too" in done.err
+    assert not desk.exists("x.csv") and not desk.exists("x.csv.dt")
+
+
+@pytest.mark.parametrize("source", [None, lambda: b"x"])
+def test_nothing_lies_below_a_tracked_file(source: Callable[[], bytes] | None, desk: World) -> None:
+    equal(desk)
+    with pytest.raises(datatool.PathNotFound, match=r"x\.csv/y: no such file or directory"):
+        datatool.track("x.csv/y", source=source)
 
 
 def test_a_function_may_track_other_files(desk: World) -> None:

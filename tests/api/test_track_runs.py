@@ -106,6 +106,52 @@ def test_programs_without_a_file_are_told_apart(desk: World) -> None:
     assert len(records(desk)) == 2
 
 
+@pytest.mark.parametrize("ignored", [b"*.dt\n", b""])
+def test_an_output_that_could_not_be_recorded_is_refused_before_it_is_written(ignored: bytes, desk: World) -> None:
+    desk.write(".gitignore", ignored)
+    desk.write("out/x.txt", b"git's")
+    desk.git("add", "-f", "out/x.txt")
+    with pytest.raises(datatool.Refused, match=r"out/x.txt: (git tracks|its pointer)"):
+        datatool.track("out/x.txt", output=True)
+    assert datatool.track("out/x.txt", output=True, on_change="keep").read_bytes() == b"git's"
+
+
+def test_an_output_that_can_not_be_recorded_costs_only_itself_and_each_is_named(desk: World) -> None:
+    code = """
+import datatool, os
+for name in ("a", "b", "c", "d"):
+    datatool.track(name, output=True).write_text(name)
+for name in ("a", "c"):
+    os.remove(name)
+    os.symlink("d", name)
+"""
+    done = script(desk, code)
+    assert "not recorded: a: is a symlink" in done.err and "not recorded: c: is a symlink" in done.err
+    assert [desk.exists(f"{name}.dt") for name in "abcd"] == [False, True, False, True]
+    (record,) = records(desk)
+    assert [file.path for file in record.outputs] == [b"b", b"d"]
+
+
+def test_an_output_that_only_names_its_run_now_is_told_as_no_new_version(desk: World) -> None:
+    desk.write("x.csv", OLD)
+    desk.write("sum.txt", b"5")
+    desk.ok("add", "sum.txt")
+    done = script(desk, SUMS, name="sums.py")
+    assert "sum.txt: the same as before; sum.txt.dt names the run that made it now" in done.err
+    assert "new version" not in done.err
+
+
+def test_a_file_that_git_tracks_is_an_input_by_its_content_and_stays_gits(desk: World) -> None:
+    desk.write("x.csv", OLD)
+    desk.commit("of git")
+    for content in (OLD, b"another"):
+        desk.write("x.csv", content)
+        assert script(desk, SUMS, name="sums.py").code == 0
+    assert not desk.exists("x.csv.dt")
+    inputs = [file for record in records(desk) for file in record.inputs]
+    assert {(file.path, file.size) for file in inputs} == {(b"x.csv", len(OLD)), (b"x.csv", 7)}
+
+
 def test_a_program_that_failed_has_no_run(desk: World) -> None:
     desk.write("x.csv", OLD)
     assert script(desk, SUMS + "raise SystemError\n", name="sums.py").code == 1

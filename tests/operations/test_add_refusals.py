@@ -216,3 +216,16 @@ def test_a_full_disk_says_how_much_is_needed_and_loses_nothing(world: World, mon
     assert "needs" in ran.err
     assert not world.exists("data.dt") and world.read("data/a") == b"x" * 100_000
     assert not list(Path(world.cache).rglob("*tmp-*"))
+
+
+@pytest.mark.parametrize("kind", ["directory", "link"])
+def test_a_gitignore_that_is_no_file_is_named_and_left_alone(world: World, kind: str) -> None:
+    world.write("data/x.bin", b"x")
+    world.write("rules", b"*.log\n")
+    place = world.root / "data/.gitignore"
+    place.mkdir() if kind == "directory" else place.symlink_to("../rules")
+    assert "data/.gitignore: is" in world.fails(1, "add", "data/x.bin").err
+    assert place.is_dir() if kind == "directory" else place.is_symlink()
+    assert not world.exists("data/x.bin.dt")
+    assert world.read("rules") == b"*.log\n"
+    world.ok("status")

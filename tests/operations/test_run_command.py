@@ -75,6 +75,18 @@ def test_a_command_is_run_its_output_tracked_and_its_record_named_by_the_pointer
     assert world.json("status")["clean"]
 
 
+def test_a_word_too_long_for_a_file_name_is_no_file(world: World) -> None:
+    shell(world, f"printf {'x' * 300} > out.csv", "-o", "out.csv")
+    assert world.read("out.csv") == b"x" * 300
+    run(world, "-o", "said", words=("sh", "-c", 'echo "$1" > said', "-m", "x" * 300))
+    assert world.read("said") == b"x" * 300 + b"\n"
+
+
+def test_nothing_below_a_tracked_file_can_be_an_input(world: World) -> None:
+    world.ok("add", "in.csv")
+    assert "in.csv/x: no such" in world.fails(3, "run", "-d", "in.csv/x", "-o", "out.csv", "--", "true").err
+
+
 def test_what_git_tracks_counts_by_content_and_stays_gits(world: World) -> None:
     world.write("src/a.txt", b"1")
     world.write("src/b.txt", b"2")
