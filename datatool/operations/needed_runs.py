@@ -18,7 +18,8 @@ from datatool.stages.run_store import look_ups
 
 def need_runs(needed: NeededObjects, cache: Cache, *, before: float | None) -> tuple[Path, ...]:
     """Every record of a cache is needed, of whatever project, and so is what it read and made; but of those that ended
-    `before` a time (seconds since 1970) only those that a pointer names, alone. Gives the look-ups of the others. Raises NewerFormat for a record of a later version: nobody knows what that keeps."""
+    `before` a time (seconds since 1970) only those that a pointer names, alone. Gives the look-ups of the others.
+    Raises NewerFormat for a record of a later version: nobody knows what that keeps."""
     old: list[Path] = []
     for path, oid in look_ups(cache):
         record = _record(cache, oid)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from datatool.errors import CommandFailed, DatatoolError, PathNotFound, UsageError
+from datatool.errors import CommandFailed, DatatoolError, PathNotFound, Refused, UsageError
 from datatool.model.oid import ObjectId, parse_oid, prefixed
 from datatool.model.paths import named, show
 from datatool.model.run import RunFile, RunKind, RunRecord
@@ -99,13 +99,13 @@ def reproduce(
     unless nothing that determines it has changed: then its outputs are brought back, or left.
 
     `force` executes all of them; `dry_run` only says what would be done. Raises UsageError, PathNotFound for a target
-    that no run made; a run that fails is the last of the result, with its error.
+    that no run made, Refused for one that was moved since; a run that fails is the last of the result, with its error.
     """
     if not targets:
         raise UsageError("nothing to reproduce", hint="name the artifacts to make again")
     history = _History(project, around, progress)
     for artifact in _chosen(project, targets, cwd):
-        history.follow(artifact)
+        history.follow(artifact, asked=True)
     done: list[Reproduced] = []
     changing: set[bytes] = set()
     for oid, record in history.ordered:
@@ -140,8 +140,9 @@ class _History:
         """The runs in the order in which they have to be executed."""
         return list(self._found.values())
 
-    def follow(self, artifact: Artifact) -> None:
-        """Add the run that made an artifact, behind those that made what it read."""
+    def follow(self, artifact: Artifact, *, asked: bool = False) -> None:
+        """Add the run that made an artifact, behind those that made what it read. One that was moved since is taken as
+        it is, unless it is what was `asked` for: then Refused is raised."""
         if artifact.path in self._seen:
             return
         self._seen.add(artifact.path)
@@ -156,6 +157,11 @@ class _History:
                 hint="whoever made it runs datatool push",
                 path=artifact.name,
             )
+        if not _names(record, artifact):
+            if asked:
+                raise _moved(artifact, record)
+            self._progress.warn(f"{named(artifact.path)}: was moved since it was made; it is taken as it is")
+            return
         for file in record.inputs:
             around = owner(self._project.root, file.path)
             if around is not None:
@@ -170,6 +176,28 @@ def _identity(record: RunRecord) -> tuple[object, ...]:
     """What makes two records runs of one thing: outputs of one command may name different runs of it."""
     outputs = tuple(file.path for file in record.outputs if not file.noted)
     return record.kind, record.command, record.directory or "", record.code.entry, record.name, outputs
+
+
+def _names(record: RunRecord, artifact: Artifact) -> bool:
+    """Whether a record has an artifact among its outputs, under the name that it has now."""
+    return any(file.path == artifact.path for file in record.outputs)
+
+
+def _moved(artifact: Artifact, record: RunRecord) -> Refused:
+    """An artifact that is called otherwise than its run named it: run again, that would make the old one, beside it."""
+    alike = [file.path for file in record.outputs if file.oid == artifact.pointer.oid]
+    olds = ", ".join(map(named, alike or [file.path for file in record.outputs]))
+    name = named(artifact.path)
+    return Refused(
+        f"{name}: was made as {olds} and moved since, so its run can't make it again; nothing was run",
+        hint=f"datatool checkout {name} brings back what was made; "
+        + (
+            f"datatool move {name} {olds}, and reproduce {olds}"
+            if len(alike) == 1
+            else "datatool run -o records a new run"
+        ),
+        path=artifact.name,
+    )
 
 
 def _run_of(artifact: Artifact) -> ObjectId | None:

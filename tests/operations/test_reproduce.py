@@ -16,7 +16,7 @@ from datatool.model.oid import ObjectId
 from datatool.model.run import RunCode, RunKind
 from datatool.operations.open_project import open_project
 from datatool.stages.run_store import find_runs, save_run
-from world import World
+from world import World, tree
 
 
 @pytest.fixture
@@ -112,6 +112,37 @@ def test_what_no_run_made_is_named(world: World) -> None:
     assert "no run is known" in ran.error["message"]
     world.fails(3, "reproduce", "nothere")
     assert [action for action, _ in actions(reproduce(world, "."))] == ["unchanged", "unchanged"]
+
+
+@pytest.mark.parametrize("target", ["moved.bin", "sub"])
+@pytest.mark.parametrize("words", [(), ("--force",), ("--dry-run",)])
+def test_what_was_moved_since_is_refused_with_both_names_and_nothing_is_made(
+    world: World, words: tuple[str, ...], target: str
+) -> None:
+    """Its run would make it under its old name, as a second artifact."""
+    (world.root / "sub").mkdir()
+    if target == "sub":
+        world.ok("move", "clean.csv", "sub/clean.csv")
+    else:
+        world.ok("move", "model.bin", target)
+    world.commit()
+    before = tree(world.root)
+    log(world)
+    error = world.fails(7, "reproduce", target, *words, "--json").error
+    assert error["message"].startswith(
+        "sub/clean.csv: was made as clean.csv" if target == "sub" else "moved.bin: was made as model.bin"
+    )
+    assert "datatool checkout" in error["hint"]
+    assert (tree(world.root), log(world), world.git("status", "--porcelain")) == (before, [], "")
+
+
+def test_an_input_that_was_moved_since_it_was_made_is_taken_as_it_is(world: World) -> None:
+    world.ok("move", "clean.csv", "tidy.csv")
+    world.ok("run", "-d", "tidy.csv", "-o", "model.bin", "--", "cp", "tidy.csv", "model.bin")
+    ran = world.ok("reproduce", "model.bin", "--force", "--json")
+    assert actions(ran.json["runs"]) == [("executed", ["model.bin"])]
+    assert "tidy.csv: was moved since it was made" in ran.err
+    assert not (world.root / "clean.csv").exists()
 
 
 def test_a_command_that_held_a_secret_is_not_run_with_stars(world: World) -> None:

@@ -55,8 +55,8 @@ def gc(
     """Free the cache of what nobody needs.
 
     Needed is what a pointer names: in a work tree, an index, any commit of a branch, tag, stash or reflog, of every
-    project that uses the cache; and the records of runs with their inputs and outputs. With --apply the rest goes into the
-    cache's trash, where whoever wants it still finds it, and what has lain there for 24 hours is deleted.
+    project that uses the cache; and the records of runs with their inputs and outputs. With --apply the rest goes into
+    the cache's trash, where whoever wants it still finds it, and what has lain there for 24 hours is deleted.
     """
     with open_project(None, flags=session.flags, environ=session.environ) as project:
         result = operation.collect_garbage(
