@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from datatool.errors import CommandFailed, DatatoolError, PathNotFound, Refused, UsageError
+from datatool.errors import CommandFailed, DatatoolError, FormatError, PathNotFound, Refused, UsageError
+from datatool.formats.run_record import decode_run
 from datatool.model.oid import ObjectId, parse_oid, prefixed
 from datatool.model.paths import named, show
 from datatool.model.run import RunFile, RunKind, RunRecord
@@ -151,12 +152,7 @@ class _History:
             return
         record = record_of(self._project, run, offline=self._around.offline, progress=self._progress)
         if record is None:
-            raise PathNotFound(
-                f"{named(artifact.path)}: the record of the run that made it ({run[:12]}…) is neither here nor on a "
-                "remote",
-                hint="whoever made it runs datatool push",
-                path=artifact.name,
-            )
+            raise _no_record(self._project, artifact, run)
         if not _names(record, artifact):
             if asked:
                 raise _moved(artifact, record)
@@ -170,6 +166,20 @@ class _History:
         known = self._found.get(key)
         if known is None or known[1].started < record.started:
             self._found[key] = (run, record)
+
+
+def _no_record(project: Project, artifact: Artifact, run: ObjectId) -> DatatoolError:
+    """Why the record that an artifact names is of no use."""
+    which = f"{named(artifact.path)}: the record of the run that made it ({run[:12]}…)"
+    try:
+        decode_run(project.cache.load(run), name="run record")
+    except KeyError:
+        message = f"{which} is neither here nor on a remote"
+        return PathNotFound(message, hint="whoever made it runs datatool push", path=artifact.name)
+    except FormatError as error:
+        hint = error.hint or "datatool run -o OUT -- COMMAND records it anew"
+        return type(error)(f"{which} is here, and can't be read: {error.message}", hint=hint, path=artifact.name)
+    return PathNotFound(f"{which} came just now", hint="run it again", path=artifact.name)
 
 
 def _identity(record: RunRecord) -> tuple[object, ...]:

@@ -145,6 +145,35 @@ def test_an_input_that_was_moved_since_it_was_made_is_taken_as_it_is(world: Worl
     assert not (world.root / "clean.csv").exists()
 
 
+@pytest.mark.parametrize("place", ["C:x", ".datatool"])
+def test_a_command_is_not_run_where_its_record_could_not_be_read_back(world: World, place: str) -> None:
+    (world.root / place).mkdir(exist_ok=True)
+    log(world)
+    words = ("run", "--json", "-o", "../new", "--", "sh", "-c", "echo 1 > ../new; echo new >> ../../log")
+    ran = world.fails(7, *words, cwd=world.root / place)
+    assert "so no record of a run can name it; nothing was run" in ran.error["message"]
+    assert log(world) == [] and not (world.root / "new").exists()
+
+
+def test_a_script_is_recorded_where_its_record_can_not_name_the_directory(world: World) -> None:
+    (world.root / "C:x").mkdir()
+    code = f"import datatool\ndatatool.track({str(world.root / 'got')!r}, output=True).write_text('1')"
+    script(world, code, cwd=world.root / "C:x")
+    assert actions(reproduce(world, "got")) == [("unchanged", ["got"])]
+
+
+def test_a_record_that_is_here_and_does_not_read_is_told_as_that(world: World) -> None:
+    text = world.read("model.bin.dt").decode()
+    old = text.split("run: ")[1].split()[0]
+    data = b'{"datatool_run":1}'
+    with open_project(str(world.root), flags={}, environ=world.env) as project:
+        project.cache.keep([(digest(data), data)])
+    world.write("model.bin.dt", text.replace(old, digest(data)).encode())
+    error = world.fails(1, "reproduce", "model.bin", "--json").error
+    assert "is here, and can't be read: " in error["message"]
+    assert "push" not in error["hint"]
+
+
 def test_a_command_that_held_a_secret_is_not_run_with_stars(world: World) -> None:
     world.ok("run", "-o", "got", "--", "sh", "-c", "echo --token=abc > got")
     assert actions(reproduce(world, "got")) == [("unchanged", ["got"])]
