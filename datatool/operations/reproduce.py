@@ -13,7 +13,7 @@ from datatool.errors import CommandFailed, DatatoolError, FormatError, PathNotFo
 from datatool.formats.run_record import decode_run
 from datatool.model.oid import ObjectId, parse_oid, prefixed
 from datatool.model.paths import named, show
-from datatool.model.run import RunFile, RunKind, RunRecord
+from datatool.model.run import STDIN, RunFile, RunKind, RunRecord
 from datatool.operations.failures import Failure, failure_of
 from datatool.operations.result import Part, Result, plain
 from datatool.operations.run_command import (
@@ -26,6 +26,8 @@ from datatool.operations.run_command import (
     run_command,
 )
 from datatool.operations.run_inputs import file_now, not_here, unlike_now
+from datatool.operations.run_marks import left_over
+from datatool.operations.run_outputs import check_unsaved
 from datatool.operations.run_records import record_of
 from datatool.operations.run_search import earlier_run
 from datatool.operations.targets import select
@@ -110,13 +112,13 @@ def reproduce(
     done: list[Reproduced] = []
     changing: set[bytes] = set()
     for oid, record in history.ordered:
-        if dry_run:
-            action = _planned(project, record, changing, force=force, progress=progress)
-            if action is Action.EXECUTED:
-                changing.update(file.path for file in record.outputs)
-            done.append(Reproduced(run=oid, record=record, action=action))
-            continue
         try:
+            if dry_run:
+                action = _planned(project, record, changing, force=force, progress=progress)
+                if action is Action.EXECUTED:
+                    changing.update(file.path for file in record.outputs)
+                done.append(Reproduced(run=oid, record=record, action=action))
+                continue
             result = _again(project, record, around, force=force, progress=progress)
         except DatatoolError as error:
             done.append(Reproduced(run=oid, record=record, action=Action.EXECUTED, error=failure_of(error)))
@@ -234,7 +236,7 @@ def _chosen(project: Project, targets: Sequence[str], cwd: Path) -> list[Artifac
 
 
 def _command(project: Project, record: RunRecord) -> Command:
-    """What to run to repeat a run. Raises UsageError for one that only its user can repeat."""
+    """What to run to repeat a run. Raises CommandFailed for one that only its user can repeat."""
     inputs = tuple(file.path for file in record.inputs if not file.noted)
     outputs = tuple(file.path for file in record.outputs if not file.noted)
     command = Command(
@@ -252,17 +254,29 @@ def _command(project: Project, record: RunRecord) -> Command:
         program = command.words if _is_module(record) else (os.fspath(project.root / entry), *command.words[1:])
         return replace(command, words=(sys.executable, *program), script=entry)
     if record.kind is RunKind.SCRIPT and "-c" in record.code.functions:
-        raise UsageError(
+        raise CommandFailed(
             "-c: was started with python -c, of which only the hash is recorded",
             hint="run it again by hand; a program in a file of the project can be repeated",
         )
-    raise UsageError(f"{_shown(record)}: is no command that could be run again", hint=_by_hand(record))
+    what = {
+        RunKind.NOTEBOOK: "is a notebook, which no command runs again",
+        RunKind.BLOCK: "is a block of a program, which no command runs again",
+        RunKind.STAGE: "is a stage, which no command runs again",
+    }.get(record.kind, "is no program in a file of this project")
+    raise CommandFailed(f"{_called(record)}: {what}; nothing was run", hint=_by_hand(record))
+
+
+def _called(record: RunRecord) -> str:
+    """What its user calls a run that no command repeats: its file, where one is known."""
+    return show(record.name if record.kind is RunKind.BLOCK else record.code.entry or record.name)
 
 
 def _by_hand(record: RunRecord) -> str:
     entry = show(record.code.entry or record.name)
     if record.kind is RunKind.NOTEBOOK:
-        return f"open {entry} and run all its cells"
+        return f"open {entry if record.code.entry or record.name != 'notebook' else 'it'} and run all its cells"
+    if record.kind is RunKind.SCRIPT and record.name == STDIN:
+        return "give python the same program on its standard input again; in a file of the project it could be repeated"
     if record.kind is RunKind.STAGE:
         return f"call the stage {show(record.name)} again, from Python"
     if record.kind is RunKind.SCRIPT:
@@ -292,8 +306,10 @@ def _again(project: Project, record: RunRecord, around: Surroundings, *, force: 
 
 
 def _planned(project: Project, record: RunRecord, changing: set[bytes], *, force: bool, progress: Progress) -> Action:
-    """What would be done, as far as that can be told before what it depends on is made."""
+    """What would be done, as far as that can be told before what it depends on is made. Raises Unsaved for outputs with
+    edits that nobody saved, as the run would."""
     command = _command(project, record)
+    check_unsaved(project, command.outputs, force=force, left_over=left_over(project, command.outputs))
     if force or any(file.path in changing for file in record.inputs):
         return Action.EXECUTED
     try:

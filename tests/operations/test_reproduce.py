@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -344,8 +345,25 @@ def test_only_what_is_executed_is_said_to_run(world: World) -> None:
 
 def test_a_program_of_python_c_is_said_to_be_known_by_its_hash_alone(world: World) -> None:
     assert run_python(world, "-c", ARGUMENTS, "one").code == 0
-    ran = world.fails(2, "reproduce", "--force", "ar.txt", "--json")
+    ran = world.fails(1, "reproduce", "--force", "ar.txt", "--json")
     assert "started with python -c, of which only the hash" in ran.error["message"]
+
+
+def test_a_program_from_standard_input_is_not_taken_for_one_of_python_c(world: World) -> None:
+    code = b"import datatool; datatool.track('got.txt', output=True).write_text('1')"
+    subprocess.run([sys.executable, "-"], input=code, cwd=world.root, env=world.env, check=True)
+    error = world.fails(1, "reproduce", "got.txt", "--json").error
+    assert error["message"] == "stdin: is no program in a file of this project; nothing was run"
+    assert "standard input" in error["hint"]
+
+
+def test_a_dry_run_foresees_that_unsaved_outputs_are_refused(world: World) -> None:
+    world.write("model.bin", b"nobody saved this")
+    for words in (("--dry-run",), ()):
+        ran = world.run("reproduce", "model.bin", *words, "--json")
+        assert (ran.code, ran.error["path"]) == (7, "model.bin")
+        assert "unsaved changes" in ran.error["message"]
+    assert world.ok("reproduce", "model.bin", "--dry-run", "--force")
 
 
 def test_a_script_with_other_arguments_is_another_run(world: World) -> None:
