@@ -111,12 +111,12 @@ def test_config_precedence_flag_environment_local_project_user_default(world: Wo
         ("xyzzy", "datatool config list shows the settings that are in force"),
     ],
 )
-def test_setting_or_unsetting_an_unknown_key_is_a_usage_error_that_names_the_nearest(
+def test_an_unknown_key_is_told_with_the_nearest_and_is_not_found_or_can_not_be_set(
     world: World, key: str, nearest: str
 ) -> None:
     before = world.tree()
-    for words in (("set", key, "copy"), ("unset", key)):
-        error = world.fails(2, "config", *words, "--json").error
+    for code, words in ((2, ("set", key, "copy")), (3, ("unset", key)), (3, ("get", key))):
+        error = world.fails(code, "config", *words, "--json").error
         assert error["message"] == f"{key}: no such setting" and error["hint"] == nearest
     assert world.tree() == before
 
