@@ -44,7 +44,8 @@ class DatatoolError(Exception):
 
     `message` says what happened to which path; `hint` says what to do next; `path` is the path
     concerned, relative to the project's root where there is one. `result` is what was done all the
-    same, where a function of `datatool` could do a part of its work.
+    same, where a function of `datatool` could do a part of its work. A traceback shows the hint below the message, as a
+    note (PEP 678).
     """
 
     def __init__(self, message: str, *, hint: str | None = None, path: str | None = None) -> None:
@@ -54,8 +55,28 @@ class DatatoolError(Exception):
         self.path = path
         self.result: object = None
 
+    @property
+    def hint(self) -> str | None:
+        """What to do next."""
+        return self._hint
+
+    @hint.setter
+    def hint(self, hint: str | None) -> None:
+        others = other_notes(self)
+        self._hint = hint
+        if others or hint is not None or hasattr(self, "__notes__"):
+            self.__notes__ = others  # a list of its own: a copy of an error begins with that of the original
+        if hint is not None:
+            self.add_note(f"hint: {hint}")
+
     def __str__(self) -> str:
         return self.message
+
+
+def other_notes(error: BaseException) -> list[str]:
+    """The notes of an error (PEP 678) but for the one that is its hint."""
+    hint = getattr(error, "_hint", None)
+    return [note for note in getattr(error, "__notes__", ()) if hint is None or note != f"hint: {hint}"]
 
 
 class UsageError(DatatoolError, ValueError):

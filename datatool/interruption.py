@@ -58,22 +58,23 @@ def raised_by_signals() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def deferred() -> Iterator[None]:
+def deferred() -> Iterator[list[int]]:
     """Let a signal that arrives in the block be felt at its end: what is begun in it is known to whoever has to end it.
+    Gives the signals that arrived so far; a block that is past the point where they mean anything may clear it.
 
     For starting a program, which inherits no handler of ours, as it would a blocked signal.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     arrived: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield arrived
+        return
     before = {
         number: signal.signal(number, lambda number, frame: arrived.append(number))
         for number in (signal.SIGINT, signal.SIGTERM)
         if callable(signal.getsignal(number))
     }
     try:
-        yield
+        yield arrived
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

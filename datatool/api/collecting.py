@@ -24,8 +24,8 @@ def gc(
     (1200, 73400320)
 
     Without `apply` it only says what would be done. With it, what is not needed and older than `keep_days` goes into
-    the cache's trash, where whoever wants it still finds it, and what has lain there for 24 hours is deleted. Results
-    of runs that ended longer ago than `runs_older_than` (`12h`, `30d`, `8w`) are no longer needed.
+    the cache's trash, where whoever wants it still finds it, and what has lain there for 24 hours is deleted. What
+    runs read and made that ended longer ago than `runs_older_than` (`12h`, `30d`, `8w`) is no longer needed.
 
     Raises Refused where it can't be told what others need, UsageError for a `remote`, from which this version deletes
     nothing.

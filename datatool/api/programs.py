@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from datatool.api.calling import main_file, notebook_file, typed_cells
-from datatool.model.run import RunKind
+from datatool.model.run import STDIN, RunKind
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ThisProgram:
-    """A program by its file; `entry` is None at a prompt, for `python -c` and in a notebook of which nobody told the
-    kernel; `command` is the program's name with its arguments, None where there are none that a user gave: in
-    notebooks, at a prompt; `directory` is where it runs."""
+    """A program by its file; `entry` is None at a prompt, for `python -c`, for a program on standard input, and in a
+    notebook of which nobody told the kernel; `command` is the program's name with its arguments, None where there are
+    none that a user gave: in notebooks, at a prompt; `directory` is where it runs."""
 
     kind: RunKind
     name: str
@@ -49,6 +49,8 @@ def this_program() -> ThisProgram:
     kind = RunKind.NOTEBOOK if name == "notebook" else RunKind.SCRIPT
     if name != "-c":
         return ThisProgram(kind=kind, name=name, directory=here)
+    if sys.argv[:1] in (["-"], [""]):
+        return ThisProgram(kind=kind, name=STDIN, command=_command("-"), directory=here)
     return ThisProgram(kind=kind, name=name, command=_command(name), directory=here)
 
 

@@ -21,6 +21,7 @@ from datatool.errors import (
     Refused,
     RemoteError,
     UsageError,
+    other_notes,
 )
 from datatool.model.paths import show
 from datatool.operations.failures import code_of
@@ -83,8 +84,10 @@ def error_object(error: DatatoolError, code: str | None = None) -> str:
 
 
 def trace(error: BaseException) -> str:
-    """The traceback, for `-vv`."""
-    return "".join(traceback.format_exception(error))
+    """The traceback, for `-vv`; without the hint, as a line of its own follows with it."""
+    told = traceback.TracebackException.from_exception(error)
+    told.__notes__ = other_notes(error)
+    return "".join(told.format())
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

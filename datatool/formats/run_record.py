@@ -38,8 +38,13 @@ def canonical(values: Mapping[str, object]) -> bytes:
 
 
 def encode_run(record: RunRecord) -> bytes:
-    """The bytes of a run record; its id is their sha256. Raises FormatError for values that JSON has not, and for a
-    record that is too large."""
+    """The bytes of a run record; its id is their sha256. Raises FormatError for values that JSON has not, for paths
+    that break an escape rule, which nobody would read back, and for a record that is too large."""
+    for path in (*(file.path for file in (*record.inputs, *record.outputs)), *_texts_of(record)):
+        try:
+            check_escape(path)
+        except PathRefused as error:
+            raise FormatError(f"{error}, so the record of {record.name} can't name it") from error
     every: dict[str, object] = {
         **record.more,
         "datatool_run": VERSION,
@@ -109,6 +114,11 @@ def decode_run(data: bytes, *, name: str = "run record") -> RunRecord:
 
 
 # Writing
+
+
+def _texts_of(record: RunRecord) -> list[bytes]:
+    places = (record.directory, record.code.entry)
+    return [place.encode("utf-8", "surrogateescape") for place in places if place]
 
 
 def _present(values: Mapping[str, object]) -> dict[str, object]:

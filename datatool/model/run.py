@@ -10,6 +10,9 @@ from datatool.model.oid import ObjectId
 from datatool.model.pointer import ArtifactKind, Pointer
 from datatool.model.stage import StageResult
 
+STDIN = "stdin"
+"""The name of a program that Python read from its standard input."""
+
 
 class RunKind(StrEnum):
     """What was executed."""

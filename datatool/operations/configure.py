@@ -54,10 +54,7 @@ class ConfigValue(Result):
 def get_config(project: Project | None, key: str, *, show_secrets: bool = False) -> ConfigValue | None:
     """The value in force, or None; a secret only with `show_secrets`. Raises NotFoundError for a key that nobody
     knows."""
-    try:
-        find_key(key)
-    except UsageError as error:
-        raise NotFoundError(error.message, hint=error.hint) from error
+    _require_known(key)
     value = _config(project).get(key)
     if value is None:
         return None
@@ -77,7 +74,9 @@ def set_config(project: Project | None, key: str, value: str, scope: str | None 
 
 
 def unset_config(project: Project | None, key: str, scope: str | None = None) -> ConfigChange:
-    """Remove a key from the scope where it belongs, or the one given; it is no error if it isn't there."""
+    """Remove a key from the scope where it belongs, or the one given; it is no error if it isn't there. Raises
+    NotFoundError for a key that nobody knows."""
+    _require_known(key)
     chosen = choose_scope(key, scope)
     path = _path(project, chosen)
     removed = unset_value(path, key)
@@ -89,6 +88,13 @@ def list_config(project: Project | None) -> tuple[ConfigItem, ...]:
     return tuple(
         ConfigItem(key=key, value=_shown(key, value), origin=origin) for key, value, origin in _config(project).items()
     )
+
+
+def _require_known(key: str) -> None:
+    try:
+        find_key(key)
+    except UsageError as error:
+        raise NotFoundError(error.message, hint=error.hint) from error
 
 
 def _require_remotes(project: Project, key: str, value: str) -> None:

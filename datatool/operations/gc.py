@@ -66,8 +66,9 @@ def collect_garbage(
     """Find what nobody needs; with `apply` move it into the cache's trash, and delete what has lain there for a day.
 
     `keep_days`: what came into the cache within so many days stays. `runs_older_than` (`30d`): older run records keep
-    neither their outputs nor, unless a pointer names them, themselves. Raises UsageError for a `remote`, Refused where
-    a user of the cache can't be asked, DamageFound where a list of what is needed was damaged, LocalError.
+    neither their inputs and outputs nor, unless a pointer names them, themselves. Raises UsageError for a `remote`,
+    Refused where a user of the cache can't be asked, DamageFound where a list of what is needed was damaged,
+    LocalError.
     """
     if remote is not None:
         raise UsageError(

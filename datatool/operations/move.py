@@ -10,12 +10,15 @@ from pathlib import Path
 
 from datatool.errors import LocalError, Refused, UsageError
 from datatool.git.ignore import ignored_by
-from datatool.localfs.atomic import make_dirs, rename
+from datatool.interruption import deferred
+from datatool.localfs.atomic import make_dirs, remove_file, rename, write_file
 from datatool.localfs.atomic import move as move_file
 from datatool.localfs.removal import require_writable
 from datatool.localfs.safe_paths import check_parents
+from datatool.localfs.temps import sweep_temps
 from datatool.model.entry import DIRECTORY
 from datatool.model.paths import PathRefused, check_escape, named, show_bytes
+from datatool.operations.move_marks import killed_move, mark_of
 from datatool.operations.publish import ignore, locked, stage_paths, unignore
 from datatool.operations.result import Result
 from datatool.operations.targets import not_found, pointer_paths, project_path
@@ -35,10 +38,23 @@ class MoveResult(Result):
 
 
 def move(project: Project, source: str, target: str, *, cwd: Path, progress: Progress = SILENT) -> MoveResult:
-    """Move a whole artifact, like `mv`: into a directory that exists, or to a new name.
+    """Move a whole artifact, like `mv`: into a directory that exists, or to a new name; a move that was killed goes on.
 
     Raises PathNotFound, UsageError, Refused where something lies at the target, LocalError.
     """
+    killed = killed_move(project, project_path(project, source, cwd), project_path(project, target, cwd))
+    old, new = killed or _names(project, source, target, cwd)
+    check_parents(os.fsencode(project.root), old)
+    check_parents(os.fsencode(project.root), new)
+    with locked(project, [old, new], progress):
+        staged = _moved(project, old, new, progress)
+    return MoveResult(
+        source=os.fsdecode(old), target=os.fsdecode(new), pointer=os.fsdecode(new + SUFFIX), staged=staged
+    )
+
+
+def _names(project: Project, source: str, target: str, cwd: Path) -> tuple[bytes, bytes]:
+    """The path of an artifact, and the one that it is to have."""
     old = project_path(project, source, cwd)
     if old.endswith(SUFFIX) and find_artifact(project.root, old[: -len(SUFFIX)]) is not None:
         old = old[: -len(SUFFIX)]
@@ -57,35 +73,48 @@ def move(project: Project, source: str, target: str, *, cwd: Path, progress: Pro
             raise Refused(f"{target}: is an artifact; nothing can be moved into it", path=target)
         new = new + b"/" + os.path.basename(old) if new else os.path.basename(old)
     _refuse(project, old, new)
-    check_parents(os.fsencode(project.root), old)
-    check_parents(os.fsencode(project.root), new)
+    return old, new
+
+
+def _moved(project: Project, old: bytes, new: bytes, progress: Progress) -> tuple[str, ...]:
+    """Move, and give what was staged. Each step is left out where a move that was killed has taken it; a signal is felt
+    at the end, and where it was, the mark stays, so that the same command finds its work done."""
     full_old = Path(os.fsdecode(project.workspace.full(old)))
     full_new = Path(os.fsdecode(project.workspace.full(new)))
     pointer_old, pointer_new = (path.with_name(path.name + ".dt") for path in (full_old, full_new))
-    base = project.state.base(old)
-    with locked(project, [old, new], progress):
+    mark = mark_of(project, old, new)
+    if os.path.lexists(pointer_old):
         require_writable(full_old.parent)
-        if project.workspace.kind(old) == DIRECTORY and full_old.parent != full_new.parent:
-            require_writable(full_old)  # its `..` changes
-        make_dirs(full_new.parent)
+    if project.workspace.kind(old) == DIRECTORY and full_old.parent != full_new.parent:
+        require_writable(full_old)  # its `..` changes
+    make_dirs(full_new.parent)
+    make_dirs(mark.parent, like=project.local)
+    sweep_temps(mark.parent)
+    write_file(mark, b"", durability=project.config.durability)
+    with deferred() as arrived:
         ignored = ignore(project, [new])
         try:
             if os.path.lexists(full_old):
                 move_file(full_old, full_new)
-            rename(pointer_old, pointer_new)
+            if os.path.lexists(pointer_old):
+                rename(pointer_old, pointer_new)
         except BaseException as error:  # Ctrl-C, too
             _put_back(old, new, [(pointer_old, pointer_new), (full_old, full_new)], error)
             if ignored:
                 unignore(project, [new])
+            remove_file(mark)
             raise
         changed = unignore(project, [old])
+        base = project.state.base(old)
         project.state.move(old, new)
         if base is not None:
             project.state.set_base(new, base)
+        project.state.commit()
         staged = stage_paths(project, [old + SUFFIX, new + SUFFIX, *ignored, *changed], progress)
-    return MoveResult(
-        source=os.fsdecode(old), target=os.fsdecode(new), pointer=os.fsdecode(new + SUFFIX), staged=staged
-    )
+        if not arrived:
+            remove_file(mark)
+            arrived.clear()  # what arrives from here on comes too late to stop anything
+    return staged
 
 
 def _put_back(old: bytes, new: bytes, names: Sequence[tuple[Path, Path]], cause: BaseException) -> None:

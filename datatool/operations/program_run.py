@@ -15,7 +15,7 @@ from datatool.model.run import RunCode, RunFile, RunKind
 from datatool.operations.frozen import is_frozen
 from datatool.operations.open_project import open_project
 from datatool.operations.run_code import functions_of
-from datatool.operations.run_execution import Execution, directory_in, recorded
+from datatool.operations.run_execution import Execution, can_be_named, directory_in, recorded
 from datatool.progress import Progress
 from datatool.project.project import Project
 from datatool.stages.environment import environment_of
@@ -145,8 +145,9 @@ def _of_texts(program: Program) -> Mapping[str, str]:
 
 
 def _inside(project: Project, entry: Path | None) -> str | None:
-    """The entry from the project's root; None for a program from elsewhere."""
+    """The entry from the project's root; None for a program from elsewhere, or where no record may name it."""
     if entry is None:
         return None
     real = Path(os.path.realpath(entry))
-    return real.relative_to(project.root).as_posix() if real.is_relative_to(project.root) else None
+    inside = real.relative_to(project.root).as_posix() if real.is_relative_to(project.root) else ""
+    return inside if can_be_named(inside) else None

@@ -206,28 +206,26 @@ def _without(text: bytes, lines: set[bytes]) -> list[bytes]:
 
 
 def unignore(project: Project, artifacts: Sequence[bytes]) -> list[bytes]:
-    """Take artifacts' ignore lines out again; an empty `.gitignore` is removed. Gives the files to stage."""
+    """Take artifacts' ignore lines out again; an empty `.gitignore` is removed. Gives the files to stage, those that a
+    command took lines out of which was killed before it staged them among them."""
     if project.worktree is None:
         return []
     changed = []
     for directory, names in _by_directory(artifacts).items():
+        sweep_temps(Path(os.fsdecode(project.workspace.full(directory))))
         path = directory + b"/" + GITIGNORE if directory else GITIGNORE
         full = Path(os.fsdecode(project.workspace.full(path)))
         edited = unstaged_edits(project.worktree, [path])
         with _lock(project, b"ignore " + path):
             old = None if full.is_symlink() else read_if_there(full)
-            if old is None:
-                continue
-            text = old
+            text = old or b""
             for name in names:
                 text = remove_line(text, name)
-            if text == old:
-                continue
-            if text.strip():
+            if text != (old or b"") and text.strip():
                 write_file(full, text, durability=project.config.durability)
-            else:
+            elif text != (old or b""):
                 remove_file(full)
-        if path not in edited:
+        if _only_ours(project, path, text, names) if path in edited else text != (old or b""):
             changed.append(path)
     return changed
 

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from datatool.errors import CommandFailed, DatatoolError, PathNotFound, UsageError
+from datatool.errors import CommandFailed, DatatoolError, FormatError, PathNotFound, Refused, UsageError
+from datatool.formats.run_record import decode_run
 from datatool.model.oid import ObjectId, parse_oid, prefixed
 from datatool.model.paths import named, show
-from datatool.model.run import RunFile, RunKind, RunRecord
+from datatool.model.run import STDIN, RunFile, RunKind, RunRecord
 from datatool.operations.failures import Failure, failure_of
 from datatool.operations.result import Part, Result, plain
 from datatool.operations.run_command import (
@@ -25,6 +26,8 @@ from datatool.operations.run_command import (
     run_command,
 )
 from datatool.operations.run_inputs import file_now, not_here, unlike_now
+from datatool.operations.run_marks import left_over
+from datatool.operations.run_outputs import check_unsaved
 from datatool.operations.run_records import record_of
 from datatool.operations.run_search import earlier_run
 from datatool.operations.targets import select
@@ -99,23 +102,23 @@ def reproduce(
     unless nothing that determines it has changed: then its outputs are brought back, or left.
 
     `force` executes all of them; `dry_run` only says what would be done. Raises UsageError, PathNotFound for a target
-    that no run made; a run that fails is the last of the result, with its error.
+    that no run made, Refused for one that was moved since; a run that fails is the last of the result, with its error.
     """
     if not targets:
         raise UsageError("nothing to reproduce", hint="name the artifacts to make again")
     history = _History(project, around, progress)
     for artifact in _chosen(project, targets, cwd):
-        history.follow(artifact)
+        history.follow(artifact, asked=True)
     done: list[Reproduced] = []
     changing: set[bytes] = set()
     for oid, record in history.ordered:
-        if dry_run:
-            action = _planned(project, record, changing, force=force, progress=progress)
-            if action is Action.EXECUTED:
-                changing.update(file.path for file in record.outputs)
-            done.append(Reproduced(run=oid, record=record, action=action))
-            continue
         try:
+            if dry_run:
+                action = _planned(project, record, changing, force=force, progress=progress)
+                if action is Action.EXECUTED:
+                    changing.update(file.path for file in record.outputs)
+                done.append(Reproduced(run=oid, record=record, action=action))
+                continue
             result = _again(project, record, around, force=force, progress=progress)
         except DatatoolError as error:
             done.append(Reproduced(run=oid, record=record, action=Action.EXECUTED, error=failure_of(error)))
@@ -140,8 +143,9 @@ class _History:
         """The runs in the order in which they have to be executed."""
         return list(self._found.values())
 
-    def follow(self, artifact: Artifact) -> None:
-        """Add the run that made an artifact, behind those that made what it read."""
+    def follow(self, artifact: Artifact, *, asked: bool = False) -> None:
+        """Add the run that made an artifact, behind those that made what it read. One that was moved since is taken as
+        it is, unless it is what was `asked` for: then Refused is raised."""
         if artifact.path in self._seen:
             return
         self._seen.add(artifact.path)
@@ -150,12 +154,12 @@ class _History:
             return
         record = record_of(self._project, run, offline=self._around.offline, progress=self._progress)
         if record is None:
-            raise PathNotFound(
-                f"{named(artifact.path)}: the record of the run that made it ({run[:12]}…) is neither here nor on a "
-                "remote",
-                hint="whoever made it runs datatool push",
-                path=artifact.name,
-            )
+            raise _no_record(self._project, artifact, run)
+        if not _names(record, artifact):
+            if asked:
+                raise _moved(artifact, record)
+            self._progress.warn(f"{named(artifact.path)}: was moved since it was made; it is taken as it is")
+            return
         for file in record.inputs:
             around = owner(self._project.root, file.path)
             if around is not None:
@@ -166,10 +170,46 @@ class _History:
             self._found[key] = (run, record)
 
 
+def _no_record(project: Project, artifact: Artifact, run: ObjectId) -> DatatoolError:
+    """Why the record that an artifact names is of no use."""
+    which = f"{named(artifact.path)}: the record of the run that made it ({run[:12]}…)"
+    try:
+        decode_run(project.cache.load(run), name="run record")
+    except KeyError:
+        message = f"{which} is neither here nor on a remote"
+        return PathNotFound(message, hint="whoever made it runs datatool push", path=artifact.name)
+    except FormatError as error:
+        hint = error.hint or "datatool run -o OUT -- COMMAND records it anew"
+        return type(error)(f"{which} is here, and can't be read: {error.message}", hint=hint, path=artifact.name)
+    return PathNotFound(f"{which} came just now", hint="run it again", path=artifact.name)
+
+
 def _identity(record: RunRecord) -> tuple[object, ...]:
     """What makes two records runs of one thing: outputs of one command may name different runs of it."""
     outputs = tuple(file.path for file in record.outputs if not file.noted)
     return record.kind, record.command, record.directory or "", record.code.entry, record.name, outputs
+
+
+def _names(record: RunRecord, artifact: Artifact) -> bool:
+    """Whether a record has an artifact among its outputs, under the name that it has now."""
+    return any(file.path == artifact.path for file in record.outputs)
+
+
+def _moved(artifact: Artifact, record: RunRecord) -> Refused:
+    """An artifact that is called otherwise than its run named it: run again, that would make the old one, beside it."""
+    alike = [file.path for file in record.outputs if file.oid == artifact.pointer.oid]
+    olds = ", ".join(map(named, alike or [file.path for file in record.outputs]))
+    name = named(artifact.path)
+    return Refused(
+        f"{name}: was made as {olds} and moved since, so its run can't make it again; nothing was run",
+        hint=f"datatool checkout {name} brings back what was made; "
+        + (
+            f"datatool move {name} {olds}, and reproduce {olds}"
+            if len(alike) == 1
+            else "datatool run -o records a new run"
+        ),
+        path=artifact.name,
+    )
 
 
 def _run_of(artifact: Artifact) -> ObjectId | None:
@@ -196,7 +236,7 @@ def _chosen(project: Project, targets: Sequence[str], cwd: Path) -> list[Artifac
 
 
 def _command(project: Project, record: RunRecord) -> Command:
-    """What to run to repeat a run. Raises UsageError for one that only its user can repeat."""
+    """What to run to repeat a run. Raises CommandFailed for one that only its user can repeat."""
     inputs = tuple(file.path for file in record.inputs if not file.noted)
     outputs = tuple(file.path for file in record.outputs if not file.noted)
     command = Command(
@@ -214,17 +254,29 @@ def _command(project: Project, record: RunRecord) -> Command:
         program = command.words if _is_module(record) else (os.fspath(project.root / entry), *command.words[1:])
         return replace(command, words=(sys.executable, *program), script=entry)
     if record.kind is RunKind.SCRIPT and "-c" in record.code.functions:
-        raise UsageError(
+        raise CommandFailed(
             "-c: was started with python -c, of which only the hash is recorded",
             hint="run it again by hand; a program in a file of the project can be repeated",
         )
-    raise UsageError(f"{_shown(record)}: is no command that could be run again", hint=_by_hand(record))
+    what = {
+        RunKind.NOTEBOOK: "is a notebook, which no command runs again",
+        RunKind.BLOCK: "is a block of a program, which no command runs again",
+        RunKind.STAGE: "is a stage, which no command runs again",
+    }.get(record.kind, "is no program in a file of this project")
+    raise CommandFailed(f"{_called(record)}: {what}; nothing was run", hint=_by_hand(record))
+
+
+def _called(record: RunRecord) -> str:
+    """What its user calls a run that no command repeats: its file, where one is known."""
+    return show(record.name if record.kind is RunKind.BLOCK else record.code.entry or record.name)
 
 
 def _by_hand(record: RunRecord) -> str:
     entry = show(record.code.entry or record.name)
     if record.kind is RunKind.NOTEBOOK:
-        return f"open {entry} and run all its cells"
+        return f"open {entry if record.code.entry or record.name != 'notebook' else 'it'} and run all its cells"
+    if record.kind is RunKind.SCRIPT and record.name == STDIN:
+        return "give python the same program on its standard input again; in a file of the project it could be repeated"
     if record.kind is RunKind.STAGE:
         return f"call the stage {show(record.name)} again, from Python"
     if record.kind is RunKind.SCRIPT:
@@ -254,8 +306,10 @@ def _again(project: Project, record: RunRecord, around: Surroundings, *, force: 
 
 
 def _planned(project: Project, record: RunRecord, changing: set[bytes], *, force: bool, progress: Progress) -> Action:
-    """What would be done, as far as that can be told before what it depends on is made."""
+    """What would be done, as far as that can be told before what it depends on is made. Raises Unsaved for outputs with
+    edits that nobody saved, as the run would."""
     command = _command(project, record)
+    check_unsaved(project, command.outputs, force=force, left_over=left_over(project, command.outputs))
     if force or any(file.path in changing for file in record.inputs):
         return Action.EXECUTED
     try:

@@ -22,7 +22,7 @@ from datatool.operations.publish import locked
 from datatool.operations.result import Result
 from datatool.operations.run_code import functions_of
 from datatool.operations.run_end import code_now, end_run
-from datatool.operations.run_execution import Execution, directory_in
+from datatool.operations.run_execution import Execution, directory_in, refuse_unnamed
 from datatool.operations.run_inputs import bring_inputs, inputs_of, unlike_now
 from datatool.operations.run_marks import forget_marks, left_over, marked
 from datatool.operations.run_outputs import check_unsaved, clear, put_back, refuse_outputs, restore
@@ -168,6 +168,7 @@ def run_command(
     """
     with locked(project, command.outputs, progress, role=b"run"):
         refuse_outputs(project, command.outputs, command.inputs)
+        refuse_unnamed(project, command.directory, [*command.inputs, *command.outputs])
         left = left_over(project, command.outputs)
         check_unsaved(project, command.outputs, force=force, left_over=left)
         inputs = inputs_of(project, command.inputs, progress)

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from datatool.errors import Refused
 from datatool.model.oid import ObjectId
+from datatool.model.paths import PathRefused, check_escape, named
 from datatool.model.run import RunCode, RunFile, RunKind
 from datatool.project.project import Project
 from datatool.stages.run_store import find_runs
@@ -34,11 +36,37 @@ class Execution:
 
 
 def directory_in(project: Project, directory: Path) -> str | None:
-    """A directory from the project's root, `""` for the root itself; None for one outside."""
-    place = os.path.relpath(os.path.realpath(directory), project.root)
-    if place.split(os.sep)[0] == os.pardir:
-        return None
-    return "" if place == os.curdir else place.replace(os.sep, "/")
+    """A directory from the project's root, `""` for the root itself; None for one outside, and for one that no record
+    may name, as whoever reads it would refuse that."""
+    place = os.path.relpath(os.path.realpath(directory), project.root).replace(os.sep, "/")
+    if place == os.curdir:
+        return ""
+    return place if can_be_named(place) else None
+
+
+def can_be_named(place: str) -> bool:
+    """Whether a record may name a path (from the project's root)."""
+    try:
+        check_escape(os.fsencode(place))
+    except PathRefused:
+        return False
+    return True
+
+
+def refuse_unnamed(project: Project, directory: Path, paths: Sequence[bytes]) -> None:
+    """Raises Refused for a directory of the project that a command is to run in, and for paths that it reads and
+    writes, which its record could not name."""
+    place = os.path.relpath(os.path.realpath(directory), project.root).replace(os.sep, "/")
+    inside = [] if place == os.curdir or place.split("/")[0] == os.pardir else [os.fsencode(place)]
+    for path in (*inside, *paths):
+        try:
+            check_escape(path)
+        except PathRefused as error:
+            raise Refused(
+                f"{named(path)}: {error.reason}, so no record of a run can name it; nothing was run",
+                hint="rename it, or run the command in another directory",
+                path=os.fsdecode(path),
+            ) from error
 
 
 def recorded(project: Project, execution: Execution, outputs: tuple[RunFile, ...] = ()) -> ObjectId | None:

@@ -150,6 +150,13 @@ class _Script:
                 hint=f"datatool add {' '.join(self._here[:_SHOWN])} records it, as does running {self._name}",
                 path=path,
             )
+        if told.tracked and not told.inputs and not told.unknown:
+            made = [named(os.fsencode(item.path)) for item in told.tracked[:_SHOWN]]
+            return PathNotFound(
+                f"{self._name}: reads no data, it only writes",
+                hint=f"running it makes {', '.join(made)}; to have what is recorded of that, name it instead",
+                path=path,
+            )
         looked = "looked for datatool.track(…) and datatool.File(…) in it and in the project's modules that it reaches"
         if told.unknown:
             looked = f"{_cannot_be_known(told.unknown)}: name the data itself"

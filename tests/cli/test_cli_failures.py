@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import traceback
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,27 @@ def test_tracebacks_are_shown_with_vv(words: list[str], monkeypatch: pytest.Monk
     err = capsys.readouterr().err
     assert err.startswith("Traceback")
     assert "error: internal error" in err
+
+
+def test_a_traceback_of_a_program_ends_with_what_to_do_next() -> None:
+    for kind in (errors.Refused, errors.GitError, errors.UsageError):
+        error = kind("x: is busy", hint="wait")
+        assert "".join(traceback.format_exception(error)).endswith("x: is busy\nhint: wait\n")
+        error.add_note("somebody else's")
+        error.hint = "run it again"
+        assert traceback.format_exception(error)[-2:] == ["somebody else's\n", "hint: run it again\n"]
+        carried = pickle.loads(pickle.dumps(error))
+        assert (str(carried), carried.hint, carried.__notes__) == ("x: is busy", error.hint, error.__notes__)
+        error.hint = None
+        assert "hint" not in "".join(traceback.format_exception(error))
+
+
+def test_the_hint_is_told_once_with_vv(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    raising(monkeypatch, errors.Refused("x: is busy", hint="wait"))
+    assert main(["init", "-vv"]) == 7
+    err = capsys.readouterr().err
+    assert err.startswith("Traceback")
+    assert err.count("hint: wait") == 1
 
 
 def test_the_error_object_stays_last_after_a_traceback(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:

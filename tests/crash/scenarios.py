@@ -443,6 +443,43 @@ class StageClean(Scenario):
         assert not self.world.json("stage", "list")["stages"]
 
 
+class Move(Scenario):
+    """A directory that goes elsewhere, with an edit that nobody saved: it is never in two places, or in none."""
+
+    words = ("move", "data", "sub/moved")
+
+    def prepare(self) -> None:
+        self.world.ok("add", *ARTIFACTS)
+        self.world.commit("second version")
+        self.world.write("data/a.csv", b"nobody saved this\n")
+
+    def look(self) -> dict[str, bytes | str | None]:
+        """As if nothing had moved: which name data and pointer have is looked at when it is finished."""
+        found = super().look()
+        assert not ("data" in found and "sub/moved" in found), "the data is in two places"
+        return {re.sub(r"^sub/moved(?=/|$|\.dt$)", "data", path): value for path, value in found.items()}
+
+    def check_killed(self) -> None:
+        for store in (self.world.cache, self.world.remote):
+            check_store(store)
+        now = self.look()
+        for path, data in self.before.items():
+            assert path.endswith(".gitignore") or now.get(path) == data, f"{path} is lost"
+
+    def again(self) -> None:
+        """Killed when its mark was gone, it is done."""
+        if list((self.home.local / "tmp/moves").glob("*")) or (self.home.root / "data.dt").exists():
+            super().again()
+
+    def check_finished(self) -> None:
+        now = tree(self.home.root)
+        assert {"sub/moved/a.csv", "sub/moved.dt"} <= now.keys() and not {"data", "data.dt"} & now.keys()
+        assert self.look() == self.after, "the command is not finished"
+        assert not temps(self.home.root)
+        assert self.home.git("status", "--porcelain") == self.staged
+        assert not list((self.home.local / "tmp/moves").iterdir()), "a mark is left"
+
+
 class Collect(Scenario):
     """What nobody needs: a pack and files to be thrown away, a pack to be written anew, and what has lain in the trash
     for a day."""
@@ -583,6 +620,7 @@ SCENARIOS: dict[str, type[Scenario]] = {
     "get": Get,
     "cache clean": Clean,
     "gc": Collect,
+    "move": Move,
     "import": Import,
     "update": Update,
     "import-url": ImportUrl,

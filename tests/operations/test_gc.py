@@ -460,14 +460,16 @@ def with_runs(world: World) -> None:
     """A command that was run twice, with another input each time."""
     for text in (b"old", b"new"):
         world.write("in.csv", text)
+        world.ok("add", "in.csv")
         world.ok("run", "-d", "in.csv", "-o", "out.csv", "--", "sh", "-c", "sed s/^/made-of-/ in.csv > out.csv")
 
 
-def test_runs_keep_what_they_made(world: World) -> None:
+def test_runs_keep_what_they_read_and_made(world: World) -> None:
     with_runs(world)
     found = world.json(*NOW)
     assert found["runs"] == 0
-    assert found["kept"]["runs"]["objects"] == 3  # two records, and the older output
+    assert found["kept"]["runs"]["objects"] == 4  # two records, and what the older one read and made
+    assert has(world, b"old")
     assert has(world, b"made-of-old")
     found = world.json(*NOW, "--runs-older-than", "1h")
     assert found["runs"] == 0
@@ -480,6 +482,7 @@ def test_old_runs_are_forgotten_with_what_they_made_unless_a_pointer_names_them(
     assert world.json("gc", "--runs-older-than", "0s")["runs"] == 1
     assert len(list((world.cache / "runs").rglob("*/*/*"))) == 2
     assert world.json(*NOW, "--runs-older-than", "0s")["runs"] == 1
+    assert not has(world, b"old")
     assert not has(world, b"made-of-old")
     assert has(world, b"made-of-new")
     assert len([path for path in (world.cache / "runs").rglob("*") if path.is_file()]) == 1

@@ -19,7 +19,8 @@ from datatool.errors import FormatError
 from datatool.formats.pointer_file import is_pointer, parse_pointer
 from datatool.formats.tree_object import part_ids, read_tree
 from datatool.index.state import State
-from datatool.model.oid import EMPTY, ObjectId, from_digest
+from datatool.model.oid import EMPTY, ObjectId, from_digest, parse_oid
+from datatool.stages.run_store import load_run
 from world import World, held
 
 CONTENTS = st.integers(0, 30).map(lambda number: b"content %d" % number)
@@ -63,6 +64,14 @@ class Machine(RuleBasedStateMachine):
             (where / path).parent.mkdir(exist_ok=True)
             (where / path).write_bytes(content + path.encode())
         self.worlds[who].ok("add", "file", "directory", "--force", cwd=where)
+
+    @rule(who=WHO)
+    def run(self, who: str) -> None:
+        """A run reads the file, which is recorded and perhaps replaced later, with no commit that knew it."""
+        where = self.where[who]
+        if (where / "file").exists() and (where / "file.dt").exists():
+            self.worlds[who].ok("add", "file", cwd=where)
+            self.worlds[who].ok("run", "-d", "file", "-o", "made", "--force", "--", "cp", "file", "made", cwd=where)
 
     @rule(who=WHO)
     def commit(self, who: str) -> None:
@@ -153,7 +162,14 @@ class Machine(RuleBasedStateMachine):
     def needed(self) -> set[ObjectId]:
         """By git's own walk over objects, which is not how gc looks for them."""
         cache = Cache(self.shared, State(None))
-        return {oid for text in self.texts() for oid in objects_of(cache, text)} - {EMPTY}
+        named = {oid for text in self.texts() for oid in objects_of(cache, text)}
+        for path in (path for path in (self.shared / "runs").rglob("*") if path.is_file()):
+            record = load_run(cache, parse_oid(path.name))
+            assert record is not None, "a record is gone"
+            named.add(parse_oid(path.name))
+            for file in (*record.inputs, *record.outputs):
+                named |= parts_of(cache, file.oid)
+        return named - {EMPTY}
 
     def texts(self) -> Iterator[bytes]:
         for world in self.worlds.values():

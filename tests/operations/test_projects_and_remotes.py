@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import signal
 import stat
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -109,12 +111,12 @@ def test_config_precedence_flag_environment_local_project_user_default(world: Wo
         ("xyzzy", "datatool config list shows the settings that are in force"),
     ],
 )
-def test_setting_or_unsetting_an_unknown_key_is_a_usage_error_that_names_the_nearest(
+def test_an_unknown_key_is_told_with_the_nearest_and_is_not_found_or_can_not_be_set(
     world: World, key: str, nearest: str
 ) -> None:
     before = world.tree()
-    for words in (("set", key, "copy"), ("unset", key)):
-        error = world.fails(2, "config", *words, "--json").error
+    for code, words in ((2, ("set", key, "copy")), (3, ("unset", key)), (3, ("get", key))):
+        error = world.fails(code, "config", *words, "--json").error
         assert error["message"] == f"{key}: no such setting" and error["hint"] == nearest
     assert world.tree() == before
 
@@ -363,6 +365,50 @@ def test_a_move_that_can_not_even_be_undone_loses_nothing_and_says_where_it_is(
     (broken_move.root / "renamed").rename(broken_move.root / "data")
     broken_move.ok("move", "data", "renamed")
     assert broken_move.read("renamed/a") == b"unsaved"
+
+
+@pytest.mark.parametrize("words", [("data", "sub/e"), ("data.dt", "sub/e"), ("data", "sub")])
+@pytest.mark.parametrize("step", ["move_file", "rename", "unignore", "stage_paths"])
+def test_a_move_that_was_killed_is_completed_by_the_same_command(
+    world: World, monkeypatch: pytest.MonkeyPatch, words: tuple[str, str], step: str
+) -> None:
+    world.write("data/a", b"1")
+    world.write("sub/other", b"2")
+    world.ok("add", "data")
+    world.commit()
+    world.write("data/a", b"unsaved")
+    monkeypatch.setattr(moving, step, failing(SystemExit(137)))
+    monkeypatch.setattr(moving, "_put_back", failing(SystemExit(137)))
+    world.run("move", *words)
+    monkeypatch.undo()
+    world.ok("move", *words)
+    moved = "sub/e" if words[1] == "sub/e" else "sub/data"
+    assert world.read(f"{moved}/a") == b"unsaved"
+    assert not world.exists("data") and not world.exists("data.dt")
+    assert all(line[1] == " " for line in world.git("status", "--porcelain").splitlines())
+    assert "data" in world.fails(3, "move", *words).err
+
+
+def test_an_interrupt_while_a_move_is_at_work_leaves_it_done_and_the_same_command_says_so(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.write("data/a", b"1")
+    world.ok("add", "data")
+    world.commit()
+    unignore = moving.unignore
+
+    def interrupted(*words: Any) -> list[bytes]:
+        signal.raise_signal(signal.SIGINT)
+        return unignore(*words)
+
+    monkeypatch.setattr(moving, "unignore", interrupted)
+    assert "run the same command again" in world.fails(130, "move", "data", "other").err
+    monkeypatch.undo()
+    assert world.read("other/a") == b"1" and world.exists("other.dt") and not world.exists("data.dt")
+    staged = world.git("diff", "--cached", "--name-status")
+    assert "data.dt" in staged and "other.dt" in staged
+    world.ok("move", "data", "other")
+    assert world.git("diff", "--cached", "--name-status") == staged
 
 
 @pytest.mark.parametrize("kind", ["file", "directory"])

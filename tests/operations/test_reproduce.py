@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from datatool.model.oid import ObjectId
 from datatool.model.run import RunCode, RunKind
 from datatool.operations.open_project import open_project
 from datatool.stages.run_store import find_runs, save_run
-from world import World
+from world import World, tree
 
 
 @pytest.fixture
@@ -112,6 +113,66 @@ def test_what_no_run_made_is_named(world: World) -> None:
     assert "no run is known" in ran.error["message"]
     world.fails(3, "reproduce", "nothere")
     assert [action for action, _ in actions(reproduce(world, "."))] == ["unchanged", "unchanged"]
+
+
+@pytest.mark.parametrize("target", ["moved.bin", "sub"])
+@pytest.mark.parametrize("words", [(), ("--force",), ("--dry-run",)])
+def test_what_was_moved_since_is_refused_with_both_names_and_nothing_is_made(
+    world: World, words: tuple[str, ...], target: str
+) -> None:
+    """Its run would make it under its old name, as a second artifact."""
+    (world.root / "sub").mkdir()
+    if target == "sub":
+        world.ok("move", "clean.csv", "sub/clean.csv")
+    else:
+        world.ok("move", "model.bin", target)
+    world.commit()
+    before = tree(world.root)
+    log(world)
+    error = world.fails(7, "reproduce", target, *words, "--json").error
+    assert error["message"].startswith(
+        "sub/clean.csv: was made as clean.csv" if target == "sub" else "moved.bin: was made as model.bin"
+    )
+    assert "datatool checkout" in error["hint"]
+    assert (tree(world.root), log(world), world.git("status", "--porcelain")) == (before, [], "")
+
+
+def test_an_input_that_was_moved_since_it_was_made_is_taken_as_it_is(world: World) -> None:
+    world.ok("move", "clean.csv", "tidy.csv")
+    world.ok("run", "-d", "tidy.csv", "-o", "model.bin", "--", "cp", "tidy.csv", "model.bin")
+    ran = world.ok("reproduce", "model.bin", "--force", "--json")
+    assert actions(ran.json["runs"]) == [("executed", ["model.bin"])]
+    assert "tidy.csv: was moved since it was made" in ran.err
+    assert not (world.root / "clean.csv").exists()
+
+
+@pytest.mark.parametrize("place", ["C:x", ".datatool"])
+def test_a_command_is_not_run_where_its_record_could_not_be_read_back(world: World, place: str) -> None:
+    (world.root / place).mkdir(exist_ok=True)
+    log(world)
+    words = ("run", "--json", "-o", "../new", "--", "sh", "-c", "echo 1 > ../new; echo new >> ../../log")
+    ran = world.fails(7, *words, cwd=world.root / place)
+    assert "so no record of a run can name it; nothing was run" in ran.error["message"]
+    assert log(world) == [] and not (world.root / "new").exists()
+
+
+def test_a_script_is_recorded_where_its_record_can_not_name_the_directory(world: World) -> None:
+    (world.root / "C:x").mkdir()
+    code = f"import datatool\ndatatool.track({str(world.root / 'got')!r}, output=True).write_text('1')"
+    script(world, code, cwd=world.root / "C:x")
+    assert actions(reproduce(world, "got")) == [("unchanged", ["got"])]
+
+
+def test_a_record_that_is_here_and_does_not_read_is_told_as_that(world: World) -> None:
+    text = world.read("model.bin.dt").decode()
+    old = text.split("run: ")[1].split()[0]
+    data = b'{"datatool_run":1}'
+    with open_project(str(world.root), flags={}, environ=world.env) as project:
+        project.cache.keep([(digest(data), data)])
+    world.write("model.bin.dt", text.replace(old, digest(data)).encode())
+    error = world.fails(1, "reproduce", "model.bin", "--json").error
+    assert "is here, and can't be read: " in error["message"]
+    assert "push" not in error["hint"]
 
 
 def test_a_command_that_held_a_secret_is_not_run_with_stars(world: World) -> None:
@@ -284,8 +345,25 @@ def test_only_what_is_executed_is_said_to_run(world: World) -> None:
 
 def test_a_program_of_python_c_is_said_to_be_known_by_its_hash_alone(world: World) -> None:
     assert run_python(world, "-c", ARGUMENTS, "one").code == 0
-    ran = world.fails(2, "reproduce", "--force", "ar.txt", "--json")
+    ran = world.fails(1, "reproduce", "--force", "ar.txt", "--json")
     assert "started with python -c, of which only the hash" in ran.error["message"]
+
+
+def test_a_program_from_standard_input_is_not_taken_for_one_of_python_c(world: World) -> None:
+    code = b"import datatool; datatool.track('got.txt', output=True).write_text('1')"
+    subprocess.run([sys.executable, "-"], input=code, cwd=world.root, env=world.env, check=True)
+    error = world.fails(1, "reproduce", "got.txt", "--json").error
+    assert error["message"] == "stdin: is no program in a file of this project; nothing was run"
+    assert "standard input" in error["hint"]
+
+
+def test_a_dry_run_foresees_that_unsaved_outputs_are_refused(world: World) -> None:
+    world.write("model.bin", b"nobody saved this")
+    for words in (("--dry-run",), ()):
+        ran = world.run("reproduce", "model.bin", *words, "--json")
+        assert (ran.code, ran.error["path"]) == (7, "model.bin")
+        assert "unsaved changes" in ran.error["message"]
+    assert world.ok("reproduce", "model.bin", "--dry-run", "--force")
 
 
 def test_a_script_with_other_arguments_is_another_run(world: World) -> None:

@@ -264,3 +264,19 @@ def test_recorded_inputs_that_are_gone_are_passed_over(copy: World) -> None:
         meant = meant_by(project, ["fit.py", "other.bin"], cwd=copy.root, recorded=recorded)
     assert meant.targets == ("model.bin", str(Path("data/raw/a.csv")), "other.bin") and meant.lacking == ()
     assert asked == [b"fit.py"]
+
+
+def test_of_what_a_script_tracks_and_nobody_recorded_status_claims_no_pointer(world: World) -> None:
+    world.write("new.csv", b"1")
+    world.ok("add", "new.csv")
+    world.write("some.py", b"import datatool\ndatatool.track('new.csv')\ndatatool.track('never.csv')\n")
+    line = next(line for line in world.run("status", "some.py").out.splitlines() if "never.csv" in line)
+    assert line.split() == ["absent", "never.csv", "not", "recorded", "yet"]
+
+
+def test_a_script_that_only_writes_is_told_as_that(world: World) -> None:
+    world.write("some.py", b"import datatool\ndatatool.track('out.csv', output=True)\n")
+    for command in ("pull", "status"):
+        error = world.fails(3, command, "some.py", "--json").error
+        assert error["message"] == "some.py: reads no data, it only writes"
+        assert "out.csv" in error["hint"]

@@ -17,7 +17,7 @@ from datatool.operations.open_project import open_project
 _REASONS: Final = {
     "workspace": "named in a work tree",
     "git": "named in git: an index, a commit, a stash or a reflog",
-    "runs": "records of runs, and what these made",
+    "runs": "records of runs, with what these read and made",
     "base": "last saved or checked out somewhere",
     "recent": "not needed, but new",
     "packed": "not needed, but in a pack that is",
@@ -48,15 +48,15 @@ def gc(
         typer.Option(
             "--runs-older-than",
             metavar="AGE",
-            help="Forget runs that ended longer ago (12h, 30d, 8w) and their results",
+            help="Forget runs that ended longer ago (12h, 30d, 8w) and what they read and made",
         ),
     ] = None,
 ) -> int:
     """Free the cache of what nobody needs.
 
     Needed is what a pointer names: in a work tree, an index, any commit of a branch, tag, stash or reflog, of every
-    project that uses the cache; and the records of runs with their outputs. With --apply the rest goes into the
-    cache's trash, where whoever wants it still finds it, and what has lain there for 24 hours is deleted.
+    project that uses the cache; and the records of runs with their inputs and outputs. With --apply the rest goes into
+    the cache's trash, where whoever wants it still finds it, and what has lain there for 24 hours is deleted.
     """
     with open_project(None, flags=session.flags, environ=session.environ) as project:
         result = operation.collect_garbage(

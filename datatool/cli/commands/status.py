@@ -98,6 +98,8 @@ def _lines(session: Session, root: Path, result: operation.StatusResult) -> Iter
 def _row(session: Session, root: Path, item: operation.ArtifactStatus) -> tuple[str, ...]:
     directory = item.kind == "directory"
     path = session.see(root, item.path, directory=directory)
+    if item.error is not None and str(item.state) == "absent":  # a script tracks it, and there is no pointer
+        return str(item.state), path, "", "", "not recorded yet", ""
     changes = ", ".join(
         f"{len(paths):,} {name}"
         for paths, name in (
