@@ -15,7 +15,7 @@ from typing import Final
 
 from datatool.errors import UsageError
 from datatool.stages.live import Ingredients, ingredients_of, unwrapped
-from datatool.stages.loaded_files import note_loaded
+from datatool.stages.loaded import note_loaded
 from datatool.stages.options import OPTIONS, StageOptions, stage_options
 from datatool.stages.secrets import without_secrets
 
@@ -133,7 +133,7 @@ def define(
     """Make a function a stage. Raises UsageError for what can't be one, and for options that can't be."""
     options = stage_options(format=format, ttl=ttl, version=version, cache=cache, share=share, packages=packages)
     live = unwrapped(function)
-    note_loaded(live.__code__.co_filename)
+    note_loaded(live.__globals__)
     made = StageDefinition(function, dict(declared), options)
     if inspect.isgeneratorfunction(live):
         raise UsageError(

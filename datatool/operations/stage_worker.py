@@ -27,7 +27,7 @@ from datatool.operations.versions import Version
 from datatool.operations.views import view
 from datatool.project.project import Project
 from datatool.stages.live import unseen
-from datatool.stages.loaded_files import edited_files
+from datatool.stages.loaded import EditedCode
 from datatool.stages.run_store import Known as KnownRun
 from datatool.stages.stage_facts import SECRET
 
@@ -93,12 +93,12 @@ class WorkerChain(Chain):
             described = describe(call.arguments.arguments, self._home, results, tracking, inputs)
             code = unseen(part.name, root)
             return Known(facts=part.facts, fingerprint=part.fingerprint, described=described, code=code)
-        ours = known_call(call, root=root, home=self._home, results=results, tracking=tracking, inputs=inputs)
+        try:
+            ours = known_call(call, root=root, home=self._home, results=results, tracking=tracking, inputs=inputs)
+        except EditedCode as problem:  # what would run is older than what whoever asked has read
+            raise _differs(call.stage.label, [f"{problem.path} was edited after it was loaded"]) from problem
         if ours.fingerprint != part.fingerprint:
             raise _differs(call.stage.label, list(_differences(part, ours)))
-        stale = edited_files(root) & {fact.where.rpartition(":")[0] for fact in ours.facts}
-        if stale:  # what was read of them is right, and what would run is older
-            raise _differs(call.stage.label, [f"{name} was edited after it was loaded" for name in sorted(stale)])
         return ours
 
     def _warn(self, call: Call, known: Known) -> None:

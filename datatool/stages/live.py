@@ -14,7 +14,8 @@ from types import CellType, FunctionType, ModuleType
 from datatool.errors import UsageError
 from datatool.stages.cells import cells_module
 from datatool.stages.code_objects import assigned, nodes_of
-from datatool.stages.loaded import code_in_file, was_edited
+from datatool.stages.edits import STAR, words_of
+from datatool.stages.loaded import EditedCode, code_in_file, edited_names, note_modules, was_edited
 from datatool.stages.modules import Module, Modules
 from datatool.stages.reach import Definition, Kind, Walk
 from datatool.stages.resolve import Foreign, Own
@@ -65,6 +66,7 @@ def ingredients_of(function: object, root: Path, *, start: Path | None = None) -
     Raises UsageError for what is no function written in Python, or one whose source can't be read or was edited after
     it was loaded.
     """
+    note_modules()
     live = unwrapped(function)
     first = Path(os.path.realpath(live.__code__.co_filename)).parent
     look = _Look(root, start or (first if first.is_relative_to(root) else root))
@@ -120,9 +122,7 @@ class _Look:
         self._reached = reached.definitions
         items = {item.name: item for item in map(self._ingredient, reached.definitions)} | self._more
         self._names = [self._meant(definition) for definition in reached.definitions]
-        for definition in reached.definitions:
-            if definition.kind is Kind.FUNCTION and was_edited(definition.module, self._loaded(definition)):
-                raise _edited(definition.module)
+        self._refuse_edited(reached.definitions)
         return Ingredients(
             name=self._name,
             items=tuple(items[name] for name in sorted(items)),
@@ -130,6 +130,18 @@ class _Look:
             warnings=reached.warnings,
             _look=self,
         )
+
+    def _refuse_edited(self, definitions: Sequence[Definition]) -> None:
+        """Raise UsageError for a file that says something else of what counts than when it was loaded."""
+        words = {name for definition in definitions for name in words_of(definition.references)}
+        reached = words | {_top_name(definition) for definition in definitions} | {STAR}
+        for module in self._modules.known():
+            names = self._lookup(module) if module.path.suffix and not module.by_name else {}
+            if names and not reached.isdisjoint(edited_names(module, names)):
+                raise EditedCode(module.file)
+        for definition in definitions:
+            if definition.kind is Kind.FUNCTION and was_edited(definition.module, self._loaded(definition)):
+                raise EditedCode(definition.module.file)
 
     def is_unchanged(self) -> bool:
         """Whether names and variables still have the values that were looked at."""
@@ -139,7 +151,7 @@ class _Look:
 
     def _meant(self, definition: Definition) -> tuple[Mapping[str, object], str, object]:
         values = self._lookup(definition.module)
-        name = definition.name.rpartition(":")[2].removesuffix(" =").partition(".")[0]
+        name = _top_name(definition)
         return values, name, values.get(name, _MISSING)
 
     def _loaded(self, definition: Definition) -> object:
@@ -161,7 +173,7 @@ class _Look:
         module = self._module(live)
         code = code_in_file(module, live.__code__)
         if code is None:
-            raise _edited(module)
+            raise EditedCode(module.file)
         nodes = nodes_of(module, code)
         if not nodes:
             raise _no_source(live)
@@ -298,19 +310,16 @@ class _Look:
                     yield f"{definition.place}: {name} was changed since; it counts by this statement"
 
 
+def _top_name(definition: Definition) -> str:
+    """The name at the top of its module that it belongs to."""
+    return definition.name.rpartition(":")[2].removesuffix(" =").partition(".")[0]
+
+
 def _content(cell: CellType) -> object:
     try:
         return cell.cell_contents
     except ValueError:  # not bound yet
         return _MISSING
-
-
-def _edited(module: Module) -> UsageError:
-    return UsageError(
-        f"{module.file}: was edited after it was loaded, so what runs is not what it says",
-        hint="start the program again, or load the module again with importlib.reload",
-        path=module.file,
-    )
 
 
 def _no_source(live: FunctionType) -> UsageError:

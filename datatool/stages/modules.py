@@ -167,6 +167,10 @@ class Modules:
         self._known[module.path] = module
         return module
 
+    def known(self) -> list[Module]:
+        """The modules that were asked for so far."""
+        return list(self._known.values())
+
     def find(self, imported: Imported, importer: Module) -> Module | None:
         """The project's module that is meant by `import …` or by what stands behind `from`."""
         key = (imported.module, imported.level, importer.directory)

@@ -199,10 +199,10 @@ MUTANTS = [
     Mutant(
         name="count what the file says for what was loaded before",
         module="stages/loaded.py",
-        old="return code_in_file(module, value.__code__) is None",
-        new="return False",
-        caught_by="test_what_was_edited_after_it_was_loaded_is_refused_until_it_is_loaded_again",
-        tests=KEYS,
+        old="if note is None or _stamp(real) == note.stamp:",
+        new="if note is not None:",
+        caught_by="test_an_edit_of_what_a_stage_reaches_is_refused",
+        tests="tests/api/test_stage_loaded.py",
     ),
     Mutant(
         name="delete what was thrown away just now",
