@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from io import RawIOBase
@@ -26,9 +26,10 @@ from datatool.operations.track_state import OnChange, Rule
 from datatool.operations.tracked_place import locate
 from datatool.operations.tracker import Tracker
 from datatool.stages.arguments import SAME, argument_digest, rebuilt
+from datatool.stages.callables import is_named
 from datatool.stages.live import code_of
 from datatool.stages.result_formats import encoding_of, write_result
-from datatool.stages.stage_facts import code_facts, shown
+from datatool.stages.stage_facts import code_facts, shown, stage_fingerprint
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -218,11 +219,23 @@ class _Describer:
         name = f"{value.__module__}.{value.__qualname__}"
         found = code_of(value, self._home.root) if self._home.root is not None else None
         if found is not None:
-            known = {fact.key for fact in self.found.facts}
-            self.found.facts += [fact for fact in code_facts(found) if fact.key not in known]
+            self.found.facts = with_code(self.found.facts, code_facts(found), place)
             self.found.warnings += found.warnings
         # The module of a program is named otherwise where it is imported; its code counts anyway.
-        return b"code " + (value.__qualname__ if found is not None and found.items else name).encode()
+        said = value.__qualname__ if found is not None and found.items else name
+        if found is not None and not is_named(value):
+            said += " " + stage_fingerprint(said, code_facts(found))
+        return f"code {said}".encode()
+
+
+def with_code(facts: Iterable[Fact], more: Iterable[Fact], place: str) -> list[Fact]:
+    """Facts, with more of them; of two functions that have one name, the second's says where it stands."""
+    known = {fact.key: fact for fact in facts}
+    for fact in more:
+        if fact.digest != known.setdefault(fact.key, fact).digest:
+            other = replace(fact, name=f"{fact.name} in {place}")
+            known[other.key] = other
+    return list(known.values())
 
 
 def _may_be_a_file(text: str) -> bool:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from datatool.errors import UsageError
-from datatool.stages.live import Ingredients, ingredients_of, unwrapped
+from datatool.stages.callables import unwrapped
+from datatool.stages.live import Ingredients, ingredients_of
 from datatool.stages.loaded import note_loaded
 from datatool.stages.options import OPTIONS, StageOptions, stage_options
 from datatool.stages.secrets import without_secrets

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datatool.model.stage import Fact, FactKind
-from datatool.operations.stage_call import Described, Input, Tracking, describe
+from datatool.operations.stage_call import Described, Input, Tracking, describe, with_code
 from datatool.operations.stage_definition import StageDefinition
 from datatool.operations.stage_home import Home
 from datatool.operations.stage_plan import Call
@@ -44,7 +44,8 @@ def known_call(
     nowhere."""
     code = call.stage.code(root, home.start)
     described = describe(call.arguments.arguments, home, results, tracking, inputs)
-    facts = {fact.key: fact for fact in (*code_facts(code, call.stage.options.packages), *described.facts)}
+    own = code_facts(code, call.stage.options.packages)
+    facts = {fact.key: fact for fact in with_code(own, described.facts, "its arguments")}
     for fact in _declared(call.stage):
         facts[fact.key] = fact
     return Known(

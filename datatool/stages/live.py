@@ -12,8 +12,10 @@ from pathlib import Path
 from types import CellType, FunctionType, ModuleType
 
 from datatool.errors import UsageError
+from datatool.stages.callables import function_of, is_named, name_of, unwrapped
 from datatool.stages.cells import cells_module
 from datatool.stages.code_objects import assigned, nodes_of
+from datatool.stages.constants import differs
 from datatool.stages.edits import STAR, words_of
 from datatool.stages.loaded import EditedCode, code_in_file, edited_names, note_modules, was_edited
 from datatool.stages.modules import Module, Modules
@@ -86,29 +88,19 @@ def code_of(value: object, root: Path) -> Ingredients | None:
     return look.result() if look.passed(value) else None
 
 
-def unwrapped(function: object) -> FunctionType:
-    """The function behind decorators that say which one they wrap, and behind a method. Raises UsageError."""
-    seen: set[int] = set()
-    while not isinstance(function, FunctionType) or hasattr(function, "__wrapped__"):
-        inner = getattr(function, "__wrapped__", None) or getattr(function, "__func__", None)
-        if inner is None or id(inner) in seen:
-            name = getattr(function, "__qualname__", type(function).__qualname__)
-            raise UsageError(f"{name}: is no function written in Python", hint="wrap it in one: def name(…): …")
-        seen.add(id(inner))
-        function = inner
-    return function
-
-
 class _Look:
     """Looks at functions in memory, and at the source of what they refer to."""
 
-    def __init__(self, root: Path, start: Path) -> None:
+    def __init__(self, root: Path, start: Path, seen: dict[int, int] | None = None) -> None:
         self._root = root
         self._modules = Modules(root, start)
         self._walk = Walk(self._modules, loading=False, settled=self._is_settled)
         self._globals: dict[Path, Mapping[str, object]] = {}
         self._more: dict[str, Ingredient] = {}
-        self._seen: set[int] = set()
+        self._seen: dict[int, int] = {} if seen is None else seen
+        """Functions and classes by their `id`, each with its number."""
+        self._inner: list[_Look] = []
+        """At what this one holds that no name leads to, each by itself: they may have one name."""
         self._start = start
         self._typed: dict[int, Module] = {}
         self._name = ""
@@ -120,7 +112,8 @@ class _Look:
         """What was found."""
         reached = self._walk.result()
         self._reached = reached.definitions
-        items = {item.name: item for item in map(self._ingredient, reached.definitions)} | self._more
+        held = [item for look in self._inner for item in look.result().items]
+        items = {item.name: item for item in (*held, *map(self._ingredient, reached.definitions))} | self._more
         self._names = [self._meant(definition) for definition in reached.definitions]
         self._refuse_edited(reached.definitions)
         return Ingredients(
@@ -145,8 +138,10 @@ class _Look:
 
     def is_unchanged(self) -> bool:
         """Whether names and variables still have the values that were looked at."""
-        return all(values.get(name, _MISSING) is value for values, name, value in self._names) and all(
-            _content(cell) is value for cell, value in self._cells
+        return (
+            all(values.get(name, _MISSING) is value for values, name, value in self._names)
+            and all(_content(cell) is value for cell, value in self._cells)
+            and all(look.is_unchanged() for look in self._inner)
         )
 
     def _meant(self, definition: Definition) -> tuple[Mapping[str, object], str, object]:
@@ -160,16 +155,13 @@ class _Look:
         found = self._lookup(definition.module).get(first)
         for name in rest:
             found = vars(found).get(name) if isinstance(found, type) else None
-        try:
-            return unwrapped(found)
-        except UsageError:
-            return None
+        return function_of(found)
 
     def function(self, live: FunctionType) -> None:
         """A function, what it reaches, and what it carries with it."""
         if id(live) in self._seen:
             return
-        self._seen.add(id(live))
+        self._seen[id(live)] = len(self._seen)
         module = self._module(live)
         code = code_in_file(module, live.__code__)
         if code is None:
@@ -180,9 +172,10 @@ class _Look:
         self._globals.setdefault(module.path, live.__globals__)
         name = f"{module.name}:{live.__qualname__}"
         self._name = self._name or name
-        top = module.bindings.get(live.__qualname__.partition(".")[0])
-        if top is not None and "<" not in live.__qualname__:
-            self._walk.follow([Own(module, live.__qualname__.partition(".")[0])])
+        top = live.__qualname__.partition(".")[0]
+        bound = module.bindings.get(top)
+        if bound is not None and (len(bound.definitions) == 1 or is_named(live)) and "<" not in live.__qualname__:
+            self._walk.follow([Own(module, top)])
         else:
             free = set(live.__code__.co_freevars)
             self._walk.add(name, Kind.FUNCTION, module, nodes, hidden=frozenset(free))
@@ -210,7 +203,31 @@ class _Look:
         given = live.__code__.co_varnames[: live.__code__.co_argcount]
         values = dict(zip(reversed(given), reversed(live.__defaults__ or ()), strict=False))
         for argument, value in {**values, **(live.__kwdefaults__ or {})}.items():
-            self._value("default", f"{name}({argument})", value, where)
+            if not self._value("default", f"{name}({argument})", value, where):
+                self._code("default", f"{name}({argument})", value, where)
+
+    def _code(self, kind: str, name: str, value: object, where: str) -> bool:
+        """A function, class or module that is held by something: which one it is, and its code."""
+        if not isinstance(value, ModuleType) and not callable(value):
+            return False
+        said = name_of(value)
+        known = self._seen.get(id(function_of(value)))
+        inner = self if is_named(value) else _Look(self._root, self._start, self._seen)
+        if not inner.passed(value):
+            return False
+        if inner is not self and known is not None:
+            said = f"{said} {known}"
+        elif inner is not self:
+            self._inner.append(inner)
+            found = inner.result()
+            said = repr([said, *((item.kind, item.name, item.digest) for item in found.items)])
+            self._walk.follow([Foreign(package) for package in found.packages])
+            for warning in found.warnings:
+                self._walk.warn(warning)
+        digest = value_digest(said)
+        if digest is not None:
+            self._more[name] = Ingredient(kind=kind, name=name, digest=digest, where=where, value=name_of(value))
+        return True
 
     def _value(self, kind: str, name: str, value: object, where: str) -> bool:
         digest = value_digest(value)
@@ -220,9 +237,7 @@ class _Look:
 
     def _closure(self, module: Module, node: ast.AST, name: str, variable: str, value: object) -> None:
         where = module.place(node)
-        if self._value("closure", name, value, where):
-            return
-        if (isinstance(value, ModuleType) or callable(value)) and self.passed(value):
+        if self._value("closure", name, value, where) or self._code("closure", name, value, where):
             return
         statements = assigned(module, node, variable)
         if statements:
@@ -256,9 +271,31 @@ class _Look:
             return bool(name)
         top = getattr(value, "__qualname__", "").partition(".")[0]
         module = self._modules.at(path)
+        if isinstance(value, type) and not is_named(value):
+            self._made_class(module, value)
         if top in module.bindings:
             self._walk.follow([Own(module, top)])
         return top in module.bindings
+
+    def _made_class(self, module: Module, made: type) -> None:
+        """A class that was made in a function or a loop: what its methods carry with them, and its plain values."""
+        if id(made) in self._seen:
+            return
+        self._seen[id(made)] = len(self._seen)
+        name = f"{module.name}:{made.__qualname__}"
+        for key, value in vars(made).items():
+            if not (key.startswith("__") and key.endswith("__")):
+                self._value("value", f"{name}.{key}", value, module.file)
+            for part in (value.fget, value.fset, value.fdel) if isinstance(value, property) else (value,):
+                self._method(module, part)
+        for base in made.__bases__:
+            if not is_named(base):
+                self._code("value", f"{name}({base.__name__})", base, module.file)
+
+    def _method(self, module: Module, value: object) -> None:
+        live = function_of(value)
+        if isinstance(live, FunctionType) and os.path.realpath(live.__code__.co_filename) == os.fspath(module.path):
+            self.function(live)
 
     def _lookup(self, module: Module) -> Mapping[str, object]:
         """The names of a module as they are in memory; none if it is not loaded."""
@@ -300,14 +337,8 @@ class _Look:
         for definition in self._reached:
             name = definition.name.rpartition(":")[2]
             value = self._lookup(definition.module).get(name) if definition.kind is Kind.CONSTANT else None
-            if isinstance(value, list | dict | set) and len(definition.nodes) == 1:
-                try:
-                    written = ast.literal_eval(getattr(definition.nodes[0], "value", None) or ast.Name(""))
-                    same = bool(written == value)
-                except (ValueError, TypeError, RecursionError, MemoryError):
-                    continue
-                if not same:
-                    yield f"{definition.place}: {name} was changed since; it counts by this statement"
+            if value is not None and differs(name, value, definition.nodes):
+                yield f"{definition.place}: {name} was changed since; it counts by this statement"
 
 
 def _top_name(definition: Definition) -> str:

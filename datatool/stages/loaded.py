@@ -7,6 +7,7 @@ the file that it was made from, tells of an edit before that.
 
 from __future__ import annotations
 
+import ast
 import os
 import sys
 import sysconfig
@@ -198,7 +199,7 @@ def code_in_file(module: Module, loaded: CodeType) -> CodeType | None:
     says something else by now. Without a look where the file is older than the process."""
     if module.by_name or not _is_younger(module.path):
         return loaded
-    return next((code for code in _codes(module) if _says(code, loaded)), None)
+    return next((code for code in _codes(module) if says(code, loaded)), None)
 
 
 def was_edited(module: Module, value: object) -> bool:
@@ -215,9 +216,14 @@ def _codes(module: Module) -> list[CodeType]:
     """All code objects that a file gives."""
     key = id(module.source)
     if key not in _compiled:
-        whole = compile(module.source.tree, os.fspath(module.path), "exec", dont_inherit=True)
-        _compiled[key] = module, list(_inside(whole))  # with the module, so that the id stays its own
+        codes = all_codes(module.source.tree, os.fspath(module.path))
+        _compiled[key] = module, codes  # with the module, so that the id stays its own
     return _compiled[key][1]
+
+
+def all_codes(tree: ast.Module, file: str) -> list[CodeType]:
+    """All code objects that a tree is compiled to."""
+    return list(_inside(compile(tree, file, "exec", dont_inherit=True)))
 
 
 def _inside(code: CodeType) -> Iterator[CodeType]:
@@ -227,7 +233,7 @@ def _inside(code: CodeType) -> Iterator[CodeType]:
             yield from _inside(constant)
 
 
-def _says(one: CodeType, other: CodeType) -> bool:
+def says(one: CodeType, other: CodeType) -> bool:
     """Whether two code objects do the same, but for docstrings and lines."""
     if (one.co_qualname, one.co_code, one.co_names) != (other.co_qualname, other.co_code, other.co_names):
         return False
@@ -235,7 +241,7 @@ def _says(one: CodeType, other: CodeType) -> bool:
     if len(one.co_consts) != len(other.co_consts):
         return False
     return all(
-        _says(left, right)
+        says(left, right)
         if isinstance(left, CodeType) and isinstance(right, CodeType)
         else (type(left) is type(right) and repr(left) == repr(right)) or (at == 0 and _may_be_docstring(left, right))
         for at, (left, right) in enumerate(pairs)

@@ -278,3 +278,55 @@ def test_what_is_known_of_loaded_code_stays_known_while_its_file_is_edited(code:
     tools.write_text(tools.read_text().replace("row * FACTOR", "row + FACTOR"))
     with code.running():
         assert pipe.total() == 74
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("lambda r: min(r)", "lambda r: max(r)"),
+        ("power(1)", "power(2)"),
+        ("kind(1)", "kind(2)"),
+        ("kind(1)()", "kind(2)()"),
+        ("[min, lambda r: 1, lambda r: 2]", "[min, lambda r: 2, lambda r: 1]"),
+        ('{"a": kind(1)(), "b": kind(2)()}', '{"a": kind(2)(), "b": kind(1)()}'),
+    ],
+)
+def test_functions_and_classes_as_arguments_are_told_apart(code: Code, one: str, other: str) -> None:
+    code.write(
+        "pipe.py",
+        f"""
+        import dataclasses
+        import counted
+        import datatool
+
+        def power(n):
+            return lambda r: n
+
+        def kind(n):
+            @dataclasses.dataclass
+            class D:
+                a: int = 0
+                def v(self): return n
+            return D
+
+        @datatool.stage
+        def use(what):
+            counted.ran("use")
+            return 1
+
+        given = [{one}, {other}]
+        """,
+    )
+    for _ in range(2):
+        pipe = code.load()
+        with code.running(*(["use", "use"] if _ == 0 else [])):
+            pipe.use(pipe.given[0])
+            pipe.use(pipe.given[1])
+
+
+def test_stages_in_one_line_are_two(code: Code) -> None:
+    code.write(
+        "pipe.py", "import datatool\na, b = datatool.stage(lambda x=1: x + 1), datatool.stage(lambda x=1: x + 2)"
+    )
+    pipe = code.load()
+    assert (pipe.a(), pipe.b()) == (2, 3)

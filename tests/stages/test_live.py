@@ -170,6 +170,26 @@ def test_a_mutated_list_counts_by_its_statement_and_is_a_warning(tmp_path: Path,
     assert tuple(after.changed_since()) == ("pipe.py:11: NAMES was changed since; it counts by this statement",)
 
 
+@pytest.mark.parametrize(
+    ("statement", "change", "told"),
+    [
+        ("A, *K = [1, 3]", "", False),
+        ("(P, K) = ([1], [2])", "", False),
+        ("K: list = [1]", "", False),
+        ("K: list = [1]", "K.append(2)", True),
+        ("L = K = [1]", "L.append(2)", True),
+        ("K = (1, [2])", "K[1].append(3)", True),
+    ],
+)
+def test_a_change_is_told_only_where_there_is_one(
+    tmp_path: Path, loader: Loader, statement: str, change: str, told: bool
+) -> None:
+    module = loader.load(written(tmp_path, {"pipe.py": f"{statement}\ndef f(): return K"}))
+    found = ingredients_of(module.f, tmp_path)
+    exec(change, vars(module))
+    assert found.changed_since() == ["pipe.py:1: K was changed since; it counts by this statement"] * told
+
+
 def test_a_value_that_was_set_at_run_time_counts_as_it_is(tmp_path: Path, clean: Any) -> None:
     before = ingredients_of(clean, tmp_path)
     sys.modules["pkg.tools"].FACTOR = 7
@@ -215,6 +235,10 @@ def test_functions_classes_and_modules_in_a_closure_count_by_their_code(tmp_path
     found = ingredients_of(loader.load(written(tmp_path, files)).f, tmp_path)
     assert set(digests(found)) == {
         "pipe:make.<locals>.f",
+        "pipe:make.<locals>.f[function]",
+        "pipe:make.<locals>.f[kind]",
+        "pipe:make.<locals>.f[module]",
+        "pipe:make.<locals>.f[package]",
         "pipe:helper",
         "pipe:Thing",
         "pipe:Thing.use",
@@ -263,7 +287,47 @@ def test_lambdas_and_methods_are_functions(tmp_path: Path, loader: Loader) -> No
 
 def test_functions_that_refer_to_themselves_are_no_trouble(tmp_path: Path, loader: Loader) -> None:
     files = {"pipe.py": "def make():\n    def f(n): return f(n - 1)\n    return f\nf = make()"}
-    assert set(digests(ingredients_of(loader.load(written(tmp_path, files)).f, tmp_path))) == {"pipe:make.<locals>.f"}
+    name = "pipe:make.<locals>.f"
+    found = ingredients_of(loader.load(written(tmp_path, files)).f, tmp_path)
+    assert set(digests(found)) == {name, f"{name}[f]"}
+
+
+def keys(tmp_path: Path, loader: Loader, text: str) -> list[object]:
+    """The ingredients of all functions in the list `made` of a module."""
+    made = loader.load(written(tmp_path, {"pipe.py": text})).made
+    return [sorted(digests(ingredients_of(function, tmp_path)).items()) for function in made]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "made = [lambda x: x + 1, lambda x: x + 2]",
+        "made = [\n    lambda x: x + 1,\n    lambda x: x + 2,\n]",
+        "made = [lambda x=1: x + 1, lambda x=1: x + 2]",
+        "made = [lambda x: lambda y: 1, (lambda x: lambda y: 1)(0)]",
+        "def mk(f):\n    return lambda x: f(x)\nmade = [mk(lambda x: 1), mk(lambda x: 2)]",
+        "def mk(f, g):\n    return lambda x: f(g(x))\na, b = lambda x: 1, lambda x: 2\nmade = [mk(a, b), mk(b, a)]",
+        "def mk(f, g):\n    return lambda x: f(g(x))\ndef a(): pass\ndef b(): pass\nmade = [mk(a, b), mk(b, a)]",
+        "def mk(f, g, h):\n    return lambda: (f, g, h)\na, b = lambda: 1, lambda: 2\n"
+        "made = [mk(a, b, a), mk(a, b, b)]",
+        "def mk(f):\n    return lambda x, key=f: key(x)\nmade = [mk(lambda x: 1), mk(lambda x: 2)]",
+        "def mk(n):\n    class D:\n        def v(self): return n\n    return lambda: D()\nmade = [mk(1), mk(2)]",
+        "def mk(n):\n    class D:\n        @property\n        def v(self): return n\n    return lambda d=D: d\n"
+        "made = [mk(1), mk(2)]",
+        "def mk(n):\n    class D:\n        v = n\n    class E(D): pass\n    return lambda: E()\nmade = [mk(1), mk(2)]",
+        "made = []\nfor k in (1, 2):\n    class C: n = k\n    made.append(lambda c=C: c.n)",
+        "def f(): return 1\ng = f\ndef f(): return 2\nmade = [f, g]",
+    ],
+)
+def test_functions_of_one_name_are_told_apart(tmp_path: Path, loader: Loader, text: str) -> None:
+    one, other = keys(tmp_path, loader, text)
+    assert one != other
+    assert keys(tmp_path, loader, text) == [one, other]
+
+
+def test_lambdas_of_two_cells_are_told_apart(tmp_path: Path) -> None:
+    names = typed("f = lambda x: x + 1", "g = lambda x: x + 2")
+    assert digests(ingredients_of(names["f"], tmp_path)) != digests(ingredients_of(names["g"], tmp_path))
 
 
 def typed(*cells: str) -> dict[str, Any]:
