@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datatool.operations.stage_share import Sharing
     from datatool.operations.track_recording import Recording
     from datatool.project.project import Project
+    from datatool.workspace.pointers import Artifact
 
 
 def bring(project: Project, targets: Sequence[str], progress: Progress) -> list[DatatoolError]:
@@ -24,6 +25,13 @@ def bring(project: Project, targets: Sequence[str], progress: Progress) -> list[
 
     found = pull(project, targets, cwd=project.root, progress=progress)
     return [item.error.error for item in found.artifacts if item.error is not None]
+
+
+def bring_list(project: Project, artifact: Artifact, progress: Progress) -> None:
+    """Only what lists a tracked directory. Raises PathNotFound where nobody has it."""
+    from datatool.operations.fetch_list import bring_list
+
+    bring_list(project, artifact, progress)
 
 
 def record(project: Project, progress: Progress) -> Recording:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from datatool.api.bringing import bring, record
+from datatool.api.bringing import bring, bring_list, record
 from datatool.api.telling import Told
 from datatool.operations.tracker import Tracker
 
@@ -54,7 +54,8 @@ def tracking(root: Path) -> Iterator[Tracker]:
                 found.tracker.close()
             found = None
         if found is None:
-            found = _Open(Tracker(root, environ=os.environ, bring=bring, record=record, progress=Told()))
+            made = Tracker(root, environ=os.environ, bring=bring, bring_list=bring_list, record=record, progress=Told())
+            found = _Open(made)
         _all.open[key] = found
         found.users += 1
     try:

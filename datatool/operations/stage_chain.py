@@ -15,8 +15,9 @@ from datatool.errors import ChangedWhileRead, FormatError, PathNotFound, UsageEr
 from datatool.model.run import RunFile
 from datatool.model.stage import FactKind
 from datatool.operations.late_calls import when_late
-from datatool.operations.stage_call import Described, Tracking, bring_inputs, describe, in_place, still_the_same
+from datatool.operations.stage_call import Described, bring_inputs, describe, in_place, still_the_same
 from datatool.operations.stage_definition import StageDefinition
+from datatool.operations.stage_files import Tracking
 from datatool.operations.stage_home import Home
 from datatool.operations.stage_known import Known, known_call
 from datatool.operations.stage_plan import Call

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datatool.model.stage import Fact, FactKind
-from datatool.operations.stage_call import Described, Input, Tracking, describe, with_code
+from datatool.operations.stage_call import Described, describe, with_code
 from datatool.operations.stage_definition import StageDefinition
+from datatool.operations.stage_files import Input, Tracking
 from datatool.operations.stage_home import Home
 from datatool.operations.stage_plan import Call
 from datatool.stages.live import Ingredients

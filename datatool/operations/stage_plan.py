@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from inspect import BoundArguments
 
 from datatool.errors import UsageError
 from datatool.operations.stage_definition import StageDefinition, stage_in
+from datatool.stages.arguments import DEEPEST, too_deep
 
 
 @dataclass(eq=False, slots=True)
@@ -45,20 +47,22 @@ def plan(stage: StageDefinition, args: tuple[object, ...], given: Mapping[str, o
     return order
 
 
-def stages_among(values: Iterable[object]) -> Iterator[StageDefinition]:
-    """The stages in values, in lists and dicts among them too."""
-    pending = list(values)
-    while pending:
-        value = pending.pop(0)
+def stages_among(values: Iterable[object], place: str = "", depth: int = 0) -> Iterator[StageDefinition]:
+    """The stages in values, in lists and dicts among them too; `place` says where the values stand. Raises UsageError
+    for a list that is in itself."""
+    if depth > DEEPEST:
+        raise too_deep(place)
+    for value in values:
         found = stage_in(value)
         if found is not None:
             yield found
-        elif isinstance(value, list | tuple | set | frozenset):
-            pending = [*value, *pending]
+        elif isinstance(value, list | tuple | set | frozenset | deque):
+            yield from stages_among(value, place, depth + 1)
         elif isinstance(value, dict):
-            pending = [*value.values(), *pending]
+            yield from stages_among(value.values(), place, depth + 1)
 
 
 def _stages_of(call: Call) -> Iterator[StageDefinition]:
     """The stages among the arguments."""
-    return stages_among(call.arguments.arguments.values())
+    for name, value in call.arguments.arguments.items():
+        yield from stages_among([value], name)

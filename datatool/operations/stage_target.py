@@ -11,6 +11,7 @@ from types import ModuleType
 
 from datatool.errors import PathNotFound, ProjectNotFound, UsageError
 from datatool.model.paths import show
+from datatool.operations.fetch_list import bring_list
 from datatool.operations.stage_definition import StageDefinition, stage_in
 from datatool.operations.stage_home import home_of
 from datatool.operations.stage_importing import imported
@@ -48,7 +49,7 @@ def why_target(target: str, *, cwd: Path, environ: Mapping[str, str], progress: 
 
 
 class _Trackers:
-    """Projects that are open as long as somebody looks at stages; nothing is fetched there."""
+    """Projects that are open as long as somebody looks at stages; only lists are fetched there."""
 
     def __init__(self, environ: Mapping[str, str], progress: Progress) -> None:
         self._environ = environ
@@ -66,7 +67,14 @@ class _Trackers:
     def tracking(self, root: Path) -> Iterator[Tracker]:
         """The project at a root."""
         if root not in self._open:
-            made = Tracker(root, environ=self._environ, bring=lambda *_: [], record=Recording, progress=self._progress)
+            made = Tracker(
+                root,
+                environ=self._environ,
+                bring=lambda *_: [],
+                bring_list=bring_list,
+                record=Recording,
+                progress=self._progress,
+            )
             self._open[root] = self._stack.enter_context(closing(made))
         yield self._open[root]
 

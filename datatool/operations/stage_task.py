@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from datatool.model.oid import ObjectId
 from datatool.model.run import RunCode, RunEnvironment, RunRecord
 from datatool.model.stage import Fact
-from datatool.operations.stage_call import Input
 from datatool.operations.stage_definition import AbsentStage, StageDefinition
+from datatool.operations.stage_files import Input
 from datatool.operations.stage_known import Known
 from datatool.operations.stage_plan import Call
 

@@ -8,9 +8,9 @@ from functools import cached_property
 
 from datatool.model.oid import ObjectId, prefixed
 from datatool.model.stage import Fact, FactKind
-from datatool.operations.stage_call import Tracking
 from datatool.operations.stage_changes import Change, Key, changes, differing, secrets
 from datatool.operations.stage_definition import StageDefinition
+from datatool.operations.stage_files import Tracking
 from datatool.operations.stage_home import Home
 from datatool.operations.stage_known import Known, known_call
 from datatool.operations.stage_plan import Call

@@ -14,9 +14,10 @@ from datatool.model.stage import Fact, FactKind
 from datatool.operations.cached import is_cached
 from datatool.operations.content import Held
 from datatool.operations.fetch import fetch_versions
-from datatool.operations.stage_call import Input, bring_inputs, describe, looked_at
+from datatool.operations.stage_call import bring_inputs, describe, looked_at
 from datatool.operations.stage_chain import Around, Chain, Changed, Lost
 from datatool.operations.stage_definition import StageDefinition
+from datatool.operations.stage_files import Input
 from datatool.operations.stage_home import Home
 from datatool.operations.stage_known import Known, known_call
 from datatool.operations.stage_plan import Call, plan

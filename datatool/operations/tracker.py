@@ -38,13 +38,14 @@ from datatool.operations.track_state import (
 )
 from datatool.progress import Progress
 from datatool.project.project import CONFIG, FOLDER, Project
-from datatool.workspace.pointers import owner
+from datatool.workspace.pointers import Artifact, owner
 
 if TYPE_CHECKING:
     from datatool.operations.new_version import NewVersion
     from datatool.operations.track_recording import Recording
 
 Bring = Callable[[Project, Sequence[str], Progress], Sequence[DatatoolError]]
+BringList = Callable[[Project, Artifact, Progress], None]
 Record = Callable[[Project, Progress], "Recording"]
 
 
@@ -63,12 +64,20 @@ class Tracker:
     """The project at `root`. Any thread may call; they wait for each other."""
 
     def __init__(
-        self, root: Path, *, environ: Mapping[str, str], bring: Bring, record: Record, progress: Progress
+        self,
+        root: Path,
+        *,
+        environ: Mapping[str, str],
+        bring: Bring,
+        bring_list: BringList,
+        record: Record,
+        progress: Progress,
     ) -> None:
-        """`bring` fetches what is pinned, as `pull PATH` does; `record` makes a `Recording`. Each loads what it needs
-        when it is called first, and in most programs nothing calls it."""
+        """`bring` fetches what is pinned, as `pull PATH` does, `bring_list` only what lists a directory; `record` makes
+        a `Recording`. Each loads what it needs when it is called first, and in most programs nothing calls it."""
         self.root = root
         self._bring = bring
+        self._bring_list = bring_list
         self._progress = progress
         self._lock = threading.RLock()
         self._stack = ExitStack()
@@ -245,10 +254,18 @@ class Tracker:
             yield self._project
 
     def input(self, path: bytes) -> tuple[RunFile | None, bool]:
-        """What a stage is going to read at a path, and whether datatool tracks that. Nothing is fetched or recorded."""
+        """What a stage is going to read at a path, and whether datatool tracks that. Nothing is recorded; all that is
+        fetched is what lists a tracked directory. Raises PathNotFound where that can't be had."""
         with self._working():
             found = look(self._project, self._trees, path)
-            return input_now(self._project, self._trees, found), found.condition is not Condition.UNKNOWN
+            try:
+                file = input_now(self._project, self._trees, found)
+            except KeyError:
+                assert found.artifact is not None
+                self._bring_list(self._project, found.artifact, self._progress)
+                found = look(self._project, self._trees, path)
+                file = input_now(self._project, self._trees, found)
+            return file, found.condition is not Condition.UNKNOWN
 
     def sync_later(self, paths: Iterable[Path]) -> None:
         """Remember files that were written without a sync."""

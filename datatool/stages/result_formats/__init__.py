@@ -1,6 +1,20 @@
 """A function's result as bytes, and back: what is read is equal to what was written, and reading runs no code."""
 
-from datatool.stages.result_formats.choice import encoding_of, read_result, read_result_file, write_result
+from datatool.stages.result_formats.choice import (
+    encoding_of,
+    read_result,
+    read_result_file,
+    why_no_format,
+    write_result,
+)
 from datatool.stages.result_formats.pickled import read_pickle, read_pickle_file
 
-__all__ = ["encoding_of", "read_pickle", "read_pickle_file", "read_result", "read_result_file", "write_result"]
+__all__ = [
+    "encoding_of",
+    "read_pickle",
+    "read_pickle_file",
+    "read_result",
+    "read_result_file",
+    "why_no_format",
+    "write_result",
+]

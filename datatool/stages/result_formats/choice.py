@@ -70,6 +70,16 @@ def encoding_of(value: object, declared: ResultFormat | None) -> Encoding:
     return Encoding(format=ResultFormat.PICKLE, library=library)
 
 
+def why_no_format(value: object) -> str | None:
+    """Why only pickle holds a value, by the first format that was tried; None where another one does."""
+    first = next(iter(_CODECS[library_of(value)].values()))
+    try:
+        first.check(value)
+    except CannotHold as error:
+        return str(error)
+    return None
+
+
 def write_result(value: object, encoding: Encoding, file: BinaryIO) -> None:
     """Write a result as `encoding_of` said. Equal values are equal bytes, but for pickle, and for what lies in an Arrow
     file where a value is missing. Raises UsageError for what only turns out now not to fit."""
