@@ -4,6 +4,7 @@ whose data is safe in the cache (formats §7)."""
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -20,7 +21,7 @@ from datatool.localfs.append import append_whole
 from datatool.localfs.atomic import remove_file, sweep_temps, write_file
 from datatool.localfs.locks import Lock
 from datatool.localfs.open_files import room_for_files
-from datatool.model.paths import named
+from datatool.model.paths import named, show_bytes
 from datatool.model.settings import Durability
 from datatool.progress import Progress
 from datatool.project.project import Project
@@ -28,6 +29,7 @@ from datatool.workspace.ignore_lines import add_lines, append_lines, escape_name
 from datatool.workspace.pointers import SUFFIX
 
 GITIGNORE = b".gitignore"
+_EXCEPTION = re.compile(rb"^!", re.MULTILINE)
 
 
 @contextmanager
@@ -267,10 +269,11 @@ def _read(path: Path) -> bytes | None:
 
 def not_ignored_by_project(project: Project, artifacts: Sequence[bytes]) -> list[str]:
     """A sentence for each artifact whose data no `.gitignore` keeps out of git: only this machine's own
-    `.git/info/exclude` does, or nothing."""
+    `.git/info/exclude` does, or nothing, or another line there takes its own one back."""
     if project.worktree is None:
         return []
     without: list[bytes] = []
+    doubtful: list[bytes] = []
     texts: dict[bytes, bytes] = {}
     for path in artifacts:
         directory, name = os.path.split(path)
@@ -279,11 +282,19 @@ def not_ignored_by_project(project: Project, artifacts: Sequence[bytes]) -> list
             texts[directory] = _read(Path(os.fsdecode(project.workspace.full(place)))) or b""
         if not has_line(texts[directory], name):
             without.append(path)
-    if not without:
+        elif _EXCEPTION.search(texts[directory]):
+            doubtful.append(path)
+    if not without and not doubtful:
         return []
     exclude = _read(exclude_path(project.worktree)) or b""
-    ignored = ignored_many(project.worktree, without)
-    return [
+    ignored = ignored_many(project.worktree, [*without, *doubtful])
+    taken_back = [
+        f"{named(path)}: git does not ignore it: a line with `!` in the .gitignore beside it takes back its own line "
+        f"`{show_bytes(escape_name(os.path.basename(path)))}`; delete that line"
+        for path in doubtful
+        if path not in ignored
+    ]
+    return taken_back + [
         f"{named(path)}: no .gitignore keeps it out of git"
         + (" (only .git/info/exclude, on this machine)" if path in ignored else "")
         + f"; datatool add {named(path)} writes the line"
