@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from datatool.api.calls import Paths, in_project, names, settled, words
 from datatool.api.words import Where
+from datatool.errors import UsageError
 from datatool.operations import add as adding
 from datatool.operations import checkout as checking_out
 from datatool.operations import diff as comparing
@@ -141,6 +142,8 @@ def log(
     Raises PathNotFound, UsageError for a directory around several artifacts.
     """
     targets = names(path)
+    if len(targets) != 1:
+        raise UsageError("log takes one path", hint="call it once for each")
     with in_project(targets, project, progress) as (opened, call):
         return telling.log(opened, targets[0], cwd=call.cwd, max_count=max_count, progress=call.progress)
 

@@ -30,7 +30,7 @@ class Run:
 
     def __init__(self, name: str, parameters: Mapping[str, object] | None) -> None:
         self.name = name
-        self.parameters = _plain(parameters or {}, "params")
+        self.parameters = _plain({} if parameters is None else parameters, "params")
         self._metrics: dict[str, object] = {}
         self._lock = threading.Lock()
         self._entry = calling_file()
@@ -110,6 +110,8 @@ def run(name: str = "run", params: Mapping[str, object] | None = None) -> Run:
 
 def _plain(values: Mapping[str, object], what: str) -> dict[str, object]:
     """Values as JSON has them."""
+    if not isinstance(values, Mapping):
+        raise UsageError(f"{what}: must be a mapping of names to values, not {type(values).__name__}")
     return {_name(name, what): _json(value, f"{what}: {name}", 0) for name, value in values.items()}
 
 

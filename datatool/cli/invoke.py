@@ -86,6 +86,9 @@ def _usage_error(name: str, parser: Parser, error: Exception, words: Sequence[st
         led = next((word for word in words if word.startswith(option) and not word.startswith("--")), option)
         meant = nearest(led, [*known, "--help"])
         guess = f"did you mean {meant}? " if meant else ""
+        if name == "run":
+            where = "an option of the command that is run stands behind --: datatool run … -- COMMAND"
+            return UsageError(f"no option {option}", hint=guess + where)
         if not option.startswith("--") and (len(led) > 2 or os.path.lexists(led)):
             return UsageError(f"no option {led}", hint=f"{guess}a name that begins with a dash: -- {led}, or ./{led}")
         return UsageError(f"no option {option}", hint=guess + help_hint)

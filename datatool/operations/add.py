@@ -12,6 +12,7 @@ from datatool.errors import PathNotFound, UsageError
 from datatool.model.oid import prefixed
 from datatool.model.paths import named
 from datatool.model.pointer import ArtifactKind, Role
+from datatool.operations.ignored import not_ignored_by_project
 from datatool.operations.new_version import NewVersion, Pointing, make_versions
 from datatool.operations.publish import publish
 from datatool.operations.record import Labels, RecordOptions, Target
@@ -85,6 +86,8 @@ def add(
 
     def write(pointers: Sequence[Pointing]) -> None:
         staged.extend(publish(project, pointers, progress))
+        for problem in not_ignored_by_project(project, [path for path, _, _ in pointers]):
+            progress.warn(problem)
 
     meant = [path for target in chosen for path in _meant(target)]
     with none_unfinished(project, meant, progress, force=force):

@@ -137,7 +137,11 @@ def _visible(value: object) -> object:
     if isinstance(value, Mapping):
         return visible_values(value)
     if isinstance(value, list | tuple):
-        return [_visible(item) for item in value]
+        words = visible_words([item if isinstance(item, str) else "" for item in value])
+        return [
+            word if isinstance(item, str) or word == HIDDEN else _visible(item)
+            for item, word in zip(value, words, strict=True)
+        ]
     return value
 
 

@@ -313,3 +313,8 @@ def test_offline_forbids_the_network(study: World) -> None:
     study.ok("remote", "add", "web", "https://127.0.0.1:9/data")
     with pytest.raises(datatool.RemoteUnreachable, match="offline"):
         datatool.push(remote="web", offline=True)
+
+
+def test_the_log_is_of_one_path(study: World) -> None:
+    with pytest.raises(datatool.UsageError, match="log takes one path"):
+        datatool.log(["table.csv", "big.bin"])  # type: ignore[arg-type]

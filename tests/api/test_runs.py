@@ -184,3 +184,9 @@ def test_a_script_by_itself_names_its_entry_and_the_code_that_it_reaches(study: 
     assert record["code"]["entry"] == "train.py"
     assert list(record["code"]["functions"]) == ["train.py"]
     assert "diff" not in record["code"]
+
+
+@pytest.mark.parametrize("params", [[1], [], "lr=1", 7])
+def test_parameters_that_have_no_names_are_refused(params: Any) -> None:
+    with pytest.raises(UsageError, match="params: must be a mapping"):
+        datatool.run(params=params)

@@ -229,3 +229,16 @@ def test_a_gitignore_that_is_no_file_is_named_and_left_alone(world: World, kind:
     assert not world.exists("data/x.bin.dt")
     assert world.read("rules") == b"*.log\n"
     world.ok("status")
+
+
+def test_a_line_that_takes_back_the_one_of_an_artifact_is_told_by_add_and_status(world: World) -> None:
+    world.write("b.bin", b"b")
+    world.write("other.bin", b"o")
+    world.ok("add", "b.bin", "other.bin")
+    world.write(".gitignore", world.read(".gitignore") + b"!b.bin\n")
+    told = "b.bin: git does not ignore it: a line with `!` in the .gitignore beside it takes back its own line `/b.bin`"
+    (note,) = world.json("status")["notes"]
+    assert note.startswith(told)
+    assert told in world.ok("add", "b.bin").err
+    world.write(".gitignore", world.read(".gitignore").replace(b"!b.bin", b"!*.dt"))
+    assert world.json("status")["notes"] == []

@@ -87,6 +87,11 @@ def test_nothing_below_a_tracked_file_can_be_an_input(world: World) -> None:
     assert "in.csv/x: no such" in world.fails(3, "run", "-d", "in.csv/x", "-o", "out.csv", "--", "true").err
 
 
+def test_an_option_of_the_command_without_dashes_before_it_is_explained(world: World) -> None:
+    ran = world.fails(2, "run", "-o", "s.txt", "sh", "-c", "echo 1 > s.txt")
+    assert "no option -c" in ran.err and "datatool run … -- COMMAND" in ran.err
+
+
 def test_what_git_tracks_counts_by_content_and_stays_gits(world: World) -> None:
     world.write("src/a.txt", b"1")
     world.write("src/b.txt", b"2")

@@ -7,6 +7,12 @@ import pytest
 from datatool.stages.secrets import is_secret, visible_values, visible_words, without_secrets
 
 
+def test_a_secret_among_the_words_of_a_list_is_hidden_as_in_a_command() -> None:
+    values = {"args": ["--token", "X", "--lr", 0.1, "--password", 12345, ["--token", "Y"]]}
+    hidden = ["--token", "***", "--lr", 0.1, "--password", "***", ["--token", "***"]]
+    assert visible_values(values) == {"args": hidden}
+
+
 @pytest.mark.parametrize(
     "name",
     [
