@@ -54,7 +54,9 @@ def track(
 
     What is pinned and not there is fetched: from the cache, the remotes, or where it was imported from. What is there
     and not yet tracked is added. What is there as pinned costs one look. What datatool put there, while another version
-    is pinned since, as after `git checkout`, is replaced by that one. Any other content is yours and is never replaced:
+    is pinned since, as after `git checkout`, is replaced by that one; where no commit names it, it is moved to
+    `lost+found` first, or with `on_change` refused or kept. A file that git tracks is used as it is. Any
+    other content is yours and is never replaced:
     `on_change` says whether it is recorded as the new version (`"add"`, the default), refused (`"error"`, the default
     where `CI` or `DATATOOL_FROZEN=1` is set: there nothing new is recorded), or used as it is (`"keep"`). No git commit
     is made, nothing is staged; one line tells what was recorded.
