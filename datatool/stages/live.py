@@ -6,13 +6,13 @@ from __future__ import annotations
 import ast
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import CellType, FunctionType, ModuleType
 
 from datatool.errors import UsageError
-from datatool.stages.cells import cells_module
+from datatool.stages.cells import NAME, Cells, cells_of, typed_nodes
 from datatool.stages.code_objects import assigned, nodes_of
 from datatool.stages.edits import STAR, words_of
 from datatool.stages.loaded import EditedCode, code_in_file, edited_names, note_modules, was_edited
@@ -110,7 +110,8 @@ class _Look:
         self._more: dict[str, Ingredient] = {}
         self._seen: set[int] = set()
         self._start = start
-        self._typed: dict[int, Module] = {}
+        self._typed: dict[int, Cells] = {}
+        self._old: set[str] = set()
         self._name = ""
         self._reached: Sequence[Definition] = ()
         self._cells: list[tuple[CellType, object]] = []
@@ -123,6 +124,7 @@ class _Look:
         items = {item.name: item for item in map(self._ingredient, reached.definitions)} | self._more
         self._names = [self._meant(definition) for definition in reached.definitions]
         self._refuse_edited(reached.definitions)
+        self._refuse_outdated(items.values())
         return Ingredients(
             name=self._name,
             items=tuple(items[name] for name in sorted(items)),
@@ -143,6 +145,21 @@ class _Look:
             if definition.kind is Kind.FUNCTION and was_edited(definition.module, self._loaded(definition)):
                 raise EditedCode(definition.module.file)
 
+    def _refuse_outdated(self, items: Iterable[Ingredient]) -> None:
+        """Raise UsageError for what cells have made of something that a later cell defined anew."""
+        by_code = [item.code for item in items if item.code is not None and item.kind != "value"]
+        for definition in (code for code in by_code if code.module.by_name and code.name not in self._old):
+            name = _top_name(definition)
+            live = self._loaded(definition) if definition.kind is Kind.FUNCTION else None
+            is_its_own = live is not None and f"{NAME}:{live.__qualname__}" == definition.name
+            typed = typed_nodes(live.__code__) if live is not None and is_its_own else []
+            if typed and not _digests(typed) <= _digests(definition.nodes):
+                raise _outdated(name, "the cells now say something else")
+            for cells in self._typed.values():
+                other = cells.changed_under(name, definition.nodes, definition.without)
+                if other is not None:
+                    raise _outdated(name, f"{other} was defined anew after {name} was made with it")
+
     def is_unchanged(self) -> bool:
         """Whether names and variables still have the values that were looked at."""
         return all(values.get(name, _MISSING) is value for values, name, value in self._names) and all(
@@ -154,7 +171,7 @@ class _Look:
         name = _top_name(definition)
         return values, name, values.get(name, _MISSING)
 
-    def _loaded(self, definition: Definition) -> object:
+    def _loaded(self, definition: Definition) -> FunctionType | None:
         """A function that was found in a source, as it is in memory; None where it is not, or hidden in another."""
         first, *rest = definition.name.rpartition(":")[2].split(".")
         found = self._lookup(definition.module).get(first)
@@ -174,18 +191,21 @@ class _Look:
         code = code_in_file(module, live.__code__)
         if code is None:
             raise EditedCode(module.file)
-        nodes = nodes_of(module, code)
+        newest = nodes_of(module, code)
+        nodes = (typed_nodes(code) if module.by_name else []) or newest
         if not nodes:
             raise _no_source(live)
+        is_newest = module.by_name is False or _digests(nodes) <= _digests(newest)
         self._globals.setdefault(module.path, live.__globals__)
         name = f"{module.name}:{live.__qualname__}"
         self._name = self._name or name
         top = module.bindings.get(live.__qualname__.partition(".")[0])
-        if top is not None and "<" not in live.__qualname__:
+        if top is not None and "<" not in live.__qualname__ and is_newest:
             self._walk.follow([Own(module, live.__qualname__.partition(".")[0])])
         else:
-            free = set(live.__code__.co_freevars)
-            self._walk.add(name, Kind.FUNCTION, module, nodes, hidden=frozenset(free))
+            self._walk.add_function(name, module, nodes, hidden=frozenset(live.__code__.co_freevars))
+            if not is_newest:
+                self._old.add(name)
         self._defaults(live, name, module.place(nodes[0]))
         for variable, cell in zip(live.__code__.co_freevars, live.__closure__ or (), strict=True):
             value = _content(cell)
@@ -200,11 +220,12 @@ class _Look:
             return self._modules.at(path)
         key = id(live.__globals__)
         if key not in self._typed:
-            found = cells_module(live, self._start)
+            found = cells_of(live, self._start)
             if found is None:
                 raise _no_source(live)
-            self._typed[key] = self._modules.take(found)
-        return self._typed[key]
+            self._modules.take(found.module)
+            self._typed[key] = found
+        return self._typed[key].module
 
     def _defaults(self, live: FunctionType, name: str, where: str) -> None:
         given = live.__code__.co_varnames[: live.__code__.co_argcount]
@@ -320,6 +341,16 @@ def _content(cell: CellType) -> object:
         return cell.cell_contents
     except ValueError:  # not bound yet
         return _MISSING
+
+
+def _digests(nodes: Iterable[ast.AST]) -> set[str]:
+    return {digest_of(node) for node in nodes}
+
+
+def _outdated(name: str, why: str) -> UsageError:
+    return UsageError(
+        f"{name}: is in memory as it was before: {why}", hint=f"run the cell that defines {name} again, then call again"
+    )
 
 
 def _no_source(live: FunctionType) -> UsageError:

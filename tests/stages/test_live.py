@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from code_files import written
+from code_files import typed, written
 
 from datatool.errors import UsageError
 from datatool.stages.live import Ingredients, ingredients_of
@@ -264,30 +264,6 @@ def test_lambdas_and_methods_are_functions(tmp_path: Path, loader: Loader) -> No
 def test_functions_that_refer_to_themselves_are_no_trouble(tmp_path: Path, loader: Loader) -> None:
     files = {"pipe.py": "def make():\n    def f(n): return f(n - 1)\n    return f\nf = make()"}
     assert set(digests(ingredients_of(loader.load(written(tmp_path, files)).f, tmp_path))) == {"pipe:make.<locals>.f"}
-
-
-def typed(*cells: str) -> dict[str, Any]:
-    """What is in memory after these cells ran, as in a notebook."""
-    names: dict[str, Any] = {"__name__": "__main__", "In": [""]}
-    for number, cell in enumerate(cells, 1):
-        names["In"].append(cell)
-        exec(compile(cell, f"<cell {number}>", "exec"), names)
-    return names
-
-
-def test_a_function_of_a_notebook_counts_by_its_cells(tmp_path: Path) -> None:
-    cells = ("N = 2\nWORDS = ['a']", "def helper(x): return x * N", "def f(x): return helper(x), WORDS")
-    before = ingredients_of(typed(*cells)["f"], tmp_path)
-    assert {name: kind for name, (kind, _) in digests(before).items()} == {
-        "notebook:f": "function",
-        "notebook:helper": "function",
-        "notebook:N": "value",
-        "notebook:WORDS": "constant",
-    }
-    more = (*cells, "print", "def helper(x):\n    # again\n    return x * N", "other = 3")
-    assert changed(before, ingredients_of(typed(*more)["f"], tmp_path)) == set()
-    edited = (*cells, "def helper(x): return x + N")
-    assert changed(before, ingredients_of(typed(*edited)["f"], tmp_path)) == {"notebook:helper"}
 
 
 def test_a_notebook_reaches_the_projects_modules(tmp_path: Path, loader: Loader) -> None:
