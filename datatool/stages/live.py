@@ -15,10 +15,11 @@ from datatool.errors import UsageError
 from datatool.stages.cells import NAME, Cells, cells_of, typed_nodes
 from datatool.stages.code_objects import assigned, nodes_of
 from datatool.stages.edits import STAR, words_of
-from datatool.stages.loaded import EditedCode, code_in_file, edited_names, note_modules, was_edited
+from datatool.stages.loaded import EditedCode, code_in_file, edited_names, last_load, note_modules, was_edited
 from datatool.stages.modules import Module, Modules
 from datatool.stages.reach import Definition, Kind, Walk
 from datatool.stages.resolve import Foreign, Own
+from datatool.stages.source import read_source
 from datatool.stages.syntax import digest_of
 from datatool.stages.values import value_digest
 
@@ -54,6 +55,11 @@ class Ingredients:
     def still_hold(self) -> bool:
         """Whether all names still mean in memory what they did: nothing was defined anew, as by a notebook's cell."""
         return self._look.is_unchanged()
+
+    @property
+    def is_as_read(self) -> bool:
+        """Whether files that were not loaded yet say the same still: the function may have loaded them by now."""
+        return self._look.is_as_read()
 
     def changed_since(self) -> list[str]:
         """Lists and the like that are no longer what the code says that counts for them, in sentences."""
@@ -112,6 +118,7 @@ class _Look:
         self._start = start
         self._typed: dict[int, Cells] = {}
         self._old: set[str] = set()
+        self._unloaded: list[tuple[Module, object]] = []
         self._name = ""
         self._reached: Sequence[Definition] = ()
         self._cells: list[tuple[CellType, object]] = []
@@ -125,6 +132,7 @@ class _Look:
         self._names = [self._meant(definition) for definition in reached.definitions]
         self._refuse_edited(reached.definitions)
         self._refuse_outdated(items.values())
+        self._unloaded = [(module, last_load(module)) for module in self._files() if not self._lookup(module)]
         return Ingredients(
             name=self._name,
             items=tuple(items[name] for name in sorted(items)),
@@ -137,8 +145,8 @@ class _Look:
         """Raise UsageError for a file that says something else of what counts than when it was loaded."""
         words = {name for definition in definitions for name in words_of(definition.references)}
         reached = words | {_top_name(definition) for definition in definitions} | {STAR}
-        for module in self._modules.known():
-            names = self._lookup(module) if module.path.suffix and not module.by_name else {}
+        for module in self._files():
+            names = self._lookup(module)
             if names and not reached.isdisjoint(edited_names(module, names)):
                 raise EditedCode(module.file)
         for definition in definitions:
@@ -161,10 +169,27 @@ class _Look:
                     raise _outdated(name, f"{other} was defined anew after {name} was made with it")
 
     def is_unchanged(self) -> bool:
-        """Whether names and variables still have the values that were looked at."""
-        return all(values.get(name, _MISSING) is value for values, name, value in self._names) and all(
-            _content(cell) is value for cell, value in self._cells
+        """Whether names and variables still have the values that were looked at, and no file was loaded since or edited
+        before it is loaded."""
+        return (
+            all(values.get(name, _MISSING) is value for values, name, value in self._names)
+            and all(_content(cell) is value for cell, value in self._cells)
+            and all(
+                last_load(module) is load and read_source(module.path) is module.source
+                for module, load in self._unloaded
+            )
         )
+
+    def is_as_read(self) -> bool:
+        """Whether files that were not loaded say the same as when they were looked at."""
+        for module, _ in self._unloaded:
+            now = read_source(module.path)
+            if now is not module.source and digest_of(now.tree) != digest_of(module.source.tree):
+                return False
+        return True
+
+    def _files(self) -> list[Module]:
+        return [module for module in self._modules.known() if module.path.suffix and not module.by_name]
 
     def _meant(self, definition: Definition) -> tuple[Mapping[str, object], str, object]:
         values = self._lookup(definition.module)
