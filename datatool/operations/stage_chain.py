@@ -236,8 +236,8 @@ class Chain:
         return value
 
     def _is_steady(self, known: Known) -> bool:
-        """Whether what a stage has read is still what it was counted as."""
-        return still_the_same(known.described.inputs, self._home, self._around.tracking)
+        """Whether what a stage has read is still what it was counted as, and so the code that it has loaded since."""
+        return known.code.is_as_read and still_the_same(known.described.inputs, self._home, self._around.tracking)
 
     # For people and for others
 

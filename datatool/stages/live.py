@@ -6,21 +6,22 @@ from __future__ import annotations
 import ast
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import CellType, FunctionType, ModuleType
 
 from datatool.errors import UsageError
 from datatool.stages.callables import function_of, is_named, name_of, unwrapped
-from datatool.stages.cells import cells_module
+from datatool.stages.cells import NAME, Cells, cells_of, typed_nodes
 from datatool.stages.code_objects import assigned, nodes_of
 from datatool.stages.constants import differs
 from datatool.stages.edits import STAR, words_of
-from datatool.stages.loaded import EditedCode, code_in_file, edited_names, note_modules, was_edited
+from datatool.stages.loaded import EditedCode, code_in_file, edited_names, last_load, note_modules, was_edited
 from datatool.stages.modules import Module, Modules
 from datatool.stages.reach import Definition, Kind, Walk
 from datatool.stages.resolve import Foreign, Own
+from datatool.stages.source import read_source
 from datatool.stages.syntax import digest_of
 from datatool.stages.values import value_digest
 
@@ -56,6 +57,11 @@ class Ingredients:
     def still_hold(self) -> bool:
         """Whether all names still mean in memory what they did: nothing was defined anew, as by a notebook's cell."""
         return self._look.is_unchanged()
+
+    @property
+    def is_as_read(self) -> bool:
+        """Whether files that were not loaded yet say the same still: the function may have loaded them by now."""
+        return self._look.is_as_read()
 
     def changed_since(self) -> list[str]:
         """Lists and the like that are no longer what the code says that counts for them, in sentences."""
@@ -102,7 +108,9 @@ class _Look:
         self._inner: list[_Look] = []
         """At what this one holds that no name leads to, each by itself: they may have one name."""
         self._start = start
-        self._typed: dict[int, Module] = {}
+        self._typed: dict[int, Cells] = {}
+        self._old: set[str] = set()
+        self._unloaded: list[tuple[Module, object]] = []
         self._name = ""
         self._reached: Sequence[Definition] = ()
         self._cells: list[tuple[CellType, object]] = []
@@ -116,6 +124,8 @@ class _Look:
         items = {item.name: item for item in (*held, *map(self._ingredient, reached.definitions))} | self._more
         self._names = [self._meant(definition) for definition in reached.definitions]
         self._refuse_edited(reached.definitions)
+        self._refuse_outdated(items.values())
+        self._unloaded = [(module, last_load(module)) for module in self._files() if not self._lookup(module)]
         return Ingredients(
             name=self._name,
             items=tuple(items[name] for name in sorted(items)),
@@ -128,28 +138,59 @@ class _Look:
         """Raise UsageError for a file that says something else of what counts than when it was loaded."""
         words = {name for definition in definitions for name in words_of(definition.references)}
         reached = words | {_top_name(definition) for definition in definitions} | {STAR}
-        for module in self._modules.known():
-            names = self._lookup(module) if module.path.suffix and not module.by_name else {}
+        for module in self._files():
+            names = self._lookup(module)
             if names and not reached.isdisjoint(edited_names(module, names)):
                 raise EditedCode(module.file)
         for definition in definitions:
             if definition.kind is Kind.FUNCTION and was_edited(definition.module, self._loaded(definition)):
                 raise EditedCode(definition.module.file)
 
+    def _refuse_outdated(self, items: Iterable[Ingredient]) -> None:
+        """Raise UsageError for what cells have made of something that a later cell defined anew."""
+        by_code = [item.code for item in items if item.code is not None and item.kind != "value"]
+        for definition in (code for code in by_code if code.module.by_name and code.name not in self._old):
+            name = _top_name(definition)
+            live = self._loaded(definition) if definition.kind is Kind.FUNCTION else None
+            is_its_own = live is not None and f"{NAME}:{live.__qualname__}" == definition.name
+            typed = typed_nodes(live.__code__) if live is not None and is_its_own else []
+            if typed and not _digests(typed) <= _digests(definition.nodes):
+                raise _outdated(name, "the cells now say something else")
+            for cells in self._typed.values():
+                other = cells.changed_under(name, definition.nodes, definition.without)
+                if other is not None:
+                    raise _outdated(name, f"{other} was defined anew after {name} was made with it")
+
     def is_unchanged(self) -> bool:
-        """Whether names and variables still have the values that were looked at."""
+        """Whether names and variables still have the values that were looked at, and no file was loaded since or edited
+        before it is loaded."""
         return (
             all(values.get(name, _MISSING) is value for values, name, value in self._names)
             and all(_content(cell) is value for cell, value in self._cells)
             and all(look.is_unchanged() for look in self._inner)
+            and all(
+                last_load(module) is load and read_source(module.path) is module.source
+                for module, load in self._unloaded
+            )
         )
+
+    def is_as_read(self) -> bool:
+        """Whether files that were not loaded say the same as when they were looked at."""
+        for module, _ in self._unloaded:
+            now = read_source(module.path)
+            if now is not module.source and digest_of(now.tree) != digest_of(module.source.tree):
+                return False
+        return True
+
+    def _files(self) -> list[Module]:
+        return [module for module in self._modules.known() if module.path.suffix and not module.by_name]
 
     def _meant(self, definition: Definition) -> tuple[Mapping[str, object], str, object]:
         values = self._lookup(definition.module)
         name = _top_name(definition)
         return values, name, values.get(name, _MISSING)
 
-    def _loaded(self, definition: Definition) -> object:
+    def _loaded(self, definition: Definition) -> FunctionType | None:
         """A function that was found in a source, as it is in memory; None where it is not, or hidden in another."""
         first, *rest = definition.name.rpartition(":")[2].split(".")
         found = self._lookup(definition.module).get(first)
@@ -166,19 +207,23 @@ class _Look:
         code = code_in_file(module, live.__code__)
         if code is None:
             raise EditedCode(module.file)
-        nodes = nodes_of(module, code)
+        newest = nodes_of(module, code)
+        nodes = (typed_nodes(code) if module.by_name else []) or newest
         if not nodes:
             raise _no_source(live)
+        is_newest = module.by_name is False or _digests(nodes) <= _digests(newest)
         self._globals.setdefault(module.path, live.__globals__)
         name = f"{module.name}:{live.__qualname__}"
         self._name = self._name or name
         top = live.__qualname__.partition(".")[0]
         bound = module.bindings.get(top)
-        if bound is not None and (len(bound.definitions) == 1 or is_named(live)) and "<" not in live.__qualname__:
+        by_name = bound is not None and (len(bound.definitions) == 1 or is_named(live))
+        if by_name and "<" not in live.__qualname__ and is_newest:
             self._walk.follow([Own(module, top)])
         else:
-            free = set(live.__code__.co_freevars)
-            self._walk.add(name, Kind.FUNCTION, module, nodes, hidden=frozenset(free))
+            self._walk.add_function(name, module, nodes, hidden=frozenset(live.__code__.co_freevars))
+            if not is_newest:
+                self._old.add(name)
         self._defaults(live, name, module.place(nodes[0]))
         for variable, cell in zip(live.__code__.co_freevars, live.__closure__ or (), strict=True):
             value = _content(cell)
@@ -193,11 +238,12 @@ class _Look:
             return self._modules.at(path)
         key = id(live.__globals__)
         if key not in self._typed:
-            found = cells_module(live, self._start)
+            found = cells_of(live, self._start)
             if found is None:
                 raise _no_source(live)
-            self._typed[key] = self._modules.take(found)
-        return self._typed[key]
+            self._modules.take(found.module)
+            self._typed[key] = found
+        return self._typed[key].module
 
     def _defaults(self, live: FunctionType, name: str, where: str) -> None:
         given = live.__code__.co_varnames[: live.__code__.co_argcount]
@@ -351,6 +397,16 @@ def _content(cell: CellType) -> object:
         return cell.cell_contents
     except ValueError:  # not bound yet
         return _MISSING
+
+
+def _digests(nodes: Iterable[ast.AST]) -> set[str]:
+    return {digest_of(node) for node in nodes}
+
+
+def _outdated(name: str, why: str) -> UsageError:
+    return UsageError(
+        f"{name}: is in memory as it was before: {why}", hint=f"run the cell that defines {name} again, then call again"
+    )
 
 
 def _no_source(live: FunctionType) -> UsageError:

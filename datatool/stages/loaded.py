@@ -107,6 +107,13 @@ def edited_names(module: Module, names: Mapping[str, object]) -> frozenset[str]:
     return ANY if isinstance(old, str) or isinstance(new, str) else frozenset(touched_names(old, new))
 
 
+def last_load(module: Module) -> object:
+    """What stands for the last time that a file was loaded; None if it never was."""
+    note_modules()
+    notes = _notes.get(os.fspath(module.path))
+    return notes[-1] if notes else None
+
+
 def _noted(real: str, spec: object) -> _Note | None:
     """What is known of a file as it was loaded; noted now, if that was not done before."""
     notes = _notes.setdefault(real, [])

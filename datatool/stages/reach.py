@@ -296,6 +296,13 @@ class Walk:
     def _cannot_follow(self, module: Module, reference: Reference, why: str) -> None:
         self.warn(f"{module.place(reference.node)}: {'.'.join(reference.chain)} {why}")
 
+    def add_function(
+        self, name: str, module: Module, nodes: Sequence[ast.AST], *, hidden: frozenset[str] = frozenset()
+    ) -> None:
+        """Reach a function that is not what its name means in the module."""
+        functions = [node for node in nodes if isinstance(node, FunctionNode)]
+        self.add(name, Kind.FUNCTION, module, nodes, self._options(module, functions), hidden=hidden)
+
     def warn(self, text: str) -> None:
         """Tell something of the code that could not be followed."""
         self._warnings[text] = None

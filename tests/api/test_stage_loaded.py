@@ -150,6 +150,40 @@ def test_an_edit_before_anybody_looked_is_known_by_pythons_own_cache(
         module.f()
 
 
+LAZY = """
+    import datatool, pathlib, counted
+    @datatool.stage
+    def f(edit=""):
+        counted.ran("f")
+        if edit:
+            pathlib.Path("late.py").write_text(edit)
+        import late
+        return late.K[0]
+    """
+
+
+def test_what_is_loaded_only_while_a_stage_runs_counts_as_it_is_then(code: Code, desk: World) -> None:
+    code.write("late.py", "K = [1]\n")
+    code.write("pipe.py", LAZY)
+    module = code.load()
+    with code.running("f", "f"):
+        assert module.f("K = [2, 2]") == 2
+    with code.running():
+        assert module.f("K = [2, 2]") == 2
+    assert len(kept(desk)) == 1
+
+
+def test_what_was_edited_before_it_is_loaded_is_looked_at_again(code: Code) -> None:
+    code.write("late.py", "K = [1]\n")
+    code.write("pipe.py", pipe("G = 1", "__import__('late').K[0] if G else 0"))
+    module = code.load()
+    assert module.f() == 1
+    again = code.load()
+    assert again.f() == 1  # known, so that late is not loaded
+    code.write("late.py", "K = [2, 2]\n")
+    assert again.f() == 2
+
+
 def test_an_edit_that_keeps_the_time_of_the_file_is_seen(code: Code, desk: World) -> None:
     code.write("pipe.py", pipe("K = [1]", "K[0]"))
     file: Path = desk.root / "pipe.py"

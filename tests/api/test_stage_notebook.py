@@ -36,3 +36,33 @@ def test_cells_are_followed_as_they_are_now(desk: World, notebook: Callable[...,
     assert said.split("\n") == ["[10]", "[10]", "[15]", "[15]", "[8]", "[8, 4]", ""]
     assert desk.read("ran.txt") == b"clean clean clean "
     assert len(kept(desk)) == 4
+
+
+MADE_BEFORE = (
+    "import datatool",
+    "class C:\n    k = 1",
+    "c = C()",
+    "def h(): return 10\n\n@datatool.stage\ndef f(): return c.k + h()",
+    "print(f())",
+    "def h(): return 20",
+    "print(f())",
+    "class C:\n    k = 2",
+    "try:\n    f()\nexcept ValueError as error:\n    print(error)",
+    "c = C()",
+    "print(f())",
+)
+
+
+def test_a_result_is_that_of_what_is_in_memory_whatever_order_cells_ran_in(
+    desk: World, notebook: Callable[..., Any]
+) -> None:
+    book = notebook(*MADE_BEFORE)
+    outputs = [output for cell in book.cells for output in cell.outputs]
+    said = "".join(output.get("text", "") for output in outputs if output.get("name") == "stdout")
+    assert said.split("\n") == [
+        "11",
+        "21",
+        "c: is in memory as it was before: C was defined anew after c was made with it",
+        "22",
+        "",
+    ]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import linecache
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 
 def written(top: Path, files: Mapping[str, str]) -> Path:
@@ -23,3 +27,15 @@ def notebook(*cells: str, language: str = "python") -> str:
     text = {"cell_type": "markdown", "source": ["track('no.csv')"]}
     metadata = {"kernelspec": {"language": language}}
     return json.dumps({"cells": [cell for one in code for cell in (text, one)], "metadata": metadata, "nbformat": 4})
+
+
+def typed(*cells: str) -> dict[str, Any]:
+    """What is in memory after these cells ran, as in a notebook."""
+    names: dict[str, Any] = {"__name__": "__main__", "In": [""]}
+    for cell in cells:
+        names["In"].append(cell)
+        file = f"<cell {zlib.crc32(cell.encode())}>"
+        linecache.cache[file] = (len(cell), None, cell.splitlines(keepends=True), file)
+        with contextlib.suppress(ZeroDivisionError):  # as the text of a cell that fails is kept as well
+            exec(compile(cell, file, "exec"), names)
+    return names

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from code_files import written
+from code_files import typed, written
 
 from datatool.errors import UsageError
 from datatool.stages.live import Ingredients, ingredients_of
@@ -328,30 +328,6 @@ def test_functions_of_one_name_are_told_apart(tmp_path: Path, loader: Loader, te
 def test_lambdas_of_two_cells_are_told_apart(tmp_path: Path) -> None:
     names = typed("f = lambda x: x + 1", "g = lambda x: x + 2")
     assert digests(ingredients_of(names["f"], tmp_path)) != digests(ingredients_of(names["g"], tmp_path))
-
-
-def typed(*cells: str) -> dict[str, Any]:
-    """What is in memory after these cells ran, as in a notebook."""
-    names: dict[str, Any] = {"__name__": "__main__", "In": [""]}
-    for number, cell in enumerate(cells, 1):
-        names["In"].append(cell)
-        exec(compile(cell, f"<cell {number}>", "exec"), names)
-    return names
-
-
-def test_a_function_of_a_notebook_counts_by_its_cells(tmp_path: Path) -> None:
-    cells = ("N = 2\nWORDS = ['a']", "def helper(x): return x * N", "def f(x): return helper(x), WORDS")
-    before = ingredients_of(typed(*cells)["f"], tmp_path)
-    assert {name: kind for name, (kind, _) in digests(before).items()} == {
-        "notebook:f": "function",
-        "notebook:helper": "function",
-        "notebook:N": "value",
-        "notebook:WORDS": "constant",
-    }
-    more = (*cells, "print", "def helper(x):\n    # again\n    return x * N", "other = 3")
-    assert changed(before, ingredients_of(typed(*more)["f"], tmp_path)) == set()
-    edited = (*cells, "def helper(x): return x + N")
-    assert changed(before, ingredients_of(typed(*edited)["f"], tmp_path)) == {"notebook:helper"}
 
 
 def test_a_notebook_reaches_the_projects_modules(tmp_path: Path, loader: Loader) -> None:
