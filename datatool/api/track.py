@@ -20,6 +20,7 @@ from datatool.errors import UsageError
 from datatool.model.urls import without_secrets
 from datatool.operations.frozen import is_frozen
 from datatool.operations.stage_looking import is_looking
+from datatool.operations.stage_running import uncounted
 from datatool.operations.track_state import OnChange, Rule
 from datatool.operations.tracked_files import make_parent, write_made
 from datatool.operations.tracked_place import locate
@@ -87,6 +88,10 @@ def _track(paths: Sequence[Where], on_change: str | None, output: bool, source: 
         _check_output(rule, source)
     cwd = working_directory() or os.sep  # relative paths are not found from a deleted one
     places = [locate(_text(path), cwd=cwd, beside=calling_directory) for path in paths]
+    for path, place in zip(paths, places, strict=True):
+        warning = uncounted(_text(path), place.full, output=output)
+        if warning is not None:
+            warn(warning[0], hint=warning[1])
     arm_process_end()
     for root in dict.fromkeys(place.root for place in places):
         fulls = [place.full for place in places if place.root == root]

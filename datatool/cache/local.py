@@ -225,6 +225,12 @@ class Cache:
         finally:
             os.close(fd)
 
+    def is_right(self, oid: ObjectId) -> bool:
+        """Whether an object is there with its own bytes, by the trust rule; wrong ones are set aside."""
+        if self.packs.find(oid) is None:
+            return oid == EMPTY or self.linkable(oid) is not None
+        return not any(isinstance(found, Absent) for found in self.checked([Wanted(oid, 0, b"")]))
+
     # The trash
 
     def _bring_back(self, oids: Collection[ObjectId]) -> set[ObjectId]:
@@ -304,7 +310,7 @@ class Cache:
         self._prepare()
         durability = self.durability if synced else Durability.NONE
         missing = set[ObjectId] if again else self.missing
-        return CacheWriter(self.top, self.trust, self.packs, missing, durability, learns=synced)
+        return CacheWriter(self.top, self.trust, self.packs, missing, self.is_right, durability, learns=synced)
 
     def keep(self, objects: Iterable[tuple[ObjectId, bytes]], *, synced: bool = True) -> None:
         """Save a few small objects whose ids are known, such as tree pages."""
@@ -346,6 +352,11 @@ class Cache:
         except NewerFormat as error:
             raise NewerFormat(
                 f"{self.top}: this cache was written by a newer datatool", hint="update datatool", path=str(self.top)
+            ) from error
+        except FormatError as error:
+            place = str(self.top / "FORMAT")
+            raise FormatError(
+                f"{self.top}/{error.message}", hint="move that file away: datatool writes it anew", path=place
             ) from error
 
 

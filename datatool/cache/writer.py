@@ -63,16 +63,19 @@ class CacheWriter:
         trust: Trust,
         packs: Packs,
         missing: Callable[[Collection[ObjectId]], set[ObjectId]],
+        is_right: Callable[[ObjectId], bool],
         durability: Durability,
         *,
         learns: bool = True,
     ) -> None:
-        """`missing` tells which of some ids the cache lacks. What is not synced must not be trusted after a power cut:
+        """`missing` tells which of some ids the cache lacks; `is_right` whether the bytes of one that is there are its
+        own, and sets wrong ones aside. What is not synced must not be trusted after a power cut:
         then it `learns` nothing, and whoever reads an object first checks it."""
         self._top = top
         self._trust = trust
         self._packs = packs
         self._missing = missing
+        self._is_right = is_right
         self._durability = durability
         self._learns = learns
         self._shards = ShardWriter(top, trust if learns else None, durability)
@@ -170,7 +173,8 @@ class CacheWriter:
 
     def receive(self, fill: Callable[[int], ObjectId], size: int) -> ObjectId:
         """Take an object of unknown id: `fill` writes it into an open file, and tells the id of what it wrote. `size`
-        is how large it should become, for messages; what `fill` raises leaves nothing behind."""
+        is how large it should become, for messages; what `fill` raises leaves nothing behind. An object of that id
+        whose bytes are wrong is set aside for it."""
         fd, temp = self._loose.open_temp(_TEMPORARY)
         try:
             oid = fill(fd)
@@ -178,7 +182,7 @@ class CacheWriter:
         except BaseException as error:
             self._loose.discard(temp, fd=fd)
             raise self._translated(error, size) from error
-        if self._missing((oid,)):
+        if self._missing((oid,)) or not self._is_right(oid):
             self._loose.add(temp, self._target(oid), fd=fd, mode=_READ_ONLY, size=size, replace=False)
         else:
             self._loose.discard(temp, fd=fd)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from datatool.errors import DatatoolError
+from datatool.errors import DamageFound, DatatoolError
 from datatool.model.run import RunFile
 from datatool.operations.cached import is_cached
 from datatool.operations.fetch import fetch_versions
@@ -55,6 +55,9 @@ def bring_outputs(project: Project, files: Sequence[RunFile], *, offline: bool, 
     except DatatoolError as error:
         progress.warn(f"an earlier result can't be fetched: {error.message}", hint=error.hint)
         return False
+    for item in done.artifacts:
+        if item.error is not None and isinstance(item.error.error, DamageFound):
+            progress.warn(f"an earlier result can't be fetched: {item.error.message}", hint=item.error.hint)
     return all(item.ok for item in done.artifacts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import os
 import time
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datatool.errors import ChangedWhileRead, FormatError, PathNotFound, UsageError
+from datatool.errors import ChangedWhileRead, FormatError, LocalError, PathNotFound, UsageError
 from datatool.model.run import RunFile
 from datatool.model.stage import FactKind
 from datatool.operations.late_calls import when_late
@@ -22,6 +23,7 @@ from datatool.operations.stage_home import Home
 from datatool.operations.stage_known import Known, known_call
 from datatool.operations.stage_plan import Call
 from datatool.operations.stage_results import Made, Result, find_result, is_here, load, save, written
+from datatool.operations.stage_running import running
 from datatool.operations.tracker import Tracker
 from datatool.progress import Progress
 from datatool.project.project import Project
@@ -58,6 +60,16 @@ class Lost(Exception):
         self.call = call
 
 
+class CanNotKeep(Exception):
+    """A function has run, and the cache does not take what it gave."""
+
+    def __init__(self, fingerprint: str, value: object, cause: LocalError) -> None:
+        super().__init__(cause.message)
+        self.fingerprint = fingerprint
+        self.value = value
+        self.cause = cause
+
+
 class Changed(Exception):
     """A file that a stage reads was changed meanwhile."""
 
@@ -75,6 +87,7 @@ class Chain:
         self._made: dict[Call, Result] = {}
         self._lost: set[Call] = set()
         self._uncached: dict[Call, object] = {}
+        self._unkept: dict[Call, CanNotKeep] = {}
 
     def value(self) -> object:
         """The result of the last call. Raises what the functions raise, UsageError for what can't be counted or kept,
@@ -131,9 +144,27 @@ class Chain:
                 found = None
             if found is None and call not in self._lost:
                 found = self._find(call, known)
-            if found is None:
-                found = self._made[call] = self._run(call, known)
-            self._results[call] = found
+            if found is None and not self._is_unkept(call, known):
+                found = self._run_and_keep(call, known)
+            if found is not None:
+                self._results[call] = found
+
+    def _is_unkept(self, call: Call, known: Known) -> bool:
+        """Whether its function has run, and what it gave could not be kept."""
+        return call in self._unkept and self._unkept[call].fingerprint == known.fingerprint
+
+    def _run_and_keep(self, call: Call, known: Known) -> Result | None:
+        """The result; None where it can't be kept, which costs nobody what was computed."""
+        try:
+            self._made[call] = self._run(call, known)
+            return self._made[call]
+        except CanNotKeep as problem:
+            self._unkept[call] = problem
+            self._around.progress.warn(
+                f"stage {call.stage.label}: its result is given back and not kept: {problem.cause.message}",
+                hint=problem.cause.hint,
+            )
+            return None
 
     def _describe(self, call: Call) -> Known:
         known = known_call(
@@ -177,6 +208,8 @@ class Chain:
             if call not in self._uncached:
                 self._uncached[call] = self._call(call, self._known[call])
             return self._uncached[call]
+        if call not in self._results:
+            return copy.deepcopy(self._unkept[call].value)
         result = self._results[call]
         try:
             with self._tracker.using() as project:
@@ -215,6 +248,10 @@ class Chain:
             except UsageError as problem:
                 problem.message = f"stage {call.stage.label}: {problem.message}"
                 raise
+            except LocalError as problem:
+                if not problem.message.startswith(os.fspath(project.cache.top)):
+                    problem.message = f"{project.cache.top}: {problem.message}"
+                raise CanNotKeep(known.fingerprint, value, problem) from problem
             self._tracker.sync_later(written(project, result))
         if duration >= _SYNCED_FROM:
             self._tracker.settle()
@@ -226,7 +263,8 @@ class Chain:
         values = {stage: self._get(need) for stage, need in call.needs.items()}
         bring_inputs(known.described.inputs, self._around.tracking)
         arguments = _replaced(call, values, known.described)
-        with self._telling(call):
+        inputs = [item.full for item in known.described.inputs.values()]
+        with self._telling(call), running(call.stage, inputs):
             value = call.stage.function(*arguments.args, **arguments.kwargs)
         if inspect.isgenerator(value) or inspect.iscoroutine(value) or inspect.isasyncgen(value):
             raise UsageError(

@@ -11,7 +11,7 @@ from functools import cached_property
 from importlib import import_module
 from inspect import BoundArguments, Parameter, Signature
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 from datatool.errors import UsageError
 from datatool.stages.callables import unwrapped
@@ -163,6 +163,13 @@ class AbsentStage:
     that would end the whole worker."""
 
     reason: str
+
+    def __call__(self, *_: object, **__: object) -> NoReturn:
+        """Raises UsageError, which says why."""
+        raise UsageError(
+            f"a stage can't be called in this process: {self.reason}",
+            hint="define it at the top of a module that this process can import, and not in the program itself",
+        )
 
 
 def stage_named(module: str, name: str) -> StageDefinition | AbsentStage:

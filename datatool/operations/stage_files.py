@@ -100,6 +100,9 @@ class Files:
             return None if outside is None else Input(given=given, full=full, root=None, path=name, oid=outside)
         with self._tracking(root) as tracker:
             path = tracker.path(full, self._cwd)
+            target = tracker.link(path)
+            if target is not None:  # the link itself may not be here yet
+                return self.look(given, os.path.join(root, os.fsdecode(target)), root)
             file, tracked = tracker.input(path)
         if file is not None:
             return Input(given=given, full=full, root=root, path=path, oid=file.oid, file=file if tracked else None)

@@ -38,6 +38,8 @@ def imported(target: str, cwd: Path) -> Iterator[tuple[ModuleType, Path]]:
         raise PathNotFound(f"{show(target)}: no such file, nor the name of a module", path=target)
     if is_file and not file.is_file():
         raise PathNotFound(f"{show(target)}: no such file", path=target)
+    if is_file and not target.endswith(".py"):
+        raise UsageError(f"{show(target)}: is no Python file", hint="FILE.py:STAGE, or MODULE:STAGE", path=target)
     start = Path(os.path.realpath(file)).parent if is_file else cwd
     with _surroundings(start, os.fspath(file) if is_file else target):
         try:

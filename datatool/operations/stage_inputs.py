@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from datatool.formats.tree_object import TreeWriter
 from datatool.model.entry import DIRECTORY, FILE, SYMLINK
 from datatool.model.pointer import ArtifactKind
@@ -9,6 +11,8 @@ from datatool.model.run import RunFile
 from datatool.operations.track_state import Condition, Found, Trees, file_here, pinned_file
 from datatool.project.project import Project
 
+_MOST_LINKS = 40
+"""Links to links: more are a circle."""
 _AS_PINNED = (Condition.EQUAL, Condition.MISSING, Condition.OUTDATED)
 """Where the workspace has another version that datatool put there, the pinned one is brought before the stage runs."""
 
@@ -25,12 +29,29 @@ def input_now(project: Project, trees: Trees, found: Found) -> RunFile | None:
     return _directory_here(project, found.path) if kind == DIRECTORY else None
 
 
+def link_pinned(project: Project, trees: Trees, found: Found) -> bytes | None:
+    """Where a link in a tracked directory leads, as a path of the project; None for anything else, and for a link that
+    is another one now. KeyError where the cache does not have what lists the directory."""
+    artifact = found.artifact
+    if artifact is None or not found.within or artifact.pointer.oid is None or found.condition not in _AS_PINNED:
+        return None
+    path = found.path
+    for _ in range(_MOST_LINKS):
+        within = path[len(artifact.path) + 1 :]
+        entry = trees.at(artifact.pointer.oid, within, files=artifact.pointer.files or 0) if within else None
+        if entry is None or entry.target is None:
+            return path if path != found.path else None
+        path = os.path.normpath(os.path.join(os.path.dirname(path), entry.target))
+    return None
+
+
 def _pinned(project: Project, trees: Trees, found: Found) -> RunFile | None:
     pinned = pinned_file(trees, found)
     if pinned is None or pinned.path == found.path:
         return pinned
     # A directory inside an artifact: by what of it is there, or is going to be.
-    return _directory_here(project, found.path) if found.condition is Condition.EQUAL else pinned
+    is_here = found.condition is Condition.EQUAL and project.workspace.kind(found.path) == DIRECTORY
+    return _directory_here(project, found.path) if is_here else pinned
 
 
 def _directory_here(project: Project, path: bytes) -> RunFile:

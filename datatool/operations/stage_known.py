@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from datatool.errors import UsageError
 from datatool.model.stage import Fact, FactKind
 from datatool.operations.stage_call import Described, describe, with_code
 from datatool.operations.stage_definition import StageDefinition
@@ -13,6 +14,7 @@ from datatool.operations.stage_files import Input, Tracking
 from datatool.operations.stage_home import Home
 from datatool.operations.stage_plan import Call
 from datatool.stages.live import Ingredients
+from datatool.stages.packages import is_installed
 from datatool.stages.stage_facts import code_facts, stage_fingerprint, with_lines, word_fact
 
 
@@ -43,6 +45,12 @@ def known_call(
     """Look at everything that counts for a call; `results` is what the stages that it needs count by, `inputs` are
     files that somebody else has found. Raises UsageError for what can't be counted, PathNotFound for a `File` that is
     nowhere."""
+    for name in call.stage.options.packages:
+        if not is_installed(name.partition(".")[0]):
+            raise UsageError(
+                f"stage {call.stage.label}: packages: {name} is not installed",
+                hint="the name under which it is imported, or that of its package",
+            )
     code = call.stage.code(root, home.start)
     described = describe(call.arguments.arguments, home, results, tracking, inputs)
     own = code_facts(code, call.stage.options.packages)

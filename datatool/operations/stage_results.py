@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import time
@@ -11,9 +12,10 @@ from datetime import datetime
 from io import BufferedReader, BytesIO
 from pathlib import Path
 
-from datatool.errors import PathNotFound
+from datatool.errors import DatatoolError, PathNotFound
 from datatool.git.worktree import head_commit
 from datatool.hashing import hash_fd
+from datatool.localfs.atomic import local_error
 from datatool.model.oid import ObjectId
 from datatool.model.pointer import ArtifactKind
 from datatool.model.result import Encoding, Library, ResultFormat
@@ -24,6 +26,7 @@ from datatool.stages.environment import host, user
 from datatool.stages.result_formats import read_pickle_file, read_result_file, write_result
 from datatool.stages.run_store import Known, find_runs, keep_lookup, lookup_name, put_run
 from datatool.stages.seal import is_ours, seal
+from datatool.stages.sink import Sink
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,10 +98,15 @@ def save(project: Project, value: object, encoding: Encoding, made: Made, enviro
 
     def fill(fd: int) -> ObjectId:
         nonlocal size
-        with os.fdopen(os.dup(fd), "w+b") as file:
-            write_result(value, encoding, file)
-            file.flush()
-            size = os.fstat(fd).st_size
+        try:
+            with os.fdopen(os.dup(fd), "w+b") as file:
+                write_result(value, encoding, file)
+                file.flush()
+                size = os.fstat(fd).st_size
+        except OSError as error:
+            if isinstance(error, DatatoolError) or error.errno not in (errno.ENOSPC, getattr(errno, "EDQUOT", None)):
+                raise
+            raise local_error(error, project.cache.top, _size_of(value, encoding)) from error
         os.lseek(fd, 0, os.SEEK_SET)
         return hash_fd(fd, size)
 
@@ -109,6 +117,12 @@ def save(project: Project, value: object, encoding: Encoding, made: Made, enviro
         run = put_run(writer, record)
     keep_lookup(project.cache, made.fingerprint, run, synced=False)
     return Result(run=run, record=record, encoding=encoding)
+
+
+def _size_of(value: object, encoding: Encoding) -> int:
+    sink = Sink()
+    write_result(value, encoding, sink)  # type: ignore[arg-type]
+    return sink.tell()
 
 
 def written(project: Project, result: Result) -> Sequence[Path]:

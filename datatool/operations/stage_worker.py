@@ -15,7 +15,7 @@ from datatool.operations.cached import is_cached
 from datatool.operations.content import Held
 from datatool.operations.fetch import fetch_versions
 from datatool.operations.stage_call import bring_inputs, describe, looked_at
-from datatool.operations.stage_chain import Around, Chain, Changed, Lost
+from datatool.operations.stage_chain import Around, CanNotKeep, Chain, Changed, Lost
 from datatool.operations.stage_definition import StageDefinition
 from datatool.operations.stage_files import Input
 from datatool.operations.stage_home import Home
@@ -63,6 +63,8 @@ class WorkerChain(Chain):
             result = self._kept(call) or self._run(call, self._known[call])
         except Changed:
             return Unsteady()
+        except CanNotKeep as problem:
+            raise problem.cause from None
         except Lost as lost:
             return Lacks(results=(self._calls.index(lost.call),))
         here = self._is_same_cache()

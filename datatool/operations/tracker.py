@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from datatool.errors import DatatoolError, Locked, PartlyDone, UsageError
 from datatool.index.state import Stamp, stamp_of
@@ -17,7 +17,7 @@ from datatool.model.paths import named, see_from
 from datatool.model.run import RunFile
 from datatool.model.settings import LinkMethod
 from datatool.operations.open_project import open_project
-from datatool.operations.stage_inputs import input_now
+from datatool.operations.stage_inputs import input_now, link_pinned
 from datatool.operations.targets import project_path
 from datatool.operations.track_aside import Committed, aside
 from datatool.operations.track_marks import is_unfinished, unsorted
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from datatool.operations.new_version import NewVersion
     from datatool.operations.track_recording import Recording
 
+T = TypeVar("T")
 Bring = Callable[[Project, Sequence[str], Progress], Sequence[DatatoolError]]
 BringList = Callable[[Project, Artifact, Progress], None]
 Record = Callable[[Project, Progress], "Recording"]
@@ -257,15 +258,25 @@ class Tracker:
         """What a stage is going to read at a path, and whether datatool tracks that. Nothing is recorded; all that is
         fetched is what lists a tracked directory. Raises PathNotFound where that can't be had."""
         with self._working():
-            found = look(self._project, self._trees, path)
-            try:
-                file = input_now(self._project, self._trees, found)
-            except KeyError:
-                assert found.artifact is not None
-                self._bring_list(self._project, found.artifact, self._progress)
-                found = look(self._project, self._trees, path)
-                file = input_now(self._project, self._trees, found)
+            found, file = self._with_list(path, input_now)
             return file, found.condition is not Condition.UNKNOWN
+
+    def link(self, path: bytes) -> bytes | None:
+        """Where a link in a tracked directory leads, as it is pinned: a path of the project. None for anything else.
+        Raises PathNotFound as `input`."""
+        with self._working():
+            return self._with_list(path, link_pinned)[1]
+
+    def _with_list(self, path: bytes, ask: Callable[[Project, Trees, Found], T]) -> tuple[Found, T]:
+        """Ask something of a path, with what lists the directory that it is in, if that takes it."""
+        found = look(self._project, self._trees, path)
+        try:
+            return found, ask(self._project, self._trees, found)
+        except KeyError:
+            assert found.artifact is not None
+            self._bring_list(self._project, found.artifact, self._progress)
+        found = look(self._project, self._trees, path)
+        return found, ask(self._project, self._trees, found)
 
     def sync_later(self, paths: Iterable[Path]) -> None:
         """Remember files that were written without a sync."""

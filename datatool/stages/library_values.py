@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-from io import RawIOBase
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from datatool.errors import UsageError
 from datatool.model.result import Library, ResultFormat
 from datatool.stages.result_formats import encoding_of, why_no_format, write_result
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
+from datatool.stages.sink import Sink
 
 _LIBRARIES: Final = frozenset({"numpy", "pandas", "polars", "pyarrow"})
 _TIMES: Final = frozenset({"Timestamp", "Timedelta", "NaTType", "NAType"})
@@ -42,7 +38,7 @@ def library_bytes(value: object, place: str) -> bytes | None:
             f"argument {place:.80}: {kind.__module__.partition('.')[0]}.{kind.__qualname__} can't be counted: {reason}",
             hint="change that, or write it to a file and pass File(…)",
         )
-    sink = _Digest()
+    sink = Sink()
     write_result(value, encoding, sink)  # type: ignore[arg-type]
     return f"{encoding.library} {encoding.format} ".encode() + sink.digest()
 
@@ -54,27 +50,3 @@ def _single(value: object) -> bytes | None:
         return None
     data = whole()
     return f" {dtype.str} ".encode() + data if isinstance(data, bytes) else None
-
-
-class _Digest(RawIOBase):
-    """Hashes what is written to it."""
-
-    def __init__(self) -> None:
-        self._hash = hashlib.sha256(usedforsecurity=False)
-        self._at = 0
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: ReadableBuffer, /) -> int:
-        size = memoryview(data).nbytes
-        self._hash.update(data)
-        self._at += size
-        return size
-
-    def tell(self) -> int:
-        return self._at
-
-    def digest(self) -> bytes:
-        """Of all that was written."""
-        return self._hash.digest()

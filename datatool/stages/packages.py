@@ -7,6 +7,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Set
 from functools import cache
+from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -33,6 +34,12 @@ def package_version(top: str) -> str:
         except PackageNotFoundError:
             continue
     return ""
+
+
+@cache
+def is_installed(top: str) -> bool:
+    """Whether there is a package or a module of that name, with a version or without."""
+    return bool(package_version(top)) or top in sys.modules or PathFinder.find_spec(top) is not None
 
 
 def versions_of(tops: Set[str]) -> dict[str, str]:

@@ -54,6 +54,7 @@ def plain_clone(desk: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[
     """A clone in which nothing was fetched, of a project with the tracked directory `data`."""
     desk.write("data/x.csv", b"1,2\n")
     desk.write("data/deep/y.csv", b"3\n")
+    (desk.root / "data/link.csv").symlink_to("deep/y.csv")
     desk.settle()
     desk.ok("add", "data")
     desk.commit("data")
@@ -80,6 +81,25 @@ def test_a_file_in_a_tracked_directory_is_fetched_in_a_clone_however_it_is_named
     with code.running("read"):
         assert read(kind("data/x.csv")) == read(kind("data/x.csv")) == ["1,2\n"]
     assert not (copy.root / "data/deep/y.csv").exists()
+
+
+@pytest.mark.parametrize("kind", [datatool.File, str, Path])
+def test_a_link_in_a_tracked_directory_counts_by_what_it_leads_to(
+    plain_clone: tuple[World, Code], kind: Callable[[str], Any]
+) -> None:
+    copy, code = plain_clone
+    read = code.load().read
+    with code.running("read"):
+        assert read(kind("data/link.csv")) == ["3\n"]
+        copy.ok("pull")
+        assert (copy.root / "data/link.csv").is_symlink()
+        assert read(kind("data/link.csv")) == ["3\n"]
+    (copy.root / "data/round").symlink_to("round")
+    copy.settle()
+    copy.ok("add", "data")
+    assert not read.why(kind("data/round")).cached, "and does not hang"
+    copy.write("data/deep/y.csv", b"4\n")
+    assert read(kind("data/link.csv")) == ["4\n"]
 
 
 def test_a_text_that_names_nothing_in_a_tracked_directory_is_a_text(plain_clone: tuple[World, Code]) -> None:
