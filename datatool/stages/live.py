@@ -17,7 +17,7 @@ from datatool.stages.cells import cells_module
 from datatool.stages.code_objects import assigned, nodes_of
 from datatool.stages.constants import differs
 from datatool.stages.loaded import code_in_file, was_edited
-from datatool.stages.modules import Module, Modules
+from datatool.stages.modules import Definer, Module, Modules
 from datatool.stages.reach import Definition, Kind, Walk
 from datatool.stages.resolve import Foreign, Own
 from datatool.stages.syntax import digest_of
@@ -92,7 +92,7 @@ class _Look:
     def __init__(self, root: Path, start: Path, seen: dict[int, int] | None = None) -> None:
         self._root = root
         self._modules = Modules(root, start)
-        self._walk = Walk(self._modules, loading=False, settled=self._is_settled)
+        self._walk = Walk(self._modules, loading=False, settled=self._is_settled, chosen=self._chosen)
         self._globals: dict[Path, Mapping[str, object]] = {}
         self._more: dict[str, Ingredient] = {}
         self._seen: dict[int, int] = {} if seen is None else seen
@@ -134,7 +134,7 @@ class _Look:
 
     def _meant(self, definition: Definition) -> tuple[Mapping[str, object], str, object]:
         values = self._lookup(definition.module)
-        name = definition.name.rpartition(":")[2].removesuffix(" =").partition(".")[0]
+        name = definition.name.rpartition(":")[2].partition(" ")[0].partition(".")[0]
         return values, name, values.get(name, _MISSING)
 
     def _loaded(self, definition: Definition) -> object:
@@ -304,6 +304,17 @@ class _Look:
         values = self._lookup(module)
         return name in values and value_digest(values[name]) is not None
 
+    def _chosen(self, module: Module, name: str, nodes: list[Definer]) -> list[Definer]:
+        """Which of several definitions is in memory; all where that can't be told."""
+        value = self._lookup(module).get(name)
+        parts = [value] if not isinstance(value, type) else vars(value).values()
+        here: set[int] = set()
+        for part in map(function_of, parts):
+            if isinstance(part, FunctionType) and os.path.realpath(part.__code__.co_filename) == os.fspath(module.path):
+                here.update(map(id, nodes_of(module, code_in_file(module, part.__code__) or part.__code__)))
+        found = [node for node in nodes if any(id(inner) in here for inner in (node, *_methods(node)))]
+        return found or nodes
+
     def _ingredient(self, definition: Definition) -> Ingredient:
         found = Ingredient(
             kind=str(definition.kind),
@@ -318,15 +329,24 @@ class _Look:
             digest = value_digest(value)
             if digest is not None:
                 return replace(found, kind="value", digest=digest, value=value)
+            if name.endswith(" if"):
+                meant = self._lookup(definition.module).get(name.removesuffix(" if"))
+                said = f"{getattr(meant, '__module__', '')} {name_of(meant)}"
+                return replace(found, digest=value_digest((definition.digest, said)) or "")
         return found
 
     def changed(self) -> Iterator[str]:
         """Lists and the like that are no longer what the code that counts for them says."""
+        elsewhere = {item.name.rpartition(":")[2].removesuffix(" =") for item in self._reached if " =" in item.name}
         for definition in self._reached:
             name = definition.name.rpartition(":")[2]
             value = self._lookup(definition.module).get(name) if definition.kind is Kind.CONSTANT else None
-            if value is not None and differs(name, value, definition.nodes):
+            if value is not None and name not in elsewhere and differs(name, value, definition.nodes):
                 yield f"{definition.place}: {name} was changed since; it counts by this statement"
+
+
+def _methods(node: Definer) -> list[ast.stmt]:
+    return node.body if isinstance(node, ast.ClassDef) else []
 
 
 def _content(cell: CellType) -> object:

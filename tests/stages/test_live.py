@@ -190,6 +190,79 @@ def test_a_change_is_told_only_where_there_is_one(
     assert found.changed_since() == ["pipe.py:1: K was changed since; it counts by this statement"] * told
 
 
+CHOICE = """
+import os
+{import_}
+if {test}:
+    def model(): return 1
+    class Kind:
+        def m(self): return 1
+    from pkg.one import tool
+else:
+    def model(): return 2
+    class Kind:
+        def m(self): return 2
+    from pkg.two import tool
+{body}
+"""
+
+
+@pytest.mark.parametrize("body", ["def f(): return model()", "def f(): return Kind()", "def f(): return tool()"])
+@pytest.mark.parametrize("test", ["FAST", 'os.environ["FAST_MODEL"] == "y"'])
+def test_the_definition_that_a_test_chose_counts(
+    tmp_path: Path, loader: Loader, monkeypatch: pytest.MonkeyPatch, body: str, test: str
+) -> None:
+    files = {"pkg/__init__.py": "", "pkg/one.py": "def tool(): pass", "pkg/two.py": "def tool(): pass"}
+    found = []
+    for fast in (True, False):
+        monkeypatch.setenv("FAST_MODEL", "y" if fast else "n")
+        files["pipe.py"] = CHOICE.format(import_=f"FAST = {fast}", test=test, body=body)
+        found.append(ingredients_of(loader.load(written(tmp_path, files)).f, tmp_path))
+    assert changed(*found) - {"pipe:FAST"}
+    assert {"pipe:FAST"} & changed(*found) or "environ" in test
+
+
+def test_a_function_itself_is_the_one_that_was_chosen(tmp_path: Path, loader: Loader) -> None:
+    text = "import sys\nif '{}' in sys.path: \n  def f(): return 1\nelse:\n  def f(): return 2"
+    one = ingredients_of(loader.load(written(tmp_path, {"pipe.py": text.format(tmp_path)})).f, tmp_path)
+    other = ingredients_of(loader.load(written(tmp_path, {"pipe.py": text.format("no")})).f, tmp_path)
+    assert "pipe:f" in changed(one, other)
+
+
+@pytest.mark.parametrize(
+    ("before", "change"),
+    [
+        ("K = {}", "K['a'] = {}"),
+        ("K = []", "K.append({})"),
+        ("K = []", "for k in range({}):\n    K.append(k)"),
+        ("class K: pass", "K.rate = {}"),
+        ("def K(): pass", "K.rate = {}"),
+        ("from types import SimpleNamespace\nK = SimpleNamespace()", "K.rate = {}"),
+        ("from pkg.tools import K", "K['a'] = {}"),
+        ("from pkg.tools import K", "K.update(a={})"),
+    ],
+)
+def test_what_a_module_changes_at_its_top_counts(tmp_path: Path, loader: Loader, before: str, change: str) -> None:
+    files = {"pkg/__init__.py": "", "pkg/tools.py": "K = {}"}
+    found = []
+    for number in (1, 2):
+        files["pipe.py"] = f"{before}\n{change.format(number)}\ndef f(): return K"
+        found.append(ingredients_of(loader.load(written(tmp_path, files)).f, tmp_path))
+    assert changed(*found) and found[0].changed_since() == []
+
+
+@pytest.mark.parametrize(
+    "statement", ["K.info({})", "f.rate({})", "np.random.seed({})", "if __name__ == '__main__':\n    K.append({})"]
+)
+def test_what_changes_nothing_that_is_reached_does_not_count(tmp_path: Path, loader: Loader, statement: str) -> None:
+    found = []
+    text = "import logging, numpy as np\nK = logging.getLogger()\ndef f(): return K, np.pi\nf.rate = print\n"
+    for number in (1, 2):
+        module = loader.load(written(tmp_path, {"pipe.py": text + statement.format(number)}))
+        found.append(ingredients_of(module.f, tmp_path))
+    assert changed(*found) == set()
+
+
 def test_a_value_that_was_set_at_run_time_counts_as_it_is(tmp_path: Path, clean: Any) -> None:
     before = ingredients_of(clean, tmp_path)
     sys.modules["pkg.tools"].FACTOR = 7
