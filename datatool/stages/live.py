@@ -104,11 +104,14 @@ class _Look:
         self._name = ""
         self._reached: Sequence[Definition] = ()
         self._cells: list[tuple[CellType, object]] = []
+        self._registries: dict[int, tuple[Mapping[object, object], Mapping[object, object]]] = {}
         self._names: list[tuple[Mapping[str, object], str, object]] = []
 
     def result(self) -> Ingredients:
         """What was found."""
         reached = self._walk.result()
+        while any(self._dispatch(definition) for definition in reached.definitions):
+            reached = self._walk.result()
         self._reached = reached.definitions
         held = [item for look in self._inner for item in look.result().items]
         items = {item.name: item for item in (*held, *map(self._ingredient, reached.definitions))} | self._more
@@ -124,11 +127,27 @@ class _Look:
             _look=self,
         )
 
+    def _dispatch(self, definition: Definition) -> bool:
+        """What was registered for the types of a `functools.singledispatch`; False if there is nothing new."""
+        name = definition.name.rpartition(":")[2]
+        live = self._lookup(definition.module).get(name)
+        registry = getattr(live, "registry", None)
+        if definition.kind is not Kind.FUNCTION or id(registry) in self._registries or not hasattr(live, "dispatch"):
+            return False
+        if not isinstance(registry, Mapping):
+            return False
+        self._registries[id(registry)] = registry, dict(registry)
+        for kind, function in registry.items():
+            if function is not function_of(live):
+                self._code("function", f"{definition.name}[{name_of(kind)}]", function, definition.place)
+        return True
+
     def is_unchanged(self) -> bool:
         """Whether names and variables still have the values that were looked at."""
         return (
             all(values.get(name, _MISSING) is value for values, name, value in self._names)
             and all(_content(cell) is value for cell, value in self._cells)
+            and all(now == then for now, then in self._registries.values())
             and all(look.is_unchanged() for look in self._inner)
         )
 
@@ -165,8 +184,10 @@ class _Look:
         if bound is not None and (len(bound.definitions) == 1 or is_named(live)) and "<" not in live.__qualname__:
             self._walk.follow([Own(module, top)])
         else:
-            free = set(live.__code__.co_freevars)
-            self._walk.add(name, Kind.FUNCTION, module, nodes, hidden=frozenset(free))
+            if bound is not None and nodes[0] in bound.definitions:  # the name alone means another one
+                name = f"{name} {1 + bound.definitions.index(nodes[0])}"
+            name = self._walk.free_name(name, nodes)
+            self._walk.add(name, Kind.FUNCTION, module, nodes, hidden=frozenset(live.__code__.co_freevars))
         self._defaults(live, name, module.place(nodes[0]))
         for variable, cell in zip(live.__code__.co_freevars, live.__closure__ or (), strict=True):
             value = _content(cell)

@@ -254,6 +254,14 @@ class Walk:
             if name.startswith("datatool.")
         )
 
+    def free_name(self, name: str, nodes: Sequence[ast.AST]) -> str:
+        """A name for a piece of code, with a number where another piece has it."""
+        found, number = name, 1
+        while found in self._found and self._found[found].nodes != tuple(nodes):
+            number += 1
+            found = f"{name} {number}"
+        return found
+
     def add(
         self,
         name: str,
@@ -313,14 +321,26 @@ class Walk:
             if not isinstance(text, str):
                 self._cannot_follow(module, reference, "with a name that is made at run time")
             elif index == 0:
-                self._by_name(module, text)
+                self._by_name(module, text, reference, call)
             elif (chain := _chain(call.args[0])) is not None:
                 self.follow(meanings(self._modules, module, Reference((*chain, text), call.args[0])))
 
-    def _by_name(self, module: Module, text: str) -> None:
-        parts = text.split(".")
-        if all(part.isidentifier() for part in parts):
-            self.follow(imported_meanings(self._modules, module, Imported(".".join(parts))))
+    def _by_name(self, module: Module, text: str, reference: Reference, call: ast.Call) -> None:
+        """`import_module` with a text, perhaps from the package that it names."""
+        name = text.lstrip(".")
+        level = len(text) - len(name)
+        if level:
+            given = [*call.args[1:2], *(keyword.value for keyword in call.keywords if keyword.arg == "package")]
+            package = _package(given[0]) if given else None
+            if package is None:
+                self._cannot_follow(module, reference, "with a package that is made at run time")
+                return
+            if package:
+                around = package.split(".")
+                name = ".".join([*around[: len(around) - level + 1], name])
+                level = 0
+        if all(part.isidentifier() for part in name.split(".")):
+            self.follow(imported_meanings(self._modules, module, Imported(name, level)))
 
     def _cannot_follow(self, module: Module, reference: Reference, why: str) -> None:
         self.warn(f"{module.place(reference.node)}: {'.'.join(reference.chain)} {why}")
@@ -334,3 +354,10 @@ def _chain(node: ast.expr) -> tuple[str, ...] | None:
     found: Iterator[Reference] = (item for item in references([node]) if isinstance(item, Reference))
     first = next(found, None)
     return first.chain if first is not None and first.node is node else None
+
+
+def _package(node: ast.expr) -> str | None:
+    """The package that an expression names: empty for the module's own, None where it can't be told."""
+    if isinstance(node, ast.Name) and node.id == "__package__":
+        return ""
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value else None

@@ -190,6 +190,44 @@ def test_a_change_is_told_only_where_there_is_one(
     assert found.changed_since() == ["pipe.py:1: K was changed since; it counts by this statement"] * told
 
 
+DISPATCH = {
+    "pkg/__init__.py": "import pkg.more",
+    "pkg/size.py": """
+        import functools
+        @functools.singledispatch
+        def size(x): return 0
+        def f(x): return size(x)
+        """,
+    "pkg/more.py": """
+        from pkg.size import size
+        def helper(): return 2
+        @size.register
+        def _(x: int): return helper() + size("")
+        @size.register(str)
+        def _(x): return 3
+        """,
+}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "name"),
+    [
+        ("return 3", "return 4", "pkg.more:_"),
+        ("return 2", "return 1", "pkg.more:helper"),
+        ("return helper()", "return 1 + helper()", "pkg.size:size[int]"),
+        ("register(str)", "register(bytes)", "pkg.size:size[bytes]"),
+    ],
+)
+def test_what_is_registered_for_types_counts(tmp_path: Path, loader: Loader, old: str, new: str, name: str) -> None:
+    before = ingredients_of(loader.load(written(tmp_path / "one", DISPATCH), "pkg.size").f, tmp_path / "one")
+    files = DISPATCH | {"pkg/more.py": DISPATCH["pkg/more.py"].replace(old, new)}
+    module = loader.load(written(tmp_path / "two", files), "pkg.size")
+    after = ingredients_of(module.f, tmp_path / "two")
+    assert name in changed(before, after) and after.still_hold
+    module.size.register(float, lambda x: 5)
+    assert not after.still_hold
+
+
 CHOICE = """
 import os
 {import_}
@@ -388,6 +426,8 @@ def keys(tmp_path: Path, loader: Loader, text: str) -> list[object]:
         "def mk(n):\n    class D:\n        @property\n        def v(self): return n\n    return lambda d=D: d\n"
         "made = [mk(1), mk(2)]",
         "def mk(n):\n    class D:\n        v = n\n    class E(D): pass\n    return lambda: E()\nmade = [mk(1), mk(2)]",
+        "def mk(n, m):\n    class D:\n        @property\n        def v(self): return n\n        @v.setter\n"
+        "        def v(self, x): m\n    return lambda: D\nmade = [mk(1, 1), mk(1, 2)]",
         "made = []\nfor k in (1, 2):\n    class C: n = k\n    made.append(lambda c=C: c.n)",
         "def f(): return 1\ng = f\ndef f(): return 2\nmade = [f, g]",
     ],
