@@ -15,7 +15,7 @@ from datatool.errors import UsageError
 from datatool.stages.callables import function_of, is_named, name_of, unwrapped
 from datatool.stages.cells import cells_module
 from datatool.stages.code_objects import assigned, nodes_of
-from datatool.stages.constants import differs
+from datatool.stages.constants import told_of, told_of_class
 from datatool.stages.loaded import code_in_file, was_edited
 from datatool.stages.modules import Definer, Module, Modules
 from datatool.stages.reach import Definition, Kind, Walk
@@ -361,9 +361,15 @@ class _Look:
         elsewhere = {item.name.rpartition(":")[2].removesuffix(" =") for item in self._reached if " =" in item.name}
         for definition in self._reached:
             name = definition.name.rpartition(":")[2]
-            value = self._lookup(definition.module).get(name) if definition.kind is Kind.CONSTANT else None
-            if value is not None and name not in elsewhere and differs(name, value, definition.nodes):
-                yield f"{definition.place}: {name} was changed since; it counts by this statement"
+            if name in elsewhere or definition.kind not in (Kind.CONSTANT, Kind.CLASS):
+                continue
+            value = self._lookup(definition.module).get(name)
+            if definition.kind is Kind.CLASS:
+                told = told_of_class(name, value, definition.nodes)
+            else:
+                told = told_of(name, value, definition.module, definition.nodes)
+            if told is not None:
+                yield f"{definition.place}: {told}"
 
 
 def _methods(node: Definer) -> list[ast.stmt]:

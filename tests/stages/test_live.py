@@ -190,6 +190,79 @@ def test_a_change_is_told_only_where_there_is_one(
     assert found.changed_since() == ["pipe.py:1: K was changed since; it counts by this statement"] * told
 
 
+MAKING = """
+import argparse, collections, dataclasses, json, logging, os, pathlib, re, types
+import numpy as np
+import pandas as pd
+@dataclasses.dataclass
+class Cfg:
+    rate: int = 1
+class Own:
+    rate = 1
+    def __init__(self): self.depth = 2
+def helper(): return Own()
+def untouched(K): K.rate = 5
+{statement}
+def f(): return K
+"""
+
+
+@pytest.mark.parametrize(
+    ("statement", "change", "told"),
+    [
+        ("K = collections.deque([1])", "K.append(2)", "K was changed since"),
+        ("K = collections.defaultdict(list)", "K['a']", "K was changed since"),
+        ("K = types.SimpleNamespace(a=1)", "K.a = 2", "K was changed since"),
+        ("K = np.array([1, 2])", "K[0] = 5", "K was changed since"),
+        ("K = np.zeros(3)", "K += 1", "K was changed since"),
+        ("K = Cfg(rate=1)", "K.rate = 2", "K was changed since"),
+        ("K = Cfg(1)", "K.rate = 2", "K was changed since"),
+        ("K = Cfg()", "K.rate = 2", "K was changed since"),
+        ("K = pd.DataFrame({'a': [1]})", "K['b'] = 5", "K was changed since"),
+        ("K = Own", "Own.rate = 2", "Own.rate was set since"),
+        ("K = argparse.ArgumentParser().parse_args([])", "", "not by what is in it"),
+        ("K = json.load(open(os.devnull + '')) if 0 else [1]", "", "not by what is in it"),
+        ("K = os.environ", "", "not by what is in it"),
+        ("K = Own()\ndef main(): K.rate = 5", "", "not by what is in it"),
+        ("if 1:\n    K = dict(os.environ)", "", "not by what is in it"),
+    ],
+)
+def test_what_counts_by_its_statement_but_says_something_else_is_told(
+    tmp_path: Path, loader: Loader, statement: str, change: str, told: str
+) -> None:
+    module = loader.load(written(tmp_path, {"pipe.py": MAKING.format(statement=statement)}))
+    found = ingredients_of(module.f, tmp_path)
+    exec(change, vars(module))
+    (text,) = found.changed_since()
+    assert text.startswith("pipe.py:") and told in text
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "K = logging.getLogger()",
+        "K = re.compile('a')",
+        "K = pathlib.Path('a')",
+        "K = np.array([1.0, 2.0])",
+        "K = np.arange(3) + 1",
+        "K = collections.deque([1], maxlen=3)",
+        "K = collections.defaultdict(list, a=[1])",
+        "K = Cfg()",
+        "K = pd.DataFrame({'a': [1]})",
+        "K = Cfg(rate=2)",
+        "K = Own()",
+        "K = helper()",
+        "K = Own",
+        "K = [helper() and 1]",
+        "K = []\nK.append(1)",
+        "K = Own()\nK.rate = 5",
+    ],
+)
+def test_what_was_never_changed_is_no_warning(tmp_path: Path, loader: Loader, statement: str) -> None:
+    module = loader.load(written(tmp_path, {"pipe.py": MAKING.format(statement=statement)}))
+    assert ingredients_of(module.f, tmp_path).changed_since() == []
+
+
 DISPATCH = {
     "pkg/__init__.py": "import pkg.more",
     "pkg/size.py": """
