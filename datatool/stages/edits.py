@@ -6,8 +6,7 @@ import ast
 from collections import Counter
 from collections.abc import Iterable
 
-from datatool.stages.modules import Definer
-from datatool.stages.reach import is_main_guard
+from datatool.stages.modules import Definer, is_main_guard
 from datatool.stages.scopes import Import, Reference, imports_of, names_of, references
 from datatool.stages.syntax import digest_of, without_docstring
 

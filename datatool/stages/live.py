@@ -15,10 +15,10 @@ from datatool.errors import UsageError
 from datatool.stages.callables import function_of, is_named, name_of, unwrapped
 from datatool.stages.cells import NAME, Cells, cells_of, typed_nodes
 from datatool.stages.code_objects import assigned, nodes_of
-from datatool.stages.constants import differs
+from datatool.stages.constants import told_of, told_of_class
 from datatool.stages.edits import STAR, words_of
 from datatool.stages.loaded import EditedCode, code_in_file, edited_names, last_load, note_modules, was_edited
-from datatool.stages.modules import Module, Modules
+from datatool.stages.modules import Definer, Module, Modules
 from datatool.stages.reach import Definition, Kind, Walk
 from datatool.stages.resolve import Foreign, Own
 from datatool.stages.source import read_source
@@ -100,7 +100,7 @@ class _Look:
     def __init__(self, root: Path, start: Path, seen: dict[int, int] | None = None) -> None:
         self._root = root
         self._modules = Modules(root, start)
-        self._walk = Walk(self._modules, loading=False, settled=self._is_settled)
+        self._walk = Walk(self._modules, loading=False, settled=self._is_settled, chosen=self._chosen)
         self._globals: dict[Path, Mapping[str, object]] = {}
         self._more: dict[str, Ingredient] = {}
         self._seen: dict[int, int] = {} if seen is None else seen
@@ -114,11 +114,14 @@ class _Look:
         self._name = ""
         self._reached: Sequence[Definition] = ()
         self._cells: list[tuple[CellType, object]] = []
+        self._registries: dict[int, tuple[Mapping[object, object], Mapping[object, object]]] = {}
         self._names: list[tuple[Mapping[str, object], str, object]] = []
 
     def result(self) -> Ingredients:
         """What was found."""
         reached = self._walk.result()
+        while any(self._dispatch(definition) for definition in reached.definitions):
+            reached = self._walk.result()
         self._reached = reached.definitions
         held = [item for look in self._inner for item in look.result().items]
         items = {item.name: item for item in (*held, *map(self._ingredient, reached.definitions))} | self._more
@@ -161,12 +164,28 @@ class _Look:
                 if other is not None:
                     raise _outdated(name, f"{other} was defined anew after {name} was made with it")
 
+    def _dispatch(self, definition: Definition) -> bool:
+        """What was registered for the types of a `functools.singledispatch`; False if there is nothing new."""
+        name = definition.name.rpartition(":")[2]
+        live = self._lookup(definition.module).get(name)
+        registry = getattr(live, "registry", None)
+        if definition.kind is not Kind.FUNCTION or id(registry) in self._registries or not hasattr(live, "dispatch"):
+            return False
+        if not isinstance(registry, Mapping):
+            return False
+        self._registries[id(registry)] = registry, dict(registry)
+        for kind, function in registry.items():
+            if function is not function_of(live):
+                self._code("function", f"{definition.name}[{name_of(kind)}]", function, definition.place)
+        return True
+
     def is_unchanged(self) -> bool:
         """Whether names and variables still have the values that were looked at, and no file was loaded since or edited
         before it is loaded."""
         return (
             all(values.get(name, _MISSING) is value for values, name, value in self._names)
             and all(_content(cell) is value for cell, value in self._cells)
+            and all(now == then for now, then in self._registries.values())
             and all(look.is_unchanged() for look in self._inner)
             and all(
                 last_load(module) is load and read_source(module.path) is module.source
@@ -196,7 +215,8 @@ class _Look:
         found = self._lookup(definition.module).get(first)
         for name in rest:
             found = vars(found).get(name) if isinstance(found, type) else None
-        return function_of(found)
+        live = function_of(found)
+        return live if isinstance(live, FunctionType) else None
 
     def function(self, live: FunctionType) -> None:
         """A function, what it reaches, and what it carries with it."""
@@ -221,6 +241,9 @@ class _Look:
         if by_name and "<" not in live.__qualname__ and is_newest:
             self._walk.follow([Own(module, top)])
         else:
+            if bound is not None and nodes[0] in bound.definitions:  # the name alone means another one
+                name = f"{name} {1 + bound.definitions.index(nodes[0])}"
+            name = self._walk.free_name(name, nodes)
             self._walk.add_function(name, module, nodes, hidden=frozenset(live.__code__.co_freevars))
             if not is_newest:
                 self._old.add(name)
@@ -362,6 +385,17 @@ class _Look:
         values = self._lookup(module)
         return name in values and value_digest(values[name]) is not None
 
+    def _chosen(self, module: Module, name: str, nodes: list[Definer]) -> list[Definer]:
+        """Which of several definitions is in memory; all where that can't be told."""
+        value = self._lookup(module).get(name)
+        parts = [value] if not isinstance(value, type) else vars(value).values()
+        here: set[int] = set()
+        for part in map(function_of, parts):
+            if isinstance(part, FunctionType) and os.path.realpath(part.__code__.co_filename) == os.fspath(module.path):
+                here.update(map(id, nodes_of(module, code_in_file(module, part.__code__) or part.__code__)))
+        found = [node for node in nodes if any(id(inner) in here for inner in (node, *_methods(node)))]
+        return found or nodes
+
     def _ingredient(self, definition: Definition) -> Ingredient:
         found = Ingredient(
             kind=str(definition.kind),
@@ -376,20 +410,35 @@ class _Look:
             digest = value_digest(value)
             if digest is not None:
                 return replace(found, kind="value", digest=digest, value=value)
+            if name.endswith(" if"):
+                meant = self._lookup(definition.module).get(name.removesuffix(" if"))
+                said = f"{getattr(meant, '__module__', '')} {name_of(meant)}"
+                return replace(found, digest=value_digest((definition.digest, said)) or "")
         return found
 
     def changed(self) -> Iterator[str]:
         """Lists and the like that are no longer what the code that counts for them says."""
+        elsewhere = {item.name.rpartition(":")[2].removesuffix(" =") for item in self._reached if " =" in item.name}
         for definition in self._reached:
             name = definition.name.rpartition(":")[2]
-            value = self._lookup(definition.module).get(name) if definition.kind is Kind.CONSTANT else None
-            if value is not None and differs(name, value, definition.nodes):
-                yield f"{definition.place}: {name} was changed since; it counts by this statement"
+            if name in elsewhere or definition.kind not in (Kind.CONSTANT, Kind.CLASS):
+                continue
+            value = self._lookup(definition.module).get(name)
+            if definition.kind is Kind.CLASS:
+                told = told_of_class(name, value, definition.nodes)
+            else:
+                told = told_of(name, value, definition.module, definition.nodes)
+            if told is not None:
+                yield f"{definition.place}: {told}"
+
+
+def _methods(node: Definer) -> list[ast.stmt]:
+    return node.body if isinstance(node, ast.ClassDef) else []
 
 
 def _top_name(definition: Definition) -> str:
     """The name at the top of its module that it belongs to."""
-    return definition.name.rpartition(":")[2].removesuffix(" =").partition(".")[0]
+    return definition.name.rpartition(":")[2].partition(" ")[0].partition(".")[0]
 
 
 def _content(cell: CellType) -> object:

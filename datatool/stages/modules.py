@@ -13,6 +13,7 @@ from pathlib import Path
 from datatool.stages.scopes import Import, Imported, Names, Reference, imports_of, names_of, references
 from datatool.stages.source import Source, read_source
 from datatool.stages.syntax import FunctionNode, digest_of
+from datatool.stages.top_level import changed_by, tests_around
 
 Definer = FunctionNode | ast.ClassDef
 CodeNode = FunctionNode | ast.Lambda
@@ -26,6 +27,17 @@ class Bound:
     definitions: list[Definer] = field(default_factory=list)
     imports: list[Imported] = field(default_factory=list)
     statements: list[ast.stmt] = field(default_factory=list)
+    tests: list[ast.expr] = field(default_factory=list)
+    """What decides which of the definitions and imports it is."""
+    calls: list[ast.stmt] = field(default_factory=list)
+    """Statements that call its methods, as `NAMES.append(…)`."""
+    settings: list[ast.stmt] = field(default_factory=list)
+    """Statements that set a part of it, as `Model.rate = 5`."""
+
+    @property
+    def saying(self) -> list[ast.stmt]:
+        """All statements that say what it is in memory, besides definitions and imports."""
+        return [*self.statements, *(self.calls if self.statements else ()), *self.settings]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +91,18 @@ class Module:
         found: dict[str, Bound] = {}
         for statement in self.source.tree.body:
             here: set[str] = set()
+            tests = tests_around(statement)
             for leaf in leaves(statement):
-                if isinstance(leaf, Definer):
-                    found.setdefault(leaf.name, Bound()).definitions.append(leaf)
-                    here.add(leaf.name)
-                elif isinstance(leaf, Import):
-                    for name, imported in imports_of(leaf):
-                        found.setdefault(name, Bound()).imports.append(imported)
-                        here.add(name)
+                names = _defined(leaf, found)
+                for name in names:
+                    found[name].tests += tests[id(leaf)]
+                here |= names
             for name in names_of([statement]).bound:
                 if name not in here:
                     found.setdefault(name, Bound()).statements.append(statement)
+        for statement in self.source.tree.body:
+            if not is_main_guard(statement):
+                _note_changes(statement, found)
         return found
 
     @cached_property
@@ -271,6 +284,35 @@ def _ways(name: str) -> list[str]:
     """A module's full name, behind those of the packages around it."""
     parts = name.split(".")
     return [".".join(parts[: depth + 1]) for depth in range(len(parts))]
+
+
+def _defined(leaf: ast.stmt, found: dict[str, Bound]) -> set[str]:
+    """Note the functions, classes and imports of a statement; their names."""
+    if isinstance(leaf, Definer):
+        found.setdefault(leaf.name, Bound()).definitions.append(leaf)
+        return {leaf.name}
+    if not isinstance(leaf, Import):
+        return set()
+    for name, imported in imports_of(leaf):
+        found.setdefault(name, Bound()).imports.append(imported)
+    return {name for name, _ in imports_of(leaf)}
+
+
+def _note_changes(statement: ast.stmt, found: dict[str, Bound]) -> None:
+    for name, is_call in dict.fromkeys(change for leaf in leaves(statement) for change in changed_by(leaf)):
+        bound = found.get(name)
+        if bound is not None and statement not in bound.saying:
+            (bound.calls if is_call else bound.settings).append(statement)
+
+
+def is_main_guard(node: ast.AST) -> bool:
+    """Whether a statement is `if __name__ == "__main__":`, which does nothing when the module is imported."""
+    if not isinstance(node, ast.If) or not isinstance(node.test, ast.Compare) or node.orelse:
+        return False
+    sides = [node.test.left, *node.test.comparators]
+    names = [side.id for side in sides if isinstance(side, ast.Name)]
+    texts = [side.value for side in sides if isinstance(side, ast.Constant)]
+    return names == ["__name__"] and texts == ["__main__"] and isinstance(node.test.ops[0], ast.Eq)
 
 
 def leaves(statement: ast.stmt) -> Iterator[ast.stmt]:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from datatool.stages.modules import Definer, Module, Modules, leaves
-from datatool.stages.resolve import Foreign, Meaning, Own, imported_meanings, meanings
+from datatool.stages.modules import Definer, Module, Modules, is_main_guard, leaves
+from datatool.stages.resolve import Foreign, Meaning, Own, imported_meanings, meanings, names_on_the_way
 from datatool.stages.scopes import Import, Imported, Reference, imports_of, references
 from datatool.stages.syntax import FunctionNode, without_docstring
 
@@ -111,14 +111,21 @@ def reached_by_function(path: Path, qualname: str, root: Path, *, start: Path | 
 
 class Walk:
     """Goes from piece to piece, each once. `loading`: what runs when a module is loaded counts as a whole. `settled`
-    says of which constants the value is known, so that nothing is followed from the statements that bind them."""
+    says of which constants the value is known, so that nothing is followed from the statements that bind them; `chosen`
+    which of several definitions of a name is meant."""
 
     def __init__(
-        self, modules: Modules, *, loading: bool, settled: Callable[[Module, str], bool] = lambda module, name: False
+        self,
+        modules: Modules,
+        *,
+        loading: bool,
+        settled: Callable[[Module, str], bool] = lambda module, name: False,
+        chosen: Callable[[Module, str, list[Definer]], list[Definer]] = lambda module, name, nodes: nodes,
     ) -> None:
         self._modules = modules
         self._loading = loading
         self._settled = settled
+        self._chosen = chosen
         self._found: dict[str, Definition] = {}
         self._loaded: set[Module] = set()
         self._packages: set[str] = set()
@@ -185,18 +192,38 @@ class Walk:
 
     def _bound(self, module: Module, name: str) -> None:
         bound = module.bindings[name]
-        functions = [node for node in bound.definitions if isinstance(node, FunctionNode)]
-        classes = [node for node in bound.definitions if isinstance(node, ast.ClassDef)]
+        nodes = self._chosen(module, name, bound.definitions) if len(bound.definitions) > 1 else bound.definitions
+        functions = [node for node in nodes if isinstance(node, FunctionNode)]
+        classes = [node for node in nodes if isinstance(node, ast.ClassDef)]
         if functions:
             self.add(f"{module.name}:{name}", Kind.FUNCTION, module, functions, self._options(module, functions))
         if classes:
             self._class(f"{module.name}:{name}", module, classes)
-        if bound.statements and not self._loading:
-            end = "" if not bound.definitions else " ="
-            scan = not self._settled(module, name)
-            self.add(f"{module.name}:{name}{end}", Kind.CONSTANT, module, bound.statements, scan=scan)
         if self._loading:
             self.load(module)
+        else:
+            self._said(module, name)
+
+    def _said(self, module: Module, name: str) -> None:
+        """What statements say of a name: those that give it a value or change that, and what they decide by."""
+        bound = module.bindings[name]
+        statements = bound.saying
+        if not bound.statements and bound.imports:
+            statements = self._changes(module, name)
+        if statements:
+            end = " =" if bound.definitions or bound.imports else ""
+            scan = not self._settled(module, name)
+            self.add(f"{module.name}:{name}{end}", Kind.CONSTANT, module, statements, scan=scan)
+        if bound.tests:
+            self.add(f"{module.name}:{name} if", Kind.CONSTANT, module, list(dict.fromkeys(bound.tests)))
+
+    def _changes(self, module: Module, name: str) -> list[ast.stmt]:
+        """What a module does to something that it imports from another one of the project."""
+        bound = module.bindings[name]
+        found = [meaning for item in bound.imports for meaning in imported_meanings(self._modules, module, item)]
+        own = [meaning for meaning in found if isinstance(meaning, Own)]
+        calls = bound.calls if any(item.name and item.module.bindings[item.name].statements for item in own) else []
+        return [*calls, *bound.settings] if own else []
 
     def _class(self, name: str, module: Module, nodes: Sequence[ast.ClassDef]) -> None:
         """A class and all of its methods: which of them an object is asked for can't be told."""
@@ -226,6 +253,14 @@ class Walk:
             for name in (meaning.name for meaning in self._called(module, decorator) if isinstance(meaning, Foreign))
             if name.startswith("datatool.")
         )
+
+    def free_name(self, name: str, nodes: Sequence[ast.AST]) -> str:
+        """A name for a piece of code, with a number where another piece has it."""
+        found, number = name, 1
+        while found in self._found and self._found[found].nodes != tuple(nodes):
+            number += 1
+            found = f"{name} {number}"
+        return found
 
     def add(
         self,
@@ -258,6 +293,8 @@ class Walk:
                 continue
             found = meanings(self._modules, module, item)
             self.follow(found)
+            for place, name in () if self._loading else names_on_the_way(self._modules, module, item):
+                self._said(place, name)
             for meaning in found:
                 if isinstance(meaning, Foreign):
                     self._dynamic(module, item, meaning.name)
@@ -284,14 +321,26 @@ class Walk:
             if not isinstance(text, str):
                 self._cannot_follow(module, reference, "with a name that is made at run time")
             elif index == 0:
-                self._by_name(module, text)
+                self._by_name(module, text, reference, call)
             elif (chain := _chain(call.args[0])) is not None:
                 self.follow(meanings(self._modules, module, Reference((*chain, text), call.args[0])))
 
-    def _by_name(self, module: Module, text: str) -> None:
-        parts = text.split(".")
-        if all(part.isidentifier() for part in parts):
-            self.follow(imported_meanings(self._modules, module, Imported(".".join(parts))))
+    def _by_name(self, module: Module, text: str, reference: Reference, call: ast.Call) -> None:
+        """`import_module` with a text, perhaps from the package that it names."""
+        name = text.lstrip(".")
+        level = len(text) - len(name)
+        if level:
+            given = [*call.args[1:2], *(keyword.value for keyword in call.keywords if keyword.arg == "package")]
+            package = _package(given[0]) if given else None
+            if package is None:
+                self._cannot_follow(module, reference, "with a package that is made at run time")
+                return
+            if package:
+                around = package.split(".")
+                name = ".".join([*around[: len(around) - level + 1], name])
+                level = 0
+        if all(part.isidentifier() for part in name.split(".")):
+            self.follow(imported_meanings(self._modules, module, Imported(name, level)))
 
     def _cannot_follow(self, module: Module, reference: Reference, why: str) -> None:
         self.warn(f"{module.place(reference.node)}: {'.'.join(reference.chain)} {why}")
@@ -308,17 +357,14 @@ class Walk:
         self._warnings[text] = None
 
 
-def is_main_guard(node: ast.AST) -> bool:
-    """Whether a statement is `if __name__ == "__main__":`, which does nothing when the module is imported."""
-    if not isinstance(node, ast.If) or not isinstance(node.test, ast.Compare) or node.orelse:
-        return False
-    sides = [node.test.left, *node.test.comparators]
-    names = [side.id for side in sides if isinstance(side, ast.Name)]
-    texts = [side.value for side in sides if isinstance(side, ast.Constant)]
-    return names == ["__name__"] and texts == ["__main__"] and isinstance(node.test.ops[0], ast.Eq)
-
-
 def _chain(node: ast.expr) -> tuple[str, ...] | None:
     found: Iterator[Reference] = (item for item in references([node]) if isinstance(item, Reference))
     first = next(found, None)
     return first.chain if first is not None and first.node is node else None
+
+
+def _package(node: ast.expr) -> str | None:
+    """The package that an expression names: empty for the module's own, None where it can't be told."""
+    if isinstance(node, ast.Name) and node.id == "__package__":
+        return ""
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value else None

@@ -43,6 +43,17 @@ def meanings(modules: Modules, module: Module, reference: Reference) -> list[Mea
     return _Resolver(modules).name(module, reference.chain)
 
 
+def names_on_the_way(modules: Modules, module: Module, reference: Reference) -> list[tuple[Module, str]]:
+    """The imports at the top of modules that a reference goes through."""
+    resolver = _Resolver(modules)
+    if reference.imported is not None:
+        resolver.imported(module, reference.imported, reference.chain[1:])
+    else:
+        resolver.name(module, reference.chain)
+    names = {(place, chain[0]) for place, chain in resolver.seen}
+    return [(place, name) for place, name in names if name in place.bindings and place.bindings[name].imports]
+
+
 def imported_meanings(modules: Modules, module: Module, imported: Imported) -> list[Meaning]:
     """What an import in a module brings."""
     return _Resolver(modules).imported(module, imported, ())
@@ -53,7 +64,8 @@ class _Resolver:
 
     def __init__(self, modules: Modules) -> None:
         self._modules = modules
-        self._seen: set[tuple[Module, tuple[str, ...]]] = set()
+        self.seen: set[tuple[Module, tuple[str, ...]]] = set()
+        """The names that were looked up, with the attributes behind them."""
 
     def name(self, module: Module, chain: Sequence[str]) -> list[Meaning]:
         """A name read in a module itself."""
@@ -85,9 +97,9 @@ class _Resolver:
 
     def _member(self, module: Module, chain: Sequence[str]) -> list[Meaning] | None:
         name, rest = chain[0], tuple(chain[1:])
-        if (module, tuple(chain)) in self._seen:
+        if (module, tuple(chain)) in self.seen:
             return []
-        self._seen.add((module, tuple(chain)))
+        self.seen.add((module, tuple(chain)))
         bound = module.bindings.get(name)
         if bound is not None:
             found: list[Meaning] = []

@@ -11,11 +11,14 @@ from datatool.formats.run_record import canonical
 from datatool.hashing import digest
 from datatool.model.stage import Fact, FactKind
 from datatool.stages.live import Ingredient, Ingredients
+from datatool.stages.loose_modules import loose_code
 from datatool.stages.packages import package_version
 from datatool.stages.secrets import HIDDEN, is_secret, without_secrets
 from datatool.stages.syntax import lines_of
 
 _OURS = "datatool"
+_FEW = 32
+"""Hex digits of a hash that stands where a version does."""
 _SHOWN = 80
 """Characters of a value that are kept for people."""
 _BY_VALUE = (FactKind.VALUE, FactKind.CLOSURE, FactKind.DEFAULT)
@@ -39,8 +42,8 @@ def code_facts(found: Ingredients, packages: Sequence[str] = ()) -> list[Fact]:
 
 
 def package_fact(top: str) -> Fact:
-    """An installed package by its version; by nothing where nobody knows the version."""
-    found = package_version(top)
+    """An installed package by its version; a module of nobody by its files, and what has none by nothing."""
+    found = package_version(top) or loose_code(top)[:_FEW]
     return Fact(kind=FactKind.PACKAGE, name=top, digest=_hash(found), shown=found)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,7 @@ from api.staging import Code, coding, kept
 from datatool.api.trackers import close_trackers
 from datatool.errors import UsageError
 from datatool.stages import stage_facts
+from datatool.stages.loose_modules import loose_code
 from world import World
 
 PIPE = """
@@ -330,3 +332,33 @@ def test_stages_in_one_line_are_two(code: Code) -> None:
     )
     pipe = code.load()
     assert (pipe.a(), pipe.b()) == (2, 3)
+
+
+@pytest.mark.parametrize(("name", "loaded"), [("loose.py", True), ("loose/__init__.py", True), ("loose/a.py", False)])
+def test_a_module_beside_the_project_counts_by_its_files(
+    code: Code, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, name: str, loaded: bool
+) -> None:
+    beside = tmp_path_factory.mktemp("beside")
+    monkeypatch.syspath_prepend(str(beside))
+    file = beside / name
+    file.parent.mkdir(exist_ok=True)
+    code.write(
+        "pipe.py",
+        f"""
+        import counted, datatool
+        {"import loose" if loaded else ""}
+        @datatool.stage
+        def f():
+            import loose
+            counted.ran("f")
+            return len(loose.__name__)
+        """,
+    )
+    for text in ("N = 1", "N = 2"):
+        file.write_text(text)
+        monkeypatch.delitem(sys.modules, "loose", raising=False)
+        loose_code.cache_clear()  # as in a new process
+        for names in (["f"], []):
+            pipe = code.load()
+            with code.running(*names):
+                pipe.f()

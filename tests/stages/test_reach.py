@@ -271,6 +271,28 @@ def test_a_module_of_the_project_does_not_hide_one_of_pythons_own_unless_it_lies
 
 
 @pytest.mark.parametrize(
+    "call",
+    [
+        "'.h', __package__",
+        "'.h', package=__package__",
+        "'..sub.h', package=__package__",
+        "'.h', 'pkg.sub'",
+        "'.sub.h', package='pkg'",
+        "'...sub.h', 'pkg.sub.deep'",
+    ],
+)
+def test_a_module_that_is_imported_from_a_package_is_followed(tmp_path: Path, call: str) -> None:
+    files = {
+        "pkg/__init__.py": "",
+        "pkg/sub/__init__.py": "",
+        "pkg/sub/h.py": "def helper(): pass",
+        "pkg/sub/one.py": f"import importlib\ndef f(): return importlib.import_module({call})",
+    }
+    found = of_function(tmp_path, files, "f", "pkg/sub/one.py")
+    assert "pkg.sub.h:helper" in {item.name for item in found.definitions} and not found.warnings
+
+
+@pytest.mark.parametrize(
     ("code", "told"),
     [
         ("getattr(pkg, name)", "getattr with a name that is made at run time"),
@@ -278,6 +300,8 @@ def test_a_module_of_the_project_does_not_hide_one_of_pythons_own_unless_it_lies
         ("exec(text)", "exec runs code"),
         ("importlib.import_module(name)", "importlib.import_module with a name"),
         ("load(name)", "load with a name"),
+        ("load('.tools', pkg.name)", "load with a package"),
+        ("load('.tools')", "load with a package"),
         ("__import__(name)", "__import__ with a name"),
         ("globals()['g']()", "globals reaches names"),
         ("vars(pkg)['g']", "vars reaches names"),
