@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.machinery import ModuleSpec
 from types import CodeType, ModuleType
 from typing import Any
 
@@ -71,6 +72,7 @@ class Pipeline:
         path = self.world.root / f"{name}.py"
         module = ModuleType(name)
         module.__file__ = str(path)
+        module.__spec__ = ModuleSpec(name, None)  # by which one load is told from the next
         sys.modules[name] = module
         code: CodeType = compile(path.read_text(), str(path), "exec")
         exec(code, vars(module))
