@@ -12,6 +12,7 @@ import os
 import sys
 import sysconfig
 import time
+import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -42,10 +43,9 @@ _Stamp = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class _Note:
-    """What a file was when a module was loaded from it: `spec` is the module's, which Python makes anew for each load.
-    No stamp: nobody knows, but that it was edited."""
+    """What a file was when a module was loaded from it. No stamp: nobody knows, but that it was edited."""
 
-    spec: object
+    load: object
     stamp: _Stamp | None
     text: bytes | None
 
@@ -74,7 +74,7 @@ def note_loaded(names: Mapping[str, object]) -> None:
     is being loaded just now."""
     file = names.get("__file__")
     if isinstance(file, str) and _is_own(file):
-        _noted(os.path.realpath(file), names.get("__spec__"))
+        _noted(os.path.realpath(file), _load_of(names))
     note_modules()
 
 
@@ -89,13 +89,13 @@ def note_modules() -> None:
         _seen[name] = module
         file = getattr(module, "__file__", None)
         if isinstance(file, str) and _is_own(file):
-            _noted(os.path.realpath(file), getattr(module, "__spec__", None))
+            _noted(os.path.realpath(file), _load_of(getattr(module, "__dict__", {})))
 
 
 def edited_names(module: Module, names: Mapping[str, object]) -> frozenset[str]:
     """The names that may mean something else in a file than in the module `names` that was loaded from it."""
     real = os.fspath(module.path)
-    note = _noted(real, names.get("__spec__"))
+    note = _noted(real, _load_of(names))
     if note is None or _stamp(real) == note.stamp:
         return frozenset()
     if note.stamp is None or note.text is None:
@@ -114,16 +114,28 @@ def last_load(module: Module) -> object:
     return notes[-1] if notes else None
 
 
-def _noted(real: str, spec: object) -> _Note | None:
+def _load_of(names: Mapping[str, object]) -> object:
+    """What stands for one load of a module: its spec, which Python makes anew each time; without one, as that of a
+    script, the module itself, which need not be kept for it. None for names of no module."""
+    spec = names.get("__spec__")
+    if spec is not None:
+        return spec
+    module = sys.modules.get(str(names.get("__name__")))
+    return weakref.ref(module) if module is not None and getattr(module, "__dict__", None) is names else None
+
+
+def _noted(real: str, load: object) -> _Note | None:
     """What is known of a file as it was loaded; noted now, if that was not done before."""
+    if load is None:
+        return None
     notes = _notes.setdefault(real, [])
     for note in notes:
-        if note.spec is spec:
+        if note.load is load:
             return note
     stamp = _stamp(real)
     if stamp is None:
         return None
-    made = _Note(spec, None if _was_edited_before(real, spec) else stamp, _text(real))
+    made = _Note(load, None if _was_edited_before(real, load) else stamp, _text(real))
     notes.append(made)
     del notes[:-_KEPT]
     return made
