@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from functools import partial
+from pathlib import Path
 from types import FunctionType, ModuleType
 
 from datatool.errors import UsageError
@@ -47,3 +50,30 @@ def name_of(value: object) -> str:
     if isinstance(value, ModuleType):
         return value.__name__.rpartition(".")[2]
     return str(getattr(value, "__qualname__", type(value).__qualname__))
+
+
+def defined_in(value: object, root: Path) -> str:
+    """The file of the project in which a function or class is defined, else the module."""
+    live = function_of(value)
+    module = str(getattr(live, "__module__", ""))
+    code = getattr(live, "__code__", None)
+    file = code.co_filename if code is not None else getattr(sys.modules.get(module), "__file__", None)
+    path = Path(os.path.realpath(file)) if file else None
+    return path.relative_to(root).as_posix() if path is not None and path.is_relative_to(root) else module
+
+
+def held_by(value: object) -> list[tuple[str, object]]:
+    """What a partial function or a method of an object has besides its code, each with what it is."""
+    if isinstance(value, partial):
+        numbered = [(str(number), item) for number, item in enumerate(value.args)]
+        return [("func", value.func), *numbered, *value.keywords.items()]
+    owner = getattr(value, "__self__", None)
+    return [] if owner is None or isinstance(owner, type | ModuleType) else [("object", owner)]
+
+
+def no_source(live: FunctionType) -> UsageError:
+    """The error for a function whose source is nowhere."""
+    return UsageError(
+        f"{live.__qualname__}: its source can't be read, so it can't be told whether it changed",
+        hint="define it in a file of the project or in a notebook",
+    )

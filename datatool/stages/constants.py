@@ -34,7 +34,7 @@ def told_of(name: str, value: object, module: Module, nodes: Sequence[ast.AST]) 
     written = _given(name, nodes)
     try:
         same = None if written is None else _is_as_written(value, written)
-    except Exception:  # noqa: BLE001  # whatever a constructor or a comparison of somebody else raises: nothing is proved
+    except Exception:  # noqa: BLE001 - whatever a constructor or a comparison of somebody else raises: nothing is proved
         same = None
     if same is not None:
         return None if same else _CHANGED.format(name)

@@ -8,11 +8,12 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import CellType, FunctionType, ModuleType
 
 from datatool.errors import UsageError
-from datatool.stages.callables import function_of, is_named, name_of, unwrapped
+from datatool.stages.callables import defined_in, function_of, held_by, is_named, name_of, no_source, unwrapped
 from datatool.stages.cells import NAME, Cells, cells_of, typed_nodes
 from datatool.stages.code_objects import assigned, nodes_of
 from datatool.stages.constants import told_of, told_of_class
@@ -230,7 +231,7 @@ class _Look:
         newest = nodes_of(module, code)
         nodes = (typed_nodes(code) if module.by_name else []) or newest
         if not nodes:
-            raise _no_source(live)
+            raise no_source(live)
         is_newest = module.by_name is False or _digests(nodes) <= _digests(newest)
         self._globals.setdefault(module.path, live.__globals__)
         name = f"{module.name}:{live.__qualname__}"
@@ -263,7 +264,7 @@ class _Look:
         if key not in self._typed:
             found = cells_of(live, self._start)
             if found is None:
-                raise _no_source(live)
+                raise no_source(live)
             self._modules.take(found.module)
             self._typed[key] = found
         return self._typed[key].module
@@ -279,7 +280,13 @@ class _Look:
         """A function, class or module that is held by something: which one it is, and its code."""
         if not isinstance(value, ModuleType) and not callable(value):
             return False
-        said = name_of(value)
+        for place, part in held_by(value):
+            inside = f"{name}.{place}"
+            if not self._value(kind, inside, part, where) and not self._code(kind, inside, part, where):
+                self._walk.warn(f"{where}: {place} of {name_of(value)} in {name} does not count")
+        if isinstance(value, partial):
+            return True
+        said = f"{defined_in(value, self._root)} {name_of(value)}"
         known = self._seen.get(id(function_of(value)))
         inner = self if is_named(value) else _Look(self._root, self._start, self._seen)
         if not inner.passed(value):
@@ -455,11 +462,4 @@ def _digests(nodes: Iterable[ast.AST]) -> set[str]:
 def _outdated(name: str, why: str) -> UsageError:
     return UsageError(
         f"{name}: is in memory as it was before: {why}", hint=f"run the cell that defines {name} again, then call again"
-    )
-
-
-def _no_source(live: FunctionType) -> UsageError:
-    return UsageError(
-        f"{live.__qualname__}: its source can't be read, so it can't be told whether it changed",
-        hint="define it in a file of the project or in a notebook",
     )

@@ -501,6 +501,8 @@ def keys(tmp_path: Path, loader: Loader, text: str) -> list[object]:
         "def mk(n):\n    class D:\n        v = n\n    class E(D): pass\n    return lambda: E()\nmade = [mk(1), mk(2)]",
         "def mk(n, m):\n    class D:\n        @property\n        def v(self): return n\n        @v.setter\n"
         "        def v(self, x): m\n    return lambda: D\nmade = [mk(1, 1), mk(1, 2)]",
+        "import functools\ndef add(a, b): pass\ndef mk(f):\n    return lambda x: f(x)\n"
+        "made = [mk(functools.partial(add, 1)), mk(functools.partial(add, 2))]",
         "made = []\nfor k in (1, 2):\n    class C: n = k\n    made.append(lambda c=C: c.n)",
         "def f(): return 1\ng = f\ndef f(): return 2\nmade = [f, g]",
     ],
@@ -509,6 +511,20 @@ def test_functions_of_one_name_are_told_apart(tmp_path: Path, loader: Loader, te
     one, other = keys(tmp_path, loader, text)
     assert one != other
     assert keys(tmp_path, loader, text) == [one, other]
+
+
+def test_functions_of_one_name_in_two_modules_are_told_apart(tmp_path: Path, loader: Loader) -> None:
+    files = {"pkg/__init__.py": "", "pkg/a.py": "def h(): return 1", "pkg/b.py": "def h(): return 2"}
+    text = "from pkg import a, b\ndef mk(f, g):\n    return lambda: (f, g)\nmade = [mk(a.h, b.h), mk(b.h, a.h)]"
+    written(tmp_path, files)
+    one, other = keys(tmp_path, loader, text)
+    assert one != other
+
+
+def test_a_method_of_an_object_in_a_closure_is_told(tmp_path: Path, loader: Loader) -> None:
+    text = "class O:\n    def m(self): pass\ndef mk(f):\n    return lambda: f()\nf = mk(O().m)"
+    (warning,) = ingredients_of(loader.load(written(tmp_path, {"pipe.py": text})).f, tmp_path).warnings
+    assert warning.endswith("object of O.m in pipe:mk.<locals>.<lambda>[f] does not count")
 
 
 def test_lambdas_of_two_cells_are_told_apart(tmp_path: Path) -> None:
