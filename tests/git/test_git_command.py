@@ -71,7 +71,7 @@ def test_a_program_is_not_made_deaf_to_a_closed_pipe(run: Runner) -> None:
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="needs POSIX signals")
-def test_an_interrupt_ends_the_program_too(run: Runner) -> None:
+def test_an_interrupt_ends_the_program_too(run: Runner, tmp_path: Path) -> None:
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
@@ -79,15 +79,18 @@ def test_an_interrupt_ends_the_program_too(run: Runner) -> None:
     try:
         with pytest.raises(KeyboardInterrupt):
             run(
-                python("import os, signal; os.kill(os.getppid(), signal.SIGUSR1); signal.pause()"),
+                python(
+                    f"import os, signal; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()));"
+                    "os.kill(os.getppid(), signal.SIGUSR1); signal.pause()"
+                ),
                 os.environ,
                 None,
                 relay=False,
             )
     finally:
         signal.signal(signal.SIGUSR1, before)
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    with pytest.raises(ProcessLookupError):  # gone, and waited for
+        os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
 def test_relayed_output_is_passed_on_and_returned(run: Runner, capfd: pytest.CaptureFixture[str]) -> None:
