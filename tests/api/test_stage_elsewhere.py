@@ -149,7 +149,7 @@ def test_a_worker_with_other_code_is_refused_and_what_differs_is_named(
 ) -> None:
     stale = (desk.root / "pipe.py").read_text().replace("return len(found)", "return len(found) + 1")
     worker = machine(code=code_only(desk, stale))
-    with pytest.raises(Refused, match=r"stage count: the worker's code differs: function pipe:count$") as refused:
+    with pytest.raises(Refused, match=r"(?m)stage count: the worker's code differs: function pipe:count$") as refused:
         load().report.run(executor=worker)
     assert "start them anew" in (refused.value.hint or "")
     assert "count" not in ran.take()
