@@ -86,6 +86,11 @@ class UsageError(DatatoolError, ValueError):
 class IsDirectory(UsageError, IsADirectoryError):
     """A directory was named where only a file will do."""
 
+    def __new__(cls, *args: object, **named: object) -> IsDirectory:
+        """As its second builtin base has it: the first one's, which Python finds, refuses who asks for it by name, as
+        tblib does that brings errors back from Dask's workers."""
+        return IsADirectoryError.__new__(cls)
+
 
 class NotFoundError(DatatoolError, FileNotFoundError):
     """Something that was named does not exist."""

@@ -57,6 +57,7 @@ def test_every_error_is_also_a_builtin_that_a_caller_expects(kind: type[errors.D
     assert issubclass(kind, OSError | ValueError)
     error = pickle.loads(pickle.dumps(kind("x", hint="y", path="z")))
     assert (str(error), error.hint, error.path) == ("x", "y", "z")
+    assert isinstance(kind.__new__(kind), kind), "as tblib makes one that a worker has raised"
 
 
 def test_an_error_is_two_lines_on_stderr(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
