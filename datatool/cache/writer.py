@@ -89,14 +89,17 @@ class CacheWriter:
     def __enter__(self) -> CacheWriter:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if kind is None:
-            self.finish()
-        elif issubclass(kind, RemoteError):
-            with suppress(LocalError, OSError):  # the first error is the one to tell
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
                 self.finish()
-        else:
-            self._abandon(kind, error, trace)
+            elif issubclass(kind, RemoteError):
+                with suppress(LocalError, OSError):  # the first error is the one to tell
+                    self.finish()
+            else:
+                self._give_up()
+        finally:
+            self._loose.close()
 
     # Taking objects
 
@@ -199,8 +202,8 @@ class CacheWriter:
                 self._written += self._background.finish()
                 self._background = None
             self._publish()
-        except BaseException as error:
-            self._abandon(type(error), error, None)
+        except BaseException:
+            self._give_up()
             raise
         if len(self._packs.shards) > MERGE_ABOVE:
             self._merge_shards()
@@ -293,11 +296,11 @@ class CacheWriter:
         if len(small) > 1:
             self._shards.rewrite(self._packs, small)
 
-    def _abandon(self, kind: type[BaseException], error: BaseException | None, trace: object) -> None:
+    def _give_up(self) -> None:
         background, self._background = self._background, None
         if background is not None:
             background.stop()
-        self._loose.__exit__(kind, error, trace)
+        self._loose.close()
 
 
 class _Written(NamedTuple):

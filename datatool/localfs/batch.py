@@ -104,9 +104,13 @@ class Batch:
             if kind is None:
                 self.flush()
         finally:
-            with self._lock:
-                self._give_up()
-                self._directories.close()
+            self.close()
+
+    def close(self) -> None:
+        """Delete the temporary files that were not published, and let go of the directories."""
+        with self._lock:
+            self._give_up()
+            self._directories.close()
 
     # Filling
 
