@@ -1,8 +1,9 @@
-"""Tables, arrays, numbers and times of libraries, counted by content."""
+"""Tables, columns, arrays, numbers and times of libraries, counted by content."""
 
 from __future__ import annotations
 
-from typing import Final
+import sys
+from typing import Any, Final
 
 from datatool.errors import UsageError
 from datatool.model.result import Library, ResultFormat
@@ -19,8 +20,8 @@ def is_of_library(value: object) -> bool:
 
 
 def library_bytes(value: object, place: str) -> bytes | None:
-    """Bytes that two values share only if they are equal and of one type: of a table or an array a hash of its content.
-    None for what is no table, array, number or time. Raises UsageError for a table that no format holds exactly."""
+    """Bytes that two values share only if they are equal and of one type: of a table, column or array a hash of its
+    content. None for anything else. Raises UsageError for a table that no format holds exactly."""
     kind = type(value)
     name = f"{kind.__module__}.{kind.__qualname__}"
     if kind.__module__.partition(".")[0] == "pandas" and kind.__qualname__ in _TIMES:
@@ -29,9 +30,10 @@ def library_bytes(value: object, place: str) -> bytes | None:
         single = _single(value)
         if single is not None:
             return name.encode() + single
-    encoding = encoding_of(value, None)
+    table, label = _as_table(value, name)
+    encoding = encoding_of(table, None)
     if encoding.format is ResultFormat.PICKLE:
-        reason = why_no_format(value)
+        reason = why_no_format(table)
         if encoding.library is Library.PLAIN or reason is None:
             return None
         raise UsageError(
@@ -39,8 +41,23 @@ def library_bytes(value: object, place: str) -> bytes | None:
             hint="change that, or write it to a file and pass File(…)",
         )
     sink = Sink()
-    write_result(value, encoding, sink)  # type: ignore[arg-type]
-    return f"{encoding.library} {encoding.format} ".encode() + sink.digest()
+    write_result(table, encoding, sink)  # type: ignore[arg-type]
+    return f"{label}{encoding.library} {encoding.format} ".encode() + sink.digest()
+
+
+def _as_table(value: Any, name: str) -> tuple[Any, str]:
+    """A column that is no table by itself as the table that holds it, and what else it is; anything else as it is."""
+    library = name.partition(".")[0]
+    if library == "polars" and name.endswith(".Series"):
+        return value.to_frame(), f"{name} "
+    if library == "pyarrow" and name.endswith("Array"):
+        return sys.modules[library].table([value], names=["values"]), f"{name} "
+    if library == "pandas" and (name.endswith(".Categorical") or hasattr(value, "get_level_values")):
+        label = f"{name} {getattr(value, 'names', None)!r} {getattr(value, 'freqstr', None)} "
+        if getattr(value, "nlevels", 1) == 1:
+            return sys.modules[library].Series(value), label
+        return value.to_frame(index=False, name=[str(level) for level in range(value.nlevels)]), label
+    return value, ""
 
 
 def _single(value: object) -> bytes | None:
