@@ -37,15 +37,15 @@ RARELY_NEEDED = {  # by a call that finds everything as it was
     "datatool.operations.add",
     "datatool.operations.checkout",
     "datatool.operations.edit",
-    "datatool.operations.program_record",
+    "datatool.operations.runs.program_record",
     "datatool.operations.publish",
     "datatool.operations.pull",
     "datatool.operations.push",
     "datatool.operations.record",
-    "datatool.operations.run_end",
-    "datatool.operations.stage_executor",
-    "datatool.operations.stage_why",
-    "datatool.operations.track_recording",
+    "datatool.operations.runs.end",
+    "datatool.operations.stage.executor",
+    "datatool.operations.stage.why",
+    "datatool.operations.track.recording",
     "importlib.metadata",
 }
 
@@ -143,7 +143,7 @@ def of_a_program(name: str, world: World) -> set[str]:
 def test_a_program_that_tracks_what_did_not_change_loads_nothing_that_fetches_or_records(world: World) -> None:
     world.write("a.csv", b"1")
     world.write("program.py", b"import datatool\ndatatool.track('a.csv')\n")
-    assert "datatool.operations.track_recording" in of_a_program("program.py", world)
+    assert "datatool.operations.track.recording" in of_a_program("program.py", world)
     loaded = of_a_program("program.py", world)
     assert not loaded & (NETWORK | SCIENCE | RARELY_NEEDED | {"asyncio", "rich", "typer", "pygit2", "ruamel"})
     assert not {name for name in loaded if name.startswith(("datatool.remote", "datatool.registry", "datatool.views"))}
@@ -153,7 +153,7 @@ def test_a_program_whose_stages_are_kept_loads_nothing_that_asks_remotes_or_expl
     world.write("program.py", b"import datatool\n@datatool.stage\ndef one():\n    return 1\none()\n")
     of_a_program("program.py", world)
     loaded = of_a_program("program.py", world)
-    assert "datatool.operations.stage_chain" in loaded
+    assert "datatool.operations.stage.chain" in loaded
     assert not loaded & (NETWORK | SCIENCE | RARELY_NEEDED | {"asyncio", "rich", "typer", "pygit2", "ruamel"})
     assert not {name for name in loaded if name.startswith(("datatool.remote", "datatool.registry", "datatool.views"))}
 

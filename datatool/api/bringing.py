@@ -13,8 +13,8 @@ from datatool.errors import DatatoolError
 from datatool.progress import Progress
 
 if TYPE_CHECKING:
-    from datatool.operations.stage_share import Sharing
-    from datatool.operations.track_recording import Recording
+    from datatool.operations.stage.share import Sharing
+    from datatool.operations.track.recording import Recording
     from datatool.project.project import Project
     from datatool.workspace.pointers import Artifact
 
@@ -29,20 +29,20 @@ def bring(project: Project, targets: Sequence[str], progress: Progress) -> list[
 
 def bring_list(project: Project, artifact: Artifact, progress: Progress) -> None:
     """Only what lists a tracked directory. Raises PathNotFound where nobody has it."""
-    from datatool.operations.fetch_list import bring_list
+    from datatool.operations.contents.fetch_list import bring_list
 
     bring_list(project, artifact, progress)
 
 
 def record(project: Project, progress: Progress) -> Recording:
     """What changes files and pointers of a project: see there."""
-    from datatool.operations.track_recording import Recording
+    from datatool.operations.track.recording import Recording
 
     return Recording(project, progress)
 
 
 def sharing(project: Project, progress: Progress) -> Sharing:
     """What stages have to do with a project's remotes: see there."""
-    from datatool.operations.stage_share import Sharing
+    from datatool.operations.stage.share import Sharing
 
     return Sharing(project, progress)

@@ -11,8 +11,8 @@ from datatool.api.programs import ThisProgram
 from datatool.progress import Progress
 
 if TYPE_CHECKING:
-    from datatool.operations.run_end import Ended
-    from datatool.operations.run_execution import Execution
+    from datatool.operations.runs.end import Ended
+    from datatool.operations.runs.execution import Execution
     from datatool.project.project import Project
 
 
@@ -42,7 +42,7 @@ def record(
     always: bool,
     progress: Progress,
 ) -> Ended:
-    """Write the record of a program: see `datatool.operations.program_record`."""
-    from datatool.operations.program_record import record_program
+    """Write the record of a program: see `datatool.operations.runs.program_record`."""
+    from datatool.operations.runs.program_record import record_program
 
     return record_program(project, execution, outputs, modules=modules, always=always, progress=progress)

@@ -22,9 +22,9 @@ from datatool.api.files import DataFile
 from datatool.api.pool import Pool
 from datatool.api.words import Where, opening
 from datatool.errors import IsDirectory, Refused
-from datatool.operations.content import resolve
+from datatool.operations.contents.content import resolve
+from datatool.operations.contents.open_content import Opened
 from datatool.operations.listed import ListEntry
-from datatool.operations.open_content import Opened
 
 Info = dict[str, Any]
 

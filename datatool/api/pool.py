@@ -15,7 +15,7 @@ from typing import Final
 
 from datatool.api.addresses import Address
 from datatool.errors import DatatoolError
-from datatool.operations.open_content import Opened
+from datatool.operations.contents.open_content import Opened
 
 KEPT: Final = 10.0
 """Seconds for which something opened is used again; also how long a branch of a registry elsewhere is taken to stand

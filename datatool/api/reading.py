@@ -10,8 +10,8 @@ from typing import IO, Literal, overload
 from datatool.api.files import DataFile
 from datatool.api.words import Named, Where
 from datatool.errors import IsDirectory, Refused, UsageError
-from datatool.operations.content import resolve_first
-from datatool.operations.open_content import Opened
+from datatool.operations.contents.content import resolve_first
+from datatool.operations.contents.open_content import Opened
 from datatool.operations.views import view
 
 TextMode = Literal["r", "rt"]

@@ -13,7 +13,7 @@ from datatool.api.telling import Told, say, warn
 from datatool.api.trackers import settle_trackers, tracking
 from datatool.errors import DatatoolError
 from datatool.model.run import RunKind
-from datatool.operations.program_run import Program, Record, end_program
+from datatool.operations.runs.program_run import Program, Record, end_program
 
 
 def end(

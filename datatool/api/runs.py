@@ -20,7 +20,7 @@ from datatool.api.telling import warn
 from datatool.errors import UsageError
 from datatool.model.run import RunKind
 from datatool.operations.open_project import project_around
-from datatool.operations.program_record import record_program
+from datatool.operations.runs.program_record import record_program
 
 _DEEPEST: Final = 32
 

@@ -17,17 +17,17 @@ from datatool.api.telling import Told, say, warn
 from datatool.api.trackers import tracking
 from datatool.errors import DatatoolError, ProjectNotFound
 from datatool.model.run import RunFile
-from datatool.operations.stage_chain import Around, Chain, plain_value
-from datatool.operations.stage_definition import AbsentStage, StageDefinition, define
-from datatool.operations.stage_home import Home, home_of
-from datatool.operations.stage_looking import refuse_while_looking
-from datatool.operations.stage_plan import plan
-from datatool.operations.stage_uncached import plain_arguments
+from datatool.operations.stage.chain import Around, Chain, plain_value
+from datatool.operations.stage.definition import AbsentStage, StageDefinition, define
+from datatool.operations.stage.home import Home, home_of
+from datatool.operations.stage.looking import refuse_while_looking
+from datatool.operations.stage.plan import plan
+from datatool.operations.stage.uncached import plain_arguments
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from datatool.operations.stage_reason import Why
+    from datatool.operations.stage.reason import Why
     from datatool.views.stage_graph import Graph
 
 P = ParamSpec("P")

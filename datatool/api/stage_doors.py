@@ -8,22 +8,22 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from datatool.api.trackers import tracking
-from datatool.operations.stage_chain import Around
-from datatool.operations.stage_definition import teach_carrying
-from datatool.operations.stage_home import Home
-from datatool.operations.stage_plan import Call
-from datatool.operations.tracker import Tracker
+from datatool.operations.stage.chain import Around
+from datatool.operations.stage.definition import teach_carrying
+from datatool.operations.stage.home import Home
+from datatool.operations.stage.plan import Call
+from datatool.operations.track.tracker import Tracker
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from datatool.operations.stage_reason import Why
+    from datatool.operations.stage.reason import Why
     from datatool.views.stage_graph import Graph
 
 
 def explained(calls: Sequence[Call], home: Home, tracker: Tracker) -> Why:
-    """Why the last of some calls would run, or would not: see `datatool.operations.stage_why`."""
-    from datatool.operations.stage_why import why
+    """Why the last of some calls would run, or would not: see `datatool.operations.stage.why`."""
+    from datatool.operations.stage.why import why
     from datatool.views.install import install
 
     install()
@@ -54,7 +54,7 @@ def run_elsewhere(
 ) -> object:
     """The result of the last of some calls, with what has to run submitted to an executor."""
     from datatool.api.stage_work import work
-    from datatool.operations.stage_executor import ExecutorChain
+    from datatool.operations.stage.executor import ExecutorChain
 
     teach_carrying()
     return ExecutorChain(calls, arguments, home, tracker, around, executor, work).value()

@@ -13,11 +13,11 @@ from datatool.api.process_end import arm_process_end
 from datatool.api.telling import Told
 from datatool.api.trackers import tracking
 from datatool.errors import UsageError
-from datatool.operations.stage_chain import Around
-from datatool.operations.stage_definition import AbsentStage
-from datatool.operations.stage_task import Answer, Lacks, Task
-from datatool.operations.stage_worker import WorkerChain
-from datatool.operations.worker_project import home_for
+from datatool.operations.stage.chain import Around
+from datatool.operations.stage.definition import AbsentStage
+from datatool.operations.stage.task import Answer, Lacks, Task
+from datatool.operations.stage.worker import WorkerChain
+from datatool.operations.stage.worker_project import home_for
 
 
 class _Heard(Told):

@@ -19,11 +19,11 @@ from datatool.api.where import Where
 from datatool.errors import UsageError
 from datatool.model.urls import without_secrets
 from datatool.operations.frozen import is_frozen
-from datatool.operations.stage_looking import is_looking
-from datatool.operations.stage_running import uncounted
-from datatool.operations.track_state import OnChange, Rule
-from datatool.operations.tracked_files import make_parent, write_made
-from datatool.operations.tracked_place import locate
+from datatool.operations.stage.looking import is_looking
+from datatool.operations.stage.running import uncounted
+from datatool.operations.track.files import make_parent, write_made
+from datatool.operations.track.place import locate
+from datatool.operations.track.state import OnChange, Rule
 
 Change: TypeAlias = Literal["add", "error", "keep"]
 Source: TypeAlias = Callable[..., object]

@@ -12,7 +12,7 @@ from typing import Final
 
 from datatool.api.bringing import bring, bring_list, record
 from datatool.api.telling import Told
-from datatool.operations.tracker import Tracker
+from datatool.operations.track.tracker import Tracker
 
 KEPT: Final = 8
 """So many projects stay open while nobody uses them."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from datatool.api.telling import logger
 from datatool.api.where import Where as Where
-from datatool.operations.open_content import Asked, Opened, open_content
+from datatool.operations.contents.open_content import Asked, Opened, open_content
 from datatool.progress import Silent
 
 

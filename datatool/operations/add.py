@@ -19,7 +19,7 @@ from datatool.operations.record import Labels, RecordOptions, Target
 from datatool.operations.remote_names import no_such_remote
 from datatool.operations.result import Part, Result
 from datatool.operations.targets import nearest, project_path, require_inside
-from datatool.operations.track_making import none_unfinished
+from datatool.operations.track.making import none_unfinished
 from datatool.operations.trackable import refuse_untrackable
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project

@@ -13,12 +13,12 @@ from datatool.errors import DatatoolError, PathNotFound
 from datatool.model.paths import named
 from datatool.model.pointer import ArtifactKind
 from datatool.model.settings import LinkMethod
-from datatool.operations.checked_out import CheckedOut, failed
-from datatool.operations.checkout_directory import check_out_directory
-from datatool.operations.checkout_files import check_out_files, groups
+from datatool.operations.checkouts.checked_out import CheckedOut, failed
+from datatool.operations.checkouts.directory import check_out_directory
+from datatool.operations.checkouts.files import check_out_files, groups
+from datatool.operations.checkouts.make_way import make_place
+from datatool.operations.checkouts.old_pointers import selections_at, take_pointers
 from datatool.operations.failures import Failure, failure_of
-from datatool.operations.make_way import make_place
-from datatool.operations.old_pointers import selections_at, take_pointers
 from datatool.operations.publish import ignored_before_writing, locked
 from datatool.operations.result import Result
 from datatool.operations.space import room_for

@@ -10,8 +10,8 @@ from datatool.errors import DatatoolError
 from datatool.model.paths import named
 from datatool.model.urls import without_secrets
 from datatool.operations.failures import failure_of
-from datatool.operations.fetch_plan import FetchPlan, Terms, Wish, plan_fetch
-from datatool.operations.fetch_remote import RemoteFetch, from_each
+from datatool.operations.fetching.plan import FetchPlan, Terms, Wish, plan_fetch
+from datatool.operations.fetching.remote import RemoteFetch, from_each
 from datatool.operations.push import one_per_path
 from datatool.operations.reach import Reach
 from datatool.operations.remote_access import connect_to

@@ -21,12 +21,12 @@ from datatool.model.paths import named
 from datatool.model.settings import Durability
 from datatool.operations.failures import Failure, failure_of
 from datatool.operations.init import FILES, init
-from datatool.operations.migrate_dvc import foresee_dvc, is_whole, migrate_dvc, remove_serving
-from datatool.operations.migrate_lfs import foresee_lfs, migrate_lfs
-from datatool.operations.migrate_lfs_plan import LfsPlan, plan_lfs
-from datatool.operations.migrate_plan import Plan, plan_migration, what_stays
-from datatool.operations.migrate_remotes import RemoteSettings, remote_settings, write_remotes
-from datatool.operations.migrated import Done, Migrated
+from datatool.operations.migration.dvc import foresee_dvc, is_whole, migrate_dvc, remove_serving
+from datatool.operations.migration.lfs import foresee_lfs, migrate_lfs
+from datatool.operations.migration.lfs_plan import LfsPlan, plan_lfs
+from datatool.operations.migration.migrated import Done, Migrated
+from datatool.operations.migration.plan import Plan, plan_migration, what_stays
+from datatool.operations.migration.remotes import RemoteSettings, remote_settings, write_remotes
 from datatool.operations.publish import stage_paths
 from datatool.operations.result import Result, fields_of, plain
 from datatool.progress import SILENT, Progress

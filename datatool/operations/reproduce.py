@@ -25,11 +25,11 @@ from datatool.operations.run_command import (
     fingerprint_of,
     run_command,
 )
-from datatool.operations.run_inputs import file_now, not_here, unlike_now
-from datatool.operations.run_marks import left_over
-from datatool.operations.run_outputs import check_unsaved
 from datatool.operations.run_records import record_of
-from datatool.operations.run_search import earlier_run
+from datatool.operations.runs.inputs import file_now, not_here, unlike_now
+from datatool.operations.runs.marks import left_over
+from datatool.operations.runs.outputs import check_unsaved
+from datatool.operations.runs.search import earlier_run
 from datatool.operations.targets import select
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project

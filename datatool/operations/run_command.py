@@ -20,14 +20,14 @@ from datatool.model.paths import named, show
 from datatool.model.run import RunEnvironment, RunFile, RunKind
 from datatool.operations.publish import locked
 from datatool.operations.result import Result
-from datatool.operations.run_code import functions_of
-from datatool.operations.run_end import code_now, end_run
-from datatool.operations.run_execution import Execution, directory_in, refuse_unnamed
-from datatool.operations.run_inputs import bring_inputs, inputs_of, unlike_now
-from datatool.operations.run_marks import forget_marks, left_over, marked
-from datatool.operations.run_outputs import check_unsaved, clear, put_back, refuse_outputs, restore
-from datatool.operations.run_process import run_process
-from datatool.operations.run_search import earlier_run
+from datatool.operations.runs.code import functions_of
+from datatool.operations.runs.end import code_now, end_run
+from datatool.operations.runs.execution import Execution, directory_in, refuse_unnamed
+from datatool.operations.runs.inputs import bring_inputs, inputs_of, unlike_now
+from datatool.operations.runs.marks import forget_marks, left_over, marked
+from datatool.operations.runs.outputs import check_unsaved, clear, put_back, refuse_outputs, restore
+from datatool.operations.runs.process import run_process
+from datatool.operations.runs.search import earlier_run
 from datatool.operations.targets import project_path
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project

@@ -19,7 +19,7 @@ from datatool.operations.ignored import not_ignored_by_project
 from datatool.operations.remote_names import no_such_remote
 from datatool.operations.result import Part, Result, fields_of
 from datatool.operations.targets import Selection, chosen_from, name_of, select
-from datatool.operations.track_marks import unfinished
+from datatool.operations.track.marks import unfinished
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
 from datatool.remote.known import known_pushed

@@ -20,7 +20,7 @@ from datatool.localfs.removal import remove_tree
 from datatool.model.entry import EXECUTABLE, FILE, Entry
 from datatool.model.paths import PathRefused, check_escape, named
 from datatool.model.settings import Durability, LinkMethod
-from datatool.operations.content import Held
+from datatool.operations.contents.content import Held
 from datatool.operations.registries import user_home
 from datatool.operations.space import room_for
 from datatool.progress import NOBODY

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datatool.operations.result import Part, show_parts_with
-from datatool.operations.stage_reason import Why
+from datatool.operations.stage.reason import Why
 from datatool.views.parts import show_part
 from datatool.views.stage_graph import Graph
 from datatool.views.stages import show_graph, show_why

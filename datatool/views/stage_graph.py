@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from datatool.model.paths import show
 from datatool.operations.result import Part, Result
-from datatool.operations.stage_reason import Answer, Why
+from datatool.operations.stage.reason import Answer, Why
 
 
 class State(StrEnum):

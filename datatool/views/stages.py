@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from datatool.operations.stage_reason import Tone, Why
+from datatool.operations.stage.reason import Tone, Why
 from datatool.views.parts import harmless
 from datatool.views.stage_graph import Graph, State
 

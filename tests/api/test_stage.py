@@ -403,14 +403,14 @@ def test_a_value_that_its_format_can_not_hold_is_refused_and_named(code: Code, d
 
 
 def test_a_result_holds_as_long_as_its_ttl(code: Code, monkeypatch: pytest.MonkeyPatch) -> None:
-    from datatool.operations import stage_results
+    from datatool.operations.stage import results
 
     f = one(code, "return 1", 'ttl="2h"').f
     with code.running("f"):
         f()
         f()
-    now = stage_results.time.time()
-    monkeypatch.setattr(stage_results.time, "time", lambda: now + 7300)
+    now = results.time.time()
+    monkeypatch.setattr(results.time, "time", lambda: now + 7300)
     with code.running("f"):
         f()
 

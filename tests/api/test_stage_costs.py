@@ -12,8 +12,8 @@ import pytest
 from datatool.cache import local
 from datatool.git.worktree import head_commit
 from datatool.model.run import RunKind
-from datatool.operations import stage_results
 from datatool.operations.open_project import open_project
+from datatool.operations.stage import results
 from datatool.stages.run_store import all_runs
 from world import World
 
@@ -45,7 +45,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
         answers.append(head_commit(*args))  # type: ignore[arg-type]
         return answers[-1]
 
-    monkeypatch.setattr(stage_results, "head_commit", counted)
+    monkeypatch.setattr(results, "head_commit", counted)
     return answers
 
 

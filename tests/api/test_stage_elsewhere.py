@@ -21,7 +21,7 @@ from api.elsewhere import Elsewhere
 from api.executing import PIPE, Ran, forget, pipeline
 from api.tracking import script
 from datatool.errors import PartlyDone, PathNotFound, Refused, RemoteNotFound, UsageError
-from datatool.operations.stage_task import Done
+from datatool.operations.stage.task import Done
 from environment import PACKAGE
 from world import World
 

@@ -16,8 +16,8 @@ from api.tracking import script
 from datatool.api.trackers import close_trackers
 from datatool.cache.writer import CacheWriter
 from datatool.errors import FormatError, UsageError
-from datatool.operations import stage_results
-from datatool.operations.stage_definition import stage_named
+from datatool.operations.stage import results as stage_results
+from datatool.operations.stage.definition import stage_named
 from world import World
 
 CHAIN = """

@@ -11,8 +11,8 @@ import pytest
 import datatool
 from api.pipelines import Pipeline
 from datatool.errors import ProjectNotFound
-from datatool.operations.stage_changes import Change
-from datatool.operations.stage_reason import Answer, Why
+from datatool.operations.stage.changes import Change
+from datatool.operations.stage.reason import Answer, Why
 from datatool.stages import stage_facts
 from world import World
 

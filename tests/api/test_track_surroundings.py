@@ -18,7 +18,7 @@ import datatool
 import needs
 from api.tracking import NEW, OWN, run_python, script
 from datatool.api.current_run import process_run
-from datatool.operations import track_recording
+from datatool.operations.track import recording
 from world import World
 
 # ---- which file is meant
@@ -176,13 +176,13 @@ def test_a_file_that_another_process_begins_to_track_in_the_same_moment_is_no_er
     desk: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk.write("x.csv", NEW)
-    original = track_recording.refuse_untrackable
+    original = recording.refuse_untrackable
 
     def later(*arguments: Any, **options: Any) -> None:
         desk.ok("add", "x.csv")
         original(*arguments, **options)
 
-    monkeypatch.setattr(track_recording, "refuse_untrackable", later)
+    monkeypatch.setattr(recording, "refuse_untrackable", later)
     assert datatool.track("x.csv").read_bytes() == NEW
     assert desk.json("status")["clean"]
 

@@ -69,8 +69,8 @@ def test_once_it_is_deleted_nothing_is_said_and_another_file_there_is_the_users(
 def test_one_that_was_recorded_before_the_kill_is_whole(desk: World) -> None:
     dies_late = """
 import datatool, os
-from datatool.operations import track_making
-track_making.remove_file = lambda path: os.kill(os.getpid(), 9)
+from datatool.operations.track import making
+making.remove_file = lambda path: os.kill(os.getpid(), 9)
 datatool.track("x.txt", source=lambda: "whole")
 """
     assert script(desk, dies_late).code == -9

@@ -174,7 +174,7 @@ MUTANTS = [
     ),
     Mutant(
         name="leave the format out of the fingerprint",
-        module="operations/stage_known.py",
+        module="operations/stage/known.py",
         old="yield word_fact(FactKind.FORMAT,",
         new="word_fact(FactKind.FORMAT,",
         caught_by="test_two_formats_of_one_stage_never_answer_for_each_other",
@@ -182,7 +182,7 @@ MUTANTS = [
     ),
     Mutant(
         name="unpickle what anybody has made",
-        module="operations/stage_results.py",
+        module="operations/stage/results.py",
         old="and not is_ours(",
         new="and is_ours is None and not is_ours(",
         caught_by="test_a_record_that_somebody_else_made_runs_no_code",
@@ -190,7 +190,7 @@ MUTANTS = [
     ),
     Mutant(
         name="keep what was made of an input that changed meanwhile",
-        module="operations/stage_chain.py",
+        module="operations/stage/chain.py",
         old="if not self._is_steady(known):",
         new="if False:",
         caught_by="test_an_input_that_changes_while_the_stage_runs_is_read_again",

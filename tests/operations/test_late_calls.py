@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from datatool.operations.late_calls import when_late
+from datatool.operations.stage.late_calls import when_late
 
 PATIENCE = 60
 """Seconds; nobody waits for them unless something is broken."""
@@ -52,7 +52,7 @@ def test_a_forked_child_is_told_too() -> None:
 import os, threading
 import pytest
 
-from datatool.operations.late_calls import when_late
+from datatool.operations.stage.late_calls import when_late
 with when_late(3600, lambda: None):
     child = os.fork()
     if not child:

@@ -472,7 +472,7 @@ def test_a_signal_that_arrives_while_the_command_is_started_ends_it_too(
             started.append(self)
             os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr("datatool.operations.run_process.subprocess.Popen", Slow)
+    monkeypatch.setattr("datatool.operations.runs.process.subprocess.Popen", Slow)
     ran = world.fails(143, "run", "-o", "out", "--", "sleep", "1000")
     assert "terminated" in ran.err
     assert started[0].returncode == -signal.SIGTERM

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from archives import unpack
-from datatool.operations import migrate_lfs
+from datatool.operations.migration import lfs
 from registry.lfs_world import oid_of, pointer
 from world import World
 
@@ -373,7 +373,7 @@ def test_a_run_that_was_killed_goes_on(tmp_path: Path, monkeypatch: pytest.Monke
     class Killed(BaseException):
         pass
 
-    real = getattr(migrate_lfs, step)
+    real = getattr(lfs, step)
 
     def killed(*arguments: object, **options: object) -> None:
         if after:
@@ -381,7 +381,7 @@ def test_a_run_that_was_killed_goes_on(tmp_path: Path, monkeypatch: pytest.Monke
         raise Killed
 
     with monkeypatch.context() as patched:
-        patched.setattr(migrate_lfs, step, killed)
+        patched.setattr(lfs, step, killed)
         with pytest.raises(Killed):
             world.run("migrate")
     world.ok("migrate")
@@ -397,8 +397,8 @@ def test_thousands_of_files_are_one_pass(tmp_path: Path, monkeypatch: pytest.Mon
     files = {f"data/{number:05}.bin": b"%d" % number for number in range(600)}
     world = lfs_project(tmp_path, files)
     calls: list[object] = []
-    real = migrate_lfs.publish
-    monkeypatch.setattr(migrate_lfs, "publish", lambda *words: calls.append(words) or real(*words))
+    real = lfs.publish
+    monkeypatch.setattr(lfs, "publish", lambda *words: calls.append(words) or real(*words))
     assert len(world.json("migrate")["artifacts"]) == len(files)
     assert len(calls) == 1
     assert world.read("data/.gitignore").splitlines() == [b"/%05d.bin" % number for number in range(600)]

@@ -16,11 +16,11 @@ from datatool.cli.screen import aligned
 from datatool.cli.session import Session
 from datatool.model.figures import counted, human_duration, human_size
 from datatool.model.paths import show
-from datatool.operations import stage_list as listing
 from datatool.operations.open_project import open_project
-from datatool.operations.stage_clean import clean_stages
-from datatool.operations.stage_reason import Tone, Why
-from datatool.operations.stage_target import why_target
+from datatool.operations.stage import list_ as listing
+from datatool.operations.stage.clean import clean_stages
+from datatool.operations.stage.reason import Tone, Why
+from datatool.operations.stage.target import why_target
 from datatool.views.stage_graph import Graph, State, graph_of
 
 Stages = Annotated[

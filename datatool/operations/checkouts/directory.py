@@ -1,0 +1,131 @@
+"""Check out one artifact that is a directory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from datatool.errors import DatatoolError, PathNotFound
+from datatool.formats.tree_object import read_tree
+from datatool.index.state import Base
+from datatool.localfs.atomic import make_dirs, remove_file
+from datatool.localfs.removal import remove_empty_dirs
+from datatool.model.entry import DIRECTORY, FILE
+from datatool.model.oid import ObjectId
+from datatool.model.paths import named
+from datatool.operations.cached import has_list
+from datatool.operations.checkouts.checked_out import CheckedOut, lacking, unsaved
+from datatool.operations.checkouts.make_way import refuse_unholdable, set_aside
+from datatool.operations.failures import Failure, failure_of
+from datatool.operations.targets import Selection, not_found
+from datatool.progress import Spared, Task
+from datatool.project.project import Project
+from datatool.workspace.checkout import Checkout, tree_without
+from datatool.workspace.compare import known_tree
+from datatool.workspace.placing import Outcome
+
+
+def check_out_directory(
+    project: Project, item: Selection, oid: ObjectId, *, lost: Path | None, relink: bool, task: Task
+) -> tuple[CheckedOut, Outcome]:
+    """Make a directory, or the part of it that is meant, the tree `oid`; unsaved files are moved below `lost`."""
+    artifact = item.artifact
+    workspace, cache = project.workspace, project.cache
+    base = project.state.base(artifact.path)
+    saved_to = None
+    kind = workspace.kind(artifact.path)
+    if kind not in (None, DIRECTORY):
+        if kind != FILE or cache.missing([workspace.hash(artifact.path)[0]]):
+            saved_to = set_aside(project, artifact.path, lost)
+        else:
+            remove_file(Path(os.fsdecode(workspace.full(artifact.path))))
+    if not has_list(project.cache, oid):
+        raise lacking(item, [artifact.path], [])
+    if os.name == "nt":
+        refuse_unholdable(artifact.path, (entry.path for entry in read_tree(oid, cache.load)))
+    here = base.here if base is not None else None
+    if here is not None and not has_list(project.cache, here):
+        here = None
+    if here == oid and not item.within and not relink and kind == DIRECTORY and _untouched(project, artifact.path, oid):
+        project.state.set_base(artifact.path, Base(version=oid, here=oid))
+        task.advance(bytes=Spared(artifact.pointer.size or 0), files=artifact.pointer.files or 0)
+        return CheckedOut(path=artifact.name, changed=False), Outcome()
+    if item.within:
+        _require_within(project, item, oid, here)
+    job = Checkout(
+        workspace=workspace,
+        cache=cache,
+        load=cache.load,
+        artifact=artifact.path,
+        here=here,
+        target=oid,
+        within=item.within,
+        links=project.config.link_methods,
+        durability=project.config.durability,
+        relink=relink,
+        fresh=kind is None,
+        had_links=kind == DIRECTORY,
+    )
+    full = Path(os.fsdecode(workspace.full(artifact.path)))
+    make_dirs(full)
+    plan = job.plan()
+    if plan.unsaved and lost is None:
+        raise unsaved(artifact.path, [artifact.path + b"/" + path for path in plan.unsaved])
+    if plan.unsaved and lost is not None:
+        saved_to = os.fspath(lost)
+    # Killed in here, the base stays what it was: each file written is in the cache, so the next run finds it right.
+    try:
+        outcome = job.apply(plan, task, save_to=lost)
+    except DatatoolError:
+        if kind is None:
+            remove_empty_dirs(full)  # where no file came, nothing of it is here
+        raise
+    failed = {*outcome.missing, *outcome.damaged, *outcome.refused}
+    if failed or item.within:
+        present = tree_without(cache.load, cache, here=here, target=oid, within=item.within, failed=failed).oid
+    else:
+        present = oid
+    if not item.older:
+        project.state.set_base(artifact.path, Base(version=oid, here=present))
+    result = CheckedOut(
+        path=artifact.name,
+        changed=bool(outcome.written or outcome.deleted),
+        written=outcome.written,
+        deleted=outcome.deleted,
+        kept=_names(artifact.path, plan.kept),
+        missing=_names(artifact.path, sorted({*outcome.missing, *outcome.damaged})),
+        saved_to=saved_to,
+        error=_failure(item, outcome) if failed else None,
+    )
+    return result, outcome
+
+
+def _require_within(project: Project, item: Selection, oid: ObjectId, here: ObjectId | None) -> None:
+    """PathNotFound where the version has nothing at the path, unless what is here is to go for that."""
+    path = item.artifact.path + b"/" + item.within
+    for tree in (oid,) if item.older else (oid, here):
+        if tree is not None and next(iter(read_tree(tree, project.cache.load, within=item.within)), None) is not None:
+            return
+    if not item.older:
+        raise not_found(project, os.fsdecode(path), path)
+    raise PathNotFound(
+        f"{named(path)}: was not in {named(item.artifact.path)} then",
+        hint=f"datatool log {named(path)} shows its versions",
+        path=os.fsdecode(path),
+    )
+
+
+def _untouched(project: Project, artifact: bytes, oid: ObjectId) -> bool:
+    return known_tree(project.workspace, artifact) == oid
+
+
+def _names(artifact: bytes, paths: Sequence[bytes]) -> tuple[str, ...]:
+    return tuple(os.fsdecode(artifact + b"/" + path if path else artifact) for path in paths)
+
+
+def _failure(item: Selection, outcome: Outcome) -> Failure:
+    artifact = item.artifact
+    if outcome.refused and not outcome.damaged:
+        return failure_of(unsaved(artifact.path, [artifact.path + b"/" + path for path in outcome.refused]))
+    return failure_of(lacking(item, outcome.missing, outcome.damaged, whole=artifact.path))

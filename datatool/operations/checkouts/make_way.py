@@ -1,0 +1,44 @@
+"""The place of an artifact in the workspace, made ready for what a checkout writes there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from datatool.errors import LocalError
+from datatool.localfs.atomic import make_dirs, move, sweep_temps
+from datatool.localfs.safe_paths import check_parents
+from datatool.model.paths import named, portability_problems
+from datatool.operations.checkouts.checked_out import unsaved
+from datatool.project.project import Project
+
+
+def make_place(project: Project, path: bytes, swept: set[Path]) -> None:
+    """See that the directory around an artifact is there, in the project, and free of what killed commands left;
+    directories in `swept` were looked at before."""
+    check_parents(os.fsencode(project.root), path)
+    if os.name == "nt":
+        refuse_unholdable(b"", iter([path]))
+    parent = Path(os.fsdecode(project.workspace.full(path))).parent
+    make_dirs(parent)
+    if parent not in swept:
+        swept.add(parent)
+        sweep_temps(parent)
+
+
+def set_aside(project: Project, path: bytes, lost: Path | None) -> str:
+    """Move what lies at an artifact's own path to lost+found, or refuse."""
+    if lost is None:
+        raise unsaved(path, [path])
+    place = lost / os.fsdecode(path)
+    make_dirs(place.parent)
+    move(Path(os.fsdecode(project.workspace.full(path))), place)
+    return os.fspath(lost)
+
+
+def refuse_unholdable(artifact: bytes, names: Iterator[bytes]) -> None:
+    """On a system that can't hold some names, say so before anything is written (formats §3)."""
+    for path, problem in portability_problems(names):
+        whole = artifact + b"/" + path if artifact else path
+        raise LocalError(f"{named(whole)}: {problem}", path=os.fsdecode(whole))

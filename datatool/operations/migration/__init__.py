@@ -1,0 +1,1 @@
+"""What DVC and Git LFS keep, taken over."""

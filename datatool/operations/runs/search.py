@@ -1,0 +1,74 @@
+"""Finding an earlier run whose result still holds, and seeing that its outputs are here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from datatool.errors import DamageFound, DatatoolError
+from datatool.model.run import RunFile
+from datatool.operations.cached import is_cached
+from datatool.operations.fetch import fetch_versions
+from datatool.operations.run_records import bring_runs
+from datatool.operations.runs.inputs import unlike_now
+from datatool.operations.versions import Version
+from datatool.progress import Progress
+from datatool.project.project import Project
+from datatool.stages.run_store import Known, find_runs
+from datatool.workspace.pointers import owner
+
+
+def earlier_run(
+    project: Project, fingerprint: str, *, offline: bool, fetches: bool = True, progress: Progress
+) -> Known | None:
+    """The newest run with a fingerprint whose outputs can be had: from the cache, else from a remote, which is not
+    asked unless it `fetches`.
+
+    What `track()` told of while it ran is not in the fingerprint, so it is compared here.
+    """
+    found = _holding(project, fingerprint)
+    for known in found:
+        if all(is_cached(project.cache, project.state, file.pointer) for file in known.record.outputs):
+            return known
+    if not fetches:
+        return None
+    if not found and bring_runs(project, fingerprint, offline=offline, progress=progress):
+        found = _holding(project, fingerprint)
+    for known in found:
+        if bring_outputs(project, known.record.outputs, offline=offline, progress=progress):
+            return known
+    return None
+
+
+def _holding(project: Project, fingerprint: str) -> list[Known]:
+    ours = project.config.project or ""
+    return [known for known in find_runs(project.cache, fingerprint, ours) if _still_holds(project, known)]
+
+
+def bring_outputs(project: Project, files: Sequence[RunFile], *, offline: bool, progress: Progress) -> bool:
+    """Fetch what the cache lacks of a run's outputs; whether it has all of them now. A remote that can't be used is
+    passed over with a warning: the run can be repeated."""
+    if not project.config.remotes():
+        return False
+    wanted = [Version(path=file.path, pointer=file.pointer) for file in files]
+    try:
+        done = fetch_versions(project, wanted, offline=offline, progress=progress)
+    except DatatoolError as error:
+        progress.warn(f"an earlier result can't be fetched: {error.message}", hint=error.hint)
+        return False
+    for item in done.artifacts:
+        if item.error is not None and isinstance(item.error.error, DamageFound):
+            progress.warn(f"an earlier result can't be fetched: {item.error.message}", hint=item.error.hint)
+    return all(item.ok for item in done.artifacts)
+
+
+def _still_holds(project: Project, known: Known) -> bool:
+    if not known.record.outputs:
+        return False  # it was run for what it does, and nothing of that can be brought back
+    noted = [file for file in known.record.inputs if file.noted]
+    return not unlike_now(project, [*noted, *(file for file in known.record.outputs if _is_part(project, file))])
+
+
+def _is_part(project: Project, file: RunFile) -> bool:
+    """Whether an output is a part of an artifact, which can't be brought back by itself."""
+    around = owner(project.root, file.path)
+    return around is not None and around.path != file.path
