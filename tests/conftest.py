@@ -18,7 +18,16 @@ import memory
 from environment import PACKAGE, clean_environment
 from needs import ON_CI
 
-pytest.register_assert_rewrite("aftermath", "measure", "scenarios", "world")
+pytest.register_assert_rewrite(
+    "aftermath",
+    "measure",
+    "scenario",
+    "scenarios_of_files",
+    "scenarios_of_registries",
+    "scenarios_of_remotes",
+    "scenarios_of_runs",
+    "world",
+)
 
 pytest_plugins = ["servers.fixtures"]
 

@@ -3,17 +3,14 @@ records it only if no record says the same already."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from datatool.api.current_run import CurrentRun
 from datatool.api.programs import ThisProgram
-from datatool.progress import Progress
 
 if TYPE_CHECKING:
     from datatool.operations.runs.end import Ended
-    from datatool.operations.runs.execution import Execution
-    from datatool.project.project import Project
+    from datatool.operations.runs.program_run import ToRecord
 
 
 def end(run: CurrentRun, program: ThisProgram) -> None:
@@ -33,16 +30,8 @@ def end(run: CurrentRun, program: ThisProgram) -> None:
     )
 
 
-def record(
-    project: Project,
-    execution: Execution,
-    outputs: Sequence[bytes],
-    *,
-    modules: Sequence[str],
-    always: bool,
-    progress: Progress,
-) -> Ended:
+def record(what: ToRecord) -> Ended:
     """Write the record of a program: see `datatool.operations.runs.program_record`."""
     from datatool.operations.runs.program_record import record_program
 
-    return record_program(project, execution, outputs, modules=modules, always=always, progress=progress)
+    return record_program(what)

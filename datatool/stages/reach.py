@@ -46,6 +46,11 @@ class Definition:
     """Names that mean something else here than in the module."""
 
     @property
+    def top_name(self) -> str:
+        """The name at the top of its module that it belongs to."""
+        return self.name.rpartition(":")[2].partition(" ")[0].partition(".")[0]
+
+    @property
     def digest(self) -> str:
         """SHA-256 of what it says, 64 hex digits."""
         return self.module.piece(self.nodes, self.without).digest

@@ -167,7 +167,7 @@ MUTANTS = [
     Mutant(
         name="believe that names still mean what they did",
         module="stages/live.py",
-        old="return self._look.is_unchanged()",
+        old="return self._meanings.still_hold()",
         new="return True",
         caught_by="test_a_value_that_was_changed_counts",
         tests=KEYS,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tempfile
 from pathlib import Path
+from typing import BinaryIO
 
 from datatool.model.result import Encoding, ResultFormat
 from datatool.stages.result_formats import encoding_of, read_pickle, read_result, write_result
@@ -22,7 +23,8 @@ def read(data: bytes, encoding: Encoding) -> object:
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / f"result{encoding.suffix}"
         path.write_bytes(data)
-        return read_pickle(path) if encoding.format is ResultFormat.PICKLE else read_result(path, encoding)
+        with path.open("rb") as file:
+            return _read(file, encoding)
 
 
 def there_and_back(value: object, declared: ResultFormat | None = None) -> tuple[Encoding, object]:
@@ -37,3 +39,9 @@ def there_and_back(value: object, declared: ResultFormat | None = None) -> tuple
         if encoding.format not in (ResultFormat.CSV, ResultFormat.ARROW):
             assert written(back, encoding) == data
     return encoding, back
+
+
+def _read(file: BinaryIO, encoding: Encoding) -> object:
+    if encoding.format is ResultFormat.PICKLE:
+        return read_pickle(file, name="result")
+    return read_result(file, encoding, name="result")

@@ -17,7 +17,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from results import written
+from results import read, written
 
 from datatool.errors import DamagedResult, UsageError
 from datatool.model.result import Encoding, Library, ResultFormat
@@ -68,11 +68,9 @@ def _unpickling_type_is_known() -> Iterator[None]:
     pa.unregister_extension_type(EVIL)
 
 
-def refused(data: bytes, encoding: Encoding, directory: Path) -> str:
-    path = directory / "result"
-    path.write_bytes(data)
+def refused(data: bytes, encoding: Encoding) -> str:
     with pytest.raises(DamagedResult) as caught:
-        read_result(path, encoding)
+        read(data, encoding)
     assert str(encoding.format) in caught.value.message
     return caught.value.message
 
@@ -109,10 +107,10 @@ def evil_schema(payload: bytes, place: str) -> pa.Schema:
 )
 @pytest.mark.usefixtures("_unpickling_type_is_known")
 def test_extension_types_that_execute_are_refused_before_they_are_made(
-    place: str, form: ResultFormat, library: Library, canary: Path, tmp_path: Path
+    place: str, form: ResultFormat, library: Library, canary: Path
 ) -> None:
     data = table_bytes(evil_schema(pickle.dumps(Creates(canary)), place).empty_table(), form)
-    message = refused(data, Encoding(format=form, library=library), tmp_path)
+    message = refused(data, Encoding(format=form, library=library))
     assert not canary.exists()
     assert "extension type" in message
 
@@ -127,23 +125,23 @@ def test_the_canary_would_sing(canary: Path) -> None:
 
 @pytest.mark.parametrize("form", TABLE_FORMATS)
 @pytest.mark.usefixtures("_unpickling_type_is_known")
-def test_a_second_name_behind_a_harmless_one_makes_no_type(form: ResultFormat, canary: Path, tmp_path: Path) -> None:
+def test_a_second_name_behind_a_harmless_one_makes_no_type(form: ResultFormat, canary: Path) -> None:
     """The first of two equal keys is what counts, for pyarrow as for the look that is taken beforehand."""
     keys = [("ARROW:extension:name", "arrow.opaque"), ("ARROW:extension:name", EVIL)]
     metadata = pa.KeyValueMetadata([*keys, ("ARROW:extension:metadata", pickle.dumps(Creates(canary)))])
     for names in (metadata, pa.KeyValueMetadata([keys[1], keys[0], ("ARROW:extension:metadata", b"x")])):
         data = table_bytes(pa.schema([pa.field("a", pa.int64(), metadata=names)]).empty_table(), form)
-        refused(data, Encoding(format=form, library=Library.PYARROW), tmp_path)
+        refused(data, Encoding(format=form, library=Library.PYARROW))
     assert not canary.exists()
 
 
 @pytest.mark.usefixtures("_unpickling_type_is_known")
-def test_categories_are_looked_at_like_any_table(canary: Path, tmp_path: Path) -> None:
+def test_categories_are_looked_at_like_any_table(canary: Path) -> None:
     inner = table_bytes(evil_schema(pickle.dumps(Creates(canary)), "a column").empty_table(), F.ARROW)
     notes = {"categories": {"0": [False, base64.b64encode(inner).decode()]}}
     table = pa.table({"a": [1]}).replace_schema_metadata({"datatool": json.dumps(notes)})
     for form in TABLE_FORMATS:
-        refused(table_bytes(table, form), Encoding(format=form, library=Library.PANDAS), tmp_path)
+        refused(table_bytes(table, form), Encoding(format=form, library=Library.PANDAS))
     assert not canary.exists()
 
 
@@ -158,9 +156,9 @@ def test_categories_are_looked_at_like_any_table(canary: Path, tmp_path: Path) -
     ids=lambda notes: notes[:40],
 )
 @pytest.mark.parametrize("form", TABLE_FORMATS)
-def test_absurd_notes_are_damage(notes: str, form: ResultFormat, tmp_path: Path) -> None:
+def test_absurd_notes_are_damage(notes: str, form: ResultFormat) -> None:
     table = pa.table({"a": [1], "b": [2]}).replace_schema_metadata({"datatool": notes})
-    refused(table_bytes(table, form), Encoding(format=form, library=Library.PANDAS), tmp_path)
+    refused(table_bytes(table, form), Encoding(format=form, library=Library.PANDAS))
 
 
 COLUMN = {"name": "a", "field_name": "a", "pandas_type": "int64", "numpy_type": "int64", "metadata": None}
@@ -181,14 +179,10 @@ INDEX = {"kind": "range", "name": None, "start": 0, "stop": 10**18, "step": 1}
     ids=lambda text: text[:60],
 )
 @pytest.mark.parametrize("form", TABLE_FORMATS)
-def test_an_absurd_description_for_pandas_is_damage_or_ignored(
-    described: str, form: ResultFormat, tmp_path: Path
-) -> None:
+def test_an_absurd_description_for_pandas_is_damage_or_ignored(described: str, form: ResultFormat) -> None:
     table = pa.table({"a": [1]}).replace_schema_metadata({"pandas": described.encode("latin-1")})
-    path = tmp_path / "result"
-    path.write_bytes(table_bytes(table, form))
     try:
-        found = read_result(path, Encoding(format=form, library=Library.PANDAS))
+        found = read(table_bytes(table, form), Encoding(format=form, library=Library.PANDAS))
     except DamagedResult:
         return
     assert isinstance(found, pd.DataFrame)
@@ -197,24 +191,22 @@ def test_an_absurd_description_for_pandas_is_damage_or_ignored(
 
 @pytest.mark.parametrize("library", [Library.PANDAS, Library.PYARROW])
 @pytest.mark.parametrize("form", TABLE_FORMATS)
-def test_more_rows_than_are_ever_written_together_are_damage(
-    form: ResultFormat, library: Library, tmp_path: Path
-) -> None:
+def test_more_rows_than_are_ever_written_together_are_damage(form: ResultFormat, library: Library) -> None:
     data = table_bytes(pa.table({"a": pa.nulls(ROWS + 1)}), form, row_group_size=ROWS + 1)
-    assert "more rows" in refused(data, Encoding(format=form, library=library), tmp_path)
+    assert "more rows" in refused(data, Encoding(format=form, library=library))
 
 
-def test_more_rows_than_a_file_has_room_for_are_damage(tmp_path: Path) -> None:
+def test_more_rows_than_a_file_has_room_for_are_damage() -> None:
     data = table_bytes(pa.table({"a": pa.nulls(ROWS * 100)}), F.ARROW)
-    assert "more rows" in refused(data, Encoding(format=F.ARROW, library=Library.POLARS), tmp_path)
+    assert "more rows" in refused(data, Encoding(format=F.ARROW, library=Library.POLARS))
 
 
 @pytest.mark.parametrize("library", TABLE_LIBRARIES)
-def test_offsets_outside_their_buffer_are_damage(library: Library, tmp_path: Path) -> None:
+def test_offsets_outside_their_buffer_are_damage(library: Library) -> None:
     data = table_bytes(pa.table({"a": pa.array(["abcde", "f"])}), F.ARROW)
     tame, wild = (np.array([0, 5, end], "i4").tobytes() for end in (6, 10**6))
     assert data.count(tame) == 1
-    refused(data.replace(tame, wild), Encoding(format=F.ARROW, library=library), tmp_path)
+    refused(data.replace(tame, wild), Encoding(format=F.ARROW, library=library))
 
 
 def npy(array: np.ndarray, **options: bool) -> bytes:
@@ -227,10 +219,10 @@ def npy_header(text: str) -> bytes:
     return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode()
 
 
-def test_arrays_of_objects_are_not_unpickled(canary: Path, tmp_path: Path) -> None:
+def test_arrays_of_objects_are_not_unpickled(canary: Path) -> None:
     data = npy(np.array([Creates(canary)]), allow_pickle=True)
-    refused(data, Encoding(format=F.NPY, library=Library.NUMPY), tmp_path)
-    refused(npz({"a.npy": data}), Encoding(format=F.NPZ, library=Library.NUMPY), tmp_path)
+    refused(data, Encoding(format=F.NPY, library=Library.NUMPY))
+    refused(npz({"a.npy": data}), Encoding(format=F.NPZ, library=Library.NUMPY))
     assert not canary.exists()
 
 
@@ -247,15 +239,15 @@ def test_arrays_of_objects_are_not_unpickled(canary: Path, tmp_path: Path) -> No
     ],
     ids=lambda text: text[:60],
 )
-def test_absurd_headers_of_arrays_are_damage(header: str, tmp_path: Path) -> None:
+def test_absurd_headers_of_arrays_are_damage(header: str) -> None:
     data = npy_header(header) + b"\0" * 8
-    refused(data, Encoding(format=F.NPY, library=Library.NUMPY), tmp_path)
-    refused(npz({"a.npy": data}), Encoding(format=F.NPZ, library=Library.NUMPY), tmp_path)
+    refused(data, Encoding(format=F.NPY, library=Library.NUMPY))
+    refused(npz({"a.npy": data}), Encoding(format=F.NPZ, library=Library.NUMPY))
 
 
-def test_text_that_is_no_unicode_is_damage(tmp_path: Path) -> None:
+def test_text_that_is_no_unicode_is_damage() -> None:
     data = npy(np.array(["a"])).replace(b"a\0\0\0", b"\xff\xff\xff\x7f")
-    refused(data, Encoding(format=F.NPY, library=Library.NUMPY), tmp_path)
+    refused(data, Encoding(format=F.NPY, library=Library.NUMPY))
 
 
 def npz(members: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
@@ -277,8 +269,8 @@ def npz(members: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> byt
     ],
     ids=["a bomb", "no array", "more than an array", "one name twice", "cut off"],
 )
-def test_archives_that_are_never_written_are_damage(data: bytes, tmp_path: Path) -> None:
-    refused(data, Encoding(format=F.NPZ, library=Library.NUMPY), tmp_path)
+def test_archives_that_are_never_written_are_damage(data: bytes) -> None:
+    refused(data, Encoding(format=F.NPZ, library=Library.NUMPY))
 
 
 SAMPLES = {
@@ -323,14 +315,12 @@ def damages(data: bytes, count: int) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("sample", SAMPLES)
-def test_damage_is_told_or_gives_a_value_of_the_same_type(sample: str, tmp_path: Path) -> None:
+def test_damage_is_told_or_gives_a_value_of_the_same_type(sample: str) -> None:
     value, form = SAMPLES[sample]
     encoding = encoding_of(value, form)
-    path = tmp_path / "result"
     for data in damages(written(value, encoding), 60):
-        path.write_bytes(data)
         try:
-            found = read_result(path, encoding)
+            found = read(data, encoding)
         except DamagedResult:
             continue
         assert type(found) is type(value)
@@ -338,42 +328,38 @@ def test_damage_is_told_or_gives_a_value_of_the_same_type(sample: str, tmp_path:
 
 @pytest.mark.parametrize("data", [b"", b"\0", b"PAR1", b"ARROW1", b"PAR1PAR1PAR1", b"ARROW1ARROW1ARROW1", b"\x93NUMPY"])
 @pytest.mark.parametrize("library", Library)
-def test_nothing_much_is_damage(library: Library, data: bytes, tmp_path: Path) -> None:
+def test_nothing_much_is_damage(library: Library, data: bytes) -> None:
     for form in {F.PARQUET, F.ARROW, F.NPY, F.NPZ, F.JSON}:
-        refused(data, Encoding(format=form, library=library), tmp_path)
+        refused(data, Encoding(format=form, library=library))
 
 
 @pytest.mark.parametrize("sample", [sample for sample in SAMPLES if sample != "text" and "csv" not in sample])
-def test_a_pickle_under_another_name_is_damage(sample: str, canary: Path, tmp_path: Path) -> None:
+def test_a_pickle_under_another_name_is_damage(sample: str, canary: Path) -> None:
     value, form = SAMPLES[sample]
     for protocol in (0, 2, 5):
-        refused(pickle.dumps(Creates(canary), protocol), encoding_of(value, form), tmp_path)
+        refused(pickle.dumps(Creates(canary), protocol), encoding_of(value, form))
     assert not canary.exists()
 
 
 @pytest.mark.parametrize("sample", ["text", "pandas csv", "polars csv", "pyarrow csv"])
-def test_a_pickle_that_passes_for_text_stays_text(sample: str, canary: Path, tmp_path: Path) -> None:
+def test_a_pickle_that_passes_for_text_stays_text(sample: str, canary: Path) -> None:
     value, form = SAMPLES[sample]
-    (tmp_path / "result").write_bytes(pickle.dumps(Creates(canary), 0))
     try:
-        assert type(read_result(tmp_path / "result", encoding_of(value, form))) is type(value)
+        assert type(read(pickle.dumps(Creates(canary), 0), encoding_of(value, form))) is type(value)
     except DamagedResult:
         pass
     assert not canary.exists()
 
 
-def test_a_pickle_is_not_read_by_the_reader_of_results(canary: Path, tmp_path: Path) -> None:
-    path = tmp_path / "result"
-    path.write_bytes(pickle.dumps(Creates(canary)))
+def test_a_pickle_is_not_read_by_the_reader_of_results(canary: Path) -> None:
+    file = io.BytesIO(pickle.dumps(Creates(canary)))
     for library in Library:
         with pytest.raises(UsageError, match="only where it was made"):
-            read_result(path, Encoding(format=F.PICKLE, library=library))
+            read_result(file, Encoding(format=F.PICKLE, library=library), name="result")
     assert not canary.exists()
 
 
 @pytest.mark.parametrize("data", [b"", b"junk", b"cno_such_module\nname\n."])
-def test_a_pickle_whose_code_or_bytes_have_gone_is_damage(data: bytes, tmp_path: Path) -> None:
-    path = tmp_path / "result"
-    path.write_bytes(data)
+def test_a_pickle_whose_code_or_bytes_have_gone_is_damage(data: bytes) -> None:
     with pytest.raises(DamagedResult, match="can't be unpickled"):
-        read_pickle(path)
+        read_pickle(io.BytesIO(data), name="result")

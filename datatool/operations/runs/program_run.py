@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, TypeAlias
 
 from datatool.hashing import digest
 from datatool.model.paths import named
@@ -47,20 +47,21 @@ class Program:
     modules: Sequence[str] = ()
 
 
-class Record(Protocol):
-    """Writes the record of a program; see `datatool.operations.runs.program_record`."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ToRecord:
+    """What a record is to say of a program that ended just now: `outputs` are the paths that it wrote, `modules` the
+    full names of what it imported; `always` asks for a record even where another says the same."""
 
-    def __call__(
-        self,
-        project: Project,
-        execution: Execution,
-        outputs: Sequence[bytes],
-        *,
-        modules: Sequence[str],
-        always: bool,
-        progress: Progress,
-    ) -> Ended:
-        """See there."""
+    project: Project
+    execution: Execution
+    outputs: Sequence[bytes]
+    modules: Sequence[str]
+    always: bool
+    progress: Progress
+
+
+Record: TypeAlias = "Callable[[ToRecord], Ended]"
+"""Writes the record of a program; see `datatool.operations.runs.program_record`."""
 
 
 def end_program(
@@ -107,7 +108,16 @@ def end_program(
         execution = _execution(project, program, read)
         if not always and not here and recorded(project, execution) is not None:
             return None
-        return record(project, execution, here, modules=program.modules, always=always, progress=progress)
+        return record(
+            ToRecord(
+                project=project,
+                execution=execution,
+                outputs=here,
+                modules=program.modules,
+                always=always,
+                progress=progress,
+            )
+        )
 
 
 def _execution(project: Project, program: Program, inputs: Sequence[RunFile]) -> Execution:

@@ -23,7 +23,7 @@ from datatool.model.run import RunCode, RunEnvironment, RunFile, RunKind, RunRec
 from datatool.model.stage import Fact, FactKind, StageResult
 from datatool.project.project import Project
 from datatool.stages.environment import host, user
-from datatool.stages.result_formats import read_pickle_file, read_result_file, write_result
+from datatool.stages.result_formats import read_pickle, read_result, write_result
 from datatool.stages.run_store import Known, find_runs, keep_lookup, lookup_name, put_run
 from datatool.stages.seal import is_ours, seal
 from datatool.stages.sink import Sink
@@ -87,8 +87,8 @@ def load(project: Project, result: Result) -> object:
         raise PathNotFound(f"{result.record.name}: its result is not in the cache, or was damaged there") from None
     with opened if isinstance(opened, BytesIO) else BufferedReader(opened) as file:
         if result.encoding.format is ResultFormat.PICKLE:
-            return read_pickle_file(file, name=result.record.name)
-        return read_result_file(file, result.encoding, name=result.record.name)
+            return read_pickle(file, name=result.record.name)
+        return read_result(file, result.encoding, name=result.record.name)
 
 
 def save(project: Project, value: object, encoding: Encoding, made: Made, environ: Mapping[str, str]) -> Result:

@@ -3,18 +3,15 @@
 from datatool.stages.result_formats.choice import (
     encoding_of,
     read_result,
-    read_result_file,
     why_no_format,
     write_result,
 )
-from datatool.stages.result_formats.pickled import read_pickle, read_pickle_file
+from datatool.stages.result_formats.pickled import read_pickle
 
 __all__ = [
     "encoding_of",
     "read_pickle",
-    "read_pickle_file",
     "read_result",
-    "read_result_file",
     "why_no_format",
     "write_result",
 ]

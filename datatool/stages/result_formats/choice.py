@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO, Final
 
@@ -89,24 +88,12 @@ def write_result(value: object, encoding: Encoding, file: BinaryIO) -> None:
         raise _refusal(value, encoding.format, error) from error
 
 
-def read_result(path: Path, encoding: Encoding) -> object:
-    """A new value, from a file that may come from anywhere: no byte of it is executed.
+def read_result(file: BinaryIO, encoding: Encoding, *, name: str) -> object:
+    """A new value, from an open file that may come from anywhere: no byte of it is executed. `name` is what errors say.
 
     Raises DamagedResult for bytes that are no such value, UsageError for pickle (see `read_pickle`), ReadFailed,
     LocalError where a library is missing.
     """
-    name = show(str(path))
-    try:
-        with path.open("rb") as file:
-            return read_result_file(file, encoding, name=name)
-    except OSError as error:
-        if isinstance(error, DatatoolError):
-            raise
-        raise ReadFailed(f"{name}: {error.strerror}", path=name) from error
-
-
-def read_result_file(file: BinaryIO, encoding: Encoding, *, name: str) -> object:
-    """The same from an open file; `name` is what errors say."""
     if encoding.format is ResultFormat.PICKLE:
         raise UsageError(f"{name}: a pickle is read only where it was made", path=name)
     codec = _codec(encoding)

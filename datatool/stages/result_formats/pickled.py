@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import pickle
-from pathlib import Path
 from typing import BinaryIO, Final, NoReturn
 
 from datatool.errors import DamagedResult
-from datatool.model.paths import show
 from datatool.stages.result_formats.codec import CannotHold, Codec
 
 _PROTOCOL: Final = 5
 
 
-def read_pickle(path: Path) -> object:
-    """The value in a file. The caller has proved that this machine wrote these bytes: whoever made them decides what
-    runs here. Raises DamagedResult, also where the code has gone that the value needs."""
-    with path.open("rb") as file:
-        return read_pickle_file(file, name=show(str(path)))
+def read_pickle(file: BinaryIO, *, name: str) -> object:
+    """The value in an open file; `name` is what errors say. The caller has proved that this machine wrote these bytes:
+    whoever made them decides what runs here.
 
-
-def read_pickle_file(file: BinaryIO, *, name: str) -> object:
-    """The same from an open file; `name` is what errors say."""
+    Raises DamagedResult, also where the code has gone that the value needs.
+    """
     try:
         return pickle.load(file)  # noqa: S301 - the caller's promise, see above
     except Exception as error:

@@ -1,0 +1,81 @@
+"""What names and variables stood for when a function was looked at, to be compared with what they do now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import CellType
+
+from datatool.stages.constants import told_of, told_of_class
+from datatool.stages.loaded import last_load
+from datatool.stages.modules import Module
+from datatool.stages.namespaces import MISSING, Namespaces
+from datatool.stages.reach import Definition, Kind
+from datatool.stages.source import read_source
+from datatool.stages.syntax import digest_of
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Meanings:
+    """What the definitions that a function reaches meant. `cells` are the variables of closures, `registries` those of
+    `functools.singledispatch`, each with what it held, `unloaded` the files that were not loaded, each with its last
+    load; `inner` is what was looked at by itself; see `meaning_of` for `names`."""
+
+    reached: Sequence[Definition]
+    namespaces: Namespaces
+    names: Sequence[tuple[Mapping[str, object], str, object]]
+    cells: Sequence[tuple[CellType, object]] = ()
+    registries: Sequence[tuple[Mapping[object, object], Mapping[object, object]]] = ()
+    unloaded: Sequence[tuple[Module, object]] = ()
+    inner: Sequence[Meanings] = ()
+
+    def still_hold(self) -> bool:
+        """Whether names and variables still have the values that were looked at, and no file was loaded since or edited
+        before it is loaded."""
+        return (
+            all(values.get(name, MISSING) is value for values, name, value in self.names)
+            and all(content(cell) is value for cell, value in self.cells)
+            and all(now == then for now, then in self.registries)
+            and all(meanings.still_hold() for meanings in self.inner)
+            and all(
+                last_load(module) is load and read_source(module.path) is module.source
+                for module, load in self.unloaded
+            )
+        )
+
+    def are_as_read(self) -> bool:
+        """Whether files that were not loaded say the same as when they were looked at."""
+        for module, _ in self.unloaded:
+            now = read_source(module.path)
+            if now is not module.source and digest_of(now.tree) != digest_of(module.source.tree):
+                return False
+        return True
+
+    def changed(self) -> Iterator[str]:
+        """Lists and the like that are no longer what the code that counts for them says."""
+        elsewhere = {item.name.rpartition(":")[2].removesuffix(" =") for item in self.reached if " =" in item.name}
+        for definition in self.reached:
+            name = definition.name.rpartition(":")[2]
+            if name in elsewhere or definition.kind not in (Kind.CONSTANT, Kind.CLASS):
+                continue
+            value = self.namespaces.of(definition.module).get(name)
+            if definition.kind is Kind.CLASS:
+                told = told_of_class(name, value, definition.nodes)
+            else:
+                told = told_of(name, value, definition.module, definition.nodes)
+            if told is not None:
+                yield f"{definition.place}: {told}"
+
+
+def meaning_of(definition: Definition, namespaces: Namespaces) -> tuple[Mapping[str, object], str, object]:
+    """What the name of a definition stands for now, after the names of its module and the name."""
+    names = namespaces.of(definition.module)
+    return names, definition.top_name, names.get(definition.top_name, MISSING)
+
+
+def content(cell: CellType) -> object:
+    """What a variable of a closure holds, or `MISSING`."""
+    try:
+        return cell.cell_contents
+    except ValueError:  # not bound yet
+        return MISSING
