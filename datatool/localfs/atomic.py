@@ -46,10 +46,12 @@ def write_file(
     make_dirs(path.parent, like=like, durability=durability)
     temp: Path | None = None
     try:
-        fd, temp = new_temp(path.parent)
+        as_usual = mode is None and like is None and not os.path.lexists(path)
+        fd, temp = new_temp(path.parent, 0o666 if as_usual else 0o600)
         try:
             write_all(fd, data)
-            _dress(fd, path, mode, like)
+            if not as_usual:  # else the system has applied the umask
+                _dress(fd, path, mode, like)
             if durability is not Durability.NONE:
                 os.fsync(fd)
         finally:

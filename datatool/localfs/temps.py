@@ -45,12 +45,12 @@ def temp_name() -> bytes:
     return b"%s%06x" % (_stem(os.getpid()), next(_counter) & 0xFFFFFF)
 
 
-def new_temp(directory: Path) -> tuple[int, Path]:
-    """Make an empty file in `directory`, readable by nobody else; give its descriptor and path."""
+def new_temp(directory: Path, mode: int = 0o600) -> tuple[int, Path]:
+    """Make an empty file in `directory` with the bits of `mode` that the umask leaves; give its descriptor and path."""
     while True:
         path = directory / os.fsdecode(temp_name())
         try:
-            return os.open(path, NEW_FILE, 0o600), path
+            return os.open(path, NEW_FILE, mode), path
         except FileExistsError:
             continue
 

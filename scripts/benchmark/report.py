@@ -75,12 +75,16 @@ class _Line:
     def target(self) -> str:
         if self.key in targets.CPU_SECONDS:
             return f"≤ {targets.CPU_SECONDS[self.key]:.2f} s CPU"
+        if self.key in targets.SECONDS:
+            return f"≤ {targets.SECONDS[self.key]:.2f} s"
         return "" if self.most is None else f"≤ {self.most:.2f}"
 
     @property
     def met(self) -> str:
         if self.ours and self.key in targets.CPU_SECONDS:
             return yes_or_no(self.ours.cpu <= targets.CPU_SECONDS[self.key])
+        if self.ours and self.key in targets.SECONDS:
+            return yes_or_no(self.ours.seconds <= targets.SECONDS[self.key])
         if self.theirs is None or self.ratio is None or self.most is None:
             return ""
         if self.ratio > self.most and self.hash_seconds > self.most * self.theirs.seconds:
