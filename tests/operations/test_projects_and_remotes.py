@@ -17,7 +17,9 @@ import pytest
 from datatool.errors import LocalError
 from datatool.git import staging
 from datatool.interruption import Terminated
+from datatool.localfs.atomic import remove_file
 from datatool.operations import move as moving
+from datatool.operations import remove as removing
 from needs import linux, without_root_override
 from world import World
 
@@ -514,6 +516,33 @@ def test_remove_with_data_that_fails_half_way_is_completed_by_the_same_command(
     assert world.exists("data.dt")
     world.ok("remove", "--data", "data")
     assert not world.exists("data") and not world.exists("data.dt")
+
+
+@pytest.mark.parametrize("targets", [("a", "b", "b.dt"), ("sub", "a", "b")])
+@pytest.mark.parametrize("kills", [1, 2])
+def test_a_remove_that_was_killed_among_its_pointers_is_completed_by_the_same_command(
+    world: World, monkeypatch: pytest.MonkeyPatch, targets: tuple[str, ...], kills: int
+) -> None:
+    for name in ("a", "b", "sub/c", "sub/d"):
+        world.write(name, b"1")
+    world.ok("add", "a", "b", "sub/c", "sub/d")
+    world.commit()
+    pointers = []
+
+    def killed(path: Path) -> None:
+        pointers.append(path)
+        if len(pointers) > kills:
+            raise SystemExit(137)
+        remove_file(path)
+
+    monkeypatch.setattr(removing, "remove_file", killed)
+    world.run("remove", *targets)
+    monkeypatch.undo()
+    assert "c: no such artifact" in world.fails(3, "remove", "c").err
+    world.ok("remove", *targets)
+    assert not world.exists("a.dt") and not world.exists("b.dt") and world.exists("sub/c.dt") == ("sub" not in targets)
+    assert all(line[1] == " " or line.startswith("??") for line in world.git("status", "--porcelain").splitlines())
+    assert "a: not tracked" in world.fails(3, "remove", "a", "b").err
 
 
 def test_commands_work_from_subdirectories_with_dash_c_and_quietly(world: World) -> None:
