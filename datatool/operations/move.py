@@ -88,7 +88,7 @@ def _moved(project: Project, old: bytes, new: bytes, progress: Progress) -> tupl
     if project.workspace.kind(old) == DIRECTORY and full_old.parent != full_new.parent:
         require_writable(full_old)  # its `..` changes
     make_dirs(full_new.parent)
-    write_mark(project, mark)
+    write_mark(project, mark, b"\0".join([old, new]))
     with deferred() as arrived:
         ignored = ignore(project, [new])
         try:

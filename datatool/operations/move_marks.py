@@ -5,15 +5,19 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Final
 
-from datatool.operations.marks import mark_of
+from datatool.operations.ignored import read_if_there
+from datatool.operations.marks import mark_of, marks_of
 from datatool.project.project import Project
 from datatool.workspace.pointers import SUFFIX
+
+_VERB: Final = "moves"
 
 
 def move_mark(project: Project, old: bytes, new: bytes) -> Path:
     """Where the mark of a move is, while it is under way."""
-    return mark_of(project, "moves", old=os.fsdecode(old), new=os.fsdecode(new))
+    return mark_of(project, _VERB, old=os.fsdecode(old), new=os.fsdecode(new))
 
 
 def killed_move(project: Project, source: bytes, target: bytes) -> tuple[bytes, bytes] | None:
@@ -26,8 +30,34 @@ def killed_move(project: Project, source: bytes, target: bytes) -> tuple[bytes, 
     return None
 
 
+def killed_moves(project: Project) -> dict[bytes, tuple[bytes, bytes]]:
+    """The moves that were killed between data and pointer, or are there just now: their old and new name, by the name
+    that has the pointer."""
+    found: dict[bytes, tuple[bytes, bytes]] = {}
+    for mark in _marks(project):
+        old, _, new = (read_if_there(mark) or b"").partition(b"\0")
+        if not new or move_mark(project, old, new) != mark:  # another work tree's of this clone
+            continue
+        for tracked, other in ((old, new), (new, old)):
+            lies = [path for path in (tracked, other) if _is_there(project, path)]
+            if _is_there(project, tracked + SUFFIX) and lies == [other]:
+                found[tracked] = old, new
+    return found
+
+
+def _marks(project: Project) -> list[Path]:
+    try:
+        return sorted(marks_of(project, _VERB).iterdir())
+    except OSError:  # nothing was ever moved, or not here
+        return []
+
+
+def _is_there(project: Project, path: bytes) -> bool:
+    return os.path.lexists(project.workspace.full(path))
+
+
 def _is_half_done(project: Project, old: bytes, new: bytes) -> bool:
     def count(*paths: bytes) -> int:
-        return sum(os.path.lexists(project.workspace.full(path)) for path in paths)
+        return sum(_is_there(project, path) for path in paths)
 
     return count(old, new) <= 1 and count(old + SUFFIX, new + SUFFIX) == 1

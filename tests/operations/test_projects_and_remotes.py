@@ -391,6 +391,43 @@ def test_a_move_that_was_killed_is_completed_by_the_same_command(
     assert "data" in world.fails(3, "move", *words).err
 
 
+@pytest.mark.parametrize("step", ["move_file", "rename", "unignore"])
+def test_status_says_how_to_complete_a_move_that_was_killed_between_data_and_pointer(
+    world: World, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    world.write("data/a", b"1")
+    world.ok("add", "data")
+    world.commit()
+    monkeypatch.setattr(moving, step, failing(SystemExit(137)))
+    monkeypatch.setattr(moving, "_put_back", failing(SystemExit(137)))
+    (world.root / "sub").mkdir()
+    world.run("move", "data", "sub/e")
+    monkeypatch.undo()
+    ran = world.ok("status", cwd=world.root / "sub")
+    is_half = step == "rename"
+    assert ("datatool move ../data e completes it" in ran.err) == is_half
+    assert ("datatool move ../data e" in ran.out) == is_half
+    assert "checkout" not in ran.out
+    world.ok("move", "data", "sub/e")
+    status = world.json("status")
+    assert status["clean"] and status["notes"] == []
+
+
+def test_status_says_how_to_complete_a_move_of_which_only_the_pointer_has_arrived(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.write("data/a", b"1")
+    world.ok("add", "data")
+    monkeypatch.setattr(moving, "move_file", failing(SystemExit(137)))
+    monkeypatch.setattr(moving, "_put_back", failing(SystemExit(137)))
+    world.run("move", "data", "e")
+    monkeypatch.undo()
+    (world.root / "data.dt").rename(world.root / "e.dt")
+    assert "datatool move data e" in world.ok("status").out
+    world.ok("move", "data", "e")
+    assert world.read("e/a") == b"1" and world.json("status")["notes"] == []
+
+
 def test_an_interrupt_while_a_move_is_at_work_leaves_it_done_and_the_same_command_says_so(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
