@@ -71,8 +71,9 @@ def track(
     directory if it or its pointer is there, else beside the calling file, else in the project's top directory, else, if
     it is new, the working directory. Outside any project, the path is given back, with one warning.
 
-    Raises UsageError (a ValueError), Refused (a PermissionError), PathNotFound (a FileNotFoundError), RemoteError (a
-    ConnectionError), DamageFound.
+    Raises UsageError (a ValueError), Refused (a PermissionError), PathNotFound (a FileNotFoundError), and what
+    `datatool.pull` of that path raises: RemoteError (a ConnectionError), PartlyDone where the remote lacks the content,
+    DamageFound.
     """
     if isinstance(path, str | os.PathLike):
         return _track([path], on_change, output, source)[0]

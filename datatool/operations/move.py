@@ -11,14 +11,14 @@ from pathlib import Path
 from datatool.errors import LocalError, Refused, UsageError
 from datatool.git.ignore import ignored_by
 from datatool.interruption import deferred
-from datatool.localfs.atomic import make_dirs, remove_file, rename, write_file
+from datatool.localfs.atomic import make_dirs, remove_file, rename
 from datatool.localfs.atomic import move as move_file
 from datatool.localfs.removal import require_writable
 from datatool.localfs.safe_paths import check_parents
-from datatool.localfs.temps import sweep_temps
 from datatool.model.entry import DIRECTORY
 from datatool.model.paths import PathRefused, check_escape, named, show_bytes
-from datatool.operations.move_marks import killed_move, mark_of
+from datatool.operations.marks import write_mark
+from datatool.operations.move_marks import killed_move, move_mark
 from datatool.operations.publish import ignore, locked, stage_paths, unignore
 from datatool.operations.result import Result
 from datatool.operations.targets import not_found, pointer_paths, project_path
@@ -82,15 +82,13 @@ def _moved(project: Project, old: bytes, new: bytes, progress: Progress) -> tupl
     full_old = Path(os.fsdecode(project.workspace.full(old)))
     full_new = Path(os.fsdecode(project.workspace.full(new)))
     pointer_old, pointer_new = (path.with_name(path.name + ".dt") for path in (full_old, full_new))
-    mark = mark_of(project, old, new)
+    mark = move_mark(project, old, new)
     if os.path.lexists(pointer_old):
         require_writable(full_old.parent)
     if project.workspace.kind(old) == DIRECTORY and full_old.parent != full_new.parent:
         require_writable(full_old)  # its `..` changes
     make_dirs(full_new.parent)
-    make_dirs(mark.parent, like=project.local)
-    sweep_temps(mark.parent)
-    write_file(mark, b"", durability=project.config.durability)
+    write_mark(project, mark, b"\0".join([old, new]))
     with deferred() as arrived:
         ignored = ignore(project, [new])
         try:

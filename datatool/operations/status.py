@@ -16,6 +16,7 @@ from datatool.model.pointer import ArtifactKind, Pointer
 from datatool.operations.cached import is_cached
 from datatool.operations.failures import Failure, failure_of
 from datatool.operations.ignored import not_ignored_by_project
+from datatool.operations.move_marks import killed_moves
 from datatool.operations.remote_names import no_such_remote
 from datatool.operations.result import Part, Result, fields_of
 from datatool.operations.targets import Selection, chosen_from, name_of, select
@@ -61,12 +62,14 @@ class ArtifactStatus(Part):
     error: Failure | None = None
     moved: bool = False
     """Whether the pointer names another version than the one that was last put here."""
+    half_moved: tuple[str, str] | None = None
+    """The old and the new name in a move that was killed between its data and its pointer."""
     available: str | None = None
     """The commit that an update of this import would go to, where its source was asked and has news."""
 
     def to_dict(self) -> dict[str, object]:
         """As `--json` prints it."""
-        return fields_of(self, "moved")
+        return fields_of(self, "moved", "half_moved")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,17 +120,24 @@ def status(
         if project.worktree is not None:
             states = pointer_states(project.worktree, [item.artifact.pointer_path for item in selections])
     pushed = _Pushed(project, remote_name)
+    half_moved = killed_moves(project)
     stamp = project.cache.stamp() if selections else b""
     found: list[ArtifactStatus] = []
     with progress.task("looking", files=len(selections)) as task:
         for item in selections:
             one = _one(project, item, states, there or {}, pushed, stamp)
-            found.append(replace(one, available=news.get(item.artifact.path)) if news else one)
+            path = item.artifact.path
+            found.append(replace(one, available=(news or {}).get(path), half_moved=_names(half_moved.get(path))))
             task.advance(files=1)
     found += [_broken(error) for error in (*broken, *lacking)]
     notes = [f"git refuses this repository, so its part is left out: {project.unsafe}"] if project.unsafe else []
     notes += project.config.ignored
     notes += not_ignored_by_project(project, [item.artifact.path for item in selections])
+    notes += [
+        f"{named(old)}: is being moved, or was left half moved by a command that was killed; "
+        f"datatool move {named(old)} {named(new)} completes it"
+        for old, new in (half_moved[path] for path in sorted(half_moved))
+    ]
     notes += [
         f"{named(path)}: is being made, or was left unfinished by a program that was killed; if it is whole, "
         f"datatool add --force {named(path)} records it"
@@ -173,6 +183,10 @@ def _one(
         error=error,
         moved=base is not None and base.version != pointer.oid and comparison.state is not State.CLEAN,
     )
+
+
+def _names(paths: tuple[bytes, bytes] | None) -> tuple[str, str] | None:
+    return None if paths is None else (os.fsdecode(paths[0]), os.fsdecode(paths[1]))
 
 
 def _changes(artifact: Artifact, comparison: Comparison) -> Changes:

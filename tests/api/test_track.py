@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -166,6 +167,39 @@ def test_each_state_has_its_outcome_and_the_users_content_is_never_replaced(
 
 
 # ---- what is never done
+
+
+def damaged(world: World) -> None:
+    (pack,) = (world.remote / "packs").rglob("*.pack")
+    pack.chmod(0o644)
+    pack.write_bytes(bytes(len(pack.read_bytes())))
+
+
+def emptied(world: World) -> None:
+    for area in ("packs", "index"):
+        shutil.rmtree(world.remote / area)
+
+
+def elsewhere(world: World) -> None:
+    world.ok("remote", "set", "default", "url=http://127.0.0.1:9/nobody", "--local")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "kind", "code"),
+    [(emptied, datatool.PartlyDone, 4), (damaged, datatool.DamageFound, 5), (elsewhere, datatool.RemoteUnreachable, 6)],
+)
+def test_one_path_that_can_not_be_fetched_raises_what_a_pull_of_it_does(
+    spoil: Callable[[World], None], kind: type[datatool.DatatoolError], code: int, desk: World
+) -> None:
+    missing_everywhere_but_on_the_remote(desk)
+    spoil(desk)
+    told = []
+    for call in (datatool.track, datatool.pull):
+        with pytest.raises(kind) as caught:
+            call("x.csv")
+        told.append((type(caught.value), caught.value.message, caught.value.hint, caught.value.path))
+    assert told[0] == told[1]
+    assert desk.run("pull", "x.csv").code == code
 
 
 def test_an_unchanged_call_writes_nothing(desk: World) -> None:

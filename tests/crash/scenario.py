@@ -48,6 +48,7 @@ class Scenario(ABC):
 
     words: tuple[str, ...]
     in_clone = False
+    executable = frozenset({"data/run.sh"})
     stride = 1
     """How many points the fast suite goes on at a time; the campaign takes every one."""
     large = 600_000
@@ -151,7 +152,7 @@ class Scenario(ABC):
         differing = [path for path in sorted(now.keys() | self.after.keys()) if now.get(path) != self.after.get(path)]
         what = {path: (now.get(path), self.after.get(path)) for path in differing}
         assert not differing, f"the command is not finished: {what}"
-        assert executables(self.home.root) == {"data/run.sh"}, "an executable bit is lost"
+        assert executables(self.home.root) == self.executable, "an executable bit is lost"
         staged = self.home.git("status", "--porcelain")
         assert staged == self.staged, f"git status says {staged!r}, not {self.staged!r}"
         for store in (self.world.cache, self.copy.cache, self.world.remote):

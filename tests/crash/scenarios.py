@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scenario import Scenario
-from scenarios_of_files import Add, Checkout, Collect, Move
+from scenarios_of_files import Add, Checkout, Collect, Move, Remove, RemoveData
 from scenarios_of_registries import Clean, Get, Import, ImportUrl, Update, UpdateUrl
 from scenarios_of_remotes import Copy, Pull, Push, PushToMirror
 from scenarios_of_runs import Reproduce, Run, StageClean, Stages, Track
@@ -23,6 +23,8 @@ SCENARIOS: dict[str, type[Scenario]] = {
     "cache clean": Clean,
     "gc": Collect,
     "move": Move,
+    "remove": Remove,
+    "remove --data": RemoveData,
     "import": Import,
     "update": Update,
     "import-url": ImportUrl,

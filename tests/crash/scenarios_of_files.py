@@ -70,6 +70,42 @@ class Move(Scenario):
         assert not list((self.home.local / "tmp/moves").iterdir()), "a mark is left"
 
 
+class Remove(Scenario):
+    """Artifacts that are tracked no longer, with an edit that nobody saved: the data stays."""
+
+    words = ("remove", "data", "model.bin")
+
+    def prepare(self) -> None:
+        self.world.ok("add", *ARTIFACTS)
+        self.world.commit("second version")
+        self.world.write("data/a.csv", b"nobody saved this\n")
+
+    def again(self) -> None:
+        """Killed when its mark was gone, it is done."""
+        if list((self.home.local / "tmp/removals").glob("*")) or (self.home.root / "data.dt").exists():
+            super().again()
+
+    def check_finished(self) -> None:
+        super().check_finished()
+        assert not list((self.home.local / "tmp/removals").iterdir()), "a mark is left"
+
+
+class RemoveData(Remove):
+    """The data goes, too, as all of it is in the cache."""
+
+    words = ("remove", "--data", "data", "model.bin")
+    executable = frozenset[str]()
+
+    def prepare(self) -> None:
+        self.world.ok("add", *ARTIFACTS)
+        self.world.commit("second version")
+        self.objects = held(self.world.cache)
+
+    def check_killed(self) -> None:
+        super().check_killed()
+        assert self.objects <= held(self.world.cache), "an object is lost"
+
+
 class Collect(Scenario):
     """What nobody needs: a pack and files to be thrown away, a pack to be written anew, and what has lain in the trash
     for a day."""

@@ -17,7 +17,9 @@ import pytest
 from datatool.errors import LocalError
 from datatool.git import staging
 from datatool.interruption import Terminated
+from datatool.localfs.atomic import remove_file
 from datatool.operations import move as moving
+from datatool.operations import remove as removing
 from needs import linux, without_root_override
 from world import World
 
@@ -389,6 +391,43 @@ def test_a_move_that_was_killed_is_completed_by_the_same_command(
     assert "data" in world.fails(3, "move", *words).err
 
 
+@pytest.mark.parametrize("step", ["move_file", "rename", "unignore"])
+def test_status_says_how_to_complete_a_move_that_was_killed_between_data_and_pointer(
+    world: World, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    world.write("data/a", b"1")
+    world.ok("add", "data")
+    world.commit()
+    monkeypatch.setattr(moving, step, failing(SystemExit(137)))
+    monkeypatch.setattr(moving, "_put_back", failing(SystemExit(137)))
+    (world.root / "sub").mkdir()
+    world.run("move", "data", "sub/e")
+    monkeypatch.undo()
+    ran = world.ok("status", cwd=world.root / "sub")
+    is_half = step == "rename"
+    assert ("datatool move ../data e completes it" in ran.err) == is_half
+    assert ("datatool move ../data e" in ran.out) == is_half
+    assert "checkout" not in ran.out
+    world.ok("move", "data", "sub/e")
+    status = world.json("status")
+    assert status["clean"] and status["notes"] == []
+
+
+def test_status_says_how_to_complete_a_move_of_which_only_the_pointer_has_arrived(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.write("data/a", b"1")
+    world.ok("add", "data")
+    monkeypatch.setattr(moving, "move_file", failing(SystemExit(137)))
+    monkeypatch.setattr(moving, "_put_back", failing(SystemExit(137)))
+    world.run("move", "data", "e")
+    monkeypatch.undo()
+    (world.root / "data.dt").rename(world.root / "e.dt")
+    assert "datatool move data e" in world.ok("status").out
+    world.ok("move", "data", "e")
+    assert world.read("e/a") == b"1" and world.json("status")["notes"] == []
+
+
 def test_an_interrupt_while_a_move_is_at_work_leaves_it_done_and_the_same_command_says_so(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -514,6 +553,33 @@ def test_remove_with_data_that_fails_half_way_is_completed_by_the_same_command(
     assert world.exists("data.dt")
     world.ok("remove", "--data", "data")
     assert not world.exists("data") and not world.exists("data.dt")
+
+
+@pytest.mark.parametrize("targets", [("a", "b", "b.dt"), ("sub", "a", "b")])
+@pytest.mark.parametrize("kills", [1, 2])
+def test_a_remove_that_was_killed_among_its_pointers_is_completed_by_the_same_command(
+    world: World, monkeypatch: pytest.MonkeyPatch, targets: tuple[str, ...], kills: int
+) -> None:
+    for name in ("a", "b", "sub/c", "sub/d"):
+        world.write(name, b"1")
+    world.ok("add", "a", "b", "sub/c", "sub/d")
+    world.commit()
+    pointers = []
+
+    def killed(path: Path) -> None:
+        pointers.append(path)
+        if len(pointers) > kills:
+            raise SystemExit(137)
+        remove_file(path)
+
+    monkeypatch.setattr(removing, "remove_file", killed)
+    world.run("remove", *targets)
+    monkeypatch.undo()
+    assert "c: no such artifact" in world.fails(3, "remove", "c").err
+    world.ok("remove", *targets)
+    assert not world.exists("a.dt") and not world.exists("b.dt") and world.exists("sub/c.dt") == ("sub" not in targets)
+    assert all(line[1] == " " or line.startswith("??") for line in world.git("status", "--porcelain").splitlines())
+    assert "a: not tracked" in world.fails(3, "remove", "a", "b").err
 
 
 def test_commands_work_from_subdirectories_with_dash_c_and_quietly(world: World) -> None:

@@ -115,6 +115,8 @@ def _row(session: Session, root: Path, item: operation.ArtifactStatus) -> tuple[
         "outdated": f"datatool checkout {path}" if item.cached else f"datatool pull {path}",
         "missing": f"datatool checkout {path}" if item.cached else f"datatool pull {path}",
     }.get(str(item.state), changes)
+    if item.half_moved is not None:
+        advice = " ".join(["datatool move", *(session.see(root, name) for name in item.half_moved)])
     return (
         str(item.state),
         path,
