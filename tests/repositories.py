@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
+
+import pytest
+
+from datatool.git.worktree import Worktree, discover
 
 POINTER = b"datatool: 1\nkind: file\n"
 HARD_NAMES = [
@@ -17,6 +22,8 @@ HARD_NAMES = [
     b" space .dt",
 ]
 """Names that quoting, splitting, pathspecs or options get wrong."""
+
+posix_names = pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="this filesystem has no such names")
 
 
 def git(where: Path, *words: str | bytes, input: bytes | None = None) -> bytes:
@@ -31,6 +38,13 @@ def repository(top: Path, *options: str) -> Path:
     top.mkdir(parents=True, exist_ok=True)
     git(top, "init", "-q", *options)
     return top
+
+
+def at(top: Path) -> Worktree:
+    """The work tree at a path, as datatool sees it."""
+    worktree = discover(top)
+    assert isinstance(worktree, Worktree)
+    return worktree
 
 
 def write(top: Path, path: bytes | str, data: bytes = POINTER) -> bytes:

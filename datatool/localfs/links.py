@@ -9,7 +9,7 @@ from pathlib import Path
 
 from datatool.localfs.atomic import write_all
 from datatool.localfs.copying import clone
-from datatool.localfs.temps import new_temp, temp_name
+from datatool.localfs.temps import mark_file, new_temp, temp_name
 
 
 def hardlinks_safe(directory: Path) -> bool:
@@ -55,38 +55,26 @@ def _try_hardlink(directory: Path) -> bool:
 def modes_bind(directory: Path) -> bool:
     """Whether executable bits can be set and taken away in `directory`; False where nothing can be made there."""
     try:
-        fd, path = new_temp(directory)
+        with mark_file(directory) as name:
+            path = directory / name
+            os.chmod(path, 0o700)
+            executable = os.lstat(path).st_mode & 0o100
+            os.chmod(path, 0o600)
+            return bool(executable) and not os.lstat(path).st_mode & 0o100
     except OSError:
         return False
-    try:
-        os.close(fd)
-        os.chmod(path, 0o700)
-        executable = os.lstat(path).st_mode & 0o100
-        os.chmod(path, 0o600)
-        return bool(executable) and not os.lstat(path).st_mode & 0o100
-    except OSError:
-        return False
-    finally:
-        with suppress(OSError):
-            os.unlink(path)
 
 
 def symlinks_work(directory: Path) -> bool:
     """Whether symlinks can be made in `directory`."""
     try:
-        fd, path = new_temp(directory)
-    except OSError:
-        return False
-    try:
-        os.close(fd)
-        os.unlink(path)
-        os.symlink("target", path)
-        return os.readlink(path) == "target"
+        with mark_file(directory) as name:
+            path = directory / name
+            os.unlink(path)
+            os.symlink("target", path)
+            return os.readlink(path) == "target"
     except (OSError, NotImplementedError):
         return False
-    finally:
-        with suppress(OSError):
-            os.unlink(path)
 
 
 def reflinks_work(directory: Path) -> bool:

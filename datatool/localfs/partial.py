@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from datatool.localfs.atomic import write_all
-from datatool.localfs.temps import new_temp, temp_name
+from datatool.localfs.temps import clock, temp_name
 
 if sys.platform != "win32":
     import fcntl
@@ -125,12 +125,7 @@ def sweep_partials(directory: Path) -> None:
         names = [name for name in os.listdir(directory) if name.endswith(SUFFIX)]
         if not names:
             return
-        fd, scratch = new_temp(directory)
-        try:
-            now = os.fstat(fd).st_mtime_ns
-        finally:
-            os.close(fd)
-            os.unlink(scratch)
+        now = clock(directory)
     except OSError:
         return
     for name in names:

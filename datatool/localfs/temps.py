@@ -66,6 +66,12 @@ def scratch_file(directory: Path) -> Iterator[int]:
         os.unlink(path)
 
 
+def clock(directory: Path) -> int:
+    """What time it is by the clock of the filesystem that a directory lies on, in nanoseconds. Raises OSError."""
+    with scratch_file(directory) as fd:
+        return os.fstat(fd).st_mtime_ns
+
+
 @contextmanager
 def mark_file(directory: Path) -> Iterator[str]:
     """An empty file whose name nobody else knows, for as long as it takes; its name. Raises OSError."""
@@ -97,12 +103,7 @@ def left_over(directory: Path) -> list[Path]:
     if not names:
         return []
     try:
-        fd, scratch = new_temp(directory)
-        try:
-            now = os.fstat(fd).st_mtime_ns
-        finally:
-            os.close(fd)
-            os.unlink(scratch)
+        now = clock(directory)
     except OSError:
         return []  # what can't be written to can't be swept
     found: list[Path] = []

@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
 from datatool.errors import GitError
 from datatool.git.ignore import IgnoreRule, ignored_by, ignored_many, tracked_under
-from datatool.git.worktree import Worktree, discover
-from repositories import HARD_NAMES, commit, git, remove, repository, write
-
-posix_names = pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="this filesystem has no such names")
-
-
-@pytest.fixture
-def top(tmp_path: Path) -> Path:
-    """An empty repository."""
-    return repository(tmp_path / "r")
-
-
-def at(top: Path) -> Worktree:
-    worktree = discover(top)
-    assert isinstance(worktree, Worktree)
-    return worktree
+from repositories import HARD_NAMES, at, commit, git, posix_names, remove, repository, write
 
 
 def test_tracked_files_at_and_below_a_path_are_listed(top: Path) -> None:

@@ -3,28 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
 
 from datatool.git.pointers import list_pointers, pointer_listing, pointer_states
-from datatool.git.worktree import Worktree, discover
-from repositories import HARD_NAMES, commit, git, remove, repository, write
-
-posix_names = pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="this filesystem has no such names")
-
-
-@pytest.fixture
-def top(tmp_path: Path) -> Path:
-    """An empty repository."""
-    return repository(tmp_path / "r")
-
-
-def at(top: Path) -> Worktree:
-    worktree = discover(top)
-    assert isinstance(worktree, Worktree)
-    return worktree
+from repositories import HARD_NAMES, at, commit, git, posix_names, remove, repository, write
 
 
 def test_tracked_and_untracked_pointers_are_listed_and_ignored_ones_are_not(top: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,22 +20,13 @@ from datatool.git.revision import (
     suggest_refs,
     unpushed_pointer_blobs,
 )
-from datatool.git.worktree import Worktree, discover
-from repositories import HARD_NAMES, commit, git, remove, repository, write
-
-posix_names = pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="this filesystem has no such names")
+from repositories import HARD_NAMES, at, commit, git, posix_names, remove, repository, write
 
 
 @pytest.fixture(params=["sha1", "sha256"])
 def top(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """An empty repository of either kind."""
     return repository(tmp_path / "r", f"--object-format={request.param}")
-
-
-def at(top: Path) -> Worktree:
-    worktree = discover(top)
-    assert isinstance(worktree, Worktree)
-    return worktree
 
 
 def reading(top: Path) -> Repository:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from pathlib import Path
 
@@ -19,22 +18,7 @@ from datatool.git.staging import (
     unstage,
     unstaged_edits,
 )
-from datatool.git.worktree import Worktree, discover
-from repositories import HARD_NAMES, commit, git, remove, repository, write
-
-posix_names = pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="this filesystem has no such names")
-
-
-@pytest.fixture
-def top(tmp_path: Path) -> Path:
-    """An empty repository."""
-    return repository(tmp_path / "r")
-
-
-def at(top: Path) -> Worktree:
-    worktree = discover(top)
-    assert isinstance(worktree, Worktree)
-    return worktree
+from repositories import HARD_NAMES, at, commit, git, posix_names, remove, write
 
 
 def status(top: Path) -> set[bytes]:
