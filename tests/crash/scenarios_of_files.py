@@ -19,6 +19,7 @@ from world import held, tree
 
 class Add(Scenario):
     words = ("add", "data", "model.bin", "extra.csv")
+    of_a_kind = 1
 
     def prepare(self) -> None:
         """The second version lies in the workspace and nowhere else."""
@@ -26,6 +27,7 @@ class Add(Scenario):
 
 class Checkout(Scenario):
     words = ("checkout",)
+    of_a_kind = 1
 
     def prepare(self) -> None:
         self.world.ok("add", "data", "model.bin", "extra.csv")

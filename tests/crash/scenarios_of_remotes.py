@@ -8,6 +8,7 @@ from scenario import Scenario
 
 class Push(Scenario):
     words = ("push",)
+    of_a_kind = 1
 
     def prepare(self) -> None:
         self.world.ok("add", "data", "model.bin", "extra.csv")
@@ -42,6 +43,7 @@ class PushToMirror(Push):
 
 class Pull(Scenario):
     words = ("pull",)
+    of_a_kind = 1
     in_clone = True
 
     def prepare(self) -> None:

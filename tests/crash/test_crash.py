@@ -30,8 +30,9 @@ def tracer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_command_killed_at_any_call_loses_nothing_and_is_completed_by_running_it_again(
     command: str, shard: int, tracer: Path, tmp_path: Path
 ) -> None:
-    """Killed at calls of every kind, at every second one of each, as chance will have it. Of calls of SQLite that
-    follow each other only the first and the last count, because what lies between is SQLite's own atomic commit.
+    """Add, checkout, push and pull are killed at every call; the others at calls of every kind, of which chance draws
+    some. Of calls of SQLite that follow each other only the first and the last count, because what lies between is
+    SQLite's own atomic commit.
     Completed from every distinct world: a kill before fsync and one after it leave the same. The campaign of
     scripts/soak takes every point and completes every one.
     """
@@ -41,7 +42,7 @@ def test_a_command_killed_at_any_call_loses_nothing_and_is_completed_by_running_
     assert len(calls) >= 10, "the tracer sees the command's writes"
     points = [n for n in range(1, len(calls) + 1) if not _is_inside_sqlite(calls, n)]
     if scenario.stride == 1:
-        points = _half_of_each_kind(calls, points, chance)
+        points = _some_of_each_kind(calls, points, scenario.of_a_kind, chance)
     points = points[chance.randrange(scenario.stride) :: scenario.stride]
     points = [n for n in points if n // BLOCK % SHARDS == shard]
     killed, completed = 0, set()
@@ -64,12 +65,12 @@ def test_a_command_killed_at_any_call_loses_nothing_and_is_completed_by_running_
     assert killed >= len(points) // 2
 
 
-def _half_of_each_kind(calls: Sequence[Call], points: Sequence[int], chance: random.Random) -> list[int]:
-    """Of calls that do the same to the same kind of file every second one, and one where there is but one."""
+def _some_of_each_kind(calls: Sequence[Call], points: Sequence[int], step: int, chance: random.Random) -> list[int]:
+    """Of calls that do the same to the same kind of file one in `step`, and one where there are fewer."""
     alike: dict[tuple[str, str], list[int]] = {}
     for n in points:
         alike.setdefault((calls[n - 1].call, _DRAWN.sub("*", calls[n - 1].path)), []).append(n)
-    return sorted(n for found in alike.values() for n in found[chance.randrange(min(2, len(found))) :: 2])
+    return sorted(n for found in alike.values() for n in found[chance.randrange(min(step, len(found))) :: step])
 
 
 def _is_inside_sqlite(calls: Sequence[Call], n: int) -> bool:

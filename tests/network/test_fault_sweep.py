@@ -33,7 +33,7 @@ SCENES = {"http": ["pull"], "s3": ["push", "push again", "pull"], "sftp": ["push
 if REACH != "sample":
     SCENES["http without ranges"] = ["pull"]
 SHARES = {"sample": 2, "each": 4, "full": 12}[REACH]
-SAMPLE = {"http": 40, "s3": 24, "sftp": 16}
+SAMPLE = {"http": 28, "s3": 16, "sftp": 12}
 """Points of each scene in a sample."""
 PATIENCE = {"sftp": 2}
 """Seconds after which a silence is a stall. Over SSH there is one connection, whose pauses on a busy machine add up."""
