@@ -12,7 +12,7 @@ from datatool.errors import LocalError, NoSpace, PathNotFound
 from datatool.localfs.file_size import file_size_limit
 from datatool.localfs.sharing import Sharing
 from datatool.localfs.temps import new_temp, sweep_temps
-from datatool.model.paths import show
+from datatool.model.paths import LONGEST_NAME, show
 from datatool.model.settings import Durability
 
 __all__ = [
@@ -211,6 +211,12 @@ def local_error(error: OSError, path: Path | str, needed: int | None = None) -> 
         result = LocalError(
             f"{show(name)}: too large a file: {most}",
             hint="use another disk" if limit is None else "ulimit -f is that limit",
+            path=name,
+        )
+    elif error.errno == errno.ENAMETOOLONG:
+        result = LocalError(
+            f"{show(name)}: the path, or a name in it, is too long: disks take names of {LONGEST_NAME} bytes",
+            hint="use a shorter name",
             path=name,
         )
     else:

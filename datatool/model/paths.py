@@ -18,6 +18,9 @@ from typing import Final
 TEMP_PREFIX: Final = ".datatool-tmp-"
 """Our own unfinished files in the workspace are named this and 16 hex digits."""
 
+LONGEST_NAME: Final = 255
+"""Bytes: what nearly all file systems take, of one name in a path."""
+
 _TEMP = re.compile(re.escape(TEMP_PREFIX).encode() + rb"[0-9a-f]{16}")
 _TEMP_FOLDED = re.compile(_TEMP.pattern + rb"[ .]*(?::.*)?", re.IGNORECASE | re.DOTALL)
 

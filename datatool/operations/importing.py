@@ -108,7 +108,7 @@ def record(
 def _target_of(project: Project, out: str | None, name: str, cwd: Path) -> bytes:
     """The path of an artifact that is to be: what the user typed, or `name` in the directory that that is."""
     typed = out if out is not None else name
-    if out is not None and (out.endswith(("/", os.sep)) or (cwd / out).is_dir()):
+    if out is not None and (out.endswith(("/", os.sep)) or os.path.isdir(cwd / out)):
         inside = project_path(project, out.rstrip("/" + os.sep) or out, cwd)
         if find_artifact(project.root, inside) is None:
             typed = os.path.join(out, name)

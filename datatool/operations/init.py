@@ -52,7 +52,7 @@ def init(directory: Path, *, remote: str | None = None, roles: bool = False, pro
     With `remote` a directory or URL becomes the default remote; with `roles` a folder for each role of data is made.
     A directory that is not there is made. Idempotent. Raises UsageError, LocalError where git refuses the repository.
     """
-    if directory.exists() and not directory.is_dir():
+    if os.path.exists(directory) and not directory.is_dir():
         raise UsageError(f"{directory}: not a directory", path=str(directory))
     make_dirs(directory)
     found = discover(directory)

@@ -56,12 +56,12 @@ class Got(Part):
 
 def receives(out: str | None, cwd: Path) -> bool:
     """Whether what the user typed is a directory that takes what is brought into it, not a new name for it."""
-    return out is None or (cwd / out).is_dir() or out.endswith(("/", os.sep))
+    return out is None or os.path.isdir(cwd / out) or out.endswith(("/", os.sep))
 
 
 def nearest_existing(directory: Path) -> Path:
     """A directory, or the nearest one around it that there is."""
-    while not directory.is_dir():
+    while not os.path.isdir(directory):  # which no name is too long for, as it is for `Path.is_dir`
         directory = directory.parent
     return directory
 

@@ -22,6 +22,7 @@ from datatool.operations.move_marks import killed_move, move_mark
 from datatool.operations.publish import ignore, locked, stage_paths, unignore
 from datatool.operations.result import Result
 from datatool.operations.targets import not_found, pointer_paths, project_path
+from datatool.operations.trackable import refuse_long_name
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
 from datatool.workspace.pointers import SUFFIX, find_artifact, owner, read_pointer_file
@@ -151,6 +152,7 @@ def _refuse(project: Project, old: bytes, new: bytes) -> None:
         raise Refused(f"{name}: {error.reason}", path=os.fsdecode(new)) from error
     if new.lower().endswith(SUFFIX):
         raise Refused(f"{name}: a name that ends in .dt can't be tracked", path=os.fsdecode(new))
+    refuse_long_name(new)
     around = owner(project.root, new)
     if around is not None:
         what = "is tracked already" if around.path == new else f"lies inside {named(around.path)}"

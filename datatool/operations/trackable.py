@@ -13,7 +13,7 @@ from datatool.git.staging import rm_cached
 from datatool.git.worktree import Worktree
 from datatool.localfs.safe_paths import check_parents
 from datatool.model.entry import FILE
-from datatool.model.paths import PathRefused, check_escape, named, show_bytes
+from datatool.model.paths import LONGEST_NAME, PathRefused, check_escape, named, show_bytes
 from datatool.operations.publish import check_ignore_file
 from datatool.operations.record import Target
 from datatool.operations.targets import pointer_paths
@@ -36,6 +36,8 @@ def refuse_untrackable(
             hint=f"git config --global --add safe.directory {project.root}",
         )
     for target in targets:
+        if target.artifact is None:
+            refuse_long_name(target.path)
         check_parents(os.fsencode(project.root), target.path)
         if not new or os.path.lexists(project.workspace.full(target.path)):
             _check_kind(project, target)
@@ -149,3 +151,22 @@ def _check_name(path: bytes) -> None:
         check_escape(path)
     except PathRefused as error:
         raise Refused(f"{name}: {error.reason}", hint="rename it first", path=os.fsdecode(path)) from error
+
+
+def refuse_long_name(path: bytes) -> None:
+    """Raise Refused for a path with a name that is longer than disks take, or too long for the pointer beside it."""
+    *parents, last = path.split(b"/")
+    long = next((name for name in parents if len(name) > LONGEST_NAME), None)
+    if long is not None:
+        raise Refused(
+            f"{named(path)}: the name {show_bytes(long)} has {len(long)} bytes; disks take {LONGEST_NAME}",
+            hint="use a shorter name",
+            path=os.fsdecode(path),
+        )
+    if len(last) > LONGEST_NAME - len(SUFFIX):
+        raise Refused(
+            f"{named(path)}: its name has {len(last)} bytes; with the pointer's .dt, disks take "
+            f"{LONGEST_NAME - len(SUFFIX)}",
+            hint="use a shorter name, or track the directory around it",
+            path=os.fsdecode(path),
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -50,6 +51,8 @@ def read_pointer_file(root: Path, pointer_path: bytes) -> bytes | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # so nothing can lie there
+            return None
         raise FormatError(
             f"{named(pointer_path)}: can't be read: {error.strerror}", path=os.fsdecode(pointer_path)
         ) from error

@@ -78,6 +78,10 @@ class Workspace:
             mode = os.lstat(self.full(path)).st_mode
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:  # so nothing can lie there
+                return None
+            raise
         if stat.S_ISREG(mode):
             return FILE
         if stat.S_ISDIR(mode):

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import needs
+from api.staging import Code, coding
 from datatool.api.current_run import process_run
 from datatool.api.trackers import close_trackers
 from world import World
@@ -62,6 +63,13 @@ def desk(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     yield world
     process_run().take()
     close_trackers()
+
+
+@pytest.fixture
+def code(desk: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Code]:
+    """Modules of the project `desk`, whose stages are counted as they run."""
+    with coding(desk, monkeypatch) as made:
+        yield made
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -80,3 +81,22 @@ def kept(world: World) -> list[RunRecord]:
     with open_project(str(world.root), flags={}, environ=world.env) as project:
         found = [known.record for known in all_runs(project.cache, project.config.project or "")]
     return [record for record in found if record.kind is RunKind.STAGE]
+
+
+def one(code: Code, body: str, options: str = "", parameters: str = "", before: str = "") -> Any:
+    """A stage `f` in a module of its own; its body is indented by eight."""
+    decorator = f"@datatool.stage({options})" if options else "@datatool.stage"
+    code.write(
+        "pipe.py",
+        f"""
+    import counted
+    import datatool
+    {before}
+    {decorator}
+    def f({parameters}):
+        "What it does."
+        counted.ran("f")
+        {body}
+    """,
+    )
+    return code.load()

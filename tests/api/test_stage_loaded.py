@@ -6,23 +6,16 @@ import importlib
 import os
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from api.staging import Code, coding, kept
+from api.staging import Code, kept
 from datatool.errors import UsageError
 from datatool.stages import loaded
 from world import World
 
 EDITED = r"was edited after it was loaded"
-
-
-@pytest.fixture
-def code(desk: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Code]:
-    with coding(desk, monkeypatch) as made:
-        yield made
 
 
 def pipe(top: str, result: str) -> str:

@@ -20,7 +20,8 @@ import datatool
 ROOT = Path(__file__).parents[2]
 PACKAGE = Path(datatool.__file__).parent
 TESTS = "tests/test_promises.py"
-STAGES = "tests/api/test_stage.py"
+ARGUMENTS = "tests/api/test_stage_arguments.py"
+RESULTS = "tests/api/test_stage_results.py"
 KEYS = "tests/api/test_stage_keys.py"
 
 
@@ -186,7 +187,7 @@ MUTANTS = [
         old="and not is_ours(",
         new="and is_ours is None and not is_ours(",
         caught_by="test_a_record_that_somebody_else_made_runs_no_code",
-        tests=STAGES,
+        tests=RESULTS,
     ),
     Mutant(
         name="keep what was made of an input that changed meanwhile",
@@ -194,7 +195,7 @@ MUTANTS = [
         old="if not self._is_steady(known):",
         new="if False:",
         caught_by="test_an_input_that_changes_while_the_stage_runs_is_read_again",
-        tests=STAGES,
+        tests=ARGUMENTS,
     ),
     Mutant(
         name="count what the file says for what was loaded before",

@@ -6,18 +6,10 @@ from pathlib import Path
 
 import pytest
 from code_files import typed
+from loading import changed, digests
 
 from datatool.errors import UsageError
-from datatool.stages.live import Ingredients, ingredients_of
-
-
-def digests(found: Ingredients) -> dict[str, tuple[str, str]]:
-    return {item.name: (item.kind, item.digest) for item in found.items}
-
-
-def changed(before: Ingredients, after: Ingredients) -> set[str]:
-    one, other = digests(before), digests(after)
-    return {name for name in one | other if one.get(name) != other.get(name)}
+from datatool.stages.live import ingredients_of
 
 
 def test_a_function_of_a_notebook_counts_by_its_cells(tmp_path: Path) -> None:
