@@ -28,8 +28,14 @@ class CurrentRun:
 
     def __init__(self) -> None:
         self.started = time.time()
+        self._process = os.getpid()
         self._lock = threading.Lock()
         self._noted: dict[Path, Noted] = {}
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this process began it; a forked child finds those of its parent, whose end it will not see."""
+        return self._process == os.getpid()
 
     @property
     def is_noted(self) -> bool:
@@ -68,11 +74,12 @@ def process_run() -> CurrentRun:
 
 
 def current_run() -> CurrentRun:
-    """The run to tell: the innermost block around the caller, else the newest open one, else the process."""
+    """The run to tell: the innermost block around the caller, else the newest open one, else the process. Never a block
+    that stood open when this process was forked off: what a child tracks is its own."""
     entered = _entered.get()
-    if entered is not None:
+    if entered is not None and entered.is_ours:
         return entered
-    return _open[-1] if _open else process_run()
+    return next((run for run in reversed(_open) if run.is_ours), None) or process_run()
 
 
 @contextmanager

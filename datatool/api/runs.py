@@ -42,8 +42,14 @@ class Run:
 
     def metrics(self, **values: object) -> None:
         """Note results of the run: numbers, texts, lists and mappings of these. A name that was noted before gets the
-        new value. Any thread may. Raises UsageError (a ValueError) for anything else, and once the block has ended."""
+        new value. Any thread may. Raises UsageError (a ValueError) for anything else, once the block has ended, and
+        in a forked child, from which nothing comes back."""
         plain = _plain(values, "metrics")
+        if not self._current.is_ours:
+            raise UsageError(
+                f"run {self.name}: was begun by another process",
+                hint="give the values back to that one, and note them there",
+            )
         with self._lock:
             if self._ended:
                 raise UsageError(f"run {self.name}: has ended", hint="note metrics in the block")
@@ -63,6 +69,8 @@ class Run:
         assert self._open is not None
         self._open.close()
         self._open = None
+        if not self._current.is_ours:
+            return
         with self._lock:
             metrics, self._metrics, self._ended = self._metrics, {}, True
         if kind is not None:
@@ -98,9 +106,10 @@ def run(name: str = "run", params: Mapping[str, object] | None = None) -> Run:
 
     What `track()` is told in the block, in any thread that it starts, is the block's input or output; the outputs are
     recorded when it ends, and their pointers name its record. Blocks may lie in blocks: each has what is tracked
-    directly in it. A block that ends by an exception is not recorded, nor are its outputs. Values whose names say that
-    they are secret (`password`, `api_key`, …) are kept out of the record. Inside `datatool run -- python …` it all
-    belongs to the run of that command. Where `CI` or `DATATOOL_FROZEN=1` is set, nothing is recorded.
+    directly in it. What a child process tracks is its own, and recorded when that one ends. A block that ends by an
+    exception is not recorded, nor are its outputs. Values whose names say that they are secret (`password`, `api_key`,
+    …) are kept out of the record. Inside `datatool run -- python …` it all belongs to the run of that command. Where
+    `CI` or `DATATOOL_FROZEN=1` is set, nothing is recorded.
 
     `params` and metrics are numbers, texts, lists and mappings of these; anything else raises UsageError (a
     ValueError).
