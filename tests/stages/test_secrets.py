@@ -68,7 +68,13 @@ def test_a_pass_or_pin_of_two_digits_is_none(name: str) -> None:
 
 
 def test_numbers_among_metrics_are_never_hidden_and_texts_are() -> None:
-    metrics = {"token": 0.5, "password": [1, 123456], "auth": {"secret": True}, "token_name": "abc", "at": "https://a:b@h"}
+    metrics = {
+        "token": 0.5,
+        "password": [1, 123456],
+        "auth": {"secret": True},
+        "token_name": "abc",
+        "at": "https://a:b@h",
+    }
     assert visible_metrics(metrics) == {
         "token": 0.5,
         "password": [1, 123456],
