@@ -710,3 +710,12 @@ def test_an_output_that_is_kept_is_written_and_not_recorded(desk: World) -> None
     code = 'import datatool\ndatatool.track("x.csv", output=True, on_change="keep").write_bytes(b"kept")\n'
     assert script(desk, code).code == 0
     assert desk.read("x.csv") == b"kept" and desk.read("x.csv.dt") == pointer
+
+
+def test_a_file_of_a_tracked_directory_comes_back_from_the_cache_without_any_remote(desk: World) -> None:
+    desk.ok("remote", "remove", "default")
+    for name in "ab":
+        desk.write(f"data/{name}", name.encode())
+    desk.ok("add", "data")
+    (desk.root / "data/a").unlink()
+    assert datatool.track("data/a").read_bytes() == b"a"
