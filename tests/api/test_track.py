@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -710,6 +711,17 @@ def test_an_output_that_is_kept_is_written_and_not_recorded(desk: World) -> None
     code = 'import datatool\ndatatool.track("x.csv", output=True, on_change="keep").write_bytes(b"kept")\n'
     assert script(desk, code).code == 0
     assert desk.read("x.csv") == b"kept" and desk.read("x.csv.dt") == pointer
+
+
+def test_a_directory_that_was_gone_is_fetched_whole_after_one_of_its_files_was(desk: World) -> None:
+    for name in "abc":
+        desk.write(f"data/{name}", name.encode())
+    desk.ok("add", "data")
+    pointer = desk.read("data.dt")
+    shutil.rmtree(desk.root / "data")
+    datatool.track("data/b")
+    assert sorted(path.name for path in datatool.track("data").iterdir()) == ["a", "b", "c"]
+    assert desk.read("data.dt") == pointer
 
 
 def test_a_file_of_a_tracked_directory_comes_back_from_the_cache_without_any_remote(desk: World) -> None:
