@@ -23,7 +23,7 @@ LIMIT: Final = 16 << 20
 _KEYS: Final = (
     *("datatool_run", "fingerprint", "project", "kind", "name", "code", "command", "directory", "parameters"),
     *("noted_parameters", "inputs", "outputs", "metrics", "started", "duration", "host", "user", "environment"),
-    "stage",
+    *("secrets", "stage"),
 )
 _MAX: Final = (1 << 63) - 1
 
@@ -57,6 +57,7 @@ def encode_run(record: RunRecord) -> bytes:
         "directory": record.directory,
         "parameters": dict(record.parameters),
         "noted_parameters": dict(record.noted_parameters),
+        "secrets": record.secrets,
         "inputs": [file_values(file) for file in record.inputs],
         "outputs": [file_values(file) for file in record.outputs],
         "metrics": dict(record.metrics),
@@ -100,6 +101,7 @@ def decode_run(data: bytes, *, name: str = "run record") -> RunRecord:
         directory=directory,
         parameters=_values(fields, "parameters"),
         noted_parameters=_values(fields, "noted_parameters"),
+        secrets=_seal(fields, "secrets"),
         inputs=_files(fields, "inputs"),
         outputs=_files(fields, "outputs"),
         metrics=_values(fields, "metrics"),
@@ -200,12 +202,11 @@ def _stage(fields: Fields | None) -> StageResult | None:
     facts = fields.values.get("facts")
     if not isinstance(facts, list) or not all(isinstance(value, Mapping) for value in facts):
         raise fields.wrong("facts", "a list of facts")
-    seal = fields.text("seal")
     return StageResult(
         format=required(fields, "format"),
         library=required(fields, "library"),
         share=bool(fields.switch("share")),
-        seal=seal if seal is None else hex_text(fields, "seal", 64),
+        seal=_seal(fields, "seal"),
         facts=tuple(_fact(Fields(value, fields.name, f"stage.facts[{at}].")) for at, value in enumerate(facts)),
     )
 
@@ -267,6 +268,10 @@ def _path(fields: Fields, key: str) -> bytes:
 def _values(fields: Fields, key: str) -> dict[str, object]:
     inner = fields.inner(key)
     return {} if inner is None else dict(inner.values)
+
+
+def _seal(fields: Fields, key: str) -> str | None:
+    return hex_text(fields, key, 64) if fields.text(key) is not None else None
 
 
 def _seconds(fields: Fields, key: str) -> float:

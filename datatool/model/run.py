@@ -73,9 +73,10 @@ class RunRecord:
     """One execution. `fingerprint` is the hash of all that determines the outputs; `started` is UTC (ISO 8601, whole
     seconds), `duration` in seconds; `command` is what was run, `directory` where (from the project's top; None outside
     of it, and in records of programs from before it was noted). `parameters` and `metrics` are JSON values;
-    `noted_parameters` are those that blocks in a command's programs had. `stage` is what only the run of a stage has;
-    its one output is the result, whose path is a name and no place in the workspace. `more` keeps what a later version
-    wrote."""
+    `noted_parameters` are those that blocks in a command's programs had; `secrets` is the seal of what is hidden in
+    words and parameters (64 hex digits), which only the machine that ran it can make. `stage` is what only the run of a
+    stage has; its one output is the result, whose path is a name and no place in the workspace. `more` keeps what a
+    later version wrote."""
 
     fingerprint: str
     project: str
@@ -94,5 +95,6 @@ class RunRecord:
     command: tuple[str, ...] | None = None
     directory: str | None = None
     noted_parameters: Mapping[str, object] = field(default_factory=dict)
+    secrets: str | None = None
     stage: StageResult | None = None
     more: Mapping[str, object] = field(default_factory=dict)

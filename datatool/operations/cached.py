@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from datatool.cache.local import Cache
 from datatool.errors import FormatError
 from datatool.formats.tree_object import part_ids, read_tree
@@ -39,6 +41,23 @@ def is_cached(cache: Cache, state: State, pointer: Pointer, *, stamp: bytes | No
         return False
     state.set_complete(oid, now)
     return True
+
+
+def cached_part(cache: Cache, pointer: Pointer, within: bytes) -> int:
+    """How many files the cache has at a path in a directory's version, or below it; 0 where it lacks one of them, or
+    where there is none."""
+    if pointer.oid is None or pointer.kind is ArtifactKind.FILE:
+        return 0
+    count = 0
+    try:
+        entries = read_tree(pointer.oid, cache.load, within=within)
+        while some := list(islice(entries, _BATCH)):
+            if cache.missing([entry.oid for entry in some if entry.oid is not None]):
+                return 0
+            count += len(some)
+    except (KeyError, FormatError):
+        return 0
+    return count
 
 
 def has_list(cache: Cache, oid: ObjectId) -> bool:

@@ -84,7 +84,7 @@ def fetch_versions(
     `by_name`, nobody asked for these in particular: what is never pushed may stay where it is."""
     terms = Terms(remote=remote, force=force, dry_run=dry_run, jobs=jobs, offline=offline, progress=progress)
     plan = plan_fetch(project, chosen, terms, by_name=by_name)
-    totals = Totals(skipped=sum((version.pointer.files or 0) + 1 for version in plan.cached))
+    totals = Totals(skipped=plan.objects)
     asked: list[str] = []
     results = [*failed, *_carry_out(project, plan, terms, totals, asked, alone=not failed)]
     for item in results:

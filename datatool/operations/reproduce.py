@@ -16,16 +16,9 @@ from datatool.model.paths import named, show
 from datatool.model.run import STDIN, RunFile, RunKind, RunRecord
 from datatool.operations.failures import Failure, failure_of
 from datatool.operations.result import Part, Result, plain
-from datatool.operations.run_command import (
-    Action,
-    Command,
-    RunResult,
-    Surroundings,
-    file_fields,
-    fingerprint_of,
-    run_command,
-)
+from datatool.operations.run_command import Action, RunResult, Surroundings, file_fields, run_command
 from datatool.operations.run_records import record_of
+from datatool.operations.runs.command import Command, fingerprint_of
 from datatool.operations.runs.inputs import file_now, not_here, unlike_now
 from datatool.operations.runs.marks import left_over
 from datatool.operations.runs.outputs import check_unsaved
@@ -246,6 +239,7 @@ def _command(project: Project, record: RunRecord) -> Command:
         outputs=outputs,
         parameters=record.parameters,
         name=record.name,
+        secrets=record.secrets,
     )
     if record.kind is RunKind.COMMAND and record.command:
         return command

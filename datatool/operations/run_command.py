@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,15 +11,16 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from datatool.errors import CommandFailed, DatatoolError, UsageError
+from datatool.errors import CommandFailed, DatatoolError
 from datatool.localfs.atomic import make_dirs
 from datatool.localfs.safe_paths import check_parents
 from datatool.model.oid import ObjectId, prefixed
-from datatool.model.paths import named, show
+from datatool.model.paths import named
 from datatool.model.run import RunEnvironment, RunFile, RunKind
 from datatool.operations.publish import locked
 from datatool.operations.result import Result
 from datatool.operations.runs.code import functions_of
+from datatool.operations.runs.command import Command, fingerprint_of, script_fingerprint
 from datatool.operations.runs.end import code_now, end_run
 from datatool.operations.runs.execution import Execution, directory_in, refuse_unnamed
 from datatool.operations.runs.inputs import bring_inputs, inputs_of, unlike_now
@@ -28,15 +28,12 @@ from datatool.operations.runs.marks import forget_marks, left_over, marked
 from datatool.operations.runs.outputs import check_unsaved, clear, put_back, refuse_outputs, restore
 from datatool.operations.runs.process import run_process
 from datatool.operations.runs.search import earlier_run
-from datatool.operations.targets import project_path
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
-from datatool.stages.code_files import code_files
 from datatool.stages.environment import environment_of
-from datatool.stages.fingerprint import command_fingerprint, program_fingerprint
 from datatool.stages.notes import VARIABLE, Notes, read_notes
 from datatool.stages.run_store import Known
-from datatool.stages.secrets import visible_values, visible_words, without_secrets
+from datatool.stages.secrets import visible_metrics, visible_values, without_secrets
 from datatool.workspace.pointers import owner
 
 PARAMETER = "DATATOOL_PARAM_"
@@ -96,36 +93,6 @@ def file_fields(file: RunFile) -> dict[str, object]:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Command:
-    """A command as it is to be run: its words, the directory, what it reads and writes (paths from the project's
-    root), its parameters (JSON values)."""
-
-    words: tuple[str, ...]
-    directory: Path
-    inputs: tuple[bytes, ...] = ()
-    outputs: tuple[bytes, ...] = ()
-    parameters: Mapping[str, object] | None = None
-    name: str | None = None
-    announcement: str | None = None
-    """What is told when it begins, and not where its outputs are brought back."""
-    script: str | None = None
-    """A Python program that records itself, where this command is one run again: its path from the project's root. What
-    it says that it read and wrote is what counts."""
-
-    @property
-    def shown(self) -> tuple[str, ...]:
-        """The words as a record has them: without secrets, and of a script without the Python that runs it."""
-        if self.script is None:
-            return visible_words(self.words)
-        return visible_words((os.path.basename(self.words[1]), *self.words[2:]))
-
-    @property
-    def told(self) -> str:
-        """The same as one text, which may be cut off."""
-        return show(shlex.join(self.shown))[:100]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Surroundings:
     """What is around a run: the environment of the process, where its standard output goes (a file descriptor; ours
     by default), whether the network is forbidden."""
@@ -133,29 +100,6 @@ class Surroundings:
     environ: Mapping[str, str]
     stdout: int | None = None
     offline: bool = False
-
-
-def command_of(
-    project: Project,
-    words: Sequence[str],
-    *,
-    cwd: Path,
-    inputs: Sequence[str] = (),
-    outputs: Sequence[str] = (),
-    parameters: Mapping[str, object] | None = None,
-    name: str | None = None,
-) -> Command:
-    """A command as the user typed it, in `cwd`. Raises UsageError, PathNotFound for a path outside the project."""
-    if not words:
-        raise UsageError("no command was given", hint="datatool run -d IN -o OUT -- COMMAND …")
-    return Command(
-        words=tuple(words),
-        directory=cwd,
-        inputs=tuple(sorted({project_path(project, path, cwd) for path in inputs})),
-        outputs=tuple(sorted({project_path(project, path, cwd) for path in outputs})),
-        parameters=parameters,
-        name=name,
-    )
 
 
 def run_command(
@@ -172,45 +116,12 @@ def run_command(
         left = left_over(project, command.outputs)
         check_unsaved(project, command.outputs, force=force, left_over=left)
         inputs = inputs_of(project, command.inputs, progress)
+        command = command.sealed(around.environ)
         fingerprint = fingerprint_of(project, command, inputs)
         known = None if force else earlier_run(project, fingerprint, offline=around.offline, progress=progress)
         if known is not None:
             return _restored(project, command, known, forced=bool(left), progress=progress)
         return _executed(project, command, inputs, fingerprint, around, force=force, progress=progress)
-
-
-def fingerprint_of(project: Project, command: Command, inputs: Sequence[RunFile]) -> str:
-    """What determines a command's outputs, hashed. Raises FormatError for parameters that JSON has not."""
-    if command.script is not None:
-        return script_fingerprint(project, command, inputs)
-
-    def is_code(path: bytes) -> bool:
-        around = owner(project.root, path)
-        return around is None and path not in command.outputs and path not in {file.path for file in inputs}
-
-    return command_fingerprint(
-        command=command.shown,
-        directory=directory_in(project, command.directory) or "",
-        parameters=visible_values(command.parameters or {}),
-        inputs=inputs,
-        outputs=command.outputs,
-        code=code_files(command.words, directory=command.directory, root=project.root, counts=is_code),
-    )
-
-
-def script_fingerprint(project: Project, command: Command, inputs: Sequence[RunFile]) -> str:
-    """What determines a script's outputs, hashed, as the script itself does when it ends."""
-    assert command.script is not None
-    return program_fingerprint(
-        kind=RunKind.SCRIPT,
-        entry=command.script,
-        name=command.script,
-        functions=functions_of(project, command.script),
-        arguments=command.shown[1:],
-        directory=directory_in(project, command.directory),
-        parameters=visible_values(command.parameters or {}),
-        inputs=inputs,
-    )
 
 
 def _restored(project: Project, command: Command, known: Known, *, forced: bool, progress: Progress) -> RunResult:
@@ -275,9 +186,10 @@ def _executed(
                 inputs=[*inputs, *_noted_inputs(told, inputs, made)],
                 parameters=visible_values(command.parameters or {}),
                 noted_parameters=visible_values(told.parameters),
-                metrics=visible_values(told.metrics),
+                metrics=visible_metrics(told.metrics),
                 command=command.shown,
                 directory=directory_in(project, command.directory) or "",
+                secrets=command.secrets,
             )
             if command.script is not None:
                 execution = _of_script(project, command, execution, told)

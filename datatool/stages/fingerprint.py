@@ -18,21 +18,22 @@ def command_fingerprint(
     inputs: Iterable[RunFile],
     outputs: Iterable[bytes],
     code: Mapping[bytes, ObjectId],
+    secrets: str | None = None,
 ) -> str:
     """Of a command: its words and parameters (already without secrets), where it runs, what it was said to read and
-    write, and the files of code that it names. Raises FormatError for parameters that JSON has not."""
-    return _hash(
-        {
-            "v": 1,
-            "kind": RunKind.COMMAND.value,
-            "command": list(command),
-            "directory": directory,
-            "parameters": dict(parameters),
-            "inputs": _inputs(inputs),
-            "outputs": sorted(_text(path) for path in outputs),
-            "code": {_text(path): prefixed(oid) for path, oid in code.items()},
-        }
-    )
+    write, the files of code that it names, and the seal of its secrets. Raises FormatError for parameters that JSON has
+    not."""
+    values: dict[str, object] = {
+        "v": 1,
+        "kind": RunKind.COMMAND.value,
+        "command": list(command),
+        "directory": directory,
+        "parameters": dict(parameters),
+        "inputs": _inputs(inputs),
+        "outputs": sorted(_text(path) for path in outputs),
+        "code": {_text(path): prefixed(oid) for path, oid in code.items()},
+    }
+    return _hash(values, secrets)
 
 
 def program_fingerprint(
@@ -45,10 +46,11 @@ def program_fingerprint(
     directory: str | None = None,
     parameters: Mapping[str, object],
     inputs: Iterable[RunFile],
+    secrets: str | None = None,
 ) -> str:
     """Of a Python program, or a block in one: the code that its entry reaches, the program's arguments (already without
-    secrets), where it ran unless that is the project's root or outside, and what it read; blocks of one program are
-    told apart by their names. Raises FormatError for parameters that JSON has not."""
+    secrets), where it ran unless that is the project's root or outside, what it read, and the seal of its secrets;
+    blocks of one program are told apart by their names. Raises FormatError for parameters that JSON has not."""
     values: dict[str, object] = {
         "v": 1,
         "kind": kind.value,
@@ -63,7 +65,7 @@ def program_fingerprint(
         values["directory"] = directory
     if kind is RunKind.BLOCK:
         values["name"] = name
-    return _hash(values)
+    return _hash(values, secrets)
 
 
 def _inputs(files: Iterable[RunFile]) -> list[list[str]]:
@@ -74,5 +76,5 @@ def _text(path: bytes) -> str:
     return path.decode("utf-8", "surrogateescape")
 
 
-def _hash(values: Mapping[str, object]) -> str:
-    return str(digest(canonical(values)))
+def _hash(values: Mapping[str, object], secrets: str | None) -> str:
+    return str(digest(canonical(values if secrets is None else {**values, "secrets": secrets})))

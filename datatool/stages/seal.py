@@ -1,4 +1,5 @@
-"""The seal of this machine's user: proves that a pickle was made here, as only such a one may be read."""
+"""The seals of this machine's user: one proves that a pickle was made here, as only such a one may be read; another
+tells apart runs with secrets, and nobody what these are."""
 
 from __future__ import annotations
 
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from datatool.config.places import user_cache_dir
+from datatool.errors import LocalError
+from datatool.formats.run_record import canonical
 from datatool.localfs.atomic import write_file
 from datatool.model.oid import ObjectId
 from datatool.model.settings import Durability
@@ -27,6 +30,23 @@ def is_ours(said: str | None, fingerprint: str, result: ObjectId, environ: Mappi
     """Whether a seal was made by this user on this machine, for this result."""
     key = _key(environ, make=False)
     return said is not None and key is not None and hmac.compare_digest(said, _sealed(key, fingerprint, result))
+
+
+def seal_of_secrets(
+    real: Mapping[str, object], visible: Mapping[str, object], environ: Mapping[str, str]
+) -> str | None:
+    """What tells values with secrets from others that look the same without them (64 hex digits); None where nothing is
+    hidden. A plain hash would let anybody try what a short secret is; this one needs the user's key, so on another
+    machine it is another. Where no key can be kept, no two are the same. Raises FormatError for values that JSON has
+    not."""
+    data = canonical(real)
+    if data == canonical(visible):
+        return None
+    try:
+        key = _key(environ, make=True)
+    except LocalError:
+        key = None
+    return hmac.digest(key or os.urandom(_BYTES), b"datatool secrets 1 " + data, "sha256").hex()
 
 
 def _sealed(key: bytes, fingerprint: str, result: ObjectId) -> str:

@@ -13,7 +13,7 @@ from datatool.model.stage import Fact, FactKind
 from datatool.stages.live import Ingredient, Ingredients
 from datatool.stages.loose_modules import loose_code
 from datatool.stages.packages import package_version
-from datatool.stages.secrets import HIDDEN, is_secret, without_secrets
+from datatool.stages.secrets import HIDDEN, hides, without_secrets
 from datatool.stages.syntax import lines_of
 
 _OURS = "datatool"
@@ -58,7 +58,7 @@ def with_lines(facts: Iterable[Fact], found: Ingredients) -> Iterator[Fact]:
     codes = {item.name: item.code for item in found.items if item.code is not None}
     for fact in facts:
         code = codes.get(fact.name) if fact.kind in (FactKind.FUNCTION, FactKind.CLASS, FactKind.CONSTANT) else None
-        secret = is_secret(_last(fact.name)) and fact.kind in (*_BY_VALUE, FactKind.ARGUMENT)
+        secret = HIDDEN in fact.shown and fact.kind in (*_BY_VALUE, FactKind.ARGUMENT)
         yield Fact(
             kind=fact.kind,
             name=fact.name,
@@ -77,7 +77,7 @@ def shown(name: str, value: object) -> str:
     >>> shown("rate", 0.5), shown("api_key", "abc")
     ('0.5', '***')
     """
-    if is_secret(_last(name)):
+    if hides(_last(name), value):
         return HIDDEN
     text = without_secrets(value if isinstance(value, str) else _short.repr(value))
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"

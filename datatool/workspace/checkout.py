@@ -328,5 +328,13 @@ def tree_without(
     return summary
 
 
+def empty_tree(cache: Cache) -> ObjectId:
+    """The tree of nothing, saved in the cache."""
+    pages: list[tuple[ObjectId, bytes]] = []
+    summary = TreeWriter(lambda oid, data: pages.append((oid, data))).finish()
+    cache.keep(pages)
+    return summary.oid
+
+
 def _key(entry: Entry) -> bytes:
     return entry.path + b"/" if entry.kind == DIRECTORY else entry.path

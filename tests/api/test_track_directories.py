@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,26 @@ def test_a_file_in_a_tracked_directory_is_brought_alone(desk: World) -> None:
     assert datatool.track(copy.root / "data/deep/b.txt").read_bytes() == b"b\n"
     assert not copy.exists("data/a.txt")
     assert datatool.track(copy.root / "data/a.txt").read_bytes() == b"a\n"
+
+
+def test_a_directory_that_was_gone_is_fetched_whole_after_one_of_its_files_was(desk: World) -> None:
+    for name in "abc":
+        desk.write(f"data/{name}", name.encode())
+    desk.ok("add", "data")
+    pointer = desk.read("data.dt")
+    shutil.rmtree(desk.root / "data")
+    datatool.track("data/b")
+    assert sorted(path.name for path in datatool.track("data").iterdir()) == ["a", "b", "c"]
+    assert desk.read("data.dt") == pointer
+
+
+def test_a_file_of_a_tracked_directory_comes_back_from_the_cache_without_any_remote(desk: World) -> None:
+    desk.ok("remote", "remove", "default")
+    for name in "ab":
+        desk.write(f"data/{name}", name.encode())
+    desk.ok("add", "data")
+    (desk.root / "data/a").unlink()
+    assert datatool.track("data/a").read_bytes() == b"a"
 
 
 def test_a_changed_file_in_a_tracked_directory_is_a_new_version_of_the_directory(desk: World) -> None:

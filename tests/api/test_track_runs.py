@@ -239,3 +239,14 @@ def test_metrics_and_names_of_blocks_are_recorded_without_secrets(desk: World) -
     assert script(desk, f"import datatool\n{block}").code == 0
     (record,) = records(desk)
     assert (record.name, record.metrics) == ("x --token=***", {"token": "***", "accuracy": 1})
+
+
+def test_a_program_or_a_block_with_another_secret_is_another_run(desk: World) -> None:
+    desk.write("x.csv", OLD)
+    block = "with datatool.run('fit', params={'token': sys.argv[2]}):\n    datatool.track('x.csv')\n"
+    for secret in ("hunter2", "hunter3", "hunter2"):
+        assert script(desk, f"import datatool, sys\n{block}datatool.track('x.csv')\n", "--token", secret).code == 0
+    found = records(desk)
+    for kind in (RunKind.SCRIPT, RunKind.BLOCK):
+        assert len({record.fingerprint for record in found if record.kind is kind}) == 2
+    assert "hunter" not in repr(found)

@@ -37,6 +37,7 @@ RECORD = RunRecord(
     command=("python", "src/train.py", "--token", "***"),
     directory="src",
     parameters={"epochs": 3, "layers": [64, 32]},
+    secrets="486ea46224d1bb4fb680f34f7c9ad96a8f24ec88be73ea8e5a6c65260e9cb8a7",
     inputs=(
         RunFile(path=b"data/raw", kind=ArtifactKind.DIRECTORY, oid=HELLO, size=99, files=3),
         RunFile(path=b"m\xc3\xbcll-\xff.csv", kind=ArtifactKind.FILE, oid=COMMA, size=7, noted=True),

@@ -11,6 +11,7 @@ import pytest
 from datatool.operations.checkout import checkout
 from datatool.progress import Silent, Spared, Task
 from datatool.project.project import open_project
+from datatool.workspace.checkout import Checkout
 from world import World, executables
 
 
@@ -143,6 +144,43 @@ def test_after_pulling_a_part_nothing_counts_as_deleted_and_add_drops_nothing(ve
         "sub/d.txt": b"d",
     }
     assert copy.json("status")["clean"]
+
+
+@pytest.mark.parametrize("command", [("pull",), ("checkout",), ("checkout", "--rev", "v1")])
+def test_of_a_directory_that_was_gone_the_rest_is_absent_when_a_part_comes_back(
+    versions: World, command: tuple[str, ...]
+) -> None:
+    pointer = versions.read("data.dt")
+    shutil.rmtree(versions.root / "data")
+    versions.ok(*command, "data/sub")
+    (state,) = versions.json("status", "data")["artifacts"]
+    assert state["changes"]["deleted"] == []
+    versions.ok("add", "data")
+    assert versions.read("data.dt") == pointer
+    versions.ok("pull")
+    assert sorted(versions.tree("data")) == ["a.txt", "new.txt", "run.sh", "sub/c.txt"]
+    (versions.root / "data/a.txt").unlink()  # but what goes from a directory that is there was deleted
+    versions.ok("pull", "data/sub")
+    assert versions.json("status", "data")["artifacts"][0]["changes"]["deleted"] == ["data/a.txt"]
+
+
+def test_of_a_directory_that_was_gone_nothing_counts_as_deleted_when_its_checkout_is_killed(
+    versions: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pointer = versions.read("data.dt")
+    shutil.rmtree(versions.root / "data")
+
+    def killed(*_: object, **__: object) -> None:
+        versions.write("data/a.txt", b"a2!")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkout, "apply", killed)
+        versions.fails(130, "checkout", "data")
+    versions.ok("add", "data")
+    assert versions.read("data.dt") == pointer
+    versions.ok("checkout")
+    assert versions.json("status")["clean"] and "new.txt" in versions.tree("data")
 
 
 def test_prune_drops_what_was_never_fetched(versions: World) -> None:

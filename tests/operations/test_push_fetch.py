@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 
 import pytest
 
 from datatool.errors import RemoteUnreachable
+from datatool.formats.pack import object_path
+from datatool.hashing import digest
 from datatool.store.directory import DirectoryStore
 from world import World
 
@@ -133,6 +136,27 @@ def test_fetch_with_force_asks_the_remote_in_any_case(pushed: World) -> None:
     assert pushed.json("fetch", "--force")["requests"] == 2
     pushed.remote.rename(pushed.top / "away")
     assert "mounted" in pushed.fails(6, "fetch", "--force").err
+
+
+@pytest.mark.parametrize("part", ["data/a.txt", "data/sub", "data"])
+def test_a_part_of_a_directory_that_the_cache_has_comes_without_any_remote(world: World, part: str) -> None:
+    world.ok("remote", "remove", "default")
+    for path in ("data/a.txt", "data/sub/b.txt", "data/sub/c.txt"):
+        world.write(path, path.encode())
+    world.ok("add", "data")
+    shutil.rmtree(world.root / "data")
+    pulled = world.json("pull", part)
+    assert world.read(part if part.endswith(".txt") else "data/sub/c.txt").startswith(b"data/")
+    assert (pulled["objects"], pulled["skipped_objects"]) == (0, {"data/a.txt": 2, "data/sub": 3, "data": 4}[part])
+    world.fails(3, "pull", "data/no-such.txt")
+
+
+def test_a_part_of_a_directory_that_the_cache_lacks_takes_a_remote(pushed: World) -> None:
+    (pushed.cache / object_path(digest(b"b" * 20))).unlink()
+    pushed.ok("remote", "remove", "default")
+    pushed.ok("fetch", "data/a.txt")
+    pushed.fails(3, "fetch", "data/b.txt")
+    pushed.fails(3, "fetch", "data")
 
 
 def test_an_empty_file_that_came_with_others_is_known_to_be_pushed(world: World) -> None:

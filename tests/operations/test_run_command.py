@@ -153,6 +153,40 @@ def test_no_secret_is_in_a_record(world: World) -> None:
     assert "abc123" not in json.dumps(record(world, ran.json))
 
 
+@pytest.mark.parametrize("name", ["api_key", "token_dropout", "token_value"])
+def test_a_command_with_another_secret_is_another_command(world: World, name: str) -> None:
+    made = []
+    for value in ("first", "second", "first"):
+        ran = shell(world, f"echo $DATATOOL_PARAM_{name} > out", "-o", "out", "-p", f"{name}={value}")
+        made.append((ran.json["action"], world.read("out")))
+    assert made == [("executed", b"first\n"), ("executed", b"second\n"), ("restored", b"first\n")]
+
+
+def test_secrets_among_the_words_tell_commands_apart(world: World) -> None:
+    words = ("sh", "-c", 'echo "$1" > out', "sh")
+    for text in ("--token=a", "--token=b", "https://me:c@host", "https://me:d@host", "--token=***", "--token=a"):
+        run(world, "-o", "out", words=(*words, text))
+        assert world.read("out") == f"{text}\n".encode()
+
+
+def test_what_tells_secrets_apart_tells_nobody_else_what_they_are(world: World) -> None:
+    """A plain hash would let anybody try what a short secret may be."""
+    script = ("true $DATATOOL_PARAM_pin > out", "-o", "out", "-p", "pin=4711")
+    first = record(world, shell(world, *script).json)
+    (world.home / ".cache/datatool/stage.key").unlink()
+    ran = shell(world, *script).json
+    assert ran["action"] == "executed"
+    second = record(world, ran)
+    assert first["secrets"] != second["secrets"] and first["fingerprint"] != second["fingerprint"]
+
+
+def test_a_run_with_a_secret_is_never_restored_where_nothing_can_be_kept(world: World) -> None:
+    (world.home / ".cache").mkdir(exist_ok=True)
+    (world.home / ".cache/datatool").write_bytes(b"in the way")
+    for _ in range(2):
+        assert shell(world, "true > out", "-o", "out", "-p", "token=abc").json["action"] == "executed"
+
+
 def test_input_and_output_are_passed_through(world: World) -> None:
     words = [*DATATOOL, "run", "-o", "out", "--", "sh", "-c", "cat; echo said >&2; touch out"]
     done = subprocess.run(words, cwd=world.root, env=world.env, input=b"typed", capture_output=True, timeout=60)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from datatool.stages.secrets import is_secret, visible_values, visible_words, without_secrets
+from datatool.stages.secrets import hides, is_secret, visible_metrics, visible_values, visible_words, without_secrets
 
 
 def test_a_secret_among_the_words_of_a_list_is_hidden_as_in_a_command() -> None:
@@ -29,6 +29,7 @@ def test_a_secret_among_the_words_of_a_list_is_hidden_as_in_a_command() -> None:
         *("token", "hf_token", "GITHUB_TOKEN", "apiKey", "API_KEY", "apikey", "X-Api-Key", "ssh_key", "private-key"),
         *("credentials", "auth", "Authorization", "account_key"),
         *("PGPASSWORD", "MYSQL_PWD", "dbpassword", "userpwd", "SSHPASS", "db_pass", "dbPass", "pass", "pw", "--db-pw"),
+        *("pin", "card_pin", "secret_id", "token_secret", "rate_limit_token", "password_count_secret", "password2"),
     ],
 )
 def test_the_name_says_that_it_is_a_secret(name: str) -> None:
@@ -41,15 +42,54 @@ def test_the_name_says_that_it_is_a_secret(name: str) -> None:
         *("max_tokens", "n_tokens", "pad_token", "eosToken", "token_count", "tokenizer", "author", "key", "sort_key"),
         *("keys", "monkey", "lr", "epochs", "secretary", "passenger", ""),
         *("compass", "bypass", "low_pass", "num_pass", "passes", "pass_through", "pw_width"),
+        *("token_dropout", "tokenLoss", "token_ppl", "token_f1", "token_embedding_dim", "token_error_rate"),
+        *("token_pooling", "mean_token_accuracy", "drop_token_prob", "auth_method", "password_length"),
+        *("num_secrets", "secret_fraction", "api_key_count", "pin_memory", "spin", "num_pins"),
     ],
 )
 def test_a_name_that_only_sounds_like_one_hides_nothing(name: str) -> None:
     assert not is_secret(name)
 
 
+@pytest.mark.parametrize("value", [0.1, "0.1", "1e-3", "-.5", 7, "1234", -12, True, "false", None, [64, 0.5], ()])
+def test_an_ordinary_number_is_no_secret_unless_the_name_ends_in_the_word_for_one(value: object) -> None:
+    assert not hides("token_value", value)
+    assert hides("DB_PASSWORD", value) and hides("api_key", value) and hides("pin_token", value)
+
+
+@pytest.mark.parametrize("value", [12345, "12345", "abc", "0x10", "1.2.3", "", ["abc"], {"a": 1}, "1e5x"])
+def test_anything_else_behind_a_secret_name_is_one(value: object) -> None:
+    assert hides("token_value", value)
+
+
+@pytest.mark.parametrize("name", ["pass", "db_pass", "pin"])
+def test_a_pass_or_pin_of_two_digits_is_none(name: str) -> None:
+    assert [hides(name, value) for value in (2, "12", 123, "1234", 0.5, "ab")] == [False, False, *4 * [True]]
+
+
+def test_numbers_among_metrics_are_never_hidden_and_texts_are() -> None:
+    metrics = {
+        "token": 0.5,
+        "password": [1, 123456],
+        "auth": {"secret": True},
+        "token_name": "abc",
+        "at": "https://a:b@h",
+    }
+    assert visible_metrics(metrics) == {
+        "token": 0.5,
+        "password": [1, 123456],
+        "auth": {"secret": True},
+        "token_name": "***",
+        "at": "https://h",
+    }
+
+
 @pytest.mark.parametrize(
     ("words", "shown"),
     [
+        ("train --token_value 0.5 --token-value abc", "train --token_value 0.5 --token-value ***"),
+        ("train --token_dropout=0.1 --password 0.1", "train --token_dropout=0.1 --password ***"),
+        ("train token_value=0.5 token=0.5", "train token_value=0.5 token=***"),
         ("train --password abc --epochs 3", "train --password *** --epochs 3"),
         ("train --password=abc", "train --password=***"),
         ("env API_KEY=abc train", "env API_KEY=*** train"),

@@ -16,7 +16,8 @@ from datatool.cli.session import Session
 from datatool.errors import UsageError
 from datatool.model.figures import counted, human_size
 from datatool.operations.open_project import open_project
-from datatool.operations.run_command import Action, RunResult, Surroundings, command_of, run_command
+from datatool.operations.run_command import Action, RunResult, Surroundings, run_command
+from datatool.operations.runs.command import command_of
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 

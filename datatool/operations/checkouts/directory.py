@@ -21,7 +21,7 @@ from datatool.operations.failures import Failure, failure_of
 from datatool.operations.targets import Selection, not_found
 from datatool.progress import Spared, Task
 from datatool.project.project import Project
-from datatool.workspace.checkout import Checkout, tree_without
+from datatool.workspace.checkout import Checkout, empty_tree, tree_without
 from datatool.workspace.compare import known_tree
 from datatool.workspace.placing import Outcome
 
@@ -53,6 +53,8 @@ def check_out_directory(
         return CheckedOut(path=artifact.name, changed=False), Outcome()
     if item.within:
         _require_within(project, item, oid, here)
+    if kind is None and base is not None:
+        here = _nothing_here(project, artifact.path, base)
     job = Checkout(
         workspace=workspace,
         cache=cache,
@@ -99,6 +101,15 @@ def check_out_directory(
         error=_failure(item, outcome) if failed else None,
     )
     return result, outcome
+
+
+def _nothing_here(project: Project, artifact: bytes, base: Base) -> ObjectId:
+    """The tree of nothing, remembered as what is here of a directory that is gone, before any of it comes back: what
+    does not come, as only a part was wanted or the process was killed, is absent then, and nobody deleted it."""
+    nothing = empty_tree(project.cache)
+    project.state.set_base(artifact, Base(version=base.version, here=nothing))
+    project.state.commit()
+    return nothing
 
 
 def _require_within(project: Project, item: Selection, oid: ObjectId, here: ObjectId | None) -> None:

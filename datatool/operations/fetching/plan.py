@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from datatool.errors import PathNotFound, RemoteNotFound
 from datatool.model.paths import named
-from datatool.operations.cached import is_cached
+from datatool.operations.cached import cached_part, is_cached
 from datatool.operations.failures import Failure, failure_of
 from datatool.operations.push import own_remote_missing
 from datatool.operations.remote_names import read_order
@@ -42,12 +42,13 @@ class Wish:
     error: Failure | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class FetchPlan:
-    """What is `cached`; what to ask remotes for, by the order in which to ask them; what only its source can have; and
-    what can come from nowhere."""
+    """What is `cached`, in so many `objects`; what to ask remotes for, by the order in which to ask them; what only its
+    source can have; and what can come from nowhere."""
 
     cached: list[Version] = field(default_factory=list)
+    objects: int = 0
     from_remotes: dict[tuple[str, ...], list[Wish]] = field(default_factory=dict)
     at_source: list[Version] = field(default_factory=list)
     failed: list[Transferred] = field(default_factory=list)
@@ -59,14 +60,23 @@ def plan_fetch(project: Project, chosen: Sequence[Version], terms: Terms, *, by_
     plan = FetchPlan()
     stamp = project.cache.stamp()
     for version in chosen:
-        pointer = version.pointer
-        if pointer.oid is None:
+        if version.pointer.oid is None:
             plan.failed.append(_without_data(version))
-        elif not terms.force and not version.within and is_cached(project.cache, project.state, pointer, stamp=stamp):
+        elif not terms.force and (objects := _cached(project, version, stamp)):
             plan.cached.append(version)
+            plan.objects += objects
         else:
             _seek(project, plan, version, terms, by_name=by_name)
     return plan
+
+
+def _cached(project: Project, version: Version, stamp: bytes) -> int:
+    """Of how many objects a version is, with one for its list, if the cache has all of them; else 0."""
+    if version.within:
+        files = cached_part(project.cache, version.pointer, version.within)
+        return files and files + 1
+    whole = is_cached(project.cache, project.state, version.pointer, stamp=stamp)
+    return (version.pointer.files or 0) + 1 if whole else 0
 
 
 def _seek(project: Project, plan: FetchPlan, version: Version, terms: Terms, *, by_name: bool) -> None:

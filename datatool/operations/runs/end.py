@@ -168,5 +168,6 @@ def _record(
         command=execution.command,
         directory=execution.directory,
         noted_parameters=execution.noted_parameters,
+        secrets=execution.secrets,
     )
     return save_run(project.cache, record), True

@@ -33,6 +33,8 @@ class Execution:
     directory: str | None = None
     noted_parameters: Mapping[str, object] = field(default_factory=dict)
     """What blocks in the programs of a command had, which the command's line does not say."""
+    secrets: str | None = None
+    """The seal of what is hidden in its words and parameters."""
 
 
 def directory_in(project: Project, directory: Path) -> str | None:

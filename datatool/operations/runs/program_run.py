@@ -21,7 +21,8 @@ from datatool.project.project import Project
 from datatool.stages.environment import environment_of
 from datatool.stages.fingerprint import program_fingerprint
 from datatool.stages.notes import VARIABLE, tell
-from datatool.stages.secrets import visible_values, visible_words, without_secrets
+from datatool.stages.seal import seal_of_secrets
+from datatool.stages.secrets import visible_metrics, visible_values, visible_words, without_secrets
 
 if TYPE_CHECKING:
     from datatool.operations.runs.end import Ended
@@ -45,6 +46,22 @@ class Program:
     parameters: Mapping[str, object] = field(default_factory=dict)
     metrics: Mapping[str, object] = field(default_factory=dict)
     modules: Sequence[str] = ()
+
+    @property
+    def visible(self) -> Program:
+        """The program without what is secret in what was said to it and in what it said."""
+        return replace(
+            self,
+            name=without_secrets(self.name),
+            command=None if self.command is None else visible_words(self.command),
+            parameters=visible_values(self.parameters),
+            metrics=visible_metrics(self.metrics),
+        )
+
+    @property
+    def said(self) -> Mapping[str, object]:
+        """What was said to it, in which secrets may be."""
+        return {"name": self.name, "command": self.command, "parameters": self.parameters}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,7 +98,7 @@ def end_program(
     Unless `always`, a run that a record describes already is not written again: most often nothing is, so what writes
     is given as `record`, and loaded only then. Raises what `add` does.
     """
-    program = replace(program, name=without_secrets(program.name), metrics=visible_values(program.metrics))
+    visible = program.visible
     made = list(dict.fromkeys(outputs))
     read = [file for file in inputs if file.path not in made]
     notes = environ.get(VARIABLE)
@@ -92,8 +109,8 @@ def end_program(
             root,
             inputs=read,
             outputs=made,
-            parameters=visible_values(program.parameters),
-            metrics=program.metrics,
+            parameters=visible.parameters,
+            metrics=visible.metrics,
             python=platform.python_version(),
             packages=found.packages,
         )
@@ -105,7 +122,8 @@ def end_program(
         for path in made:
             if path not in here:
                 progress.warn(f"{named(path)}: was to be an output, and is not there")
-        execution = _execution(project, program, read)
+        secrets = seal_of_secrets(program.said, visible.said, environ)
+        execution = _execution(project, visible, read, secrets)
         if not always and not here and recorded(project, execution) is not None:
             return None
         return record(
@@ -120,11 +138,10 @@ def end_program(
         )
 
 
-def _execution(project: Project, program: Program, inputs: Sequence[RunFile]) -> Execution:
+def _execution(project: Project, program: Program, inputs: Sequence[RunFile], secrets: str | None) -> Execution:
+    """The run of a program without secrets, which their seal stands for."""
     entry = _inside(project, program.entry)
     functions = functions_of(project, entry) if entry is not None else _of_texts(program)
-    parameters = visible_values(program.parameters)
-    command = visible_words(program.command) if program.command is not None else None
     directory = directory_in(project, program.directory) if program.directory is not None else None
     return Execution(
         kind=program.kind,
@@ -134,19 +151,21 @@ def _execution(project: Project, program: Program, inputs: Sequence[RunFile]) ->
             entry=entry,
             name=program.name,
             functions=functions,
-            arguments=(command or ())[1:],
+            arguments=(program.command or ())[1:],
             directory=directory,
-            parameters=parameters,
+            parameters=program.parameters,
             inputs=inputs,
+            secrets=secrets,
         ),
         code=RunCode(entry=entry, functions=functions),
         started=program.started,
         duration=program.duration,
         inputs=inputs,
-        parameters=parameters,
+        parameters=program.parameters,
         metrics=program.metrics,
-        command=command,
+        command=program.command,
         directory=directory,
+        secrets=secrets,
     )
 
 
