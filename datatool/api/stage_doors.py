@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from datatool.api.trackers import tracking
 from datatool.operations.stage.chain import Around
-from datatool.operations.stage.definition import teach_carrying
 from datatool.operations.stage.home import Home
 from datatool.operations.stage.plan import Call
 from datatool.operations.track.tracker import Tracker
@@ -55,6 +54,7 @@ def run_elsewhere(
     """The result of the last of some calls, with what has to run submitted to an executor."""
     from datatool.api.stage_work import work
     from datatool.operations.stage.executor import ExecutorChain
+    from datatool.operations.stage.packed import teach_carrying
 
     teach_carrying()
     return ExecutorChain(calls, arguments, home, tracker, around, executor, work).value()

@@ -15,7 +15,8 @@ from datatool.api.trackers import tracking
 from datatool.errors import UsageError
 from datatool.operations.stage.chain import Around
 from datatool.operations.stage.definition import AbsentStage
-from datatool.operations.stage.task import Answer, Lacks, Task
+from datatool.operations.stage.packed import Packed
+from datatool.operations.stage.task import Answer, Lacks
 from datatool.operations.stage.worker import WorkerChain
 from datatool.operations.stage.worker_project import home_for
 
@@ -36,8 +37,9 @@ class _Heard(Told):
             super().warn(message, hint=hint)
 
 
-def work(task: Task) -> Answer:
+def work(packed: Packed) -> Answer:
     """Run one stage in this process. Raises what its function raises, and see `WorkerChain`."""
+    task = packed.opened()
     if isinstance(task.stage, AbsentStage):
         raise UsageError(
             f"a worker can't find the stage: {task.stage.reason}",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from datatool.model.oid import ObjectId
@@ -98,3 +101,10 @@ class RunRecord:
     secrets: str | None = None
     stage: StageResult | None = None
     more: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def ended(self) -> float:
+        """When it ended, in seconds since 1970; for ever in the future where it does not say."""
+        with suppress(ValueError, OverflowError):
+            return datetime.fromisoformat(self.started).timestamp() + self.duration
+        return math.inf

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 
 from datatool.cache.gc import Keep
@@ -23,14 +21,14 @@ def need_runs(needed: NeededObjects, cache: Cache, *, before: float | None) -> t
     old: list[Path] = []
     for path, oid in look_ups(cache):
         record = _record(cache, oid)
-        if record is None or oid in needed.runs or before is None or _ended(record) >= before:
+        if record is None or oid in needed.runs or before is None or record.ended >= before:
             needed.runs.add(oid)
         else:
             old.append(path)
     for oid in sorted(needed.runs):
         record = _record(cache, oid)
         needed.found.setdefault(oid, Keep.RUNS)
-        if record is not None and (before is None or _ended(record) >= before):
+        if record is not None and (before is None or record.ended >= before):
             for file in (*record.inputs, *record.outputs):
                 needed.version(file.oid, file.kind, Keep.RUNS)
     return tuple(old)
@@ -46,10 +44,3 @@ def _record(cache: Cache, oid: ObjectId) -> RunRecord | None:
         raise
     except (KeyError, FormatError):
         return None
-
-
-def _ended(record: RunRecord) -> float:
-    """When a run ended; for ever in the future where its record doesn't say."""
-    with suppress(ValueError, OverflowError):
-        return datetime.fromisoformat(record.started).timestamp() + record.duration
-    return float("inf")

@@ -153,7 +153,7 @@ def _push_record(
     source = RemoteSource(origin.remote, jobs=origin.jobs)
     remote = Remote(goal.store, memory_dir=project.remotes_memory, project=record.project, name=goal.name)
     _fetch_lists(project.cache, source, roots)
-    runs = _runs(project.cache, source, roots)
+    runs = _runs(project, origin, source, roots, progress)
     result = push_to(
         remote,
         source,
@@ -174,12 +174,14 @@ def _push_record(
     return result
 
 
-def _runs(cache: Cache, source: RemoteSource, roots: Sequence[Root]) -> Runs:
+def _runs(
+    project: Project, origin: Connection, source: RemoteSource, roots: Sequence[Root], progress: Progress
+) -> Runs:
     """The run records among roots: they say how they are found."""
     oids = [root.oid for root in roots if root.kind == "run"]
     if oids:
-        take_records(cache, source, cache.missing(oids))
-    return {oid: record for oid in oids if (record := load_run(cache, oid)) is not None}
+        take_records(project, origin, source, project.cache.missing(oids), progress)
+    return {oid: record for oid in oids if (record := load_run(project.cache, oid)) is not None}
 
 
 def _note_damage(origin: Connection, source: RemoteSource, progress: Progress) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from typing import NamedTuple
 
 from datatool.model.oid import ObjectId, parse_oid
 from datatool.store.protocol import Store
@@ -21,13 +21,20 @@ def write_lookups(store: Store, names: Sequence[str], *, jobs: int) -> None:
             pass
 
 
-def read_lookup(store: Store, directory: str) -> list[ObjectId]:
-    """The ids of the records that a look-up's directory names: one request, none where the store can't list. Raises
-    RemoteError."""
-    if not store.capabilities.list:
-        return []
-    found: list[ObjectId] = []
-    for item in store.list(f"{directory}/"):
-        with suppress(ValueError):
-            found.append(parse_oid(item.name.rpartition("/")[2]))
+class Lookup(NamedTuple):
+    """What lies in a look-up's directory: the ids of records, and names that are no ids."""
+
+    runs: list[ObjectId]
+    strange: list[str]
+
+
+def read_lookup(store: Store, directory: str) -> Lookup:
+    """What a look-up's directory names: one request, none where the store can't list. Raises RemoteError."""
+    found = Lookup([], [])
+    for item in store.list(f"{directory}/") if store.capabilities.list else ():
+        name = item.name.rpartition("/")[2]
+        try:
+            found.runs.append(parse_oid(name))
+        except ValueError:
+            found.strange.append(name)
     return found

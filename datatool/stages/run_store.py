@@ -79,12 +79,16 @@ _KEPT: Final = 2000
 
 def load_run(cache: Cache, oid: ObjectId) -> RunRecord | None:
     """The record with an id; None where the cache has none that reads: another version's, or a stranger's."""
+    with suppress(KeyError, FormatError):
+        return read_run(cache, oid)
+    return None
+
+
+def read_run(cache: Cache, oid: ObjectId) -> RunRecord:
+    """The record with an id. Raises KeyError where the cache lacks it, FormatError for what is none."""
     known = _decoded.pop(oid, None)
     if known is None or not cache.has(oid):
-        try:
-            known = decode_run(cache.load(oid), name=f"run {oid[:12]}")
-        except (KeyError, FormatError):
-            return None
+        known = decode_run(cache.load(oid), name=f"run {oid[:12]}")
     _decoded[oid] = known
     while len(_decoded) > _KEPT:
         del _decoded[next(iter(_decoded))]

@@ -13,6 +13,7 @@ from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
 
+from datatool.operations.stage.packed import packed
 from environment import PACKAGE, clean_environment
 
 _WORKER = """
@@ -56,11 +57,11 @@ class Elsewhere(Executor):
         )
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        (task,) = args
+        task = args[0].opened()
         origin = dataclasses.replace(task.origin, root="/nowhere/at/all")  # what lies there lies on another machine
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(self._dumps((function, dataclasses.replace(task, origin=origin))))
+        self._process.stdin.write(self._dumps((function, packed(dataclasses.replace(task, origin=origin)))))
         self._process.stdin.flush()
         result, problem = pickle.load(self._process.stdout)
         future: Future[Any] = Future()

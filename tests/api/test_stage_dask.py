@@ -16,20 +16,45 @@ from network.places import s3_place
 from servers.fixtures import S3Server
 from world import DATATOOL, World
 
-DRIVER = """
-import json, os, sys
+CLUSTER = """
+import json, subprocess, sys
 import distributed
-import datatool.dask
 
 MACHINES = json.loads(sys.argv[1])
 TO_CLONE = "import os, sys; os.chdir(os.environ['CLONE']); sys.path.insert(0, os.environ['CLONE'])"
-FUTURES = {}
 
 class Cluster(distributed.LocalCluster):
     def new_worker_spec(self):
         [(number, spec)] = super().new_worker_spec().items()
         options = {"env": MACHINES[number], "preload": [TO_CLONE], "preload_argv": [[]]}
         return {number: {**spec, "options": {**spec["options"], **options}}}
+
+if __name__ == "__main__":
+    local = {"processes": True, "threads_per_worker": 1, "dashboard_address": ":0", "protocol": "tcp"}
+    with Cluster(n_workers=0, **local) as cluster:
+        cluster.scale(len(MACHINES))
+        cluster.wait_for_workers(len(MACHINES))
+        sys.exit(subprocess.run([sys.executable, sys.argv[2], cluster.scheduler_address]).returncode)
+"""
+"""Starts a cluster with a worker for each environment, and a program that uses it. The scheduler lies in this process,
+which can't import the project."""
+
+DRIVER = """
+import json, sys
+from dataclasses import dataclass
+import distributed
+import datatool.dask
+import pipe
+
+@dataclass
+class Point:
+    x: int
+
+@datatool.stage(words=pipe.words, format="json")
+def typed(words, point):
+    return [len(words), point.x]
+
+FUTURES = {}
 
 class Client(distributed.Client):
     def submit(self, *args, **options):
@@ -44,15 +69,10 @@ def taken():
     return {key: answer.record.decode() for key, answer in answers.items() if hasattr(answer, "record")}
 
 if __name__ == "__main__":
-    local = {"processes": True, "threads_per_worker": 1, "dashboard_address": ":0", "protocol": "tcp"}
-    with Cluster(n_workers=0, **local) as cluster, Client(cluster) as client:
-        cluster.scale(len(MACHINES))
-        client.wait_for_workers(len(MACHINES))
-        sys.path.insert(0, os.getcwd())
-        import pipe
+    with Client(sys.argv[1]) as client:
         print(json.dumps(RUN))
 """
-"""Starts a cluster with a worker for each environment, and prints what RUN gives."""
+"""Prints what RUN gives."""
 
 
 @pytest.fixture
@@ -76,10 +96,11 @@ def machines(world: World, server: S3Server) -> list[dict[str, str]]:
 
 def drive(world: World, environments: list[dict[str, str]], run: str) -> Any:
     """What a program gives that uses these machines."""
-    path = world.top / "driver.py"
-    path.write_text(DRIVER.replace("RUN", run))
+    cluster, driver = world.top / "cluster.py", world.root / "driver.py"
+    cluster.write_text(CLUSTER)
+    driver.write_text(DRIVER.replace("RUN", run))
     done = subprocess.run(
-        [sys.executable, str(path), json.dumps(environments)],
+        [sys.executable, str(cluster), json.dumps(environments), str(driver)],
         cwd=world.root,
         env=world.env,
         stdin=subprocess.DEVNULL,
@@ -114,13 +135,15 @@ def test_workers_with_caches_of_their_own_pass_results_on_by_the_remote_and_one_
 ) -> None:
     ran = pipeline(study, PIPE + DYING)
     workers = machines(study, s3_server)
-    first, answers, again, last = drive(
+    first, answers, again, last, typed = drive(
         study,
         workers,
         "[datatool.dask.run(pipe.report, client), taken(),"
-        " pipe.report.run(executor=client.get_executor(), mark='?'), datatool.dask.run(pipe.survived, client)]",
+        " pipe.report.run(executor=client.get_executor(), mark='?'), datatool.dask.run(pipe.survived, client),"
+        " datatool.dask.run(typed, client, point=Point(7))]",
     )
     assert (first, again, last) == ("4 words!", "4 words?", [4])
+    assert typed == [4, 7], "what stands in the program itself travels with its code"
     assert ran.take() == {"words": 1, "count": 1, "longest": 1, "report": 2, "deadly": 2, "survived": 1}
     names = [json.loads(record)["name"] for record in answers.values()]
     assert sorted(names) == ["pipe:count", "pipe:longest", "pipe:report", "pipe:words"]

@@ -266,6 +266,17 @@ def test_what_nobody_can_import_travels_by_its_code_where_the_executor_can_carry
     assert ran.take() == {}, "and the results answer calls here"
 
 
+def test_an_argument_of_which_a_worker_lacks_the_code_is_named_and_the_worker_goes_on(
+    desk: World, ran: Ran, load: Load, machine: Machine
+) -> None:
+    desk.write("shapes.py", b"import enum\nclass Mark(enum.Enum):\n    BANG = '!'\n")
+    worker, pipe = machine(), load()
+    mark = importlib.import_module("shapes").Mark.BANG
+    with pytest.raises(UsageError, match="a worker can't read the arguments of pipe.report-.*: No module named 'shapes'"):
+        pipe.report.run(mark=mark, executor=worker)
+    assert pipe.report.run(executor=worker) == "4 words!"
+
+
 def test_without_a_remote_there_is_no_way_to_another_cache(desk: World, ran: Ran, load: Load, machine: Machine) -> None:
     desk.ok("remote", "remove", "default")
     worker = machine()

@@ -45,7 +45,7 @@ class Watched(ThreadPoolExecutor):
         self.sizes: list[int] = []
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        self.submitted.append(args[0].stage.label)
+        self.submitted.append(args[0].opened().stage.label)
         self.sizes.append(len(pickle.dumps((function, *args))))
         return super().submit(function, *args, **kwargs)
 

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import pytest
 
 from api.executing import pipeline
+from api.staging import Code, coding, kept
 from api.tracking import run_python
+from datatool.api.trackers import close_trackers
+from datatool.formats.run_record import encode_run
+from datatool.hashing import digest
+from datatool.operations.open_project import open_project
+from datatool.operations.stage.share import Sharing
+from datatool.progress import SILENT
 from network.places import Place, s3_place
 from servers.fixtures import S3Server
 from servers.http_connection import Request
@@ -139,3 +151,93 @@ def test_while_the_remote_is_down_everybody_computes_and_hears_of_it(desk: World
     assert ran.take() == {"words": 1}
     assert "remote default: " in done.err
     assert "results of stages are not shared" in done.err
+
+
+# What strangers write there
+
+GREETING = """
+    import counted
+    import datatool
+
+    @datatool.stage(share=True, ttl="7d")
+    def hello():
+        counted.ran("hello")
+        return "hello"
+    """
+
+
+@pytest.fixture
+def code(desk: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Code]:
+    with coding(desk, monkeypatch) as made:
+        made.write("pipe.py", GREETING)
+        yield made
+
+
+def instead(world: World, change: Callable[[bytes], bytes]) -> None:
+    """Put other bytes in the place of the one shared record, on the remote, and forget all that is here."""
+    close_trackers()
+    [record] = kept(world)
+    shutil.rmtree(world.remote / "runs")
+    with open_project(str(world.root), flags={}, environ=world.env) as project:
+        data = change(encode_run(record))
+        project.cache.keep([(digest(data), data)])
+        Sharing(project, SILENT).send({digest(data): record}, ())
+    shutil.rmtree(world.cache)
+
+
+def with_values(change: Callable[[Any], None]) -> Callable[[bytes], bytes]:
+    def changed(data: bytes) -> bytes:
+        values = json.loads(data)
+        change(values)
+        return json.dumps(values).encode()
+
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (with_values(lambda record: record["stage"].update(format="pickle")), "it is a pickle that was not made here"),
+        (
+            with_values(lambda record: record["stage"].update(format="../../x")),
+            "nobody knows how to read ../../x of plain",
+        ),
+        (with_values(lambda record: record["stage"].update(library="os")), "nobody knows how to read text of os"),
+        (with_values(lambda record: record["stage"].update(format="npy")), "plain has no results that are kept as npy"),
+        (with_values(lambda record: record.pop("stage")), "it is of no stage"),
+        (with_values(lambda record: record.update(outputs=[])), "with one result"),
+        (with_values(lambda record: record.update(started="soon")), "it does not say when it was made"),
+        (with_values(lambda record: record["outputs"][0].update(path="../../x")), "a path inside the project"),
+        (with_values(lambda record: record.update(fingerprint="0" * 64)), "another fingerprint"),
+        (lambda data: data[:-20], "is not JSON"),
+        (lambda _: b"[" * 200_000 + b"]" * 200_000, "is not JSON"),
+    ],
+)
+def test_a_shared_record_that_can_not_be_used_is_a_miss_with_a_warning(
+    code: Code, desk: World, caplog: pytest.LogCaptureFixture, change: Callable[[bytes], bytes], said: str
+) -> None:
+    code.load().hello()
+    instead(desk, change)
+    caplog.clear()
+    with code.running("hello"):
+        assert code.load().hello() == "hello"
+    assert said in caplog.text
+    caplog.clear()
+    with code.running():
+        assert code.load().hello() == "hello"
+    assert caplog.text == "", "it is told once"
+
+
+def test_what_leads_to_no_record_on_the_remote_is_a_miss_with_a_warning(
+    code: Code, desk: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    code.load().hello()
+    close_trackers()
+    shutil.rmtree(desk.cache)
+    [lookup] = [path for path in (desk.remote / "runs").rglob("*") if path.is_file()]
+    lookup.rename(lookup.with_name("x.json"))
+    lookup.with_name("0" * 64).touch()
+    with code.running("hello"):
+        code.load().hello()
+    assert "'x.json' is no run's id" in caplog.text
+    assert "run 000000000000 is not there" in caplog.text

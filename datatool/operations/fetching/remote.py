@@ -136,7 +136,8 @@ class RemoteFetch:
         sources = [wish.version.pointer.source for wish in self._wishes]
         named = {parse_oid(source.run) for source in sources if source is not None and source.run is not None}
         if self._source is not None and self._connection.remote.format is not None and named:
-            take_records(self._cache, self._source, sorted(self._cache.missing(named)))
+            oids = sorted(self._cache.missing(named))
+            take_records(self._project, self._connection, self._source, oids, self._terms.progress)
 
     def run_lists(self) -> None:
         """Fetch only roots and pages of trees."""

@@ -197,7 +197,7 @@ class Chain:
                 )
                 if found is not None or asked or not self._shares(call):
                     return found
-                self._sharing(project).ask(known.fingerprint)
+                self._sharing(project).ask(known.fingerprint, options.format)
         return None
 
     # Values

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from datatool.errors import UsageError
@@ -58,11 +57,7 @@ def clean_stages(
             "nothing says which results to forget", hint="name stages or files, or --older-than 7d, or --all"
         )
     limit = now - seconds(older_than, "--older-than") if older_than is not None else None
-    found = [
-        known
-        for known in chosen_runs(project, names, cwd=cwd)
-        if limit is None or datetime.fromisoformat(known.record.started).timestamp() + known.record.duration < limit
-    ]
+    found = [known for known in chosen_runs(project, names, cwd=cwd) if limit is None or known.record.ended < limit]
     for known in found if not dry_run else ():
         remove_file(project.cache.top / lookup_name(known.record.fingerprint, known.oid))
     return StagesCleaned(

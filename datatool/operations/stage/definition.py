@@ -189,13 +189,6 @@ def carried(stage: StageDefinition) -> tuple[Callable[..., object], tuple[object
     return _carried, (stage.function, stage.declared, stage.options)
 
 
-def teach_carrying() -> None:
-    """Let cloudpickle, where an executor has loaded it, take stages that nobody can import."""
-    found = sys.modules.get("cloudpickle")
-    if found is not None:
-        found.CloudPickler.dispatch_table[StageDefinition] = carried
-
-
 def _carried(function: Callable[..., object], declared: Mapping[str, object], options: StageOptions) -> StageDefinition:
     return StageDefinition(function, declared, options, carried=True)
 

@@ -19,6 +19,7 @@ from datatool.operations.cached import is_cached
 from datatool.operations.stage.chain import Around, Chain, Changed, Lost
 from datatool.operations.stage.definition import StageDefinition
 from datatool.operations.stage.home import Home
+from datatool.operations.stage.packed import Packed, packed
 from datatool.operations.stage.plan import Call
 from datatool.operations.stage.results import Result, usable, written
 from datatool.operations.stage.task import (
@@ -39,7 +40,7 @@ from datatool.operations.track.tracker import Tracker
 from datatool.stages.run_store import Known as KnownRun
 from datatool.stages.run_store import keep_lookup
 
-Work = Callable[[Task], Answer]
+Work = Callable[[Packed], Answer]
 """What a worker does with a task; found by its name there."""
 
 _TOLD_FROM = 1.0
@@ -117,7 +118,7 @@ class ExecutorChain(Chain):
         self._submit(call, self._task(call))
 
     def _submit(self, call: Call, task: Task) -> None:
-        self._begun[self._executor.submit(self._work, task)] = call, task
+        self._begun[self._executor.submit(self._work, packed(task))] = call, task
 
     def _take_finished(self) -> None:
         finished, _ = wait(self._begun, return_when=FIRST_COMPLETED)

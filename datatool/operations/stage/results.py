@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import platform
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from io import BufferedReader, BytesIO
 from pathlib import Path
+from typing import Final
 
-from datatool.errors import DatatoolError, PathNotFound
+from datatool.errors import DamagedResult, DatatoolError, PathNotFound
 from datatool.git.worktree import head_commit
 from datatool.hashing import hash_fd
 from datatool.localfs.atomic import local_error
 from datatool.model.oid import ObjectId
+from datatool.model.paths import show
 from datatool.model.pointer import ArtifactKind
 from datatool.model.result import Encoding, Library, ResultFormat
 from datatool.model.run import RunCode, RunEnvironment, RunFile, RunKind, RunRecord
@@ -27,6 +30,8 @@ from datatool.stages.result_formats import read_pickle, read_result, write_resul
 from datatool.stages.run_store import Known, find_runs, keep_lookup, lookup_name, put_run
 from datatool.stages.seal import is_ours, seal
 from datatool.stages.sink import Sink
+
+_SHOWN: Final = 40
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,11 +46,6 @@ class Result:
     def file(self) -> RunFile:
         """The content."""
         return self.record.outputs[0]
-
-    @property
-    def ended(self) -> float:
-        """When it was made, in seconds since 1970."""
-        return datetime.fromisoformat(self.record.started).timestamp() + self.record.duration
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,7 +69,7 @@ def find_result(
     whether its bytes are here is another matter."""
     for known in find_runs(project.cache, fingerprint, project.config.project or ""):
         found = usable(known, declared, environ)
-        if found is not None and (ttl is None or time.time() - found.ended <= ttl):
+        if found is not None and (ttl is None or time.time() - found.record.ended <= ttl):
             return found
     return None
 
@@ -137,19 +137,35 @@ def written(project: Project, result: Result) -> Sequence[Path]:
 
 def usable(known: Known, declared: ResultFormat | None, environ: Mapping[str, str]) -> Result | None:
     """A record as a result, if it is one that the stage's own definition allows to be read."""
-    stage = known.record.stage
-    if stage is None or len(known.record.outputs) != 1:
-        return None
+    with suppress(DamagedResult):
+        return as_result(known, declared, environ)
+    return None
+
+
+def as_result(known: Known, declared: ResultFormat | None, environ: Mapping[str, str]) -> Result:
+    """A record as a result; nothing that it says by itself decides how its content is read. Raises DamagedResult for
+    one that the stage's own definition does not allow to be read."""
+    record = known.record
+    stage = record.stage
+    if stage is None or len(record.outputs) != 1:
+        raise _no_good(known, "it is of no stage with one result")
     try:
         encoding = Encoding(format=ResultFormat(stage.format), library=Library(stage.library))
     except ValueError:
-        return None
+        name = f"{stage.format[:_SHOWN]} of {stage.library[:_SHOWN]}"
+        raise _no_good(known, f"nobody knows how to read {show(name)}") from None
     if declared is not None and encoding.format is not declared:
-        return None
-    oid = known.record.outputs[0].oid
-    if encoding.format is ResultFormat.PICKLE and not is_ours(stage.seal, known.record.fingerprint, oid, environ):
-        return None
-    return Result(run=known.oid, record=known.record, encoding=encoding)
+        raise _no_good(known, f"it is kept as {encoding.format}, and the stage says {declared}")
+    oid = record.outputs[0].oid
+    if encoding.format is ResultFormat.PICKLE and not is_ours(stage.seal, record.fingerprint, oid, environ):
+        raise _no_good(known, "it is a pickle that was not made here")
+    if math.isinf(record.ended):
+        raise _no_good(known, "it does not say when it was made")
+    return Result(run=known.oid, record=record, encoding=encoding)
+
+
+def _no_good(known: Known, why: str) -> DamagedResult:
+    return DamagedResult(f"run {known.oid[:12]}: {why}")
 
 
 def _stage_result(made: Made, encoding: Encoding, oid: ObjectId, environ: Mapping[str, str]) -> StageResult:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 
-from datatool.errors import DatatoolError
+from datatool.errors import DamagedResult, DatatoolError
 from datatool.model.oid import ObjectId
 from datatool.model.pointer import ArtifactKind, Pointer
+from datatool.model.result import ResultFormat
 from datatool.model.run import RunFile, RunRecord
 from datatool.operations.push import push_group
 from datatool.operations.remote_access import connect_to, named_in_hints
 from datatool.operations.remote_names import write_names
 from datatool.operations.run_records import bring_runs
 from datatool.operations.runs.search import bring_outputs
-from datatool.operations.stage.results import Result, is_here
+from datatool.operations.stage.results import Result, as_result, is_here
 from datatool.operations.transfer_result import Totals
 from datatool.operations.versions import Version
 from datatool.progress import Progress
@@ -29,9 +31,13 @@ class Sharing:
         self._project = project
         self._progress = progress
 
-    def ask(self, fingerprint: str) -> bool:
-        """Look for the records of a fingerprint; whether some came."""
-        return bring_runs(self._project, fingerprint, offline=False, progress=self._progress)
+    def ask(self, fingerprint: str, declared: ResultFormat | None) -> None:
+        """Look for the records of a fingerprint; one that can't be used as the stage says is told."""
+        for known in bring_runs(self._project, fingerprint, offline=False, progress=self._progress):
+            try:
+                as_result(known, declared, os.environ)
+            except DamagedResult as problem:
+                self._progress.warn(f"a shared result can't be used: {problem.message}")
 
     def bring(self, result: Result) -> bool:
         """See that the cache has the content; False where nobody has it."""
