@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import builtins
+import os
+from _thread import RLock  # what `threading.RLock` is, without the time that it takes to load that
 from importlib import import_module
 
 TYPE_CHECKING = False  # type checkers read this name as true; importing `typing` for it would cost 8 ms at every start
@@ -163,14 +165,34 @@ _DOOR = {
     "track": "datatool.api.track",
 }
 
+# Held for every import at first use, and while this process forks: see `datatool.forks`.
+_importing = RLock()
+
+
+def _wait_before_forks() -> None:
+    if hasattr(os, "register_at_fork"):
+        free = _importing.release
+        os.register_at_fork(before=_importing.acquire, after_in_parent=free, after_in_child=free)
+
+
+_wait_before_forks()
+_opened: builtins.set[str] = builtins.set()  # modules that were asked for through the door
+
 
 def __getattr__(name: str) -> object:
-    if name == "errors":
-        return import_module("datatool.errors")
-    module = _DOOR.get(name)
+    module = "datatool.errors" if name == "errors" else _DOOR.get(name)
     if module is None:
         raise AttributeError(f"module 'datatool' has no attribute {name!r}")
-    value = getattr(import_module(module), name)
+    with _importing:
+        import_module("logging")
+    if not _opened:
+        # A fork takes first what was registered last. `logging` registers a lock, too, and modules want that while they
+        # are imported: so a fork must not have it while it waits for ours.
+        _wait_before_forks()
+    with _importing:
+        found = import_module(module)
+        _opened.add(module)
+    value: object = found if name == "errors" else getattr(found, name)
     globals()[name] = value
     return value
 

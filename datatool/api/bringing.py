@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from datatool.errors import DatatoolError
+from datatool.forks import importing
 from datatool.progress import Progress
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 def bring(project: Project, targets: Sequence[str], progress: Progress) -> list[DatatoolError]:
     """What `pull PATH…` does; gives what went wrong with some of them. Raises RemoteNotFound, RemoteError."""
-    from datatool.operations.pull import pull
+    with importing:
+        from datatool.operations.pull import pull
 
     found = pull(project, targets, cwd=project.root, progress=progress)
     return [item.error.error for item in found.artifacts if item.error is not None]
@@ -29,20 +31,23 @@ def bring(project: Project, targets: Sequence[str], progress: Progress) -> list[
 
 def bring_list(project: Project, artifact: Artifact, progress: Progress) -> None:
     """Only what lists a tracked directory. Raises PathNotFound where nobody has it."""
-    from datatool.operations.contents.fetch_list import bring_list
+    with importing:
+        from datatool.operations.contents.fetch_list import bring_list
 
     bring_list(project, artifact, progress)
 
 
 def record(project: Project, progress: Progress) -> Recording:
     """What changes files and pointers of a project: see there."""
-    from datatool.operations.track.recording import Recording
+    with importing:
+        from datatool.operations.track.recording import Recording
 
     return Recording(project, progress)
 
 
 def sharing(project: Project, progress: Progress) -> Sharing:
     """What stages have to do with a project's remotes: see there."""
-    from datatool.operations.stage.share import Sharing
+    with importing:
+        from datatool.operations.stage.share import Sharing
 
     return Sharing(project, progress)

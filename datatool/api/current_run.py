@@ -11,6 +11,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from datatool.api.telling import warn
+from datatool.model.paths import named
 from datatool.model.run import RunFile
 
 
@@ -21,6 +23,8 @@ class Noted:
     root: Path
     inputs: dict[bytes, RunFile] = field(default_factory=dict)
     outputs: dict[bytes, None] = field(default_factory=dict)
+    changed: set[bytes] = field(default_factory=set)
+    """Inputs that were read in more than one version."""
 
 
 class CurrentRun:
@@ -43,9 +47,16 @@ class CurrentRun:
         return bool(self._noted)
 
     def note_input(self, root: Path, file: RunFile) -> None:
-        """A file was read; what was noted of it first holds, as that is what the run saw."""
+        """A file was read; what was noted of it first holds, as that is what the run saw. That another version of it is
+        read later, which the run itself did not write, is told once."""
         with self._lock:
-            self._of(root).inputs.setdefault(file.path, file)
+            noted = self._of(root)
+            first = noted.inputs.setdefault(file.path, file)
+            is_news = first.oid != file.oid and file.path not in {*noted.changed, *noted.outputs}
+            if is_news:
+                noted.changed.add(file.path)
+        if is_news:
+            warn(f"{named(file.path)}: changed since this run read it first; the run's record names what it was then")
 
     def note_output(self, root: Path, path: bytes) -> None:
         """A file will be there when the run ends."""

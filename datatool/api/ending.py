@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from datatool.api.current_run import CurrentRun
 from datatool.api.programs import ThisProgram
+from datatool.forks import importing
 
 if TYPE_CHECKING:
     from datatool.operations.runs.end import Ended
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
 def end(run: CurrentRun, program: ThisProgram) -> None:
     """Keep what the run of this process noted: see `datatool.api.run_end`."""
-    from datatool.api import run_end
+    with importing:
+        from datatool.api import run_end
 
     run_end.end(
         run,
@@ -32,6 +34,7 @@ def end(run: CurrentRun, program: ThisProgram) -> None:
 
 def record(what: ToRecord) -> Ended:
     """Write the record of a program: see `datatool.operations.runs.program_record`."""
-    from datatool.operations.runs.program_record import record_program
+    with importing:
+        from datatool.operations.runs.program_record import record_program
 
     return record_program(what)

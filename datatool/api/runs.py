@@ -29,6 +29,8 @@ class Run:
     """A block that is one run: see `datatool.run`, which makes it."""
 
     def __init__(self, name: str, parameters: Mapping[str, object] | None) -> None:
+        if not isinstance(name, str):
+            raise UsageError(f"the name of a run must be a text, not {type(name).__name__}")
         self.name = name
         self.parameters = _plain({} if parameters is None else parameters, "params")
         self._metrics: dict[str, object] = {}
@@ -111,8 +113,8 @@ def run(name: str = "run", params: Mapping[str, object] | None = None) -> Run:
     …) are kept out of the record. Inside `datatool run -- python …` it all belongs to the run of that command. Where
     `CI` or `DATATOOL_FROZEN=1` is set, nothing is recorded.
 
-    `params` and metrics are numbers, texts, lists and mappings of these; anything else raises UsageError (a
-    ValueError).
+    `params` and metrics are numbers, texts, lists and mappings of these; anything else, and a name that is no text,
+    raises UsageError (a ValueError).
     """
     return Run(name, params)
 

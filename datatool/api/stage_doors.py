@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from datatool.api.trackers import tracking
+from datatool.forks import importing
 from datatool.operations.stage.chain import Around
 from datatool.operations.stage.home import Home
 from datatool.operations.stage.plan import Call
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 
 def explained(calls: Sequence[Call], home: Home, tracker: Tracker) -> Why:
     """Why the last of some calls would run, or would not: see `datatool.operations.stage.why`."""
-    from datatool.operations.stage.why import why
-    from datatool.views.install import install
+    with importing:
+        from datatool.operations.stage.why import why
+        from datatool.views.install import install
 
     install()
     return why(calls, home, tracker, tracking, os.environ)
@@ -31,14 +33,16 @@ def explained(calls: Sequence[Call], home: Home, tracker: Tracker) -> Why:
 
 def as_graph(why: Why) -> Graph:
     """The stages in an explanation as a graph."""
-    from datatool.views.stage_graph import graph_of
+    with importing:
+        from datatool.views.stage_graph import graph_of
 
     return graph_of(why)
 
 
 def as_html(label: str, signature: str, found: Graph | str) -> str:
     """A stage as a notebook shows it: see `datatool.views.stages`."""
-    from datatool.views.stages import show_stage
+    with importing:
+        from datatool.views.stages import show_stage
 
     return show_stage(label, signature, found)
 
@@ -52,9 +56,10 @@ def run_elsewhere(
     executor: Executor,
 ) -> object:
     """The result of the last of some calls, with what has to run submitted to an executor."""
-    from datatool.api.stage_work import work
-    from datatool.operations.stage.executor import ExecutorChain
-    from datatool.operations.stage.packed import teach_carrying
+    with importing:
+        from datatool.api.stage_work import work
+        from datatool.operations.stage.executor import ExecutorChain
+        from datatool.operations.stage.packed import teach_carrying
 
     teach_carrying()
     return ExecutorChain(calls, arguments, home, tracker, around, executor, work).value()

@@ -7,12 +7,12 @@ duplicate keys, one document. Every scalar is a string, unless the caller names 
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from typing import Any
 
 from datatool.errors import FormatError
+from datatool.forks import load_module
 from datatool.formats.plain_yaml import MAX_DEPTH, Slot, Value, typed_scalar
 from datatool.model.paths import show
 
@@ -171,7 +171,7 @@ def _build(text: str, name: str, typed: Set[str], depth: int) -> tuple[dict[str,
 
 def _events(text: str) -> Iterator[Any]:
     """ruamel's events, its errors translated. The import stands here, not at the top: most runs never need it."""
-    ruamel: Any = importlib.import_module("ruamel.yaml")
+    ruamel: Any = load_module("ruamel.yaml")
     try:
         yield from ruamel.YAML(typ="safe", pure=True).parse(text)
     except ruamel.error.MarkedYAMLError as error:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import cache
-from importlib import import_module
 from types import ModuleType
 from typing import Final
 
 from datatool.errors import FormatError, LocalError
+from datatool.forks import load_module
 
 PROBE: Final = 64 << 10
 """So many bytes at the start of an object tell whether compressing it is worth the time."""
@@ -63,7 +63,7 @@ def _engine() -> ModuleType | None:
     """The one door to either implementation, opened at the first use: neither is needed to start."""
     for name in ("zstandard", "compression.zstd"):
         try:
-            return import_module(name)
+            return load_module(name)
         except ImportError:
             continue
     return None

@@ -8,9 +8,9 @@ work tree.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from importlib import import_module
 from typing import Any
 
+from datatool.forks import load_module
 from datatool.git.revision import pointers_at as pointers_by_git
 from datatool.git.worktree import Worktree
 
@@ -25,4 +25,4 @@ def pointers_at(worktree: Worktree, commit: str, within: Sequence[bytes] = ()) -
 
 
 def _libgit2() -> Any:
-    return import_module("datatool.git.libgit2")
+    return load_module("datatool.git.libgit2")

@@ -64,6 +64,7 @@ class Lock:
         self._wait = wait
         self._like = like
         self._fd: int | None = None
+        self._process = os.getpid()
         self.held = False
         """Whether the lock was really taken: not where the filesystem has none."""
 
@@ -79,13 +80,13 @@ class Lock:
             os.close(fd)
             raise
         self._fd = fd
+        self._process = os.getpid()
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._fd is not None:
-            if self.held and sys.platform == "win32":
-                os.lseek(self._fd, _FAR, os.SEEK_SET)
-                msvcrt.locking(self._fd, msvcrt.LK_UNLCK, 1)
+            if self.held and self._process == os.getpid():
+                _give_up(self._fd)
             os.close(self._fd)
         self._fd = None
         self.held = False
@@ -171,6 +172,10 @@ if sys.platform == "win32":
         while not _try(fd):
             time.sleep(0.1)
 
+    def _give_up(fd: int) -> None:
+        os.lseek(fd, _FAR, os.SEEK_SET)
+        msvcrt.locking(fd, msvcrt.LK_UNLCK, 1)
+
 else:
 
     def _try(fd: int) -> bool:
@@ -184,3 +189,7 @@ else:
 
     def _wait_for(fd: int) -> None:
         fcntl.flock(fd, fcntl.LOCK_EX)
+
+    def _give_up(fd: int) -> None:
+        """To close it is not enough: a child that was forked off meanwhile has the open file, too, and so the lock."""
+        fcntl.flock(fd, fcntl.LOCK_UN)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
-import importlib
 import os
 import sys
 from functools import cache
 from typing import Any
+
+from datatool.forks import load_module
 
 if sys.platform == "darwin":
     import fcntl
@@ -83,7 +84,7 @@ def _at(fd: int | None) -> int:
 
 @cache
 def _ctypes() -> Any:
-    return importlib.import_module("ctypes")
+    return load_module("ctypes")
 
 
 @cache

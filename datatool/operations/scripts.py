@@ -23,7 +23,7 @@ Recorded = Callable[[Project, bytes], Sequence[bytes]]
 
 
 def inputs_of_last_run(project: Project, entry: bytes) -> Sequence[bytes]:
-    """What the newest run of a script read, as far as its record is here."""
+    """What the newest run of a script read, in its blocks and around them, as far as records are here."""
     path = os.fsdecode(entry)
     cells = read_source(project.root / path).cell_digests if path.endswith(NOTEBOOK) else frozenset()
     return recorded_inputs(project.cache, project.config.project or "", path, cells)

@@ -6,11 +6,11 @@ An LFS object's id is the sha256 of its bytes, as ours is: nothing has to be has
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datatool.cache.local import Cache
+from datatool.forks import load_module
 from datatool.model.entry import EXECUTABLE, FILE
 from datatool.model.paths import show
 from datatool.progress import Task
@@ -75,7 +75,7 @@ class LfsReader:
     def bring(self, offers: Sequence[Offer], cache: Cache, task: Task) -> Iterator[Brought]:
         """Have the objects of offers in a cache."""
         # Most registries keep nothing in LFS, and need not load what talks to its servers.
-        objects: Any = import_module("datatool.registry.lfs_objects")
+        objects: Any = load_module("datatool.registry.lfs_objects")
         bringing: LfsObjects = objects.LfsObjects(self._view, self._access, cwd=self._cwd, environ=self._environ)
         yield from bringing.bring(offers, cache, task)
 

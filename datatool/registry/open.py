@@ -6,12 +6,12 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
 from datatool.cache.local import Cache
 from datatool.errors import UnsafeInput
+from datatool.forks import load_module
 from datatool.git.clones import find_repository, is_repository_url, local_directory, resolve_commit
 from datatool.git.repository import Repository, promisor_of
 from datatool.progress import Task
@@ -77,7 +77,7 @@ def open_registry(place: Place, rev: str | None, cache: Cache) -> Catalog:
     follow = partial(_followed, place, repository, cache)
 
     def load_dvc() -> Opener:
-        opening: Any = import_module("datatool.registry.dvc.opening")
+        opening: Any = load_module("datatool.registry.dvc.opening")
         opened: Opener = opening.opener(
             view,
             access,

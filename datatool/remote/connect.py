@@ -7,12 +7,12 @@ chains such as `zip://*::file://…` (formats §6).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Final
 
 from datatool.errors import RemoteError, RemoteUnreachable, UsageError
+from datatool.forks import load_module
 from datatool.model.paths import show
 from datatool.model.settings import Durability
 from datatool.remote.plain import PlainFiles
@@ -91,7 +91,7 @@ def connect_lfs(
     """The Git LFS server at a place, which goes no further than `reach` allows; `credentials` are asked when it wants
     to know who we are. Nothing is contacted yet. Raises UnsafeInput, UsageError."""
     options = StoreOptions(scratch=scratch, jobs=jobs, timeout=timeout)
-    module = import_module("datatool.remote.stores.lfs")
+    module = load_module("datatool.remote.stores.lfs")
     server: LfsServer = module.open_server(place, options, reach=reach, credentials=credentials, bandwidth=bandwidth)
     return server
 
@@ -109,7 +109,7 @@ def open_plain(
     require_known(url)
     if offline:
         raise _offline(url)
-    module = import_module(f"datatool.remote.stores.{_PLAIN[_STORES.get(url.protocol, 'other')]}")
+    module = load_module(f"datatool.remote.stores.{_PLAIN[_STORES.get(url.protocol, 'other')]}")
     files: PlainFiles = module.open_plain(url, settings, StoreOptions(scratch=Path(), jobs=jobs, timeout=timeout))
     return files
 
@@ -126,7 +126,7 @@ def _store_module(url: RemoteUrl, settings: Mapping[str, str]) -> ModuleType:
             raise UsageError(f"engine: must be {' or '.join(_S3_ENGINES)}, not '{show(engine[:40])}'")
         name = _S3_ENGINES[engine]
     try:
-        return import_module(f"datatool.remote.stores.{name}")
+        return load_module(f"datatool.remote.stores.{name}")
     except ModuleNotFoundError as error:
         if error.name != "obstore":
             raise
@@ -155,7 +155,7 @@ def check_settings(url: RemoteUrl, settings: Mapping[str, str]) -> None:
     require_known(url)
     module = _PLACES.get(_STORES.get(url.protocol, "other"))
     if module is not None:
-        import_module(f"datatool.remote.stores.{module}").check_place(url, settings)
+        load_module(f"datatool.remote.stores.{module}").check_place(url, settings)
 
 
 def _directory(url: RemoteUrl, *, durability: Durability, seen: bool) -> Store:
@@ -173,5 +173,5 @@ def _directory(url: RemoteUrl, *, durability: Durability, seen: bool) -> Store:
 
 def _known_protocols() -> frozenset[str]:
     """The protocols that some installed or installable filesystem speaks."""
-    registry = import_module("fsspec.registry")
+    registry = load_module("fsspec.registry")
     return frozenset(registry.known_implementations) | {"webdavs"}

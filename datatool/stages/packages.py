@@ -10,6 +10,8 @@ from functools import cache
 from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Final
 
+from datatool.forks import importing
+
 if TYPE_CHECKING:
     from importlib.metadata import Distribution
 
@@ -19,7 +21,8 @@ _MODULES: Final = (".py", ".so", ".pyd")
 @cache
 def package_version(top: str) -> str:
     """The version of the package that a top module belongs to; empty where it says none."""
-    from importlib.metadata import PackageNotFoundError, packages_distributions, version
+    with importing:
+        from importlib.metadata import PackageNotFoundError, packages_distributions, version
 
     try:
         return version(top)
@@ -48,7 +51,8 @@ def versions_of(tops: Set[str]) -> dict[str, str]:
     Python's `packages_distributions` parses all that is installed, for 0.2 s; here only what was imported is looked
     at closely.
     """
-    from importlib.metadata import distributions
+    with importing:
+        from importlib.metadata import distributions
 
     found: dict[str, str] = {}
     for package in distributions() if tops else ():

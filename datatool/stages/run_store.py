@@ -16,7 +16,7 @@ from datatool.formats.run_record import decode_run, encode_run
 from datatool.hashing import digest
 from datatool.localfs.atomic import write_file
 from datatool.model.oid import ObjectId, parse_oid
-from datatool.model.run import RunCode, RunRecord
+from datatool.model.run import RunCode, RunKind, RunRecord
 from datatool.model.settings import Durability
 from datatool.store.objects import Wanted
 
@@ -130,16 +130,20 @@ def look_ups(cache: Cache) -> Iterator[tuple[Path, ObjectId]]:
 
 
 def recorded_inputs(cache: Cache, project: str, entry: str, cells: Set[str] = frozenset()) -> list[bytes]:
-    """What the newest run of a script or notebook read, as paths from the project's root; empty if none is known. A
-    kernel that did not know its notebook's file is known by the `cells` (hashes) of the notebook, if most that ran in
-    it are there."""
+    """What the newest run of a script or notebook read, and the newest of each block in it, as paths from the project's
+    root; empty if none is known. A kernel that did not know its notebook's file is known by the `cells` (hashes) of the
+    notebook, if most that ran in it are there."""
     runs = list(all_runs(cache, project))
     found = [known for known in runs if known.record.code.entry == entry]
     found = found or [known for known in runs if _mostly(known.record.code, cells)]
-    newest = max(
-        found, key=lambda known: _age(cache.top / lookup_directory(known.record.fingerprint), known), default=None
-    )
-    return [file.path for file in newest.record.inputs] if newest is not None else []
+    found.sort(key=lambda known: _age(cache.top / lookup_directory(known.record.fingerprint), known))
+    newest = {_part(known.record): known.record for known in found}
+    return sorted({file.path for record in newest.values() for file in record.inputs})
+
+
+def _part(record: RunRecord) -> str | None:
+    """The name of the block of a program that a record describes; None for the program as a whole."""
+    return record.name if record.kind is RunKind.BLOCK else None
 
 
 def _mostly(code: RunCode, cells: Set[str]) -> bool:

@@ -11,6 +11,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from pathlib import Path
 
+from datatool.forks import wait_before_forks
 from datatool.model.paths import show
 from datatool.stages.notebook import NotANotebook, code_cells
 
@@ -42,7 +43,7 @@ class Source:
 _Stamp = tuple[int, int]
 _read: dict[str, tuple[_Stamp, Source]] = {}
 """What this process has read, as long as size and time of the file stay the same."""
-_parsing = threading.Lock()
+_parsing = wait_before_forks(threading.Lock())
 """Python's filter for warnings is one for all threads."""
 
 

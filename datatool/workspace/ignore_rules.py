@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Callable
 from typing import Any, Final
 
 from datatool.errors import FormatError
+from datatool.forks import load_module
 
 FILE: Final = ".datatoolignore"
 
@@ -66,7 +66,7 @@ class NameRules:
 
 
 def _by_pattern(rules: list[bytes]) -> Callable[[bytes, bool], bool]:
-    pathspec: Any = importlib.import_module("pathspec")  # only here: most projects never need it
+    pathspec: Any = load_module("pathspec")  # only here: most projects never need it
     patterns = []
     for rule in rules:
         line = rule.decode("utf-8", "surrogateescape")

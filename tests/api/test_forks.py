@@ -85,3 +85,48 @@ def test_a_block_ends_in_the_process_that_began_it_only(desk: World) -> None:
     made = sorted((record.name, [file.path for file in record.outputs]) for record in records(desk))
     assert made == [("own", [b"own.txt"]), ("script.py", [b"child.txt"]), ("train", [b"block.txt"])]
     assert [record.metrics for record in records(desk)] == [{}] * 3
+
+
+AT_THE_WORST_MOMENT = """
+import datatool
+import logging, os, signal, sys, threading
+
+signal.alarm(20)
+found, forking = threading.Event(), threading.Event()
+
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == sys.argv[1] and threading.current_thread() is thread:
+            found.set()
+            forking.wait()
+            logging.getLogger("of a module that is imported")
+
+def work(name):
+    open(name, "w").write(name)
+    datatool.track(name)
+    with datatool.run(name):
+        datatool.track(name)
+
+thread = threading.Thread(target=work, args=("thread.txt",))
+sys.meta_path.insert(0, Slow())
+thread.start()
+found.wait()
+forking.set()
+child = os.fork()
+if child == 0:
+    signal.alarm(20)
+    work("child.txt")
+    sys.exit()
+thread.join()
+assert os.waitpid(child, 0)[1] == 0, "the child hung"
+"""
+
+
+@pytest.mark.parametrize(
+    "module", ["api.track", "api.runs", "operations.track.recording", "operations.runs.program_record"]
+)
+def test_a_child_that_is_forked_off_while_another_thread_loads_a_module_goes_on(module: str, desk: World) -> None:
+    done = script(desk, AT_THE_WORST_MOMENT, f"datatool.{module}")
+    assert done.code == 0, done.err
+    assert desk.exists("thread.txt.dt") and desk.exists("child.txt.dt")
+    assert desk.json("status")["clean"]

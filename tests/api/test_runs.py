@@ -129,6 +129,12 @@ def test_what_json_has_not_is_refused_where_it_is_given(study: World, value: obj
         run.metrics(x=value)
 
 
+@pytest.mark.parametrize("name", [3, None, b"train", Path("train")])
+def test_a_name_that_is_no_text_is_refused_before_anything_runs(study: World, name: Any) -> None:
+    with pytest.raises(UsageError, match="name of a run"):
+        datatool.run(name)
+
+
 def test_metrics_after_the_block_are_refused_rather_than_lost(study: World) -> None:
     with datatool.run("late") as run:
         run.metrics(accuracy=0.5)

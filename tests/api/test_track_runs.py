@@ -9,6 +9,7 @@ import pytest
 
 import datatool
 from api.tracking import NEW, OLD, as_it_is, run_python, script
+from datatool.hashing import digest
 from datatool.model.run import RunKind, RunRecord
 from datatool.operations.open_project import open_project
 from datatool.stages.run_store import all_runs, load_run
@@ -96,6 +97,25 @@ def test_a_clone_that_makes_the_same_has_no_news_for_git(desk: World) -> None:
     done = run_python(copy, "sums.py")
     assert (done.code, done.err) == (0, "")
     assert copy.read("sum.txt") == b"5" and copy.git("status", "--short") == ""
+
+
+def test_a_file_that_changed_between_two_calls_is_told_once_as_the_record_names_what_was_read_first(
+    desk: World,
+) -> None:
+    desk.write("x.csv", OLD)
+    code = """
+import datatool
+for content in ("", "more", "most"):
+    with datatool.track("x.csv").open("a") as file:
+        file.write(content)
+    datatool.track("made.txt", output=True).write_text(content)
+    datatool.track("made.txt")
+"""
+    done = script(desk, code)
+    assert done.err.count("changed since this run") == 1
+    assert "x.csv: changed since this run read it first; the run's record names what it was then" in done.err
+    (record,) = records(desk)
+    assert [(file.path, file.oid) for file in record.inputs] == [(b"x.csv", digest(OLD))]
 
 
 def test_programs_without_a_file_are_told_apart(desk: World) -> None:

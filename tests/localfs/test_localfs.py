@@ -143,6 +143,35 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
         assert lock.held
 
 
+def test_a_child_that_was_forked_off_meanwhile_neither_keeps_a_lock_nor_gives_it_up(tmp_path: Path) -> None:
+    needs.linux()
+    program = """
+import os, sys
+from pathlib import Path
+from datatool.errors import Locked
+from datatool.localfs.locks import Lock
+path = Path(sys.argv[1])
+end, go_on = os.pipe()
+with Lock(path):
+    child = os.fork()
+    if child == 0:
+        os.close(go_on)
+        os.read(end, 1)
+if child == 0:
+    os._exit(0)
+with Lock(path, wait=False):
+    os.close(go_on)
+    os.waitpid(child, 0)
+    try:
+        with Lock(path, wait=False):
+            print("twice")
+    except Locked:
+        print("once")
+"""
+    done = subprocess.run([sys.executable, "-c", program, tmp_path / "one"], capture_output=True, text=True, check=True)
+    assert done.stdout == "once\n"
+
+
 @pytest.mark.parametrize("content", [b"", b"\xff\x00\x1b[31m" * 100_000, b"process 1 on here\n"])
 def test_whatever_is_in_a_lock_file_the_lock_works(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "one"

@@ -252,6 +252,40 @@ def test_a_fresh_clone_knows_what_runs_elsewhere_read_where_a_pointer_names_them
     assert [item.path for item in datatool.pull("fit.py", project=again.root).artifacts] == ["in.csv"]
 
 
+BLOCKS = b"""
+import sys, datatool
+around, first, second, third = sys.argv[1:]
+datatool.track(around)
+with datatool.run("prepare"):
+    datatool.track(first)
+    datatool.track("mid.txt", output=True).write_text(first)
+with datatool.run("train"):
+    datatool.track(second)
+    datatool.track(third)
+    datatool.track("out.txt", output=True).write_text(second)
+with datatool.run("report"):
+    datatool.track("report.txt", output=True).write_text("report")
+"""
+
+
+def test_what_a_script_read_in_its_blocks_and_around_them_comes_too(world: World) -> None:
+    world.write("fit.py", BLOCKS)
+    env = {name: value for name, value in world.env.items() if name not in ("CI", "DATATOOL_FROZEN")}
+    for names in ("old0 old1 old2 old3", "in0 in1 in2 in3"):
+        for name in names.split():
+            world.write(name, name.encode())
+        subprocess.run([sys.executable, "fit.py", *names.split()], cwd=world.root, env=env, check=True)
+    world.commit("data and code")
+    world.ok("push")
+    for number in range(4):
+        (world.root / f"in{number}").unlink()
+        (world.root / f"old{number}").unlink()
+    assert sorted(oks(world.json("pull", "fit.py"))) == ["in0", "in1", "in2", "in3"]
+    assert not world.exists("old0")
+    copy = world.clone()
+    assert sorted(oks(copy.json("pull", "fit.py"))) == ["in1", "in2", "in3"], "what a pointer's run read"
+
+
 def test_recorded_inputs_that_are_gone_are_passed_over(copy: World) -> None:
     copy.write("fit.py", b"import sys\nfrom datatool import track\ntrack('model.bin')\ntrack(sys.argv[1])\n")
     asked: list[bytes] = []

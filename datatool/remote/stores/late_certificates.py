@@ -17,7 +17,9 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
-_lock = threading.Lock()
+from datatool.forks import wait_before_forks
+
+_lock = wait_before_forks(threading.Lock())
 
 
 class LateContext(ssl.SSLContext):

@@ -9,13 +9,13 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from datetime import timedelta
-from importlib import import_module
 from typing import Any, Final, TypeVar
 
 import obstore
 from obstore.store import S3Store as Handle
 
 from datatool.errors import NotARemote, RemoteBusy, RemoteDenied
+from datatool.forks import load_module
 from datatool.model.paths import show
 from datatool.remote.stores.options import StoreOptions
 from datatool.remote.stores.s3_answers import Caller, Refused
@@ -139,7 +139,7 @@ class ObstoreClient:
                 config["session_token"] = keys.token
         else:
             # The way to all other credentials leads through botocore, which takes its time to load.
-            chain = import_module("datatool.remote.stores.s3_chain").find(self.place, self._login.profile)
+            chain = load_module("datatool.remote.stores.s3_chain").find(self.place, self._login.profile)
             self._provider = chain.provider
             region = region or chain.region
         region = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"

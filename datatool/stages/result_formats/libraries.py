@@ -7,11 +7,11 @@ frame exists only where pandas is loaded.
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 from types import ModuleType
 from typing import Final
 
 from datatool.errors import LocalError
+from datatool.forks import load_module
 from datatool.model.result import Library
 
 _DOOR: Final = {
@@ -38,7 +38,7 @@ def load(name: str) -> ModuleType:
     """A module of the door. Raises LocalError where its package is not installed."""
     package = _DOOR[name]
     try:
-        return import_module(name)
+        return load_module(name)
     except ImportError as error:
         way = "in datatool's repository: pip install '.[pandas]'" if package in _EXTRA else f"pip install {package}"
         raise LocalError(
