@@ -15,7 +15,7 @@ DOORS = ("localfs/",)
 """The only places that may. Others may write into a descriptor that localfs has handed them."""
 
 ALLOWED = {
-    ("cli/output.py", "os.O_WRONLY"): "opens the null device over a standard output that nobody reads any more",
+    ("cli/output.py", "os.O_WRONLY"): "opens the null device over a standard stream that nobody has at the other end",
     (
         "stages/result_formats/arrays.py",
         ".open for writing",

@@ -25,6 +25,8 @@ _SHORT = {flag[1] for flag in _SWITCHES if len(flag) == 2}
 def entry() -> None:
     """The program `datatool`."""
     gc.set_threshold(50_000, 20, 50)  # commands are short and make no cycles to speak of: looking for them cost 10 ms
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        import_module("datatool.cli.output").replace_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         # A character that the terminal's encoding lacks must not end a command that has done its work.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]

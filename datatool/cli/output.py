@@ -1,4 +1,4 @@
-"""Writing results to stdout, whoever reads them or stops reading."""
+"""The standard streams: results go to stdout, whoever reads them or stops reading, or closed it before."""
 
 from __future__ import annotations
 
@@ -43,6 +43,19 @@ def stdout_to_stderr() -> Iterator[None]:
         if kept is not None:
             os.dup2(kept, 1)
             os.close(kept)
+
+
+def replace_closed_streams() -> None:
+    """Have a standard stream lead nowhere where whoever started us closed it (`>&-`): else the next file that is opened
+    gets its number, and a program that we start writes into that."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_WRONLY if number else os.O_RDONLY)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            os.set_inheritable(number, True)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False))
 
 
 def _discard_stdout() -> None:

@@ -14,6 +14,7 @@ from datatool.cli.invoke import load
 from datatool.cli.main import main, split_globals
 from datatool.cli.root_help import root_help
 from datatool.cli.table import COMMANDS, GLOBAL_OPTIONS, Row, every_row
+from world import DATATOOL, World
 
 Captured = pytest.CaptureFixture[str]
 
@@ -192,6 +193,22 @@ def test_a_reader_that_leaves_is_no_error(words: list[str], tmp_path: Path) -> N
     finally:
         os.close(writing)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a POSIX shell closes the streams")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
+def test_a_command_does_its_work_with_closed_streams_and_no_file_takes_their_place(world: World, closed: str) -> None:
+    world.write("data/a", b"a")
+    script = f'for words in --version "add data" status push; do "$@" $words {closed} || exit $?; done'
+    done = subprocess.run(
+        ["sh", "-c", script, "sh", *DATATOOL], cwd=world.root, env=world.env, capture_output=True, timeout=60
+    )
+    assert (done.returncode, b"Traceback" in done.stderr) == (0, False), done
+    assert (b"datatool" in done.stdout) == (">&-" not in closed.split())
+    world.commit("data")
+    copy = world.clone()
+    copy.ok("pull")
+    assert copy.read("data/a") == b"a"
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")

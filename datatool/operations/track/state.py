@@ -15,7 +15,7 @@ from datatool.model.pointer import ArtifactKind, Pointer
 from datatool.model.run import RunFile
 from datatool.project.project import Project
 from datatool.workspace.compare import State, compare, part_of
-from datatool.workspace.merge import same
+from datatool.workspace.merge import same, side_by_side
 from datatool.workspace.pointers import Artifact, owner
 
 
@@ -36,6 +36,8 @@ class Condition(StrEnum):
     """It is what datatool put there, and another version is pinned since."""
     UNNAMED = "unnamed"
     """It is outdated, and no commit names the version that it is."""
+    BESIDE = "beside"
+    """It is outdated, but for files of the user's, and the version that is pinned since names none of these."""
     CHANGED = "changed"
     """It is something else."""
 
@@ -102,6 +104,9 @@ def decide(condition: Condition, rule: Rule) -> Action:
             return Action.REFUSE if rule.frozen and on_change is OnChange.ERROR else Action.FETCH
         case Condition.UNNAMED:
             return Action.FETCH if rule.pinned or on_change is OnChange.ADD else _CHANGES[on_change]
+        case Condition.BESIDE:  # what a stage reads was looked at before, and is what it was
+            is_fine = on_change is not OnChange.ERROR and not rule.pinned
+            return Action.FETCH if is_fine else _CHANGES[on_change]
         case Condition.UNKNOWN:
             return _CHANGES[on_change] if rule.frozen else Action.RECORD
         case Condition.CHANGED:
@@ -193,10 +198,25 @@ def _is_known_equal(project: Project, artifact: Artifact) -> bool:
 
 
 def _compared(project: Project, artifact: Artifact, within: bytes) -> Condition:
-    found = compare(project.workspace, project.cache.load, artifact, project.state.base(artifact.path))
+    base = project.state.base(artifact.path)
+    found = compare(project.workspace, project.cache.load, artifact, base)
     if found.unknown:  # until what lists its version is here, nobody can tell
         return Condition.MISSING
-    return _CONDITIONS[(part_of(found, within) if within else found).state]
+    if not within:
+        return _CONDITIONS[found.state]
+    part = part_of(found, within)
+    if part.state is State.CLEAN and base is not None and _differs(project, base.here, artifact, within):
+        return Condition.OUTDATED
+    return _CONDITIONS[part.state]
+
+
+def _differs(project: Project, here: ObjectId, artifact: Artifact, within: bytes) -> bool:
+    """Whether a part of what was put here is another than the pinned one. KeyError where the cache lacks a list."""
+    pinned = artifact.pointer.oid
+    if pinned is None or here == pinned:
+        return False
+    old, new = (read_tree(oid, project.cache.load, within=within) for oid in (here, pinned))
+    return any(not same(one, two) for _, one, two in side_by_side(old, new))
 
 
 def _inside(project: Project, trees: Trees, artifact: Artifact, oid: ObjectId, within: bytes) -> Condition:

@@ -19,6 +19,7 @@ from datatool.model.settings import LinkMethod
 from datatool.operations.open_project import open_project
 from datatool.operations.targets import project_path
 from datatool.operations.track.aside import Committed, aside
+from datatool.operations.track.beside import comes_beside
 from datatool.operations.track.marks import is_unfinished, unsorted
 from datatool.operations.track.refusals import refusal
 from datatool.operations.track.stage_inputs import input_now, link_pinned
@@ -174,7 +175,7 @@ class Tracker:
 
     def _track(self, paths: Sequence[bytes], found: Sequence[Found], rule: Rule, *, may_lack: bool) -> list[Tracked]:
         self._sweep(item.path for item in found if not item.at_a_glance)
-        found = [self._judged(item) for item in found]
+        found = [self._judged(item, rule) for item in found]
         self._refuse(found, rule, may_lack)
         results: dict[bytes, Tracked] = {}
         wanted = [item for item in found if decide(item.condition, rule) is Action.FETCH]
@@ -196,14 +197,20 @@ class Tracker:
         results |= {item.path: self._untouched(item) for item in found if item.path not in results}
         return [results[path] for path in paths]
 
-    def _judged(self, item: Found) -> Found:
-        """What only git can tell: of an outdated path, whether some commit names what lies there; of one that nothing
-        tracks, whether git does."""
+    def _judged(self, item: Found, rule: Rule) -> Found:
+        """What takes more than a look: of an outdated path, whether some commit names what lies there; of one that
+        nothing tracks, whether git does; of a changed one, whether what is pinned can come beside that."""
         if item.condition is Condition.OUTDATED and item.artifact and not self._committed.names(item.artifact):
             return replace(item, condition=Condition.UNNAMED)
         if item.condition is Condition.UNKNOWN and not item.artifact and self._recording.is_of_git(item.path):
             return replace(item, condition=Condition.OF_GIT)
+        may_come = item.condition is Condition.CHANGED and decide(Condition.BESIDE, rule) is Action.FETCH
+        if may_come and comes_beside(self._project, self._trees, self._committed, item, self._bring_its_list):
+            return replace(item, condition=Condition.BESIDE)
         return item
+
+    def _bring_its_list(self, artifact: Artifact) -> None:
+        self._bring_list(self._project, artifact, self._progress)
 
     def _sweep(self, paths: Iterable[bytes]) -> None:
         """Delete what killed processes left unfinished beside some paths; once in each directory."""
@@ -274,7 +281,7 @@ class Tracker:
             return found, ask(self._project, self._trees, found)
         except KeyError:
             assert found.artifact is not None
-            self._bring_list(self._project, found.artifact, self._progress)
+            self._bring_its_list(found.artifact)
         found = look(self._project, self._trees, path)
         return found, ask(self._project, self._trees, found)
 
