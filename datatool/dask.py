@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from typing import Any, ParamSpec, TypeVar
-
-from distributed import Client
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from datatool.api.stage import Stage
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 P = ParamSpec("P")
 R = TypeVar("R")

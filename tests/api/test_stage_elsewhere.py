@@ -273,7 +273,7 @@ def test_an_argument_of_which_a_worker_lacks_the_code_is_named_and_the_worker_go
     worker, pipe = machine(), load()
     mark = importlib.import_module("shapes").Mark.BANG
     with pytest.raises(
-        UsageError, match="a worker can't read the arguments of pipe.report-.*: No module named 'shapes'"
+        UsageError, match=r"a worker can't read the arguments of pipe\.report-.*: No module named 'shapes'"
     ):
         pipe.report.run(mark=mark, executor=worker)
     assert pipe.report.run(executor=worker) == "4 words!"
