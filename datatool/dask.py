@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
-from typing import Any, ParamSpec, TypeVar
-
-from distributed import Client
+from concurrent.futures import CancelledError, Executor, Future
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from datatool.api.stage import Stage
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -33,10 +35,43 @@ class _Keyed(Executor):
     """Submits tasks under their own keys, so that two programs that want the same result share its task."""
 
     def __init__(self, client: Client) -> None:
+        self._client = client
         self._inner = client.get_executor(pure=True)  # type: ignore[no-untyped-call]
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """A future of the client, as one of `concurrent.futures`."""
         (task,) = args
-        found: Future[Any] = self._inner.submit(function, task, key=task.key)
-        return found
+        return _Submitted(self._inner.submit(function, task, key=task.key), lambda: self._runs(task.key))
+
+    def _runs(self, key: str) -> bool:
+        """Whether a worker is at it."""
+        with suppress(KeyError, OSError, TimeoutError):  # nobody knows it, or the cluster is gone
+            return any(key in running for running in self._client.call_stack(keys=[key]).values())  # type: ignore[no-untyped-call]
+        return False
+
+
+class _Submitted(Future[Any]):
+    """A task of Dask. Unlike Dask's own future, and like one of a thread, it can't be cancelled while it runs: what
+    its worker makes would be lost."""
+
+    def __init__(self, inner: Future[Any], runs: Callable[[], bool]) -> None:
+        super().__init__()
+        self._inner = inner
+        self._runs = runs
+        inner.add_done_callback(self._settle)
+
+    def cancel(self) -> bool:
+        """Whether it will not run."""
+        if self.done() or self._runs() or not super().cancel():
+            return self.cancelled()
+        self._inner.cancel()
+        return True
+
+    def _settle(self, inner: Future[Any]) -> None:
+        if not self.set_running_or_notify_cancel():
+            return
+        problem = CancelledError() if inner.cancelled() else inner.exception()
+        if problem is None:
+            self.set_result(inner.result())
+        else:
+            self.set_exception(problem)

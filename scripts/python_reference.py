@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 
 import datatool
+import datatool.dask
 from datatool import errors
 from datatool.api import addresses
 from datatool.api.filesystem import DatatoolFileSystem
@@ -63,9 +64,14 @@ def _functions() -> Iterator[str]:
     yield "## Functions\n"
     for name, value in public().items():
         if inspect.isfunction(value):
-            yield f"### datatool.{name}\n"
-            yield f"```text\ndatatool.{name}{_signature(value)}\n```\n"
-            yield _prose(value) + "\n"
+            yield from _function(f"datatool.{name}", value)
+    yield from _function("datatool.dask.run", datatool.dask.run)
+
+
+def _function(name: str, value: object) -> Iterator[str]:
+    yield f"### {name}\n"
+    yield f"```text\n{name}{_signature(value)}\n```\n"
+    yield _prose(value) + "\n"
 
 
 def _values() -> Iterator[str]:

@@ -64,7 +64,8 @@ class Stage(Generic[P, R]):
         It may be any of `concurrent.futures`, or of other libraries, as Dask's `client.get_executor()`. What travels to
         a worker are names, arguments and ids; results are kept in its cache, and go to the project's remote where that
         is another one. What a stage raises reaches the caller; stages that were begun come to their end, and their
-        results are kept. Raises Refused where a worker has other code, and what a remote fails with.
+        results are kept, unless the executor cancels what runs, as Dask's own does. Raises Refused where a worker has
+        other code, and what a remote fails with.
         """
         return cast(R, self._result(args, kwargs, executor))
 

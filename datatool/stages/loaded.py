@@ -64,7 +64,8 @@ class EditedCode(UsageError):
     def __init__(self, file: str) -> None:
         super().__init__(
             f"{file}: was edited after it was loaded, so what runs is not what it says",
-            hint="start the program again, or load the module again with importlib.reload",
+            hint="start the program again, or load the module again with importlib.reload; if that changes nothing,"
+            " save the file again, as Python may run its older copy in __pycache__",
             path=file,
         )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,12 @@ def test_every_function_is_documented_with_an_example_and_typed() -> None:
             signature = inspect.signature(value)
             assert all(each.annotation is not inspect.Parameter.empty for each in signature.parameters.values())
             assert signature.return_annotation is not inspect.Signature.empty
+
+
+def test_what_runs_stages_on_dask_is_in_the_reference_and_loads_nothing_of_dask() -> None:
+    assert "### datatool.dask.run\n" in runpy.run_path(str(SCRIPT))["reference"]()
+    code = "import sys, datatool.dask; print(sorted({'dask', 'distributed'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
 
 
 def test_every_error_is_offered_by_the_package() -> None:

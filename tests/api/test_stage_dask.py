@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from api.executing import PIPE, pipeline
+from api.tracking import script
 from environment import clean_environment
 from network.places import s3_place
 from servers.fixtures import S3Server
@@ -155,3 +156,54 @@ def test_workers_with_caches_of_their_own_pass_results_on_by_the_remote_and_one_
     objects = {path.read_bytes() for path in (study.cache / "objects").rglob("*") if path.is_file()}
     assert b'"4 words!"' in objects
     assert b'["a","few","words","here"]' not in objects, "only what was asked for came here"
+
+
+FAILING = b"""
+import threading
+import datatool
+
+good_runs, others_end = threading.Event(), threading.Event()
+
+@datatool.stage
+def bad():
+    good_runs.wait(60)
+    raise KeyError("no")
+
+@datatool.stage
+def good():
+    good_runs.set()
+    others_end.wait(60)
+    return 1
+
+@datatool.stage(a=bad, b=good)
+def both(a, b):
+    return 1
+"""
+
+IN_THREADS = """
+import distributed
+import datatool.dask
+from datatool.operations.stage import executor
+import pipe
+
+wait = executor.wait
+
+def waited(futures, **options):
+    if futures and not options:  # those that could not be cancelled
+        pipe.others_end.set()
+    return wait(futures, **options)
+
+executor.wait = waited
+with distributed.Client(processes=False, n_workers=1, threads_per_worker=2, dashboard_address=":0") as client:
+    try:
+        datatool.dask.run(pipe.both, client)
+    except KeyError as problem:
+        print(problem, pipe.good.why().cached)
+        pipe.others_end.set()
+"""
+
+
+def test_when_a_stage_fails_those_that_run_come_to_their_end_and_are_kept(desk: World) -> None:
+    desk.write("pipe.py", FAILING)
+    done = script(desk, IN_THREADS, name="job.py")
+    assert done.out == "'no' True\n", done

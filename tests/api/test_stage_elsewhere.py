@@ -272,7 +272,9 @@ def test_an_argument_of_which_a_worker_lacks_the_code_is_named_and_the_worker_go
     desk.write("shapes.py", b"import enum\nclass Mark(enum.Enum):\n    BANG = '!'\n")
     worker, pipe = machine(), load()
     mark = importlib.import_module("shapes").Mark.BANG
-    with pytest.raises(UsageError, match="a worker can't read the arguments of pipe.report-.*: No module named 'shapes'"):
+    with pytest.raises(
+        UsageError, match=r"a worker can't read the arguments of pipe\.report-.*: No module named 'shapes'"
+    ):
         pipe.report.run(mark=mark, executor=worker)
     assert pipe.report.run(executor=worker) == "4 words!"
 

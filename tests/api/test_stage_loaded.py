@@ -64,6 +64,22 @@ def test_an_edit_of_what_a_stage_reaches_is_refused(
     assert again.f() == again.f.uncached()
 
 
+def test_where_python_runs_an_older_copy_of_a_file_the_hint_helps(
+    code: Code, desk: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    path = desk.root / "pipe.py"
+    for result in ("1", "2"):  # of one size, in one second
+        code.write("pipe.py", pipe("", result))
+        os.utime(path, (1_900_000_000, 1_900_000_000))
+        module = code.load()
+    with pytest.raises(UsageError, match=EDITED) as raised:
+        module.f()
+    assert "save the file again, as Python may run its older copy in __pycache__" in (raised.value.hint or "")
+    os.utime(path, (1_900_000_001, 1_900_000_001))
+    assert code.load().f() == 2
+
+
 UNREACHED = {
     "function": ("def o(): return 1", "return 1", "return 2"),
     "constant": ("O = 1", "O = 1", "O = 2"),

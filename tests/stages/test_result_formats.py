@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import subprocess
 import sys
+from collections.abc import Callable
 from decimal import Decimal
 
 import numpy as np
@@ -284,6 +285,10 @@ def test_two_libraries_do_not_get_each_others_tables() -> None:
         (pd.DataFrame({"a": [[1]]}), F.CSV, "holds list"),
         (pl.DataFrame({"a": [[1]]}), F.CSV, "not one text"),
         (pa.table({"a": [[1]]}), F.CSV, "not one text"),
+        (pa.table({"a": pa.array(["x"], pa.string_view())}), F.CSV, "string_view"),
+        (pa.table({"a": pa.nulls(0, pa.month_day_nano_interval())}), F.CSV, "interval"),
+        (pl.DataFrame({"a": [datetime.timedelta(1)]}), F.CSV, "duration"),
+        (pl.DataFrame(schema={"a": pl.Duration}), F.CSV, "duration"),
         (pl.Series([1]), F.PARQUET, "holds a polars DataFrame"),
         (np.array([None]), F.NPY, "object"),
         (np.array(1.0), F.NPY, "without dimensions"),
@@ -308,6 +313,16 @@ def test_what_cannot_be_pickled_is_refused_when_it_is_written() -> None:
     value = {"run": lambda: 1}
     with pytest.raises(UsageError, match="can't be pickled"):
         written(value, encoding_of(value, None))
+
+
+@pytest.mark.parametrize("kind", [pa.table, pa.record_batch])
+def test_rows_without_columns_are_refused_wherever_they_stand(kind: Callable[..., pa.Table]) -> None:
+    rows = kind({"a": [1, 2]})
+    for value in (rows.select([]), {"rows": rows.select([])}):
+        with pytest.raises(UsageError, match="rows without columns would be lost"):
+            written(value, encoding_of(value, None))
+    for value in ({"rows": rows}, {"rows": rows.slice(0, 0).select([])}):
+        assert there_and_back(value)[1] == value
 
 
 def test_csv_keeps_rows_columns_and_text_that_looks_missing() -> None:

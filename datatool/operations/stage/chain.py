@@ -107,43 +107,17 @@ class Chain:
         )
         raise ChangedWhileRead(f"stage {self._calls[-1].stage.label}: its inputs keep changing: {names}")
 
-    def known(self) -> Known:
-        """What counts for the last call; the stages that it needs are run where that takes their results."""
-        for _ in range(_ATTEMPTS + len(self._calls)):
-            try:
-                self._advance(last=False)
-                return self._known[self._calls[-1]]
-            except Lost as lost:
-                self._lost.add(lost.call)
-            except Changed:
-                self._made.clear()
-        raise self._unsteady()
-
-    def result(self) -> Result | None:
-        """The result of the last call, where there is one; see `known`."""
-        known, call = self.known(), self._calls[-1]
-        return self._find(call, known) if call.stage.options.cache else None
-
-    def _unsteady(self) -> ChangedWhileRead:
-        inputs = {item.given for known in self._known.values() for item in known.described.inputs.values()}
-        label = self._calls[-1].stage.label
-        return ChangedWhileRead(f"stage {label}: what it reads keeps changing: {', '.join(sorted(inputs))}")
-
     # In order
 
-    def _advance(self, *, last: bool = True) -> None:
+    def _advance(self) -> None:
         """See that every result that is kept is known."""
         self._known.clear()
         self._results.clear()
         for call in self._calls:
             known = self._known[call] = self._describe(call)
-            if not call.stage.options.cache or (not last and call is self._calls[-1]):
+            if not call.stage.options.cache:
                 continue
-            found = self._made.get(call)
-            if found is not None and found.record.fingerprint != known.fingerprint:
-                found = None
-            if found is None and call not in self._lost:
-                found = self._find(call, known)
+            found = self._made_or_kept(call, known)
             if found is None and not self._is_unkept(call, known):
                 found = self._run_and_keep(call, known)
             if found is not None:
@@ -187,6 +161,13 @@ class Chain:
         """What a result counts as for those who need it: its content; what is not kept, as all that determines it."""
         found = self._results.get(call)
         return (self._known[call].fingerprint if found is None else found.file.oid), call.stage.label
+
+    def _made_or_kept(self, call: Call, known: Known) -> Result | None:
+        """A result that was made just now, or is kept; None where it has to be made."""
+        made = self._made.get(call)
+        if made is not None and made.record.fingerprint == known.fingerprint:
+            return made
+        return self._find(call, known) if call not in self._lost else None
 
     def _find(self, call: Call, known: Known) -> Result | None:
         options = call.stage.options

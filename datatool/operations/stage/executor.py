@@ -79,10 +79,10 @@ class ExecutorChain(Chain):
 
     # In the order in which results become known
 
-    def _advance(self, *, last: bool = True) -> None:
+    def _advance(self) -> None:
         self._known.clear()
         self._results.clear()
-        left = list(self._calls) if last else list(self._calls[:-1])
+        left = list(self._calls)
         try:
             while left or self._begun:
                 ready = [call for call in left if all(self._is_settled(need) for need in call.needs.values())]
@@ -94,8 +94,6 @@ class ExecutorChain(Chain):
         except BaseException as problem:
             self._end(properly=isinstance(problem, Exception))
             raise
-        if not last:
-            self._known[self._calls[-1]] = self._describe(self._calls[-1])
 
     def _is_settled(self, call: Call) -> bool:
         return call in (self._results if call.stage.options.cache else self._known)
@@ -105,11 +103,7 @@ class ExecutorChain(Chain):
         known = self._known[call] = self._describe(call)
         if not call.stage.options.cache:
             return
-        found = self._made.get(call)
-        if found is not None and found.record.fingerprint != known.fingerprint:
-            found = None
-        if found is None and call not in self._lost:
-            found = self._find(call, known)
+        found = self._made_or_kept(call, known)
         if found is not None:
             self._results[call] = found
             return

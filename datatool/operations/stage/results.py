@@ -32,11 +32,12 @@ from datatool.stages.seal import is_ours, seal
 from datatool.stages.sink import Sink
 
 _SHOWN: Final = 40
+"""Characters of a stranger's word that are told."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Result:
-    """A result that is known: the record of the run that made it, and its content's id; `age` in seconds."""
+    """A result that is known: the record of the run that made it, and how its content is read."""
 
     run: ObjectId
     record: RunRecord

@@ -27,16 +27,14 @@ def why(calls: Sequence[Call], home: Home, tracker: Tracker, tracking: Tracking,
 
     Raises UsageError for arguments that can't be counted, PathNotFound for a `File` that is nowhere.
     """
-    looking = _Looking(calls, home, tracker, tracking, environ)
+    looking = _Looking(home, tracker, tracking, environ)
     return Why(stages=tuple(looking.look(call) for call in calls))
 
 
 class _Looking:
     """Looks at calls, each after those that it needs."""
 
-    def __init__(
-        self, calls: Sequence[Call], home: Home, tracker: Tracker, tracking: Tracking, environ: Mapping[str, str]
-    ) -> None:
+    def __init__(self, home: Home, tracker: Tracker, tracking: Tracking, environ: Mapping[str, str]) -> None:
         self._home = home
         self._tracker = tracker
         self._tracking = tracking

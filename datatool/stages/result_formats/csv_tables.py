@@ -94,6 +94,7 @@ def _check_polars(value: object) -> None:
     for name, kind in frame.schema.items():
         if kind.is_nested() or kind in (polars.Object, polars.Binary):
             raise CannotHold(f"the column {name!r} holds {kind}, which is not one text", _OTHER)
+    _try(_write_polars, frame.clear(1), load("polars.exceptions").PolarsError)
 
 
 def _write_polars(value: object, file: BinaryIO) -> None:
@@ -116,6 +117,9 @@ def _check_pyarrow(value: object) -> None:
         text = types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
         if not (text or types.is_primitive(kind) or types.is_decimal(kind) or types.is_null(kind)):
             raise CannotHold(f"the column {field.name!r} holds {kind}, which is not one text", _OTHER)
+    arrow = load("pyarrow")
+    row = arrow.table([arrow.nulls(1, kind) for kind in table.schema.types], names=table.column_names)
+    _try(_write_pyarrow, row, arrow.ArrowException)
 
 
 def _write_pyarrow(value: object, file: BinaryIO) -> None:
@@ -137,6 +141,14 @@ def _read_pyarrow(file: BinaryIO) -> pa.Table:
     str(table.schema)  # names that are no Unicode fail here, not in the caller's hands
     table.validate(full=True)
     return table
+
+
+def _try(write: Callable[[object, BinaryIO], None], row: object, refusal: type[Exception]) -> None:
+    """Write one row without values, as the library may not know a type."""
+    try:
+        _written(write, row)
+    except refusal as error:
+        raise CannotHold(str(error).splitlines()[0], _OTHER) from error
 
 
 def _written(write: Callable[[object, BinaryIO], None], value: object) -> BinaryIO:

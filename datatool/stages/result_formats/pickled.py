@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import copyreg
 import pickle
-from typing import BinaryIO, Final, NoReturn
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NoReturn
 
 from datatool.errors import DamagedResult
 from datatool.stages.result_formats.codec import CannotHold, Codec
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _PROTOCOL: Final = 5
 
@@ -28,14 +34,29 @@ def _check(value: object) -> None:
 
 
 def _write(value: object, file: BinaryIO) -> None:
+    pickler = pickle.Pickler(file, protocol=_PROTOCOL)
+    pickler.dispatch_table = {**copyreg.dispatch_table, **_of_pyarrow()}
     try:
-        pickle.dump(value, file, protocol=_PROTOCOL)
-    except OSError:
+        pickler.dump(value)
+    except (OSError, CannotHold):
         raise
     except Exception as error:
         raise CannotHold(
             f"it can't be pickled: {error}", "return data, not something that is open, running or local to a function"
         ) from error
+
+
+def _of_pyarrow() -> dict[type, Callable[[Any], Any]]:
+    """How its tables are taken, wherever in a value they stand."""
+    arrow = sys.modules.get("pyarrow")
+    return {kind: _table for name in ("Table", "RecordBatch") if (kind := getattr(arrow, name, None)) is not None}
+
+
+def _table(table: pa.Table | pa.RecordBatch) -> object:
+    """pyarrow pickles columns only."""
+    if table.num_rows and not table.num_columns:
+        raise CannotHold("rows without columns would be lost", "return how many there are: table.num_rows")
+    return table.__reduce__()
 
 
 def _never(file: BinaryIO) -> NoReturn:
