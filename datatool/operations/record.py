@@ -201,14 +201,18 @@ def _save_directory(
         assert base is not None
         _require_inside(project, target, within, base)
     stay: Iterable[Entry] = ()
-    keep: Iterable[Entry] = ()
+    ahead: Iterable[tuple[Entry | None, Entry | None]] = ()
     before: Iterable[Entry] = ()
     if base is not None:
         try:
             if withins:
                 stay = (entry for entry in read_tree(base.here, load) if not _inside(entry.path, withins))
-            if base.here != base.version and not options.prune:
-                keep = (new for _, gone, new in diff_trees(base.here, base.version, load) if gone is None and new)
+            if base.here != base.version:
+                ahead = (
+                    (gone, new)
+                    for _, gone, new in diff_trees(base.here, base.version, load)
+                    if gone is not None or not options.prune
+                )
             if not project.workspace.modes_bind:
                 before = list(read_tree(base.here, load))
         except KeyError:
@@ -221,7 +225,7 @@ def _save_directory(
             target.path,
             withins=withins,
             stay=stay,
-            keep=keep,
+            ahead=ahead,
             before=before,
             follow=options.follow,
             task=task,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import merge
@@ -29,7 +30,7 @@ from datatool.model.paths import (
 from datatool.model.tree import TreeSummary
 from datatool.progress import Task
 from datatool.store.objects import Wanted
-from datatool.workspace.merge import side_by_side
+from datatool.workspace.merge import same, side_by_side
 from datatool.workspace.present import Workspace
 
 CHUNK = 4096
@@ -57,7 +58,7 @@ def save_directory(
     *,
     withins: Sequence[bytes] = (),
     stay: Iterable[Entry] = (),
-    keep: Iterable[Entry] = (),
+    ahead: Iterable[tuple[Entry | None, Entry | None]] = (),
     before: Iterable[Entry] = (),
     follow: bool = False,
     task: Task,
@@ -65,9 +66,10 @@ def save_directory(
 ) -> SavedDirectory:
     """Save everything in a directory, or only what is at or below the paths in `withins`.
 
-    `stay` are the entries elsewhere that stay as they were recorded; `keep` those of the last version that were
-    never here; `before` is the version last here: where modes mean nothing, it says what is executable. Raises
-    Refused for links that leave the directory (unless `follow`), UnsafeInput for names that could never be
+    `stay` are the entries elsewhere that stay as they were recorded; `ahead` is where the last version is ahead of what
+    was ever here, in order: (entry last here, entry of that version). There that version stays, unless somebody
+    changed what was here. `before` is the version last here: where modes mean nothing, it says what is executable.
+    Raises Refused for links that leave the directory (unless `follow`), UnsafeInput for names that could never be
     fetched, ReadFailed.
     """
 
@@ -95,8 +97,8 @@ def save_directory(
         for within in withins or (b"",)
     ]
     entries = merge(*parts, key=sort_key) if len(parts) > 1 else parts[0]
-    absent = iter(keep)
-    first = next(absent, None)
+    behind = iter(ahead)
+    first = next(behind, None)
     present: Iterator[Entry] = _either(iter(entries), iter(stay)) if withins else iter(entries)
     if first is None:
         for entry in present:
@@ -106,19 +108,39 @@ def save_directory(
                 linkable.append(entry.path)
         summary = here_summary = tree.finish()
     else:
-        for _, now, missing in side_by_side(present, chain([first], absent)):
+        for now, recorded in _merged(present, chain([first], behind)):
             if now is not None:
                 here.add(now)
-                tree.add(now)
                 paths.append(now.path)
-            elif missing is not None:
-                tree.add(missing)
+            if recorded is not None:
+                tree.add(recorded)
         summary, here_summary = tree.finish(), here.finish()
     if mark is not None and mark.known:
         workspace.state.set_listing(artifact, mark.finish(), here_summary.oid)
     return SavedDirectory(
         tree=summary, here=here_summary, linkable=tuple(linkable), problems=tuple(portability_problems(paths))
     )
+
+
+def _merged(
+    present: Iterator[Entry], ahead: Iterator[tuple[Entry | None, Entry | None]]
+) -> Iterator[tuple[Entry | None, Entry | None]]:
+    """What is here, path by path, and what is to be recorded of it: (entry now, entry of the new version)."""
+    pairs: deque[tuple[Entry | None, Entry | None]] = deque()
+
+    def places() -> Iterator[Entry]:
+        for gone, new in ahead:
+            place = gone if gone is not None else new
+            assert place is not None
+            pairs.append((gone, new))
+            yield place
+
+    for _, now, place in side_by_side(present, places()):
+        if place is None:
+            yield now, now
+            continue
+        gone, new = pairs.popleft()
+        yield now, new if same(now, gone) else now
 
 
 def _either(left: Iterator[Entry], right: Iterator[Entry]) -> Iterator[Entry]:
