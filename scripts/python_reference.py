@@ -31,8 +31,8 @@ to use it: [Track data in scripts](../how_to/track_in_scripts.md), [Remember res
 functions](../how_to/remember_results.md), [Read data from Python](../how_to/read_from_python.md), [Use datatool from
 Python](../how_to/use_from_python.md).
 
-Results of operations are frozen dataclasses; `result.to_dict()` gives what the command prints with `--json`, as [JSON
-results](exit_codes_and_json.md) and the [schemas](schemas) say.
+Results of operations are frozen dataclasses; `result.to_dict()` gives what the command prints with `--json`, but for
+`schema` and `command`, as [JSON results](exit_codes_and_json.md) and the [schemas](schemas) say.
 """
 
 

@@ -85,6 +85,7 @@ def track(
 def _track(paths: Sequence[Where], on_change: str | None, output: bool, source: Source | None) -> list[Path]:
     unsaid = OnChange.KEEP if is_looking() else None
     rule = Rule(on_change=_on_change(on_change) or unsaid, frozen=is_frozen(os.environ))
+    _check_source(source)
     if output:
         _check_output(rule, source)
     cwd = working_directory() or os.sep  # relative paths are not found from a deleted one
@@ -110,6 +111,20 @@ def _on_change(word: str | None) -> OnChange | None:
         return None if word is None else OnChange(word)
     except ValueError:
         raise UsageError(f"on_change={word!r}: must be 'add', 'error' or 'keep'") from None
+
+
+def _check_source(source: Source | None) -> None:
+    if source is None:
+        return
+    if not callable(source):
+        raise UsageError(f"source: must be a function that makes the file, not {type(source).__name__}")
+    try:
+        takes = inspect.signature(source)
+    except ValueError:  # a function in C that does not tell
+        return
+    if not _takes(takes, Path()) and not _takes(takes):
+        name = getattr(source, "__name__", type(source).__name__)
+        raise UsageError(f"source: {name}{takes} must be callable with the path, or with nothing")
 
 
 def _check_output(rule: Rule, source: Source | None) -> None:
@@ -197,9 +212,14 @@ def _made(source: Source, full: str) -> None:
 
 def _takes_a_path(source: Source) -> bool:
     try:
-        inspect.signature(source).bind(Path())
-    except TypeError:
-        return False
+        return _takes(inspect.signature(source), Path())
     except ValueError:  # a function in C that does not tell
         return True
+
+
+def _takes(signature: inspect.Signature, *arguments: Path) -> bool:
+    try:
+        signature.bind(*arguments)
+    except TypeError:
+        return False
     return True

@@ -31,7 +31,7 @@ class ShardWriter:
         """Publish one shard; its name."""
         data = encode_shard(records, packs=packs)
         name = shard_path(digest(data))
-        with Batch(self._top, durability=self._durability, like=self._top) as batch:
+        with Batch(self._top, durability=self._durability, like=self._top, whole_names=True) as batch:
             fd, temp = batch.open_temp(b"tmp")
             try:
                 write_all(fd, data)

@@ -79,7 +79,9 @@ class CacheWriter:
         self._durability = durability
         self._learns = learns
         self._shards = ShardWriter(top, trust if learns else None, durability)
-        self._loose = Batch(top, durability=durability, like=top, on_published=self._learn if learns else None)
+        self._loose = Batch(
+            top, durability=durability, like=top, on_published=self._learn if learns else None, whole_names=True
+        )
         self._small: list[_Pending] = []
         self._builders: dict[bool, PackBuilder] = {}
         self._packed: set[ObjectId] = set()
@@ -365,7 +367,7 @@ class _PackThread:
                 self._error = error
 
     def _write(self, builder: PackBuilder) -> _Written:
-        with Batch(self._top, durability=self._durability, like=self._top) as batch:
+        with Batch(self._top, durability=self._durability, like=self._top, whole_names=True) as batch:
             fd, temp = batch.open_temp(_TEMPORARY)
             try:
                 built = builder.build(partial(write_all, fd))

@@ -78,13 +78,16 @@ class Batch:
         max_files: int = 4096,
         max_bytes: int = 1 << 30,
         whole_directories: bool = False,
+        whole_names: bool = False,
     ) -> None:
         """Files and directories are shared as `like` is, else by the umask. `on_published` hears of each batch
         after it is durable; a batch is published when it has `max_files` files or `max_bytes` bytes. With
-        `whole_directories`, those that are missing get their names with all that is in them, which is faster."""
+        `whole_directories`, those that are missing get their names with all that is in them, which is faster. Errors
+        name paths from `top` on, or with `whole_names` from the root."""
         self._top = top
         self._durability = durability
         self._like = like
+        self._named_from = os.fspath(top) if whole_names else ""
         self._on_published = on_published
         self._max_files, self._max_bytes = max_files, max_bytes
         self._sharing = Sharing.like(like)
@@ -388,7 +391,7 @@ class Batch:
     def _error(self, error: OSError, path: bytes, needed: int | None = None) -> Exception:
         if isinstance(error, DatatoolError):
             return error
-        return local_error(error, os.fsdecode(path) or self._top, needed)
+        return local_error(error, os.path.join(self._named_from, os.fsdecode(path)) or self._top, needed)
 
 
 def _give_name(item: _Pending, temp: bytes, target: bytes, fd: int | None, to_fd: int | None) -> bool:

@@ -275,7 +275,10 @@ def _by_hand(record: RunRecord) -> str:
         return f"call the stage {show(record.name)} again, from Python"
     if record.kind is RunKind.SCRIPT:
         return f"run {entry} again by hand: it is no file of this project"
-    return f"run {entry} again, which is where the block is"
+    if record.code.entry is not None:
+        return f"run {entry} again, which is where the block is"
+    cells = any(name.startswith("In[") for name in record.code.functions)
+    return f"run the {'notebook' if cells else 'program'} again that has the block"
 
 
 def _again(project: Project, record: RunRecord, around: Surroundings, *, force: bool, progress: Progress) -> RunResult:
@@ -291,7 +294,7 @@ def _again(project: Project, record: RunRecord, around: Surroundings, *, force: 
     if command.script is not None and not (project.root / command.script).is_file():
         raise PathNotFound(
             f"{show(command.script)}: is not here any more",
-            hint="git log -- shows when it went; check out a commit that has it",
+            hint=f"git log -- {named(os.fsencode(command.script))} shows when it went; check out a commit that has it",
             path=command.script,
         )
     made = ", ".join(named(path) for path in command.outputs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import pickle
 import shutil
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from typing import Any, get_args
 
 import pytest
 import typer
+from jsonschema import validate
 
 import datatool
 from api.conftest import clone, enter
@@ -87,6 +89,7 @@ def test_options_are_given_by_name_only(command: str) -> None:
         assert name == "out" or known[name].kind is inspect.Parameter.KEYWORD_ONLY
 
 
+SCHEMAS = Path(__file__).parents[2] / "docs" / "reference" / "schemas"
 Call = Callable[[], Result]
 
 
@@ -106,6 +109,10 @@ def both(world: World, words: Sequence[str], call: Call) -> tuple[Any, Any]:
     except datatool.DatatoolError as error:
         assert isinstance(error.result, Result)
         result = error.result
+    command = document["command"]
+    validate(
+        {"schema": 1, "command": command, **result.to_dict()}, json.loads((SCHEMAS / f"{command}.json").read_text())
+    )
     assert document.pop("schema") == 1
     document.pop("command")
     return document, result.to_dict()

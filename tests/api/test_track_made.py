@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,6 +42,14 @@ def test_a_function_that_makes_nothing_is_an_error(desk: World) -> None:
     with pytest.raises(ValueError, match="neither wrote it nor returned"):
         datatool.track("x.txt", source=lambda path: 7)
     assert not desk.exists("x.txt.dt")
+
+
+@pytest.mark.parametrize("source", ["abc", b"abc", 3, lambda path, more: b"x", lambda *, word: b"x"])
+def test_a_source_that_can_not_be_called_is_refused_at_once(source: Any, desk: World) -> None:
+    desk.write("here.txt", NEW)
+    for path in ("x.txt", "here.txt", str(desk.top / "elsewhere.txt")):
+        with pytest.raises(datatool.UsageError, match="source: "):
+            datatool.track(path, source=source)
 
 
 def test_what_a_failing_function_leaves_is_not_taken_for_the_file(desk: World) -> None:

@@ -34,6 +34,19 @@ def lacking(cache: Cache, wanted: list[Wanted]) -> list[Wanted]:
     return [item.wanted for item in cache.checked(wanted) if isinstance(item, Absent)]
 
 
+def test_where_nothing_may_be_written_the_whole_path_is_named(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(cache, [b"one"])
+
+    def denied(*_: object, **__: object) -> int:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(os, "open", denied)
+    with pytest.raises(LocalError) as raised:
+        save(cache, [b"two"])
+    monkeypatch.undo()
+    assert str(raised.value) == f"{cache.top / 'tmp'}: Permission denied"
+
+
 def test_every_pack_is_named_by_a_shard_however_the_two_threads_take_turns(
     cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:

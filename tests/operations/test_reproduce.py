@@ -208,6 +208,20 @@ def test_what_can_not_be_run_again_says_what_to_do_instead(world: World, kind: R
     assert hint in ran.error["hint"]
 
 
+@pytest.mark.parametrize(
+    ("functions", "hint"),
+    [
+        ({"In[1]": "ab"}, "run the notebook again that has the block"),
+        ({"-c": "ab"}, "run the program again that has the block"),
+    ],
+)
+def test_of_a_block_in_a_program_without_a_file_its_own_name_is_not_taken_for_the_programs(
+    world: World, functions: dict[str, str], hint: str
+) -> None:
+    another_kind(world, RunKind.BLOCK, functions=functions)
+    assert world.fails(4, "reproduce", "--force", "model.bin", "--json").error["hint"] == hint
+
+
 SCRIPT = """
 import os
 from pathlib import Path
@@ -237,6 +251,7 @@ def test_a_script_that_is_gone_is_named(world: World) -> None:
     another_kind(world, RunKind.SCRIPT, entry="gone.py")
     ran = world.fails(3, "reproduce", "model.bin", "--json")
     assert "gone.py" in ran.error["message"]
+    assert "git log -- gone.py shows when it went" in ran.error["hint"]
 
 
 ARGUMENTS = """
