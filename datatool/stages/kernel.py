@@ -12,10 +12,10 @@ from datatool.errors import UsageError
 from datatool.stages.callables import no_source
 from datatool.stages.cells import NAME, Cells, cells_of, typed_nodes
 from datatool.stages.code_objects import nodes_of
+from datatool.stages.definitions import Definition, Kind
 from datatool.stages.loaded import EditedCode, code_in_file
 from datatool.stages.modules import CodeNode, Module, Modules
 from datatool.stages.namespaces import Namespaces
-from datatool.stages.reach import Definition, Kind
 from datatool.stages.syntax import digest_of
 
 

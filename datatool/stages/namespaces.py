@@ -10,9 +10,9 @@ from types import FunctionType
 
 from datatool.stages.callables import function_of
 from datatool.stages.code_objects import nodes_of
+from datatool.stages.definitions import Definition
 from datatool.stages.loaded import code_in_file
 from datatool.stages.modules import Definer, Module
-from datatool.stages.reach import Definition
 from datatool.stages.values import value_digest
 
 MISSING = object()
