@@ -21,4 +21,3 @@ def test_a_cell_that_imports_something_else_is_seen(tmp_path: Path) -> None:
     run_cell(names, "from math import ceil as h")
     assert not before.still_hold
     assert said(names, tmp_path) == {"notebook:h import": "math.ceil"}
-
