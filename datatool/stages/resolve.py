@@ -10,6 +10,8 @@ from datatool.stages.modules import Module, Modules
 from datatool.stages.scopes import Imported, Reference
 
 _BUILTINS = frozenset(dir(builtins))
+_MAKER = "__getattr__"
+"""The function of a module that makes the names which it does not have (PEP 562)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,9 @@ class _Resolver:
         if found is not None:
             return found
         child = self._modules.child(module, chain[0])
-        return self._attribute(child, chain[1:]) if child is not None else None
+        if child is not None:
+            return self._attribute(child, chain[1:])
+        return self._member(module, (_MAKER, *chain[1:])) if _MAKER in module.bindings else None
 
     def _member(self, module: Module, chain: Sequence[str]) -> list[Meaning] | None:
         name, rest = chain[0], tuple(chain[1:])
