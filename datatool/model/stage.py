@@ -16,6 +16,8 @@ class FactKind(StrEnum):
     """A name at the top of a module, by the statements that bind it."""
     VALUE = "value"
     """The same, by its value."""
+    IMPORT = "import"
+    """What a name means that a module imports."""
     CLOSURE = "closure"
     """A variable of a function around it."""
     DEFAULT = "default"

@@ -49,7 +49,17 @@ def name_of(value: object) -> str:
     """The name that a function, class or module has where it is defined."""
     if isinstance(value, ModuleType):
         return value.__name__.rpartition(".")[2]
-    return str(getattr(value, "__qualname__", type(value).__qualname__))
+    return str(getattr(value, "__qualname__", None) or getattr(value, "__name__", type(value).__qualname__))
+
+
+def module_of(value: object) -> str:
+    """The module that a function or class is from, by the name under which it is imported: the same where Python has it
+    in C (`_operator`), and on another system (`posixpath`)."""
+    name = str(getattr(value, "__module__", ""))
+    if name == os.path.__name__:
+        return "os.path"
+    public = name.removeprefix("_")
+    return public if public.partition(".")[0] in sys.stdlib_module_names else name
 
 
 def defined_in(value: object, root: Path) -> str:
@@ -59,7 +69,7 @@ def defined_in(value: object, root: Path) -> str:
     code = getattr(live, "__code__", None)
     file = code.co_filename if code is not None else getattr(sys.modules.get(module), "__file__", None)
     path = Path(os.path.realpath(file)) if file else None
-    return path.relative_to(root).as_posix() if path is not None and path.is_relative_to(root) else module
+    return path.relative_to(root).as_posix() if path is not None and path.is_relative_to(root) else module_of(live)
 
 
 def held_by(value: object) -> list[tuple[str, object]]:

@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from datatool.stages.reach import Definition
+from datatool.stages.definitions import Definition
 from datatool.stages.secrets import without_secrets
 from datatool.stages.syntax import lines_of
 

@@ -12,10 +12,10 @@ from datatool.errors import UsageError
 from datatool.stages.callables import no_source
 from datatool.stages.cells import NAME, Cells, cells_of, typed_nodes
 from datatool.stages.code_objects import nodes_of
-from datatool.stages.loaded import EditedCode, code_in_file
+from datatool.stages.definitions import Definition, Kind
+from datatool.stages.loaded import EditedCode, codes_in_file
 from datatool.stages.modules import CodeNode, Module, Modules
 from datatool.stages.namespaces import Namespaces
-from datatool.stages.reach import Definition, Kind
 from datatool.stages.syntax import digest_of
 
 
@@ -71,11 +71,11 @@ def written(module: Module, live: FunctionType) -> tuple[Sequence[CodeNode], boo
 
     Raises UsageError for a file that was edited after it was loaded, and where nothing is the function's.
     """
-    code = code_in_file(module, live.__code__)
-    if code is None:
+    found = [nodes_of(module, code) for code in codes_in_file(module, live.__code__, live.__globals__)]
+    newest = found[0] if found else []
+    if not found or not all(is_among(nodes, newest) for nodes in found):
         raise EditedCode(module.file)
-    newest = nodes_of(module, code)
-    nodes = (typed_nodes(code) if module.by_name else []) or newest
+    nodes = (typed_nodes(live.__code__) if module.by_name else []) or newest
     if not nodes:
         raise no_source(live)
     return nodes, not module.by_name or is_among(nodes, newest)

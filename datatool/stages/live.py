@@ -13,15 +13,16 @@ from pathlib import Path
 from types import CellType, FunctionType, ModuleType
 
 from datatool.errors import UsageError
-from datatool.stages.callables import defined_in, function_of, held_by, is_named, name_of, unwrapped
+from datatool.stages.callables import defined_in, function_of, held_by, is_named, module_of, name_of, unwrapped
 from datatool.stages.code_objects import assigned
+from datatool.stages.definitions import Definition, Kind
 from datatool.stages.edits import STAR, words_of
 from datatool.stages.kernel import Kernel, written
 from datatool.stages.loaded import EditedCode, edited_names, last_load, note_modules, was_edited
 from datatool.stages.meanings import Meanings, content, meaning_of
 from datatool.stages.modules import Module, Modules
 from datatool.stages.namespaces import MISSING, Namespaces
-from datatool.stages.reach import Definition, Kind, Walk
+from datatool.stages.reach import Walk
 from datatool.stages.resolve import Foreign, Own
 from datatool.stages.syntax import digest_of
 from datatool.stages.values import value_digest
@@ -129,7 +130,7 @@ class _Look:
         meanings = Meanings(
             reached=reached.definitions,
             namespaces=self._namespaces,
-            names=[meaning_of(definition, self._namespaces) for definition in reached.definitions],
+            names=self._names(reached.definitions),
             cells=tuple(self._cells),
             registries=tuple(self._registries.values()),
             unloaded=[(module, last_load(module)) for module in self._files() if not self._namespaces.of(module)],
@@ -143,9 +144,16 @@ class _Look:
             _meanings=meanings,
         )
 
+    def _names(self, definitions: Sequence[Definition]) -> list[tuple[Mapping[str, object], str, object]]:
+        """What the names of definitions mean, and those by which imports pass them on."""
+        on_the_way = {(module, name): None for definition in definitions for module, name in _through(definition)}
+        names = [(definition.module, definition.top_name) for definition in definitions if definition.brought is None]
+        return [meaning_of(module, name, self._namespaces) for module, name in (*names, *on_the_way)]
+
     def _refuse_edited(self, definitions: Sequence[Definition]) -> None:
         """Raise UsageError for a file that says something else of what counts than when it was loaded."""
         words = {name for definition in definitions for name in words_of(definition.references)}
+        words |= {name for definition in definitions for _, name in _through(definition)}
         reached = words | {definition.top_name for definition in definitions} | {STAR}
         for module in self._files():
             names = self._namespaces.of(module)
@@ -322,6 +330,8 @@ class _Look:
             where=definition.place,
             code=definition,
         )
+        if definition.brought is not None:
+            return replace(found, value=definition.brought.says)
         if definition.kind is Kind.CONSTANT:
             name = definition.name.rpartition(":")[2].removesuffix(" =")
             value = self._namespaces.of(definition.module).get(name, MISSING)
@@ -330,6 +340,10 @@ class _Look:
                 return replace(found, kind="value", digest=digest, value=value)
             if name.endswith(" if"):
                 meant = self._namespaces.of(definition.module).get(name.removesuffix(" if"))
-                said = f"{getattr(meant, '__module__', '')} {name_of(meant)}"
+                said = f"{module_of(meant)} {name_of(meant)}"
                 return replace(found, digest=value_digest((definition.digest, said)) or "")
         return found
+
+
+def _through(definition: Definition) -> Sequence[tuple[Module, str]]:
+    return definition.brought.through if definition.brought is not None else ()

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.machinery import SourceFileLoader
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, CO_VARARGS, CO_VARKEYWORDS
 from pathlib import Path
 from types import CodeType, FunctionType
 
@@ -33,6 +34,9 @@ _SLACK = 1.0
 """Seconds by which clocks of files and processes may differ."""
 _HEADER = 16
 """Bytes before the code in Python's cache: a magic number, flags, time and size of the source."""
+
+_CALLED = CO_VARARGS | CO_VARKEYWORDS | CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR
+"""The flags of a code object that say what a call of it is."""
 
 ANY = frozenset({"*"})
 """An edit that may have changed anything."""
@@ -106,6 +110,15 @@ def edited_names(module: Module, names: Mapping[str, object]) -> frozenset[str]:
         return frozenset()
     old, new = parse(note.text), parse(now) if now is not None else ""
     return ANY if isinstance(old, str) or isinstance(new, str) else frozenset(touched_names(old, new))
+
+
+def _is_untouched(module: Module, names: Mapping[str, object]) -> bool:
+    """Whether a file has the very text that the module `names` was loaded from."""
+    real = os.fspath(module.path)
+    note = _noted(real, _load_of(names))
+    if note is None or note.stamp is None:
+        return False
+    return _stamp(real) == note.stamp or (note.text is not None and _text(real) == note.text)
 
 
 def last_load(module: Module) -> object:
@@ -214,19 +227,22 @@ def _started() -> float:
 # By the code itself, for what was edited before anybody noted anything
 
 
-def code_in_file(module: Module, loaded: CodeType) -> CodeType | None:
-    """The code object that a file gives now for one that was loaded from it, perhaps at another line; None where it
-    says something else by now. Without a look where the file is older than the process."""
+def codes_in_file(module: Module, loaded: CodeType, names: Mapping[str, object]) -> list[CodeType]:
+    """The code objects that a file gives now for one that was loaded from it, perhaps at another line: none where it
+    says something else by now, several that do the same where the file was edited, as then the place does not tell
+    them apart. `names` are the module's. Without a look where the file is older than the process."""
     if module.by_name or not _is_younger(module.path):
-        return loaded
-    return next((code for code in _codes(module) if says(code, loaded)), None)
+        return [loaded]
+    found = [code for code in _codes(module) if says(code, loaded)]
+    here = [code for code in found if list(code.co_positions()) == list(loaded.co_positions())]
+    return here if len(found) > 1 and here and _is_untouched(module, names) else found
 
 
 def was_edited(module: Module, value: object) -> bool:
     """Whether a function that was loaded from a file is no longer what it says there."""
     if not isinstance(value, FunctionType) or os.path.realpath(value.__code__.co_filename) != os.fspath(module.path):
         return False
-    return code_in_file(module, value.__code__) is None
+    return not codes_in_file(module, value.__code__, value.__globals__)
 
 
 _compiled: dict[int, tuple[Module, list[CodeType]]] = {}
@@ -254,8 +270,8 @@ def _inside(code: CodeType) -> Iterator[CodeType]:
 
 
 def says(one: CodeType, other: CodeType) -> bool:
-    """Whether two code objects do the same, but for docstrings and lines."""
-    if (one.co_qualname, one.co_code, one.co_names) != (other.co_qualname, other.co_code, other.co_names):
+    """Whether two code objects do the same with the same parameters, but for docstrings and lines."""
+    if _shape(one) != _shape(other):
         return False
     pairs = list(zip(one.co_consts, other.co_consts, strict=False))
     if len(one.co_consts) != len(other.co_consts):
@@ -265,6 +281,23 @@ def says(one: CodeType, other: CodeType) -> bool:
         if isinstance(left, CodeType) and isinstance(right, CodeType)
         else (type(left) is type(right) and repr(left) == repr(right)) or (at == 0 and _may_be_docstring(left, right))
         for at, (left, right) in enumerate(pairs)
+    )
+
+
+def _shape(code: CodeType) -> tuple[object, ...]:
+    """All of a code object but for its constants; of its flags those that say how it is called."""
+    return (
+        code.co_qualname,
+        code.co_code,
+        code.co_exceptiontable,
+        code.co_names,
+        code.co_varnames,
+        code.co_cellvars,
+        code.co_freevars,
+        code.co_argcount,
+        code.co_posonlyargcount,
+        code.co_kwonlyargcount,
+        code.co_flags & _CALLED,
     )
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from types import CellType
 
 from datatool.stages.constants import told_of, told_of_class
+from datatool.stages.definitions import Definition, Kind
 from datatool.stages.loaded import last_load
 from datatool.stages.modules import Module
 from datatool.stages.namespaces import MISSING, Namespaces
-from datatool.stages.reach import Definition, Kind
 from datatool.stages.source import read_source
 from datatool.stages.syntax import digest_of
 
@@ -67,10 +67,10 @@ class Meanings:
                 yield f"{definition.place}: {told}"
 
 
-def meaning_of(definition: Definition, namespaces: Namespaces) -> tuple[Mapping[str, object], str, object]:
-    """What the name of a definition stands for now, after the names of its module and the name."""
-    names = namespaces.of(definition.module)
-    return names, definition.top_name, names.get(definition.top_name, MISSING)
+def meaning_of(module: Module, name: str, namespaces: Namespaces) -> tuple[Mapping[str, object], str, object]:
+    """What a name at the top of a module stands for now, after the names of the module and the name."""
+    names = namespaces.of(module)
+    return names, name, names.get(name, MISSING)
 
 
 def content(cell: CellType) -> object:

@@ -26,6 +26,8 @@ class Bound:
 
     definitions: list[Definer] = field(default_factory=list)
     imports: list[Imported] = field(default_factory=list)
+    importing: list[Import] = field(default_factory=list)
+    """The statements of these."""
     statements: list[ast.stmt] = field(default_factory=list)
     tests: list[ast.expr] = field(default_factory=list)
     """What decides which of the definitions and imports it is."""
@@ -294,7 +296,9 @@ def _defined(leaf: ast.stmt, found: dict[str, Bound]) -> set[str]:
     if not isinstance(leaf, Import):
         return set()
     for name, imported in imports_of(leaf):
-        found.setdefault(name, Bound()).imports.append(imported)
+        bound = found.setdefault(name, Bound())
+        bound.imports.append(imported)
+        bound.importing.append(leaf)
     return {name for name, _ in imports_of(leaf)}
 
 

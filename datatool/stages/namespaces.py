@@ -10,9 +10,9 @@ from types import FunctionType
 
 from datatool.stages.callables import function_of
 from datatool.stages.code_objects import nodes_of
-from datatool.stages.loaded import code_in_file
+from datatool.stages.definitions import Definition
+from datatool.stages.loaded import codes_in_file
 from datatool.stages.modules import Definer, Module
-from datatool.stages.reach import Definition
 from datatool.stages.values import value_digest
 
 MISSING = object()
@@ -66,7 +66,8 @@ class Namespaces:
         here: set[int] = set()
         for part in map(function_of, parts):
             if isinstance(part, FunctionType) and os.path.realpath(part.__code__.co_filename) == os.fspath(module.path):
-                here.update(map(id, nodes_of(module, code_in_file(module, part.__code__) or part.__code__)))
+                for code in codes_in_file(module, part.__code__, part.__globals__) or [part.__code__]:
+                    here.update(map(id, nodes_of(module, code)))
         found = [node for node in nodes if any(id(inner) in here for inner in (node, *_methods(node)))]
         return found or nodes
 

@@ -10,71 +10,14 @@ import ast
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
+from datatool.stages.brought import brought
+from datatool.stages.definitions import IMPORTED, Definition, Kind, Reached
 from datatool.stages.modules import Definer, Module, Modules, is_main_guard, leaves
 from datatool.stages.resolve import Foreign, Meaning, Own, imported_meanings, meanings, names_on_the_way
 from datatool.stages.scopes import Import, Imported, Reference, imports_of, references
 from datatool.stages.syntax import FunctionNode, without_docstring
-
-
-class Kind(StrEnum):
-    """What a piece of code is."""
-
-    FUNCTION = "function"
-    CLASS = "class"
-    """A class without its methods, each of which is a function of its own."""
-    CONSTANT = "constant"
-    """The statements that bind a name at the top of a module."""
-    MODULE = "module"
-    """What runs when a module is loaded: its top without functions and classes."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Definition:
-    """A piece of code that is reached: `name` as `pkg.mod:Class.method`, or the module's name for its own code."""
-
-    name: str
-    kind: Kind
-    module: Module
-    nodes: tuple[ast.AST, ...]
-    without: frozenset[int] = frozenset()
-    """The `id` of nodes that count by themselves."""
-    hidden: frozenset[str] = frozenset()
-    """Names that mean something else here than in the module."""
-
-    @property
-    def top_name(self) -> str:
-        """The name at the top of its module that it belongs to."""
-        return self.name.rpartition(":")[2].partition(" ")[0].partition(".")[0]
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of what it says, 64 hex digits."""
-        return self.module.piece(self.nodes, self.without).digest
-
-    @property
-    def references(self) -> Sequence[Reference | Import]:
-        """What it refers to."""
-        return self.module.piece(self.nodes, self.without).references
-
-    @property
-    def place(self) -> str:
-        """Where it begins, in words."""
-        return self.module.place(self.nodes[0]) if self.nodes else self.module.file
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Reached:
-    """What some code reaches. `packages` are the top modules of what is installed, without Python's own; `warnings`
-    tell what could not be followed, with file and line."""
-
-    definitions: tuple[Definition, ...]
-    packages: tuple[str, ...]
-    warnings: tuple[str, ...]
-
 
 _EXECUTING = frozenset({"builtins.eval", "builtins.exec", "runpy.run_path", "runpy.run_module"})
 _BY_NAME = frozenset({"builtins.getattr", "builtins.__import__", "importlib.import_module"})
@@ -133,6 +76,7 @@ class Walk:
         self._chosen = chosen
         self._found: dict[str, Definition] = {}
         self._loaded: set[Module] = set()
+        self._imported: set[tuple[Module, tuple[str, ...], Imported | None]] = set()
         self._packages: set[str] = set()
         self._warnings: dict[str, None] = {}
         self._pending: list[Definition] = []
@@ -298,11 +242,26 @@ class Walk:
                 continue
             found = meanings(self._modules, module, item)
             self.follow(found)
-            for place, name in () if self._loading else names_on_the_way(self._modules, module, item):
-                self._said(place, name)
+            if not self._loading:
+                self._by_import(module, item)
             for meaning in found:
                 if isinstance(meaning, Foreign):
                     self._dynamic(module, item, meaning.name)
+
+    def _by_import(self, module: Module, reference: Reference) -> None:
+        """What a name means that is imported, and what the modules on the way do to it."""
+        key = (module, reference.chain, reference.imported)
+        if key in self._imported:
+            return
+        self._imported.add(key)
+        for place, name in names_on_the_way(self._modules, module, reference):
+            self._said(place, name)
+        found = brought(self._modules, module, reference)
+        if found is not None:
+            name = f"{found.module.name}:{found.name}{IMPORTED}"
+            self._found.setdefault(
+                name, Definition(name=name, kind=Kind.IMPORT, module=found.module, nodes=(), brought=found)
+            )
 
     def _import(self, module: Module, statement: Import) -> None:
         """An import runs the modules on the way to what it names."""

@@ -10,6 +10,8 @@ from datatool.stages.modules import Module, Modules
 from datatool.stages.scopes import Imported, Reference
 
 _BUILTINS = frozenset(dir(builtins))
+_MAKER = "__getattr__"
+"""The function of a module that makes the names which it does not have (PEP 562)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +46,13 @@ def meanings(modules: Modules, module: Module, reference: Reference) -> list[Mea
 
 
 def names_on_the_way(modules: Modules, module: Module, reference: Reference) -> list[tuple[Module, str]]:
-    """The imports at the top of modules that a reference goes through."""
+    """The imports at the top of modules that a reference goes through, in order."""
     resolver = _Resolver(modules)
     if reference.imported is not None:
         resolver.imported(module, reference.imported, reference.chain[1:])
     else:
         resolver.name(module, reference.chain)
-    names = {(place, chain[0]) for place, chain in resolver.seen}
+    names = dict.fromkeys((place, chain[0]) for place, chain in resolver.seen)
     return [(place, name) for place, name in names if name in place.bindings and place.bindings[name].imports]
 
 
@@ -64,7 +66,7 @@ class _Resolver:
 
     def __init__(self, modules: Modules) -> None:
         self._modules = modules
-        self.seen: set[tuple[Module, tuple[str, ...]]] = set()
+        self.seen: dict[tuple[Module, tuple[str, ...]], None] = {}
         """The names that were looked up, with the attributes behind them."""
 
     def name(self, module: Module, chain: Sequence[str]) -> list[Meaning]:
@@ -93,13 +95,15 @@ class _Resolver:
         if found is not None:
             return found
         child = self._modules.child(module, chain[0])
-        return self._attribute(child, chain[1:]) if child is not None else None
+        if child is not None:
+            return self._attribute(child, chain[1:])
+        return self._member(module, (_MAKER, *chain[1:])) if _MAKER in module.bindings else None
 
     def _member(self, module: Module, chain: Sequence[str]) -> list[Meaning] | None:
         name, rest = chain[0], tuple(chain[1:])
         if (module, tuple(chain)) in self.seen:
             return []
-        self.seen.add((module, tuple(chain)))
+        self.seen[module, tuple(chain)] = None
         bound = module.bindings.get(name)
         if bound is not None:
             found: list[Meaning] = []

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from datatool.stages.definitions import Definition, Kind
 from datatool.stages.literals import Literals
 from datatool.stages.modules import Module, Modules
-from datatool.stages.reach import Definition, Kind, reached_by_script
+from datatool.stages.reach import reached_by_script
 from datatool.stages.resolve import Foreign, meanings
 from datatool.stages.scopes import Reference
 

@@ -16,6 +16,8 @@ from datatool.stages.packages import package_version
 from datatool.stages.secrets import HIDDEN, hides, without_secrets
 from datatool.stages.syntax import lines_of
 
+_RULES = 2
+"""Goes into every fingerprint; the number changes if what counts ever does, so that nothing from before answers."""
 _OURS = "datatool"
 _FEW = 32
 """Hex digits of a hash that stands where a version does."""
@@ -31,7 +33,7 @@ SECRET = "0" * 64
 def stage_fingerprint(name: str, facts: Iterable[Fact]) -> str:
     """The name of a result: the hash of all that determines it."""
     listed = sorted([fact.kind.value, fact.name, fact.digest] for fact in facts)
-    return str(digest(canonical({"v": 1, "kind": "stage", "name": name, "facts": listed})))
+    return str(digest(canonical({"v": _RULES, "kind": "stage", "name": name, "facts": listed})))
 
 
 def code_facts(found: Ingredients, packages: Sequence[str] = ()) -> list[Fact]:
@@ -85,7 +87,7 @@ def shown(name: str, value: object) -> str:
 
 def _of_code(item: Ingredient) -> Fact:
     kind = FactKind(item.kind)
-    text = shown(item.name, item.value) if kind in _BY_VALUE else ""
+    text = shown(item.name, item.value) if kind in _BY_VALUE else str(item.value) if kind is FactKind.IMPORT else ""
     return Fact(kind=kind, name=item.name, digest=item.digest, where=item.where, shown=text)
 
 

@@ -33,9 +33,14 @@ def typed(*cells: str) -> dict[str, Any]:
     """What is in memory after these cells ran, as in a notebook."""
     names: dict[str, Any] = {"__name__": "__main__", "In": [""]}
     for cell in cells:
-        names["In"].append(cell)
-        file = f"<cell {zlib.crc32(cell.encode())}>"
-        linecache.cache[file] = (len(cell), None, cell.splitlines(keepends=True), file)
-        with contextlib.suppress(ZeroDivisionError):  # as the text of a cell that fails is kept as well
-            exec(compile(cell, file, "exec"), names)
+        run_cell(names, cell)
     return names
+
+
+def run_cell(names: dict[str, Any], cell: str) -> None:
+    """Run one more cell, whose text is kept even if it fails."""
+    names["In"].append(cell)
+    file = f"<cell {zlib.crc32(cell.encode())}>"
+    linecache.cache[file] = (len(cell), None, cell.splitlines(keepends=True), file)
+    with contextlib.suppress(ZeroDivisionError):
+        exec(compile(cell, file, "exec"), names)

@@ -162,7 +162,7 @@ def test_lambdas_of_two_cells_are_told_apart(tmp_path: Path) -> None:
 def test_a_notebook_reaches_the_projects_modules(tmp_path: Path, loader: Loader) -> None:
     loader.load(written(tmp_path, FILES))
     found = ingredients_of(typed("from pkg.tools import scale", "def f(x): return scale(x)")["f"], tmp_path)
-    assert set(digests(found)) == {"notebook:f", "pkg.tools:scale", "pkg.tools:helper"}
+    assert set(digests(found)) == {"notebook:f", "notebook:scale import", "pkg.tools:scale", "pkg.tools:helper"}
 
 
 def test_what_has_no_source_or_is_no_python_is_refused_by_name(tmp_path: Path) -> None:

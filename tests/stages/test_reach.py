@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from code_files import notebook, written
 
-from datatool.stages.reach import Reached, reached, reached_by_function, reached_by_script
+from datatool.stages.definitions import Kind, Reached
+from datatool.stages.reach import reached, reached_by_function, reached_by_script
 
 LIBRARY = {
     "train.py": """
@@ -72,7 +73,8 @@ LIBRARY = {
 
 
 def names(found: Reached) -> set[str]:
-    return {definition.name for definition in found.definitions}
+    """The code that is reached, without what imports mean."""
+    return {definition.name for definition in found.definitions if definition.kind is not Kind.IMPORT}
 
 
 def of_script(top: Path, files: Mapping[str, str], entry: str = "train.py") -> Reached:

@@ -17,7 +17,7 @@ from datatool.operations.stage.files import Files, Input, Tracking
 from datatool.operations.stage.home import Home
 from datatool.operations.track.state import OnChange, Rule
 from datatool.stages.arguments import SAME, argument_digest, rebuilt
-from datatool.stages.callables import is_named
+from datatool.stages.callables import is_named, module_of
 from datatool.stages.library_values import is_of_library, library_bytes
 from datatool.stages.live import code_of
 from datatool.stages.stage_facts import code_facts, shown, stage_fingerprint
@@ -157,7 +157,7 @@ class _Describer:
         return b"file " + found.path
 
     def _code(self, value: type | FunctionType | BuiltinFunctionType, place: str) -> bytes:
-        name = f"{value.__module__}.{value.__qualname__}"
+        name = f"{module_of(value)}.{value.__qualname__}"
         found = code_of(value, self._home.root) if self._home.root is not None else None
         if found is not None:
             self.found.facts = with_code(self.found.facts, code_facts(found), place)

@@ -72,11 +72,15 @@ def differing(
 
 
 def changes(known: Known, pairs: Sequence[tuple[Fact | None, Fact | None]]) -> Iterator[Change]:
-    """What pairs of facts mean for a reader, lines of code among it."""
+    """What pairs of facts mean for a reader, lines of code among it. An import that came or went with what it brings is
+    no news besides that."""
+    names = {fact.name for pair in pairs for fact in pair if fact is not None}
     code = {item.name: item.code for item in known.code.items if item.code is not None}
     for now, before in pairs:
         fact = now or before
         assert fact is not None
+        if fact.kind is FactKind.IMPORT and None in (now, before) and fact.shown in names:
+            continue
         lines: tuple[ChangedLine, ...] = ()
         removed = 0
         definition = code.get(fact.name) if fact.kind in _CODE else None

@@ -13,6 +13,7 @@ from datatool.model.paths import show
 from datatool.model.stage import FactKind
 from datatool.operations.result import Part, Result
 from datatool.operations.stage.changes import Change, How
+from datatool.stages.definitions import IMPORTED
 
 
 class Tone(StrEnum):
@@ -200,7 +201,9 @@ def _thing(change: Change, own: str) -> str:
     if inner is not None:
         function = f"{module}:{inner[1]}"
         return f"{noun} {inner[2]}" if function == own else f"{noun} {inner[2]} of {inner[1]}"
-    return f"{noun} {name.removesuffix(' =')}" + ("" if module == own.partition(":")[0] else f" of {module}")
+    return f"{noun} {name.removesuffix(' =').removesuffix(IMPORTED)}" + (
+        "" if module == own.partition(":")[0] else f" of {module}"
+    )
 
 
 def _at(change: Change) -> str:
