@@ -21,7 +21,6 @@ def run(final: Stage[P, R], client: Client, *args: Any, **kwargs: Any) -> R:
 
     >>> with dask.distributed.Client("tcp://scheduler:8786") as client:
     ...     datatool.dask.run(total, client)
-    ...
     42
 
     A task's key is the fingerprint of its result. Its future holds the record of that and no more: values lie in the
