@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import builtins
 import os
-from _thread import RLock  # what `threading.RLock` is, without the time that it takes to load that
+from _thread import RLock, get_ident  # `threading` has these, too, and takes its time to load
 from importlib import import_module
 
 TYPE_CHECKING = False  # type checkers read this name as true; importing `typing` for it would cost 8 ms at every start
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from datatool import errors as errors
     from datatool.api.collecting import gc
     from datatool.api.everyday import add, checkout, diff, edit, log, move, remove, status
@@ -169,13 +171,24 @@ _DOOR = {
 _importing = RLock()
 
 
-def _wait_before_forks() -> None:
+def _hold_over_forks(acquire: Callable[[], object], release: Callable[[], object]) -> None:
+    """Have every fork hold a lock. One that is under way already will only be at its end here, and holds nothing."""
+    held: builtins.list[int] = []
+
+    def before() -> None:
+        acquire()
+        held.append(get_ident())
+
+    def after() -> None:
+        if held and held[-1] == get_ident():
+            held.pop()
+            release()
+
     if hasattr(os, "register_at_fork"):
-        free = _importing.release
-        os.register_at_fork(before=_importing.acquire, after_in_parent=free, after_in_child=free)
+        os.register_at_fork(before=before, after_in_parent=after, after_in_child=after)
 
 
-_wait_before_forks()
+_hold_over_forks(_importing.acquire, _importing.release)
 _opened: builtins.set[str] = builtins.set()  # modules that were asked for through the door
 
 
@@ -188,7 +201,7 @@ def __getattr__(name: str) -> object:
     if not _opened:
         # A fork takes first what was registered last. `logging` registers a lock, too, and modules want that while they
         # are imported: so a fork must not have it while it waits for ours.
-        _wait_before_forks()
+        _hold_over_forks(_importing.acquire, _importing.release)
     with _importing:
         found = import_module(module)
         _opened.add(module)

@@ -7,15 +7,13 @@ that module half made, and waits for ever for Python's lock on it. So what is im
 
 from __future__ import annotations
 
-import os
+import threading
+from contextlib import ContextDecorator
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from datatool import _importing
-
-if TYPE_CHECKING:
-    from threading import Lock
+from datatool import _hold_over_forks, _importing
 
 importing: Final = _importing
 """Made by the package itself, as it is needed before any of its modules is loaded."""
@@ -31,8 +29,31 @@ def load_module(name: str) -> ModuleType:
         return import_module(name)
 
 
-def wait_before_forks(lock: Lock) -> Lock:
+def wait_before_forks(lock: threading.Lock) -> threading.Lock:
     """Have forks wait until nobody holds a lock, which is never held for long; gives the lock."""
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
+    _hold_over_forks(lock.acquire, lock.release)
     return lock
+
+
+class Unforked(ContextDecorator):
+    """Calls of a C library that has locks of its own, which a child would find held. Any number of threads may be in
+    such calls at once; a fork waits for a moment in which none is."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._inside = 0
+        _hold_over_forks(self._wait, self._changed.release)
+
+    def __enter__(self) -> None:
+        with self._changed:
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._inside -= 1
+            if not self._inside:
+                self._changed.notify_all()
+
+    def _wait(self) -> None:
+        self._changed.acquire()
+        self._changed.wait_for(lambda: not self._inside)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from datatool.localfs.database import BUSY_SECONDS, open_database, read_database
+from datatool.localfs.database import BUSY_SECONDS, database_calls, open_database, read_database
 from datatool.model.oid import ObjectId, from_digest, to_digest
 
 _VERSION = 2
@@ -111,6 +111,7 @@ class State:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @database_calls
     def close(self) -> None:
         """Commit what was remembered and let go of the file."""
         self.commit(patient=True)
@@ -118,6 +119,7 @@ class State:
             self._db.close()
             self._db = None
 
+    @database_calls
     def commit(self, *, patient: bool = False) -> None:
         """Make what was remembered so far visible to later commands; losing it would only cost time. What the database
         was too busy for is tried again; where that is the last time, be `patient`."""
@@ -249,6 +251,7 @@ class State:
 
     # The database may fail at any time; then the command goes on without it.
 
+    @database_calls
     def _all(self, sql: str, arguments: tuple[object, ...]) -> list[Any]:
         db = self._connect()
         if db is None:
@@ -263,8 +266,13 @@ class State:
         self._write_many(sql, [arguments])
 
     def _write_many(self, sql: str, rows: Iterable[tuple[object, ...]]) -> None:
-        rows = list(rows)
-        db = self._connect() if rows else None
+        every = list(rows)
+        if every:
+            self._write_all(sql, every)
+
+    @database_calls
+    def _write_all(self, sql: str, rows: list[tuple[object, ...]]) -> None:
+        db = self._connect()
         if db is None or self._busy:
             return
         try:

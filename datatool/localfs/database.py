@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sqlite3
 from pathlib import Path
+from typing import Final
 
+from datatool.forks import Unforked
 from datatool.localfs.atomic import make_dirs
 from datatool.localfs.sharing import Sharing
 from datatool.model.settings import Durability
@@ -13,7 +15,11 @@ from datatool.model.settings import Durability
 BUSY_SECONDS = 2.0
 """How long a command waits for another one's transaction before it goes on without the database."""
 
+database_calls: Final = Unforked()
+"""To be in for each call of a connection: SQLite's own locks are of this process, not of a connection."""
 
+
+@database_calls
 def open_database(path: Path, schema: str, version: int) -> sqlite3.Connection | None:
     """Open the database at `path`, making it by `schema` where it is missing, damaged or of another version.
 
@@ -54,6 +60,7 @@ def open_database(path: Path, schema: str, version: int) -> sqlite3.Connection |
     return None
 
 
+@database_calls
 def read_database(path: Path, question: str) -> list[tuple[object, ...]]:
     """The answer of a database that belongs to somebody else, which is not changed; none where it can't be read."""
     try:

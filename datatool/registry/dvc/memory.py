@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from datatool.formats.dvc_file import Md5
-from datatool.localfs.database import open_database
+from datatool.localfs.database import database_calls, open_database
 from datatool.model.oid import ObjectId, from_digest, to_digest
 
 _VERSION: Final = 1
@@ -53,7 +53,7 @@ class Md5Memory:
         wanted = {_key(md5): md5 for md5 in hashes}
         found: dict[Md5, Known] = {}
         keys = list(wanted)
-        with self._lock:
+        with self._lock, database_calls:
             db = self._connect()
             for start in range(0, len(keys) if db is not None else 0, _MANY):
                 some = keys[start : start + _MANY]
@@ -70,7 +70,7 @@ class Md5Memory:
     def learn(self, registry: str, rows: Iterable[tuple[Md5, Known]]) -> None:
         """Remember what was found; losing it costs only time."""
         values = [(registry, _key(md5), to_digest(known.oid), known.size) for md5, known in rows]
-        with self._lock:
+        with self._lock, database_calls:
             db = self._connect() if values else None
             if db is not None:
                 try:
