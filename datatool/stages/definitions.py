@@ -63,6 +63,11 @@ class Definition:
         return self.module.piece(self.nodes, self.without).references
 
     @property
+    def asks_below(self) -> bool:
+        """Whether it asks a class for its subclasses."""
+        return self.module.piece(self.nodes, self.without).asks_below
+
+    @property
     def place(self) -> str:
         """Where it begins, in words."""
         if self.brought is not None:

@@ -24,6 +24,7 @@ from datatool.stages.modules import Module, Modules
 from datatool.stages.namespaces import MISSING, Namespaces
 from datatool.stages.reach import Walk
 from datatool.stages.resolve import Foreign, Own
+from datatool.stages.subclasses import below, counted_with_subclasses
 from datatool.stages.syntax import digest_of
 from datatool.stages.values import value_digest
 
@@ -114,12 +115,13 @@ class _Look:
         self._start = start
         self._name = ""
         self._cells: list[tuple[CellType, object]] = []
+        self._classes: dict[type, list[type]] = {}
         self._registries: dict[int, tuple[Mapping[object, object], Mapping[object, object]]] = {}
 
     def result(self) -> Ingredients:
         """What was found."""
         reached = self._walk.result()
-        while any(self._dispatch(definition) for definition in reached.definitions):
+        while self._below(reached.definitions) or any(map(self._dispatch, reached.definitions)):
             reached = self._walk.result()
         inner = [look.result() for look in self._inner]
         held = [item for found in inner for item in found.items]
@@ -133,6 +135,7 @@ class _Look:
             names=self._names(reached.definitions),
             cells=tuple(self._cells),
             registries=tuple(self._registries.values()),
+            classes=tuple(self._classes.items()),
             unloaded=[(module, last_load(module)) for module in self._files() if not self._namespaces.of(module)],
             inner=[found._meanings for found in inner],
         )
@@ -163,6 +166,25 @@ class _Look:
             live = self._namespaces.function(definition) if definition.kind is Kind.FUNCTION else None
             if live is not None and was_edited(definition.module, live):
                 raise EditedCode(definition.module.file)
+
+    def _below(self, definitions: Sequence[Definition]) -> bool:
+        """Subclasses that count with the class above them; False if there is nothing new."""
+        news = [
+            (definition, made)
+            for definition, made in counted_with_subclasses(definitions, self._namespaces)
+            if made not in self._classes
+        ]
+        for definition, made in news:
+            self._classes[made] = below(made)
+            for inner in self._classes[made]:
+                top = inner.__qualname__.partition(".")[0]
+                if "<locals>" not in inner.__qualname__ and not is_named(inner):
+                    continue  # it was defined anew, and nobody has cleared it away yet
+                if inner.__module__ == made.__module__ and top in definition.module.bindings:
+                    self._walk.follow([Own(definition.module, top)])
+                else:
+                    self.passed(inner)
+        return bool(news)
 
     def _dispatch(self, definition: Definition) -> bool:
         """What was registered for the types of a `functools.singledispatch`; False if there is nothing new."""

@@ -12,20 +12,23 @@ from datatool.stages.loaded import last_load
 from datatool.stages.modules import Module
 from datatool.stages.namespaces import MISSING, Namespaces
 from datatool.stages.source import read_source
+from datatool.stages.subclasses import below
 from datatool.stages.syntax import digest_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Meanings:
     """What the definitions that a function reaches meant. `cells` are the variables of closures, `registries` those of
-    `functools.singledispatch`, each with what it held, `unloaded` the files that were not loaded, each with its last
-    load; `inner` is what was looked at by itself; see `meaning_of` for `names`."""
+    `functools.singledispatch`, each with what it held, `classes` those whose subclasses count, with these, `unloaded`
+    the files that were not loaded, each with its last load; `inner` is what was looked at by itself; see `meaning_of`
+    for `names`."""
 
     reached: Sequence[Definition]
     namespaces: Namespaces
     names: Sequence[tuple[Mapping[str, object], str, object]]
     cells: Sequence[tuple[CellType, object]] = ()
     registries: Sequence[tuple[Mapping[object, object], Mapping[object, object]]] = ()
+    classes: Sequence[tuple[type, Sequence[type]]] = ()
     unloaded: Sequence[tuple[Module, object]] = ()
     inner: Sequence[Meanings] = ()
 
@@ -36,6 +39,7 @@ class Meanings:
             all(values.get(name, MISSING) is value for values, name, value in self.names)
             and all(content(cell) is value for cell, value in self.cells)
             and all(now == then for now, then in self.registries)
+            and all(below(made) == then for made, then in self.classes)
             and all(meanings.still_hold() for meanings in self.inner)
             and all(
                 last_load(module) is load and read_source(module.path) is module.source

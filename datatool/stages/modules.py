@@ -48,6 +48,8 @@ class Piece:
 
     digest: str
     references: tuple[Reference | Import, ...]
+    asks_below: bool
+    """Whether it asks a class for its subclasses."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +85,9 @@ class Module:
         key = (tuple(map(id, nodes)), without)
         if key not in self.pieces:
             self.pieces[key] = Piece(
-                digest=digest_of(nodes, without=without), references=tuple(references(nodes, without=without))
+                digest=digest_of(nodes, without=without),
+                references=tuple(references(nodes, without=without)),
+                asks_below=any(_asks_below(part) for node in nodes for part in ast.walk(node)),
             )
         return self.pieces[key]
 
@@ -307,6 +311,10 @@ def _note_changes(statement: ast.stmt, found: dict[str, Bound]) -> None:
         bound = found.get(name)
         if bound is not None and statement not in bound.saying:
             (bound.calls if is_call else bound.settings).append(statement)
+
+
+def _asks_below(node: ast.AST) -> bool:
+    return isinstance(node, ast.Attribute) and node.attr == "__subclasses__"
 
 
 def is_main_guard(node: ast.AST) -> bool:

@@ -10,7 +10,7 @@ from types import FunctionType
 
 from datatool.stages.callables import function_of
 from datatool.stages.code_objects import nodes_of
-from datatool.stages.definitions import Definition
+from datatool.stages.definitions import Definition, Kind
 from datatool.stages.loaded import codes_in_file
 from datatool.stages.modules import Definer, Module
 from datatool.stages.values import value_digest
@@ -47,12 +47,20 @@ class Namespaces:
 
     def function(self, definition: Definition) -> FunctionType | None:
         """A function that was found in a source, as it is in memory; None where it is not, or hidden in another."""
+        live = function_of(self._thing(definition))
+        return live if isinstance(live, FunctionType) else None
+
+    def made_class(self, definition: Definition) -> type | None:
+        """A class that was found in a source, as it is in memory; None where it is not, or hidden in a function."""
+        found = self._thing(definition) if definition.kind is Kind.CLASS else None
+        return found if isinstance(found, type) else None
+
+    def _thing(self, definition: Definition) -> object:
         first, *rest = definition.name.rpartition(":")[2].split(".")
         found = self.of(definition.module).get(first)
         for name in rest:
             found = vars(found).get(name) if isinstance(found, type) else None
-        live = function_of(found)
-        return live if isinstance(live, FunctionType) else None
+        return found
 
     def is_settled(self, module: Module, name: str) -> bool:
         """Whether a name stands for a plain value, which counts by itself."""

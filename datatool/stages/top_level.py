@@ -10,6 +10,8 @@ from datatool.stages.syntax import FunctionNode
 _TELLING = frozenset({"debug", "info", "warning", "error", "exception", "critical", "log", "print", "show", "flush"})
 """Methods that are called for what they write, and leave their object as it is."""
 
+_SETTING = frozenset({"setattr", "delattr"})
+
 
 def tests_around(statement: ast.stmt) -> dict[int, tuple[ast.expr, ...]]:
     """By the `id` of each statement inside one: what decides whether it runs."""
@@ -29,11 +31,17 @@ def tests_around(statement: ast.stmt) -> dict[int, tuple[ast.expr, ...]]:
 
 
 def changed_by(leaf: ast.stmt) -> Iterator[tuple[str, bool]]:
-    """The names of objects that a statement changes: by a call of a method (True), or by setting a part of it."""
-    if isinstance(leaf, ast.Expr) and isinstance(leaf.value, ast.Call) and isinstance(leaf.value.func, ast.Attribute):
-        name = _root(leaf.value.func)
-        if name is not None and leaf.value.func.attr not in _TELLING:
-            yield name, True
+    """The names of objects that a statement changes: by a call of a method (True), or by setting a part of it, as
+    `setattr` does, or `register` to a class."""
+    call = leaf.value if isinstance(leaf, ast.Expr) and isinstance(leaf.value, ast.Call) else None
+    if call is not None and isinstance(call.func, ast.Attribute):
+        name = _root(call.func)
+        if name is not None and call.func.attr not in _TELLING:
+            yield name, call.func.attr != "register"
+    elif call is not None and call.args and isinstance(call.func, ast.Name) and call.func.id in _SETTING:
+        name = _root(call.args[0])
+        if name is not None:
+            yield name, False
     targets = leaf.targets if isinstance(leaf, ast.Assign | ast.Delete) else [getattr(leaf, "target", None)]
     for target in targets:
         if isinstance(target, ast.Attribute | ast.Subscript) and (name := _root(target)) is not None:
