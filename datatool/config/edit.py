@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -18,9 +17,11 @@ from datatool.formats.plain_yaml import Value
 from datatool.localfs.atomic import write_file
 from datatool.model.paths import show
 from datatool.model.settings import Durability
+from datatool.model.urls import secret_in
 
-_PASSWORD = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#@]*:[^/?#]*@")
 _PRIVATE_MODE: Final = 0o600
+_SETTING: Final = {"a password": "password", "an access token": "token", "a user name": "user"}
+"""The settings of a remote for what does not belong into its URL; a signed URL is one of this clone alone."""
 
 
 def find_key(key: str) -> Key:
@@ -86,7 +87,7 @@ def set_values(path: Path, values: Mapping[str, str | None]) -> bool:
             continue
         if committed:
             _allow(row, key, Scope.PROJECT)
-            _refuse_password(key, value)
+            _refuse_secret(key, value)
         meant = check(row, key, value)
         changes[key] = [*meant] if isinstance(meant, list) else meant
     old = _read(path)
@@ -129,9 +130,17 @@ def _allow(row: Key, key: str, scope: Scope) -> None:
         )
 
 
-def _refuse_password(key: str, value: str) -> None:
-    if _PASSWORD.match(value):
-        raise Refused(
-            f"{show(key)}: a URL with a password never belongs into the committed configuration",
-            hint="leave the password out of the URL; datatool config set --local remotes.NAME.password VALUE keeps it",
+def _refuse_secret(key: str, value: str) -> None:
+    """Raise Refused for a URL that opens something. A remote's user name is a setting of its own, a private one."""
+    group, _, rest = key.partition(".")
+    secret = secret_in(value, user=group == "remotes")
+    if secret is None:
+        return
+    name = rest.rpartition(".")[0]
+    hint = "leave it out of the URL: git asks its credential helper (git help credentials)"
+    if group == "remotes":
+        hint = (
+            "leave it out of the URL, and keep it in this clone alone: datatool config set --local "
+            f"remotes.{name}.{_SETTING.get(secret, 'url')} VALUE"
         )
+    raise Refused(f"{show(key)}: a URL with {show(secret)} never belongs into the committed configuration", hint=hint)

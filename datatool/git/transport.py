@@ -7,9 +7,9 @@ import re
 from datatool.errors import DatatoolError, GitError, NotFoundError, RemoteDenied, RemoteUnreachable, UnsafeInput
 from datatool.git.command import GitResult, complaint
 from datatool.model.paths import show
+from datatool.model.urls import secret_in, without_secrets
 
 _SECRET = re.compile(r"(://)[^/@\s]*@")
-_PASSWORD = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#@]*:[^/?#]*@")
 _DENIED = re.compile(
     "permission denied|authentication failed|could not read (username|password)|host key verification failed"
     "|terminal prompts disabled|error: 40[13]"
@@ -28,11 +28,12 @@ def shown_url(url: str) -> str:
     return show(_SECRET.sub(r"\1", url))
 
 
-def refuse_password(url: str) -> None:
-    """Raise UnsafeInput for a URL with a password in it, where it would be written down for others to read."""
-    if _PASSWORD.match(url):
+def refuse_secret(url: str) -> None:
+    """Raise UnsafeInput for a URL with a password or the like in it, where it would be written into a file."""
+    secret = secret_in(url)
+    if secret is not None:
         raise UnsafeInput(
-            f"{shown_url(url)}: a password in a URL would be written into a file",
+            f"{shown_url(without_secrets(url))}: {show(secret)} in a URL would be written into a file",
             hint="leave it out: git asks its credential helper (git help credentials)",
         )
 

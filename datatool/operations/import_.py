@@ -9,7 +9,7 @@ from pathlib import Path
 from datatool.errors import UsageError
 from datatool.git.clone import default_directory
 from datatool.git.clones import is_repository_url
-from datatool.git.transport import refuse_password
+from datatool.git.transport import refuse_secret
 from datatool.model.paths import named, show_bytes
 from datatool.operations.importing import ImportResult, find_place, record_import
 from datatool.operations.imports import bring_version, look_at_version, source_of
@@ -44,7 +44,7 @@ def import_(
     if rev == "":
         raise UsageError("an empty revision", hint="leave --rev out for the default branch")
     place = registry_place(where, cwd=cwd, config=project.config, environ=environ, reach=reach or Reach())
-    refuse_password(place.where)
+    refuse_secret(place.where)
     wanted = registry_path(path)
     name = os.fsdecode(os.path.basename(wanted)) or default_directory(place.where)
     target = find_place(project, out, name, cwd, force=force)

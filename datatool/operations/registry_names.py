@@ -12,8 +12,9 @@ from datatool.config.edit import scope_path, set_value, unset_value
 from datatool.config.keys import Scope, is_name
 from datatool.errors import NotFoundError, UsageError
 from datatool.git.clones import is_repository_url
-from datatool.git.transport import refuse_password
+from datatool.git.transport import refuse_secret
 from datatool.model.paths import show
+from datatool.model.urls import without_secrets
 from datatool.operations.reach import settings_here
 from datatool.operations.result import Result
 from datatool.project.project import Project
@@ -40,13 +41,13 @@ def add_registry(
         raise UsageError(f"{show(name)}: a name has only ASCII letters, digits, '_', '-' and '.'")
     if not url:
         raise UsageError("the URL is empty", hint="name a directory, or a URL that git understands")
-    refuse_password(url)
+    refuse_secret(url)
     is_path = not is_repository_url(url)
     kept = os.path.normpath(cwd / os.path.expanduser(url)) if is_path else url
     if is_path and not os.path.isdir(kept):
         raise NotFoundError(f"{show(url)}: no such directory", hint="check the path", path=url)
     for one in list_registries(project, environ=os.environ):
-        if one.name == name and one.url != kept:
+        if one.name == name and one.url != without_secrets(kept):
             raise UsageError(
                 f"{show(name)}: stands for {show(one.url)} already",
                 hint=f"datatool registry remove {show(name)}, or choose another name",
@@ -59,10 +60,10 @@ def add_registry(
 
 
 def list_registries(project: Project | None, *, environ: Mapping[str, str]) -> tuple[NamedRegistry, ...]:
-    """Every registry that has a name here, sorted."""
+    """Every registry that has a name here, sorted; URLs as they may be shown."""
     config = settings_here(project, flags={}, environ=environ)
     return tuple(
-        NamedRegistry(name=name, url=settings["url"], trust=config.flag(f"registries.{name}.trust"))
+        NamedRegistry(name=name, url=without_secrets(settings["url"]), trust=config.flag(f"registries.{name}.trust"))
         for name, settings in sorted(config.registries().items())
         if "url" in settings
     )

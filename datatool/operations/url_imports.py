@@ -8,13 +8,13 @@ from pathlib import Path
 from datatool.errors import Refused, UsageError
 from datatool.model.paths import named, show
 from datatool.model.pointer import ArtifactKind, Pointer, Source
+from datatool.model.urls import secret_in
 from datatool.operations.imports import pointer_to, whole_failure
 from datatool.operations.reach import Reach
 from datatool.operations.storage import Spot, bring_found, open_spot
 from datatool.progress import Progress
 from datatool.project.project import Project
 from datatool.remote.plain import Found
-from datatool.remote.plain_url import secret_in
 from datatool.remote.url import DIRECTORY
 
 

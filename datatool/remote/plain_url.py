@@ -1,4 +1,4 @@
-"""What a person writes for files that are no remote: a path, or a URL; and what of it may be written down."""
+"""What a person writes for files that are no remote: a path, or a URL."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from datatool.errors import UsageError
 from datatool.model.paths import show
@@ -14,10 +14,6 @@ from datatool.remote.url import DIRECTORY, S3, RemoteUrl, parse_url
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://", re.ASCII)
 _SAME: Final = {"s3a": "s3", "sftp": "ssh", "gcs": "gs", "abfs": "az"}
-_SECRET: Final = re.compile(
-    r"(?i)(?:x-amz-|x-goog-|x-oss-)?(?:sig|signature|credential|security-?token|token|access_?token|auth|authorization|"
-    r"key|api_?key|password|passwd|pwd|secret|accesskeyid|awsaccesskeyid|googleaccessid|ossaccesskeyid|jwt)"
-)
 
 
 def parse_plain_url(text: str, *, cwd: Path) -> RemoteUrl:
@@ -38,25 +34,6 @@ def parse_plain_url(text: str, *, cwd: Path) -> RemoteUrl:
         path = os.path.normpath(cwd / text)
         return RemoteUrl(protocol=DIRECTORY, path=path, shown=show(path))
     return parse_url(text, root=cwd)
-
-
-def secret_in(text: str) -> str | None:
-    """What of a URL must not be written into a pointer: a password, a signature; None for nothing.
-
-    >>> secret_in("https://me:pw@host/x"), secret_in("https://host/x?X-Amz-Signature=1"), secret_in("https://host/x?id=1")
-    ('a password', 'X-Amz-Signature', None)
-    """
-    scheme = _SCHEME.match(text)
-    if scheme is None or scheme[1].lower() in S3:
-        return None
-    try:
-        split = urlsplit(text)
-        password = split.password
-    except ValueError:
-        return None
-    if password:
-        return "a password"
-    return next((key for key, _ in parse_qsl(split.query, keep_blank_values=True) if _SECRET.fullmatch(key)), None)
 
 
 def lies_below(url: RemoteUrl, top: RemoteUrl) -> int | None:

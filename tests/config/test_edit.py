@@ -91,14 +91,40 @@ def test_what_belongs_to_one_person_never_goes_into_the_committed_file(committed
     assert not committed.exists()
 
 
-def test_a_url_with_a_password_never_goes_into_the_committed_file(committed: Path, local: Path) -> None:
-    for url in ("https://me:hush@host/x", "sftp://:hush@host", "ssh+x://a:b:c@h/"):
-        with pytest.raises(Refused) as caught:
-            set_value(committed, "remotes.nas.url", url)
-        assert "hush" not in str(caught.value)
-    for url in ("https://me@host/x", "sftp://host:22/x@y", "/a:b@c", "https://host/a:b@c"):
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("https://me:hush@host/x", "sftp://:hush@host", "ssh+x://a:b:hush@h/", "https://hush@host/x"),
+        *("https://ghp_hush@host/x", "https://host/x?token=hush", "https://host/x?X-Amz-Signature=hush"),
+        *("https://host/x?sv=2020&sig=hush", "HTTPS://host/x?id=1&access_token=hush"),
+    ],
+)
+def test_a_url_with_a_secret_never_goes_into_the_committed_file(committed: Path, local: Path, url: str) -> None:
+    with pytest.raises(Refused) as caught:
         set_value(committed, "remotes.nas.url", url)
-    set_value(local, "remotes.nas.url", "https://me:hush@host/x")
+    assert "hush" not in f"{caught.value} {caught.value.hint}" and "--local remotes.nas." in str(caught.value.hint)
+    assert not committed.exists()
+    set_value(local, "remotes.nas.url", url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("ssh://me@host/x", "sftp://me@host:22/x@y", "sftp://host:22/x@y", "/a:b@c", "https://host/a:b@c"),
+        *("https://host/x?id=3", "s3://bucket/x?sig=1", "git@host:x"),
+    ],
+)
+def test_a_url_without_a_secret_goes_into_the_committed_file(committed: Path, url: str) -> None:
+    set_value(committed, "remotes.nas.url", url)
+    assert url in committed.read_text()
+
+
+def test_a_registrys_url_may_name_a_user_and_no_token(committed: Path) -> None:
+    set_value(committed, "registries.songs.url", "https://me@host/x")
+    for user in ("ghp_abcdefghijklmnop", "glpat-1", "0123456789abcdef0123456789abcdef01234567"):
+        with pytest.raises(Refused) as caught:
+            set_value(committed, "registries.songs.url", f"https://{user}@host/x")
+        assert user not in f"{caught.value} {caught.value.hint}"
 
 
 def test_scopes_are_those_of_the_table() -> None:

@@ -131,7 +131,11 @@ def test_secrets_never_go_into_the_committed_file(world: World) -> None:
     for command in (("config", "list"), ("remote", "list"), ("doctor", "--offline")):
         ran = world.run(*command)
         assert "hunter2" not in ran.out + ran.err
-    world.fails(7, "remote", "add", "other", "https://ada:hunter2@host/x")
+    for url in ("https://ada:hunter2@host/x", "https://hunter2@host/x", "https://host/x?token=hunter2"):
+        ran = world.fails(7, "remote", "add", "other", url)
+        assert "hunter2" not in ran.err
+        world.fails(7, "remote", "set", "default", f"url={url}")
+    assert b"hunter2" not in world.read(".datatool/config.yaml")
 
 
 def test_remotes_are_only_configuration_until_they_are_used(world: World) -> None:

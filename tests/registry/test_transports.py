@@ -6,6 +6,8 @@ import os
 import shlex
 from pathlib import Path
 
+import pytest
+
 from servers.fixtures import SshServer
 from servers.git_http import git_http
 from world import World, tree
@@ -77,6 +79,21 @@ def test_a_password_in_a_url_is_not_written_down(registry: World, project: World
         project.fails(7, "registry", "add", "songs", url)
         kept = [path for top in (project.root, project.home) for path in top.rglob("*") if path.is_file()]
         assert not [path for path in kept if b"hush-hush" in path.read_bytes()]
+
+
+@pytest.mark.parametrize("url", ["https://ghp_abcdefghijklmnop@host/x", "https://host/x?private_token=1&token=ghp_abc"])
+def test_an_access_token_in_a_registrys_url_is_not_written_down_nor_shown(project: World, url: str) -> None:
+    ran = project.fails(7, "registry", "add", "songs", url)
+    assert "token" in ran.err and "ghp_abc" not in ran.err
+    config = project.root / ".datatool/config.yaml"
+    config.write_text(config.read_text() + f"registries:\n  songs:\n    url: {url}\n")
+    for words in (
+        ("config", "list"),
+        ("registry", "list"),
+        ("registry", "list", "--json"),
+        ("registry", "remove", "songs"),
+    ):
+        assert "ghp_abc" not in project.ok(*words).out
 
 
 def test_a_linked_worktree_and_a_submodule_are_registries(registry: World, project: World, tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ import pytest
 
 import needs
 from datatool.errors import UsageError
-from datatool.remote.plain_url import lies_below, parse_plain_url, secret_in
+from datatool.model.urls import secret_in
+from datatool.remote.plain_url import lies_below, parse_plain_url
 from datatool.remote.url import parse_url
 from patience import LONG, started
 from servers.fixtures import S3Server, SshServer
@@ -339,6 +340,9 @@ def test_a_remote_lies_around_a_url_or_does_not(url: str, top: str, depth: int |
         ("https://h/x?sv=1&sig=a", "sig"),
         ("https://h/x?access_token=a", "access_token"),
         ("s3://b/x?sig=a", None),
+        ("https://ghp_abcdefghijklmnop@h/x", "an access token"),
+        ("https://first.last%40example.org@h/x", None),
+        ("ssh://0123456789abcdefghij@h/x", None),
     ],
 )
 def test_secrets_in_urls_are_known(url: str, secret: str | None) -> None:
