@@ -111,6 +111,13 @@ class Module:
                 _note_changes(statement, found)
         return found
 
+    def is_fixed(self, name: str) -> bool:
+        """Whether a name stands for a module, a function or a class, or for nothing of this module."""
+        bound = self.bindings.get(name)
+        if bound is None:
+            return not self.stars
+        return not bound.statements and all(imported.name is None for imported in bound.imports)
+
     @cached_property
     def code_nodes(self) -> dict[str, list[CodeNode]]:
         """The functions and lambdas anywhere in it, by the name that their code objects have."""

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from datatool.stages.brought import brought
 from datatool.stages.definitions import IMPORTED, Definition, Kind, Reached
+from datatool.stages.flow import unrelated
 from datatool.stages.modules import Definer, Module, Modules, is_main_guard, leaves
 from datatool.stages.resolve import Foreign, Meaning, Own, imported_meanings, meanings, names_on_the_way
 from datatool.stages.scopes import Import, Imported, Reference, imports_of, references
@@ -161,8 +162,9 @@ class Walk:
             statements = self._changes(module, name)
         if statements:
             end = " =" if bound.definitions or bound.imports else ""
+            rest = frozenset[int]().union(*(unrelated(part, name, module.is_fixed) for part in statements))
             scan = not self._settled(module, name)
-            self.add(f"{module.name}:{name}{end}", Kind.CONSTANT, module, statements, scan=scan)
+            self.add(f"{module.name}:{name}{end}", Kind.CONSTANT, module, statements, rest, scan=scan)
         if bound.tests:
             self.add(f"{module.name}:{name} if", Kind.CONSTANT, module, list(dict.fromkeys(bound.tests)))
 
