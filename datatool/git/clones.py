@@ -14,20 +14,19 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from datatool.errors import GitError, NotFoundError, RemoteUnreachable, UnsafeInput, UsageError
-from datatool.git.command import GitResult, run_git
+from datatool.errors import NotFoundError, RemoteUnreachable, UnsafeInput, UsageError
+from datatool.git.command import run_git
+from datatool.git.fetching import fetch, fetch_commit, lock, talk, upload_pack
 from datatool.git.repository import (
     Repository,
     ask_foreign,
     commit_of,
     has_commit,
     no_such_revision,
-    origin_of,
     silent_environment,
 )
-from datatool.git.transport import shown_url, transport_failure
+from datatool.git.transport import shown_url
 from datatool.localfs.atomic import make_dirs, rename, write_file
-from datatool.localfs.locks import Lock
 from datatool.localfs.removal import remove_tree
 from datatool.localfs.temps import temp_name
 from datatool.model.settings import Durability
@@ -42,10 +41,6 @@ _FULL = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SPOKEN: Final = frozenset({"https", "http", "ssh", "git", "file"})
 _CACHEDIR_TAG: Final = (
     b"Signature: 8a477f597d28d172789f06886806bc55\n# Other people's git repositories, kept by datatool.\n"
-)
-_SAFE: Final = (
-    *("-c", "fetch.fsckObjects=true", "-c", "transfer.bundleURI=false", "-c", "fetch.recurseSubmodules=false"),
-    *("-c", "core.protectNTFS=true", "-c", "core.protectHFS=true", "-c", "gc.auto=0", "-c", "maintenance.auto=false"),
 )
 
 
@@ -211,22 +206,20 @@ def _unchanging(repository: Repository, rev: str) -> str | None:
 
 def _bring_up_to_date(repository: Repository, rev: str | None) -> None:
     refs, head = _refs_of(repository)
-    with Lock(repository.git_dir.with_suffix(".lock"), purpose=f"datatool, process {os.getpid()}"):
+    with lock(repository):
         _prepare(repository)
         if _differs(repository, refs):
-            _fetch(repository, ["--prune", "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"])
+            fetch(repository)
         if head:
             ask_foreign(repository, ["symbolic-ref", "HEAD", head])
         if rev is not None and _FULL.fullmatch(rev) and not has_commit(repository, rev):
-            _fetch(repository, [rev], check=False)  # a commit that no branch has any more
+            fetch_commit(repository, rev)
 
 
 def _refs_of(repository: Repository) -> tuple[Mapping[str, str], str]:
     """What the owner's repository names now: ids by ref, peeled ones as `ref^{}`; and the default branch."""
     make_dirs(repository.git_dir.parent)
-    found = _talk(
-        repository, ["ls-remote", "--symref", *_upload_pack(repository), "--", repository.url], cwd=Path.cwd()
-    )
+    found = talk(repository, ["ls-remote", "--symref", *upload_pack(repository), "--", repository.url], cwd=Path.cwd())
     refs: dict[str, str] = {}
     head = ""
     for line in os.fsdecode(found.out).splitlines():
@@ -262,39 +255,3 @@ def _prepare(repository: Repository) -> None:
     finally:
         if made.exists():
             remove_tree(made)
-
-
-def _fetch(repository: Repository, refspecs: list[str], *, check: bool = True) -> None:
-    words = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *_upload_pack(repository)]
-    try:
-        _talk(repository, [*words, "--filter=blob:none", "origin", *refspecs], cwd=None)
-    except (GitError, RemoteUnreachable):
-        # A server that knows no filters: everything comes.
-        try:
-            _talk(repository, [*words, "origin", *refspecs], cwd=None)
-        except (GitError, NotFoundError, RemoteUnreachable):
-            if check:
-                raise
-
-
-def _upload_pack(repository: Repository) -> list[str]:
-    if repository.protocols != "file" or _URL.match(repository.url):
-        return []
-    quoted = repository.url.replace("'", "'\\''")
-    return [f"--upload-pack=git -c 'safe.directory={quoted}' -c 'safe.directory={quoted}/.git' upload-pack"]
-
-
-def _talk(repository: Repository, arguments: list[str], *, cwd: Path | None) -> GitResult:
-    """Run git where it talks to the owner's repository."""
-    place = [] if cwd is not None else [f"--git-dir={repository.git_dir}"]
-    found = run_git(
-        [*place, *_SAFE, *origin_of(repository), *arguments],
-        cwd=cwd or repository.git_dir,
-        check=False,
-        environ=silent_environment(repository.protocols),
-        foreign=True,
-        reads=False,
-    )
-    if found.code != 0:
-        raise transport_failure(repository.url, found)
-    return found

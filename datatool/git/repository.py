@@ -1,4 +1,4 @@
-"""A repository that is not the project's own, read without a checkout: a revision, its trees, its blobs.
+"""A repository that is not the project's own, read without a checkout: a revision, its trees; `blobs` has the rest.
 
 One on this machine is read where it lies. Another is a bare partial clone in the user's cache (`datatool.git.clones`):
 it has every commit and tree, and blobs come when they are asked for, all of one question in one request.
@@ -8,23 +8,24 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
-from datatool.errors import GitError, RemoteUnreachable, RevisionNotFound, UsageError
+from datatool.errors import RevisionNotFound, UsageError
 from datatool.git.command import GitResult, environment, run_git
 from datatool.git.revision import TreeFile
-from datatool.git.transport import shown_url, transport_failure
+from datatool.git.transport import shown_url
 from datatool.model.paths import show
 
 TREE_MODE: Final = 0o040000
 """git's mode of a directory."""
 _REV = re.compile(r"[0-9A-Za-z_@][\w./+@~^{}#=%,-]*")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_QUIET: Final = ("-c", "gc.auto=0", "-c", "maintenance.auto=false")
+QUIET: Final = ("-c", "gc.auto=0", "-c", "maintenance.auto=false")
+"""git does not start to tidy a repository beside the command."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,7 +53,7 @@ def ask_foreign(
 ) -> GitResult:
     """Run a git command that reads what is here; git brings nothing meanwhile."""
     return run_git(
-        [f"--git-dir={os.fspath(repository.git_dir)}", *_QUIET, *arguments],
+        [f"--git-dir={os.fspath(repository.git_dir)}", *QUIET, *arguments],
         cwd=repository.git_dir,
         input=input,
         check=check,
@@ -70,6 +71,7 @@ def silent_environment(protocols: str = "none") -> dict[str, str]:
     """The environment for git in another repository, where it may speak only these protocols."""
     environ = environment(os.environ, foreign=True)
     environ["GIT_ALLOW_PROTOCOL"] = protocols
+    environ["GIT_NO_LAZY_FETCH"] = "1"  # where git knows it: an object that is missing starts no git of its own
     return environ
 
 
@@ -157,113 +159,3 @@ def _parsed(found: GitResult) -> Iterable[TreeFile]:
         words = facts.split()
         size = int(words[3]) if len(words) > 3 and words[3] != b"-" else None
         yield TreeFile(path=path, mode=int(words[0], 8), size=size, blob=words[2].decode("ascii"))
-
-
-def bring_blobs(repository: Repository, blobs: Iterable[str]) -> None:
-    """Have these blobs here: those that are not come in one request, and git asks nobody if all are.
-
-    Raises RemoteUnreachable, RemoteDenied, GitError.
-    """
-    wanted = sorted(set(blobs))
-    own = repository.promisor is not None
-    if not wanted or (repository.local is not None and not own):
-        return
-    words = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--recurse-submodules=no"]
-    found = run_git(
-        [
-            f"--git-dir={repository.git_dir}",
-            *_QUIET,
-            *([] if own else origin_of(repository)),
-            *words,
-            "--filter=blob:none",
-            "--stdin",
-            repository.promisor or "origin",
-        ],
-        cwd=repository.git_dir,
-        input="".join(f"{blob}\n" for blob in wanted).encode("ascii"),
-        check=False,
-        environ=_fetching(repository),
-        foreign=not own,
-        reads=False,
-    )
-    if found.code == 0:
-        return
-    if repository.offline:
-        if _are_here(repository, wanted):  # over http git starts its helper, which is forbidden, before it looks
-            return
-        raise RemoteUnreachable(
-            f"{repository.shown}: not everything is here that this needs, and the network is forbidden",
-            hint="leave out --offline, unset DATATOOL_OFFLINE",
-        )
-    raise transport_failure(repository.url, found)
-
-
-def _fetching(repository: Repository) -> Mapping[str, str]:
-    """The environment for bringing blobs: the user's own for the own project, else with the protocols of the URL."""
-    if repository.offline:
-        return silent_environment()
-    return os.environ if repository.promisor is not None else silent_environment(repository.protocols)
-
-
-def _are_here(repository: Repository, blobs: Sequence[str]) -> bool:
-    """Whether all blobs are here; nothing is brought."""
-    asked = "".join(f"{blob}\n" for blob in blobs).encode("ascii")
-    found = ask_foreign(repository, ["cat-file", "--batch-check=%(objecttype)", "--buffer"], input=asked, check=False)
-    return found.code == 0 and set(found.out.split(b"\n")) <= {b"blob", b""}
-
-
-def read_blobs(repository: Repository, blobs: Iterable[str], *, limit: int | None = None) -> Mapping[str, bytes]:
-    """The bytes of blobs by id; those above `limit` bytes are left out. For what fits in memory.
-
-    Raises GitError for one that the repository lacks, and what `bring_blobs` raises.
-    """
-    wanted = sorted(set(blobs))
-    bring_blobs(repository, wanted)
-    if limit is not None:
-        wanted = [blob for blob, size in blob_sizes(repository, wanted).items() if size <= limit]
-    if not wanted:
-        return {}
-    out = ask_foreign(
-        repository, ["cat-file", "--batch", "--buffer"], input="".join(f"{blob}\n" for blob in wanted).encode("ascii")
-    ).out
-    found: dict[str, bytes] = {}
-    at = 0
-    while at < len(out):
-        end = out.index(b"\n", at)
-        words = out[at:end].split(b" ")
-        if len(words) != 3:
-            raise _lacks(repository, words[0].decode("ascii", "replace"))
-        size = int(words[2])
-        found[words[0].decode("ascii")] = out[end + 1 : end + 1 + size]
-        at = end + 2 + size
-    return found
-
-
-def copy_blob(repository: Repository, blob: str, fd: int) -> None:
-    """Write one blob that is here into an open file. Raises GitError."""
-    run_git(
-        [f"--git-dir={os.fspath(repository.git_dir)}", "cat-file", "blob", blob],
-        cwd=repository.git_dir,
-        environ=silent_environment(),
-        foreign=True,
-        output=fd,
-    )
-
-
-def blob_sizes(repository: Repository, blobs: Iterable[str]) -> dict[str, int]:
-    """The sizes of blobs that are here, in bytes. Raises GitError for one that is not."""
-    wanted = "".join(f"{blob}\n" for blob in sorted(set(blobs))).encode("ascii")
-    words = ["cat-file", "--batch-check=%(objectname) %(objectsize)", "--buffer"]
-    found: dict[str, int] = {}
-    for line in ask_foreign(repository, words, input=wanted).out.splitlines():
-        blob, _, size = line.decode("ascii", "replace").partition(" ")
-        if not size.isdigit():
-            raise _lacks(repository, blob)
-        found[blob] = int(size)
-    return found
-
-
-def _lacks(repository: Repository, blob: str) -> GitError:
-    return GitError(
-        f"{repository.shown}: its git repository lacks the object {blob}", hint="git fsck there tells what is damaged"
-    )

@@ -37,10 +37,11 @@ class Unsafe:
     reason: str
 
 
-def discover(directory: Path) -> Worktree | Unsafe | None:
+def discover(directory: Path, *, began: Path | None = None) -> Worktree | Unsafe | None:
     """The innermost work tree around a directory; None where there is none (a bare repository has none either).
 
-    Raises PathNotFound when the directory does not exist, GitError when git is missing or fails in another way.
+    `began` is where the command began, if that is another directory: relative places in the environment are meant from
+    there. Raises PathNotFound when the directory does not exist, GitError when git is missing or fails in another way.
     """
     start = Path(os.path.realpath(directory))
     if not start.is_dir():
@@ -53,7 +54,7 @@ def discover(directory: Path) -> Worktree | Unsafe | None:
     for question in ("--show-toplevel", "--absolute-git-dir", "--git-common-dir"):
         questions += [question, _SEPARATOR]
     questions += ["--revs-only", "HEAD"]
-    found = run_git(questions, cwd=start, check=False)
+    found = run_git(questions, cwd=start, check=False, environ=_seen_from(began or start))
     if found.code != 0:
         return _refusal(questions, found, top or start)
     answers = found.out.split(b"\n" + _SEPARATOR + b"\n")
@@ -110,6 +111,17 @@ def file_mode_binds(worktree: Worktree) -> bool | None:
     """What git's `core.fileMode` says: whether executable bits mean anything here; None when it is not set."""
     found = ask(worktree, ["config", "--type=bool", "--get", "core.fileMode"], check=False)
     return {b"true": True, b"false": False}.get(found.out.strip())
+
+
+def _seen_from(began: Path) -> dict[str, str]:
+    """The environment, with the places in it that are relative to this directory made absolute. Those of a hook that
+    went into a subdirectory are not there: they stay as they are."""
+    environ = dict(os.environ)
+    for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR"):
+        place = os.path.join(os.path.realpath(began), environ.get(name, ""))
+        if environ.get(name) and os.path.isdir(place):
+            environ[name] = place
+    return environ
 
 
 def _nearest_git(start: Path) -> Path | None:

@@ -88,7 +88,7 @@ def open_project(directory: Path, *, flags: Mapping[str, str], environ: Mapping[
     """
     try:
         root = find_root(directory)
-        found = discover(root)
+        found = discover(root, began=directory)
     except ProjectNotFound:
         # As for git itself: what GIT_DIR and GIT_WORK_TREE say holds from anywhere.
         found = discover(directory) if "GIT_DIR" in os.environ else None

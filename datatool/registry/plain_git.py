@@ -8,7 +8,7 @@ from typing import Final
 
 from datatool.cache.local import SMALL, Cache
 from datatool.errors import DatatoolError, GitError
-from datatool.git.repository import blob_sizes, copy_blob
+from datatool.git.blobs import blob_sizes, copy_blob
 from datatool.git.revision import TreeFile
 from datatool.hashing import digest
 from datatool.localfs.temps import scratch_file

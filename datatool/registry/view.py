@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from datatool.git.repository import (
-    Repository,
-    bring_blobs,
-    read_blobs,
-    tree_entries,
-    tree_files,
-)
+from datatool.git.blobs import bring_blobs, read_blobs
+from datatool.git.repository import Repository, tree_entries, tree_files
 from datatool.git.revision import POINTER_LIMIT, TreeFile
 
 TEXT_LIMIT = 16 << 20

@@ -346,6 +346,19 @@ def test_git_dir_and_git_work_tree_name_the_project_from_anywhere(tracked: World
     tracked.fails(3, "status", env={"GIT_DIR": str(tracked.git_dir)}, cwd=tracked.top)
 
 
+@pytest.mark.parametrize("more", [{"GIT_WORK_TREE": ".."}, {}], ids=["with a work tree", "alone"])
+def test_a_relative_git_dir_is_meant_from_where_the_command_began(tracked: World, more: dict[str, str]) -> None:
+    env = {"GIT_DIR": "../.git", **more}
+    below = tracked.root / "data"
+    assert tracked.json("status", env=env, cwd=below)["clean"]
+    tracked.write("one.bin", b"another")
+    tracked.ok("add", "../one.bin", env=env, cwd=below)
+    assert not tracked.exists(".datatool/local")
+    assert tracked.json("status", env=env, cwd=below)["clean"]
+    hook = {"GIT_DIR": ".git"}  # as git sets it at the top, before the hook goes elsewhere
+    assert tracked.json("status", env=hook, cwd=below)["clean"]
+
+
 def test_without_git_status_fetch_checkout_and_pull_work(tracked: World) -> None:
     import shutil
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from servers.fixtures import SshServer
-from servers.git_http import git_http
-from world import World, tree
+from servers.git_http import git_http, plain_http
+from world import DATATOOL, World, tree
 
 from .test_list_and_get import SONGS, listed
 
@@ -35,6 +38,19 @@ def test_a_registry_over_ssh(registry: World, project: World, sshd: SshServer) -
         assert project.read(f"out{len(url)}/src/train.py") == b"print('train')\n"
 
 
+def test_a_server_that_gives_no_single_blobs_gives_everything(registry: World, project: World, sshd: SshServer) -> None:
+    by_ssh(project, sshd)  # without GIT_PROTOCOL in sshd's AcceptEnv, so git speaks version 0
+    registry.git("config", "uploadpack.allowFilter", "true")
+    url = f"ssh://{sshd.host}:{sshd.port}{registry.root}"
+    assert "model.bin" in listed(project, url)
+    registry.write("src/new.py", b"new")
+    registry.commit()
+    project.ok("get", url, "src")
+    assert project.read("src/new.py") == b"new"
+    (registry.root / ".git").rename(registry.top / "away")
+    project.ok("get", url, "src/train.py", "-o", "offline.py", "--offline")
+
+
 def test_a_registry_over_ssh_may_name_its_own_host(registry: World, project: World, sshd: SshServer) -> None:
     by_ssh(project, sshd)
     project.ok("registry", "add", "songs", f"ssh://{sshd.host}:{sshd.port}{registry.root}")
@@ -52,6 +68,47 @@ def test_a_registry_over_http(registry: World, project: World) -> None:
         before = len(server.requests)
         project.ok("get", url, "src", "-o", "again", "--rev", "v1")
         assert len(server.requests) == before
+
+
+def bounded(project: World, *words: str) -> str:
+    """Run a command in a process group of its own, which is killed in the end with all that it started."""
+    process = subprocess.Popen(
+        [*DATATOOL, *words],
+        cwd=project.root,
+        env=project.env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        out, _ = process.communicate(timeout=60)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert process.returncode == 0, out
+    return out
+
+
+def test_a_registry_on_a_plain_web_server_is_brought_whole(registry: World, project: World) -> None:
+    served = registry.top / "served.git"
+    registry.git("clone", "-q", "--bare", ".", str(served))
+    registry.git("--git-dir", str(served), "update-server-info")
+    with plain_http(registry.top, at_most=200) as server:
+        url = server.url("served.git")
+        assert "model.bin" in bounded(project, "list", url)
+        before = len(server.requests)
+        bounded(project, "get", url, "src", "music/notes.md", "-o", "out/", "--rev", "v1")
+        assert project.read("out/src/train.py") == b"print('train')\n"
+        assert len(server.requests) == before, "everything was here"
+        registry.write("src/new.py", b"new")
+        registry.commit()
+        registry.git("push", "-q", str(served), "HEAD")
+        registry.git("--git-dir", str(served), "update-server-info")
+        bounded(project, "get", url, "src", "-o", "new")
+        assert project.read("new/new.py") == b"new"
 
 
 def test_the_users_credential_helper_is_asked_and_nothing_is_kept(registry: World, project: World) -> None:

@@ -1,4 +1,4 @@
-"""git over HTTP, as a hosting service offers it: git's own http-backend behind a small server."""
+"""git over HTTP: as a hosting service offers it, git's own http-backend behind a small server; or as plain files."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import base64
 import os
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -83,11 +84,39 @@ def git_http(directory: Path, *, login: tuple[str, str] | None = None) -> Iterat
         def log_message(self, format: str, *arguments: object) -> None:
             """Tests read `requests`."""
 
-    server = ThreadingHTTPServer((HOST, 0), Handler)
+    with _serving(Handler) as port:
+        yield GitHttp(port=port, requests=requests)
+
+
+@contextmanager
+def plain_http(directory: Path, *, at_most: int) -> Iterator[GitHttp]:
+    """A web server that knows nothing of git ("dumb" HTTP), for one test; it refuses whatever comes after `at_most`
+    requests, as a client that goes wrong here asks without end."""
+    requests: list[str] = []
+
+    class Handler(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            requests.append(f"GET {self.path}")
+            if len(requests) > at_most:
+                self.send_error(503)
+            else:
+                super().do_GET()
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            """Tests read `requests`."""
+
+    with _serving(partial(Handler, directory=str(directory))) as port:
+        yield GitHttp(port=port, requests=requests)
+
+
+@contextmanager
+def _serving(handler: Callable[..., BaseHTTPRequestHandler]) -> Iterator[int]:
+    """A server with this handler; gives its port."""
+    server = ThreadingHTTPServer((HOST, 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
-        yield GitHttp(port=server.server_address[1], requests=requests)
+        yield server.server_address[1]
     finally:
         server.shutdown()
         server.server_close()
