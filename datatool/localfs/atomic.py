@@ -195,14 +195,15 @@ def write_all(fd: int, data: bytes | bytearray | memoryview) -> None:
             written += os.write(fd, view[written:])
 
 
-def local_error(error: OSError, path: Path | str, needed: int | None = None) -> LocalError:
-    """What to raise for an OSError at `path`: NoSpace with the sizes where the disk is full, else LocalError."""
+def local_error(error: OSError, path: Path | str, needed: int | None = None, *, top: Path | str = "") -> LocalError:
+    """What to raise for an OSError at `path` (relative to `top`): NoSpace with the sizes where the disk is full, else
+    LocalError."""
     if isinstance(error, LocalError):
         return error
     name = str(path)
     result: LocalError
     if error.errno in _FULL:
-        need = "" if needed is None else f": needs {size_text(needed)}, {free_text(name)} free"
+        need = "" if needed is None else f": needs {size_text(needed)}, {free_text(os.path.join(top, name))} free"
         what = "the disk is full" if error.errno == errno.ENOSPC else "your quota on this disk is used up"
         result = NoSpace(f"{show(name)}: {what}{need}", hint="free some space, then run the command again", path=name)
     elif error.errno == errno.EFBIG:

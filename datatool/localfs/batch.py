@@ -140,10 +140,10 @@ class Batch:
                     return opened, temp
                 except FileNotFoundError as error:  # somebody deleted the directory meanwhile: once more
                     if attempt:
-                        raise self._error(error, directory) from error
+                        raise self.error(error, directory) from error
                     self._directories.close()
                 except OSError as error:
-                    raise self._error(error, directory) from error
+                    raise self.error(error, directory) from error
             raise AssertionError
 
     def discard(self, temp: bytes, *, fd: int) -> None:
@@ -167,13 +167,13 @@ class Batch:
                 found = os.fstat(fd)
         except OSError as error:
             self.discard(temp, fd=fd)
-            raise self._error(error, target, size) from error
+            raise self.error(error, target, size) from error
         with self._lock:  # taken and listed at once, so that another thread's flush syncs it or doesn't know it
             try:
                 keep = self._syncs.take(fd)
             except OSError as error:
                 self.discard(temp, fd=fd)
-                raise self._error(error, target, size) from error
+                raise self.error(error, target, size) from error
             if not keep:
                 os.close(fd)
             self._take(_Pending(temp, target, replace, False, found, tag), size)
@@ -186,7 +186,7 @@ class Batch:
             write_all(fd, data)
         except OSError as error:
             self.discard(temp, fd=fd)
-            raise self._error(error, target, len(data)) from error
+            raise self.error(error, target, len(data)) from error
         self.add(temp, target, fd=fd, mode=mode, size=len(data), replace=replace, tag=tag)
 
     def symlink(self, target: bytes, link_text: bytes, *, replace: bool, tag: object = None) -> None:
@@ -194,7 +194,7 @@ class Batch:
         try:
             self._take_link(target, link_text, None, replace, tag)
         except OSError as error:
-            raise self._error(error, target) from error
+            raise self.error(error, target) from error
 
     def directory(self, target: bytes) -> None:
         """Make an empty directory, at once; `flush` makes it durable. Raises UnsafeInput, LocalError."""
@@ -202,7 +202,7 @@ class Batch:
             with self._lock:
                 self._at(self._home(target))
         except OSError as error:
-            raise self._error(error, target) from error
+            raise self.error(error, target) from error
 
     def adopt_link(self, target: bytes, source: bytes, *, kind: str, replace: bool, tag: object = None) -> bool:
         """Take a `hardlink` or `symlink` to a read-only file elsewhere (`source`, absolute); whether that is possible.
@@ -220,7 +220,7 @@ class Batch:
         except OSError as error:
             if error.errno in NO_LINK and not isinstance(error, DatatoolError):
                 return False
-            raise self._error(error, target) from error
+            raise self.error(error, target) from error
         return True
 
     def _take_link(self, target: bytes, text: bytes, source: bytes | None, replace: bool, tag: object) -> None:
@@ -307,7 +307,7 @@ class Batch:
                 to_fd, to_prefix = self._at(directory)
                 return _give_name(item, prefix + temp, to_prefix + name, fd, to_fd)
         except OSError as error:
-            raise self._error(error, item.target) from error
+            raise self.error(error, item.target) from error
 
     def _moved(self, item: _Pending, directory: bytes, name: bytes, settled: _Settled | None) -> os.stat_result | None:
         """What `_found` gives, of a file whose directory got its name: most often it has its own already."""
@@ -384,14 +384,14 @@ class Batch:
         if self._new is not None:
             self._new.give_up()
 
+    def error(self, error: OSError, path: bytes, needed: int | None = None) -> Exception:
+        """What to raise for an OSError at a path below the top, of a file of `needed` bytes."""
+        name = os.path.join(self._named_from, os.fsdecode(path)) or self._top
+        return error if isinstance(error, DatatoolError) else local_error(error, name, needed, top=self._top)
+
     def _unlink(self, temp: bytes) -> None:
         with suppress(OSError):  # what can't be deleted now is swept later
             self._directories.remove(temp)
-
-    def _error(self, error: OSError, path: bytes, needed: int | None = None) -> Exception:
-        if isinstance(error, DatatoolError):
-            return error
-        return local_error(error, os.path.join(self._named_from, os.fsdecode(path)) or self._top, needed)
 
 
 def _give_name(item: _Pending, temp: bytes, target: bytes, fd: int | None, to_fd: int | None) -> bool:

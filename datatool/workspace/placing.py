@@ -52,7 +52,7 @@ def link(
 def place(
     batch: Batch, item: Small | Large, path: bytes, entry: Entry, replace: bool, task: Task, *, read_only: bool = False
 ) -> None:
-    """Write one checked object to its place in the workspace; `task` hears of it."""
+    """Write one checked object to its place in the workspace; `task` hears of it. Raises LocalError, NoSpace."""
     assert entry.oid is not None
     mode = file_mode(executable=entry.kind == EXECUTABLE) & (0o555 if read_only else 0o777)
     if isinstance(item, Small):
@@ -62,8 +62,10 @@ def place(
     fd, temp = batch.open_temp(os.path.dirname(path))
     try:
         item.copy_to(fd, 0, lambda count: task.advance(bytes=count))
-    except BaseException:
+    except BaseException as error:
         batch.discard(temp, fd=fd)
+        if isinstance(error, OSError):
+            raise batch.error(error, path, entry.size) from error
         raise
     batch.add(temp, path, fd=fd, mode=mode, size=entry.size, replace=replace, tag=(path, entry.oid))
     task.advance(files=1)

@@ -32,6 +32,31 @@ def test_a_checkout_that_wrote_nothing_leaves_no_directory_and_the_artifact_abse
     assert copy.read("data/sub/c.txt") == b"c1"
 
 
+def test_a_large_file_that_the_disk_has_no_room_for_is_named_with_what_it_needs(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.write("data/big.bin", os.urandom(9_000_000))
+    world.write("one.bin", os.urandom(9_000_000))
+    world.ok("add", "data", "one.bin")
+    world.commit()
+    (world.top / "out").mkdir()
+    (world.root / "data/big.bin").unlink()
+    (world.root / "one.bin").unlink()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("datatool.cache.local.clone_or_copy", full)
+        for words in (("checkout", "data"), ("checkout", "one.bin")):
+            error = world.fails(1, *words, "--json").error
+            assert error["code"] == "no_space" and error["hint"]
+            assert words[1] in error["message"] and "needs 9.0 MB, " in error["message"]
+        ran = world.fails(1, "get", world.root, "one.bin", cwd=world.top / "out")
+        assert "one.bin: not enough space" in ran.err and "needs 9.0 MB, " in ran.err and "hint: " in ran.err
+        assert not os.listdir(world.top / "out")
+
+
 def test_a_mistyped_target_is_not_found_with_the_nearest_name(versions: World) -> None:
     for command in ("status", "checkout", "push", "fetch", "pull", "edit", "remove"):
         ran = versions.fails(3, command, "dta")
