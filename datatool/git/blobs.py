@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from datatool.errors import GitError, RemoteUnreachable
 from datatool.git.command import GitResult, run_git
-from datatool.git.fetching import bring_everything, is_whole
+from datatool.git.fetching import bring_everything, gives_all_or_nothing, is_whole
 from datatool.git.repository import QUIET, Repository, ask_foreign, origin_of, silent_environment
 from datatool.git.transport import transport_failure
 
@@ -35,7 +35,7 @@ def bring_blobs(repository: Repository, blobs: Iterable[str]) -> None:
             hint="leave out --offline, unset DATATOOL_OFFLINE",
         )
     failure = transport_failure(repository.url, found)
-    if own or not isinstance(failure, GitError) or is_whole(repository):
+    if own or not gives_all_or_nothing(failure) or is_whole(repository):
         raise failure
     bring_everything(repository)
     if not _are_here(repository, wanted):

@@ -7,12 +7,13 @@ has filters but gives no single blobs, and a plain web server, which knows nothi
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from datatool.errors import GitError, NotFoundError, RemoteUnreachable
+from datatool.errors import DatatoolError, GitError, NotFoundError, RemoteUnreachable
 from datatool.git.command import GitResult, run_git
 from datatool.git.repository import Repository, ask_foreign, origin_of, silent_environment
 from datatool.git.transport import transport_failure
@@ -28,6 +29,9 @@ _SAFE: Final = (
 _WHOLE: Final = "datatool-whole"
 _FILTER: Final = "--filter=blob:none"
 _ENDLESS_DEPTH: Final = "--depth=2147483647"
+_GIVES_ALL_OR_NOTHING: Final = re.compile(
+    "dumb http transport|filter .*not supported|unadvertised object|not our ref|want .* not valid"
+)
 
 
 def lock(repository: Repository) -> Lock:
@@ -38,6 +42,11 @@ def lock(repository: Repository) -> Lock:
 def is_whole(repository: Repository) -> bool:
     """Whether a clone has the blobs of everything it has, as its server can't leave them out."""
     return (repository.git_dir / _WHOLE).exists()
+
+
+def gives_all_or_nothing(error: DatatoolError) -> bool:
+    """Whether git's words say that a server can't leave out blobs, or give single ones."""
+    return _GIVES_ALL_OR_NOTHING.search(error.message) is not None
 
 
 def fetch(repository: Repository) -> None:
@@ -52,8 +61,8 @@ def fetch(repository: Repository) -> None:
     try:
         talk(repository, [*_words(repository), *_only_of_git(repository), _FILTER, "origin", *_EVERYTHING])
     except (GitError, RemoteUnreachable) as error:
-        # A clone that is in use has a server that can filter: what can't be reached now is no reason to bring it all.
-        if isinstance(error, RemoteUnreachable) and not new:
+        # The server of a clone in use could filter: a full disk or a broken line is no reason to bring it all.
+        if not new and not gives_all_or_nothing(error):
             raise
         _become_whole(repository)
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datatool.config.edit import set_value
-from datatool.errors import GitError, LocalError, UsageError
+from datatool.errors import GitError, LocalError, Refused, UsageError
+from datatool.git.left_out import Absence, absent_files
 from datatool.git.staging import stage
 from datatool.git.worktree import Unsafe, Worktree, discover
 from datatool.git.worktree import init as git_init
@@ -16,6 +17,7 @@ from datatool.localfs.atomic import make_dirs, write_file
 from datatool.model.settings import Durability
 from datatool.operations.result import Result
 from datatool.progress import SILENT, Progress
+from datatool.project.absent import absent_config, no_work_tree
 from datatool.project.project import CONFIG, FOLDER, IGNORE, open_project
 from datatool.remote.url import DIRECTORY, parse_url
 from datatool.workspace.ignore_rules import DEFAULT_IGNORE
@@ -50,7 +52,8 @@ def init(directory: Path, *, remote: str | None = None, roles: bool = False, pro
     """Make the git repository around `directory` a project, running `git init` first where there is none.
 
     With `remote` a directory or URL becomes the default remote; with `roles` a folder for each role of data is made.
-    A directory that is not there is made. Idempotent. Raises UsageError, LocalError where git refuses the repository.
+    A directory that is not there is made. Idempotent. Raises UsageError, LocalError where git refuses the repository,
+    Refused for a bare one and for a project whose configuration is only not checked out.
     """
     if os.path.exists(directory) and not directory.is_dir():
         raise UsageError(f"{directory}: not a directory", path=str(directory))
@@ -58,11 +61,13 @@ def init(directory: Path, *, remote: str | None = None, roles: bool = False, pro
     found = discover(directory)
     if isinstance(found, Unsafe):
         raise LocalError(found.reason, hint=f"git config --global --add safe.directory {found.top}")
+    _refuse_hidden(directory, found)
     git_initialised = found is None
     worktree = git_init(directory) if found is None else found
     root = worktree.top
     if remote is not None:
         remote = _from_root(remote, root=root, cwd=Path.cwd())
+    elsewhere = {name for name, why in absent_files(worktree, FILES).items() if why is Absence.SPARSE}
     written: list[str] = []
     config = root / FOLDER / CONFIG
     created = not config.exists()
@@ -74,10 +79,10 @@ def init(directory: Path, *, remote: str | None = None, roles: bool = False, pro
         (f"{FOLDER}/README.md", README),
         (IGNORE, DEFAULT_IGNORE),
     ):
-        if not (root / name).exists():
+        if not (root / name).exists() and name not in elsewhere:
             write_file(root / name, text.encode(), durability=_DURABILITY)
             written.append(name)
-    if _attributes(root / ".gitattributes"):
+    if ".gitattributes" not in elsewhere and _attributes(root / ".gitattributes"):
         written.append(".gitattributes")
     if roles:
         written += _roles(root)
@@ -102,6 +107,16 @@ def init(directory: Path, *, remote: str | None = None, roles: bool = False, pro
             written=tuple(sorted(written)),
             remote=remote,
         )
+
+
+def _refuse_hidden(directory: Path, found: Worktree | None) -> None:
+    """Refuse to make a project where git already has one that is not checked out, or where nothing can be."""
+    if found is None:
+        told = no_work_tree(directory, found)
+    else:
+        told = absent_config(found, directory, f"{FOLDER}/{CONFIG}")
+    if told is not None:
+        raise Refused(told[0], hint=told[1])
 
 
 def _attributes(path: Path) -> bool:

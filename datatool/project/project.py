@@ -12,11 +12,12 @@ from pathlib import Path
 from datatool.cache.local import Cache
 from datatool.config.load import Config, load_config
 from datatool.config.places import user_cache_dir
-from datatool.errors import ProjectNotFound
+from datatool.errors import GitError, PathNotFound, ProjectNotFound
 from datatool.git.worktree import Unsafe, Worktree, discover
 from datatool.hashing import digest
 from datatool.index.state import State
 from datatool.localfs.mounts import on_own_disk
+from datatool.project.absent import absent_config, no_work_tree
 from datatool.workspace.ignore_rules import read_rules
 from datatool.workspace.present import Workspace
 
@@ -89,11 +90,12 @@ def open_project(directory: Path, *, flags: Mapping[str, str], environ: Mapping[
     try:
         root = find_root(directory)
         found = discover(root, began=directory)
-    except ProjectNotFound:
+    except ProjectNotFound as error:
+        found = _around(directory)
         # As for git itself: what GIT_DIR and GIT_WORK_TREE say holds from anywhere.
-        found = discover(directory) if "GIT_DIR" in os.environ else None
-        if not isinstance(found, Worktree) or not os.path.isfile(found.top / FOLDER / CONFIG):
-            raise
+        named = isinstance(found, Worktree) and "GIT_DIR" in os.environ
+        if not isinstance(found, Worktree) or not named or not os.path.isfile(found.top / FOLDER / CONFIG):
+            raise _explained(error, directory, found) from None
         root = found.top
     worktree = found if isinstance(found, Worktree) else None
     if worktree is not None and not os.path.samefile(worktree.top, root):
@@ -115,6 +117,26 @@ def open_project(directory: Path, *, flags: Mapping[str, str], environ: Mapping[
         cache=cache,
         workspace=Workspace(root=root, state=state, modes_bind=_modes_bind(worktree), skip=_skip(root)),
     )
+
+
+def _around(directory: Path) -> Worktree | Unsafe | None:
+    """What git finds around a directory that is in no project; nothing where git can't be asked."""
+    try:
+        return discover(directory)
+    except (GitError, PathNotFound):
+        return None
+
+
+def _explained(error: ProjectNotFound, directory: Path, found: Worktree | Unsafe | None) -> ProjectNotFound:
+    """The error that says more, where git knows more."""
+    try:
+        if isinstance(found, Worktree):
+            told = absent_config(found, directory, f"{FOLDER}/{CONFIG}")
+        else:
+            told = no_work_tree(directory, found) if os.path.isdir(directory) else None
+    except GitError:
+        return error
+    return error if told is None else ProjectNotFound(told[0], hint=told[1])
 
 
 def state_path(own: Path, environ: Mapping[str, str]) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -44,9 +44,9 @@ def test_discovery_starts_git_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     top = repository(tmp_path / "r")
     calls: list[object] = []
 
-    def counted(words: Sequence[str | bytes], *, cwd: Path, check: bool) -> GitResult:
+    def counted(words: Sequence[str | bytes], *, cwd: Path, check: bool, environ: Mapping[str, str]) -> GitResult:
         calls.append(words)
-        return run_git(words, cwd=cwd, check=check)
+        return run_git(words, cwd=cwd, check=check, environ=environ)
 
     monkeypatch.setattr(module, "run_git", counted)
     found(top)

@@ -56,6 +56,66 @@ def test_init_in_a_subdirectory_makes_the_repository_around_it_a_project(tmp_pat
     assert (fresh / ".datatool/config.yaml").exists()
 
 
+def sparse(world: World, *options: str) -> World:
+    """A clone with nothing but `models` checked out."""
+    world.write("models/m.bin", b"m")
+    world.write("other/readme", b"r")
+    world.ok("add", "models/m.bin")
+    world.ok("push")
+    world.commit()
+    copy = World(world.top, name="sparse", init=False)
+    world.git("clone", "-q", "--no-checkout", str(world.root), str(copy.root))
+    copy.git("sparse-checkout", "set", *options, "models")
+    copy.git("checkout", "-q", "main")
+    return copy
+
+
+@pytest.mark.parametrize("options", [("--cone",), ("--no-cone",)], ids=lambda options: options[0])
+def test_a_project_that_a_sparse_checkout_leaves_out_is_told_of_and_never_made_anew(
+    world: World, options: tuple[str, ...]
+) -> None:
+    copy = sparse(world, *options)
+    for code, words in ((3, ("status",)), (7, ("init",)), (7, ("init", "--remote", "../else"))):
+        error = copy.fails(code, *words, "--json").error
+        assert ".datatool/config.yaml is left out by the sparse checkout" in error["message"]
+        assert error["hint"] == "git sparse-checkout add .datatool"
+    below = copy.fails(3, "status", "--json", cwd=copy.root / "models").error["hint"]
+    assert below == f"git -C {copy.root} sparse-checkout add .datatool"
+    assert copy.git("status", "--porcelain") == ""
+    subprocess.run(below.split(), cwd=copy.root / "models", env=copy.env, check=True)
+    copy.ok("pull")
+    assert copy.read("models/m.bin") == b"m"
+    copy.ok("init")
+    assert copy.git("status", "--porcelain") == "", "what is left out of the others is not made either"
+
+
+def test_a_project_whose_configuration_is_deleted_or_not_checked_out_is_not_made_anew(world: World) -> None:
+    (world.root / ".datatool/config.yaml").unlink()
+    for code, words in ((3, ("status",)), (7, ("init",))):
+        assert world.fails(code, *words, "--json").error["hint"] == "git restore .datatool/config.yaml"
+    empty = World(world.top, name="empty", init=False)
+    world.git("clone", "-q", "--no-checkout", str(world.root), str(empty.root))
+    for code, words in ((3, ("status",)), (7, ("init",))):
+        assert empty.fails(code, *words, "--json").error["hint"] == "git checkout"
+    assert not empty.exists(".datatool")
+    world.git("rm", "-qr", ".datatool")
+    world.ok("init")
+
+
+def test_a_bare_repository_is_no_place_for_a_project(tmp_path: Path) -> None:
+    world = bare(tmp_path)
+    world.git("init", "-q", "--bare", "b.git")
+    for code, words in ((7, ("init", "b.git")), (3, ("-C", "b.git", "status"))):
+        error = world.fails(code, *words, "--json").error
+        assert "a bare git repository, which has no work tree" in error["message"]
+        assert error["hint"] == f"git clone {world.root / 'b.git'}, and work in the clone"
+    assert not world.exists("b.git/.git")
+    world.git("init", "-q", "r")
+    for code, words in ((7, ("init",)), (3, ("status",))):
+        assert world.fails(code, *words, "--json", cwd=world.root / "r/.git").error["hint"] == f"cd {world.root / 'r'}"
+    assert not world.exists("r/.git/.git")
+
+
 def test_init_takes_a_relative_remote_from_where_it_was_typed(tmp_path: Path) -> None:
     world = World(tmp_path, init=False)
     (world.root / "sub").mkdir(parents=True)

@@ -111,6 +111,23 @@ def test_a_registry_on_a_plain_web_server_is_brought_whole(registry: World, proj
         assert project.read("new/new.py") == b"new"
 
 
+def test_a_clone_in_use_is_not_brought_whole_because_its_server_fails(registry: World, project: World) -> None:
+    with git_http(registry.top) as server:
+        url = server.url("registry/.git")
+        project.ok("list", url)
+        registry.write("src/new.py", b"new")
+        registry.commit()
+        name = registry.git("rev-parse", "HEAD^{tree}")
+        tree_object = registry.git_dir / "objects" / name[:2] / name[2:]
+        tree_object.rename(registry.top / "away")
+        server.requests.clear()
+        assert project.run("list", url).code in (1, 6)
+        assert len([asked for asked in server.requests if asked.startswith("GET")]) == 2, "ls-remote, then one fetch"
+        (registry.top / "away").rename(tree_object)
+        project.ok("list", url)
+        assert not list(project.home.rglob("datatool-whole"))
+
+
 def test_the_users_credential_helper_is_asked_and_nothing_is_kept(registry: World, project: World) -> None:
     with git_http(registry.top, login=("ada", "hush-hush")) as server:
         url = server.url("registry/.git")
