@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from datatool.errors import LocalError, Refused, UsageError
+from datatool.errors import LocalError, PathNotFound, Refused, UsageError
 from datatool.git.ignore import ignored_by
 from datatool.interruption import deferred
 from datatool.localfs.atomic import make_dirs, remove_file, rename
@@ -67,7 +67,7 @@ def _names(project: Project, source: str, target: str, cwd: Path) -> tuple[bytes
                 f"{source}: is a part of {named(around.path)}, which is tracked as a whole",
                 hint=f"mv it yourself, then datatool add {named(around.path)}",
             )
-        raise not_found(project, source, old)
+        raise _no_source(project, source, old, project_path(project, target, cwd))
     new = project_path(project, target, cwd)
     if not new or project.workspace.kind(new) == "d":
         if find_artifact(project.root, new) is not None if new else False:
@@ -75,6 +75,20 @@ def _names(project: Project, source: str, target: str, cwd: Path) -> tuple[bytes
         new = new + b"/" + os.path.basename(old) if new else os.path.basename(old)
     _refuse(project, old, new)
     return old, new
+
+
+def _no_source(project: Project, source: str, old: bytes, target: bytes) -> PathNotFound:
+    """The error for a source that is not tracked, which may be as it was moved before."""
+    error = not_found(project, source, old)
+    name = os.path.basename(old.removesuffix(SUFFIX))
+    done = [path for path in (target, target + b"/" + name if target else name) if path and _is_artifact(project, path)]
+    if done and not os.path.lexists(project.workspace.full(old)):
+        error.hint = f"{named(done[0])} is tracked: if that is what was moved, nothing is left to do"
+    return error
+
+
+def _is_artifact(project: Project, path: bytes) -> bool:
+    return find_artifact(project.root, path) is not None
 
 
 def _moved(project: Project, old: bytes, new: bytes, progress: Progress) -> tuple[str, ...]:
