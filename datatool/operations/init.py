@@ -53,7 +53,7 @@ def init(directory: Path, *, remote: str | None = None, roles: bool = False, pro
     A directory that is not there is made. Idempotent. Raises UsageError, LocalError where git refuses the repository.
     """
     if os.path.exists(directory) and not directory.is_dir():
-        raise UsageError(f"{directory}: not a directory", path=str(directory))
+        raise UsageError(f"{directory}: not a directory", hint="name a directory, or a new one", path=str(directory))
     make_dirs(directory)
     found = discover(directory)
     if isinstance(found, Unsafe):

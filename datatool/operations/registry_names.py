@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from datatool.config.edit import scope_path, set_value, unset_value
-from datatool.config.keys import Scope, is_name
+from datatool.config.keys import Scope, is_name, proper_name
 from datatool.config.load import Config, load_config
 from datatool.errors import NotFoundError, UsageError
 from datatool.git.clones import is_repository_url
@@ -67,7 +67,8 @@ def add_registry(
     """
     if not is_name(name):
         raise UsageError(
-            f"{show(name)}: a name has only ASCII letters, digits, '_', '-' and '.'", hint="choose another name"
+            f"{show(name)}: a name has only ASCII letters, digits, '_', '-' and '.'",
+            hint=f"such as {proper_name(name)}",
         )
     if not url:
         raise UsageError("the URL is empty", hint="name a directory, or a URL that git understands")
