@@ -19,6 +19,7 @@ from datatool.cli.table import GLOBAL_OPTIONS, HELP_FLAGS, GlobalOption
 from datatool.errors import LocalError, NotFoundError
 
 _PREFIX = "shared_"
+_CHECK = "check the path: it is taken from the current directory"
 
 
 class Parser(TyperCommand):
@@ -79,9 +80,9 @@ def working_in(directories: Sequence[str]) -> Iterator[None]:
             try:
                 os.chdir(directory)
             except FileNotFoundError as error:
-                raise NotFoundError(f"{directory}: no such directory", path=directory) from error
+                raise NotFoundError(f"{directory}: no such directory", hint=_CHECK, path=directory) from error
             except NotADirectoryError as error:
-                raise NotFoundError(f"{directory}: not a directory", path=directory) from error
+                raise NotFoundError(f"{directory}: not a directory", hint=_CHECK, path=directory) from error
             except OSError as error:
                 raise LocalError(f"{directory}: {(error.strerror or 'not usable').lower()}", path=directory) from error
         yield

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from datatool.config.keys import KEYS, Key, Scope, check, is_name, lookup
+from datatool.config.keys import KEYS, Key, Scope, check, is_name, lookup, proper_name
 from datatool.config.load import FILE, PROJECT_FOLDER
 from datatool.config.places import user_config_dir
 from datatool.errors import ReadFailed, Refused, UsageError
@@ -32,7 +32,9 @@ def find_key(key: str) -> Key:
     group, _, rest = key.partition(".")
     name = rest.rpartition(".")[0] or rest
     if group in ("remotes", "registries") and name and not is_name(name):
-        raise UsageError(f"{show(key)}: a name has only ASCII letters, digits, '_', '-' and '.'")
+        raise UsageError(
+            f"{show(key)}: a name has only ASCII letters, digits, '_', '-' and '.'", hint=f"such as {proper_name(name)}"
+        )
     known = [row.pattern.replace("NAME", name or "NAME") for row in KEYS]
     near = difflib.get_close_matches(key, known, n=1)
     hint = f"did you mean {near[0]}?" if near else "datatool config list shows the settings that are in force"

@@ -156,6 +156,15 @@ def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
+def proper_name(text: str) -> str:
+    """A name that may be, for one that may not.
+
+    >>> proper_name("my data"), proper_name("-x"), proper_name("…")
+    ('my-data', 'x', 'NAME')
+    """
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", text).strip("-.")[:100] or "NAME"
+
+
 def lookup(key: str) -> Key | None:
     """The row for a key, or None: `remotes.origin.url` is in the row of `remotes.NAME.url`."""
     first, _, rest = key.partition(".")
@@ -231,6 +240,10 @@ _READERS: Final = MappingProxyType(
 )
 
 
+_EXAMPLES: Final = MappingProxyType({Kind.NUMBER: "8", Kind.RATE: "10M", Kind.NAMES: "mirror, origin"})
+"""A value for the kinds of settings that may have no default."""
+
+
 def check(row: Key, key: str, value: str) -> bool | int | str | list[str]:
     """What to write in a file for a value that a person typed; UsageError if the key can't hold it."""
     reader = _READERS.get(row.kind)
@@ -240,7 +253,10 @@ def check(row: Key, key: str, value: str) -> bool | int | str | list[str]:
         return value
     meant = reader(value)
     if meant is None:
-        raise UsageError(f"{show(key)}: must be {row.kind}, not '{show(value[:80])}'")
+        raise UsageError(
+            f"{show(key)}: must be {row.kind}, not '{show(value[:80])}'",
+            hint=f"such as {row.default or _EXAMPLES[row.kind]}; datatool config unset {show(key)} removes it",
+        )
     if isinstance(meant, tuple):
         return [str(item) for item in meant]
     return value.strip() if row.kind is Kind.RATE else str(meant) if isinstance(meant, Durability) else meant

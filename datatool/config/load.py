@@ -61,10 +61,11 @@ class Setting(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Config:
     """The settings that hold. `settings` has what is set anywhere, by flat key, without the defaults; `ignored` says,
-    one sentence each, what a file held and was not used."""
+    one sentence each, what a file held and was not used; `root` is the project's, from where its relative paths are."""
 
     settings: Mapping[str, Setting]
     ignored: tuple[str, ...] = ()
+    root: Path | None = None
 
     def get(self, key: str) -> str | None:
         """The value of a key, its default, or None. Raises UsageError for a key that isn't in the table."""
@@ -198,6 +199,7 @@ def load_config(
             if row is None or not value:
                 continue  # a later version's, or not set
             if scope in row.scopes:
+                _forget_trust(key, value, settings)
                 settings[key] = Setting(value, scope.value, place)
             else:
                 ignored.append(f"{show(place)}: {show(key)} is never taken from there")
@@ -205,7 +207,14 @@ def load_config(
         settings[key] = Setting(value, ENVIRONMENT, name)
     for key, value in flags.items():
         settings[key] = Setting(value, FLAG, f"--{key}")
-    return Config(settings, tuple(ignored))
+    return Config(settings, tuple(ignored), root)
+
+
+def _forget_trust(key: str, value: str, known: dict[str, Setting]) -> None:
+    """Where a project gives a registry's name to another URL than the user did, that one was not trusted."""
+    group, _, rest = key.partition(".")
+    if group == "registries" and rest.endswith(".url") and key in known and known[key].value != value:
+        known.pop(key.removesuffix("url") + "trust", None)
 
 
 def _read(path: Path, place: str) -> dict[str, str]:

@@ -22,11 +22,15 @@ def clone(url: str, directory: Path, *, progress_to_stderr: bool) -> Path:
     UsageError when the directory is not empty, RemoteUnreachable, RemoteDenied, NotFoundError or GitError.
     """
     if not url:
-        raise UsageError("the URL is empty")
+        raise UsageError("the URL is empty", hint="name a directory, or a URL that git understands")
     if _CONTROL.search(url):
         raise UnsafeInput(f"{shown_url(url)}: control characters in a URL")
     if directory.is_dir() and any(directory.iterdir()):
-        raise UsageError(f"{show(os.fspath(directory))}: already there, and not empty", path=os.fspath(directory))
+        raise UsageError(
+            f"{show(os.fspath(directory))}: already there, and not empty",
+            hint="name another directory: datatool clone URL DIR",
+            path=os.fspath(directory),
+        )
     # What a hook says about the repository it runs in is not about the new one; the user's LFS filters are.
     environ = environment(os.environ, foreign=True)
     for name in ("GIT_ALLOW_PROTOCOL", "GIT_LFS_SKIP_SMUDGE"):

@@ -138,7 +138,7 @@ def _targets(project: Project, targets: Sequence[str], cwd: Path) -> list[Target
                 near = nearest(project, path)
                 raise PathNotFound(
                     f"{target}: no such file or directory",
-                    hint=f"did you mean {near}?" if near else None,
+                    hint=f"did you mean {near}?" if near else "check the path: it is taken from the current directory",
                     path=os.fsdecode(path),
                 )
             found.setdefault(path, []).append(b"")

@@ -13,7 +13,7 @@ from datatool.errors import DatatoolError, PathNotFound
 from datatool.model.paths import named
 from datatool.model.pointer import ArtifactKind
 from datatool.model.settings import LinkMethod
-from datatool.operations.checkouts.checked_out import CheckedOut, failed
+from datatool.operations.checkouts.checked_out import CheckedOut, by_artifact, failed
 from datatool.operations.checkouts.directory import check_out_directory
 from datatool.operations.checkouts.files import check_out_files, groups
 from datatool.operations.checkouts.make_way import make_place
@@ -74,6 +74,7 @@ def checkout(
     selections, broken = select(project, targets, cwd) if rev is None else selections_at(project, targets, cwd, rev)
     results = checkout_selected(project, selections, force=force, relink=relink, progress=progress)
     staged = take_pointers(project, selections, results, progress) if rev is not None else ()
+    results = by_artifact(results)
     results += [
         CheckedOut(path=name_of(error), changed=False, error=failure_of(error)) for error in (*broken, *lacking)
     ]

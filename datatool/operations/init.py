@@ -56,7 +56,7 @@ def init(directory: Path, *, remote: str | None = None, roles: bool = False, pro
     Refused for a bare one and for a project whose configuration is only not checked out.
     """
     if os.path.exists(directory) and not directory.is_dir():
-        raise UsageError(f"{directory}: not a directory", path=str(directory))
+        raise UsageError(f"{directory}: not a directory", hint="name a directory, or a new one", path=str(directory))
     make_dirs(directory)
     found = discover(directory)
     if isinstance(found, Unsafe):

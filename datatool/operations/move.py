@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from datatool.errors import LocalError, Refused, UsageError
+from datatool.errors import LocalError, PathNotFound, Refused, UsageError
 from datatool.git.ignore import ignored_by
 from datatool.interruption import deferred
 from datatool.localfs.atomic import make_dirs, remove_file, rename
@@ -67,14 +67,30 @@ def _names(project: Project, source: str, target: str, cwd: Path) -> tuple[bytes
                 f"{source}: is a part of {named(around.path)}, which is tracked as a whole",
                 hint=f"mv it yourself, then datatool add {named(around.path)}",
             )
-        raise not_found(project, source, old)
+        raise _no_source(project, source, old, project_path(project, target, cwd))
     new = project_path(project, target, cwd)
     if not new or project.workspace.kind(new) == "d":
         if find_artifact(project.root, new) is not None if new else False:
-            raise Refused(f"{target}: is an artifact; nothing can be moved into it", path=target)
+            raise Refused(
+                f"{target}: is an artifact; nothing can be moved into it", hint="choose another name", path=target
+            )
         new = new + b"/" + os.path.basename(old) if new else os.path.basename(old)
     _refuse(project, old, new)
     return old, new
+
+
+def _no_source(project: Project, source: str, old: bytes, target: bytes) -> PathNotFound:
+    """The error for a source that is not tracked, which may be as it was moved before."""
+    error = not_found(project, source, old)
+    name = os.path.basename(old.removesuffix(SUFFIX))
+    done = [path for path in (target, target + b"/" + name if target else name) if path and _is_artifact(project, path)]
+    if done and not os.path.lexists(project.workspace.full(old)):
+        error.hint = f"{named(done[0])} is tracked: if that is what was moved, nothing is left to do"
+    return error
+
+
+def _is_artifact(project: Project, path: bytes) -> bool:
+    return find_artifact(project.root, path) is not None
 
 
 def _moved(project: Project, old: bytes, new: bytes, progress: Progress) -> tuple[str, ...]:
@@ -145,18 +161,27 @@ def _mv(source: bytes, target: bytes) -> str:
 def _refuse(project: Project, old: bytes, new: bytes) -> None:
     name = named(new)
     if new == old or new.startswith(old + b"/"):
-        raise UsageError(f"{named(old)}: can't be moved into itself")
+        raise UsageError(f"{named(old)}: can't be moved into itself", hint="name a place outside it")
     try:
         check_escape(new)
     except PathRefused as error:
-        raise Refused(f"{name}: {error.reason}", path=os.fsdecode(new)) from error
+        raise Refused(f"{name}: {error.reason}", hint="choose another name", path=os.fsdecode(new)) from error
     if new.lower().endswith(SUFFIX):
-        raise Refused(f"{name}: a name that ends in .dt can't be tracked", path=os.fsdecode(new))
+        raise Refused(
+            f"{name}: a name that ends in .dt can't be tracked", hint="choose another name", path=os.fsdecode(new)
+        )
     refuse_long_name(new)
     around = owner(project.root, new)
     if around is not None:
-        what = "is tracked already" if around.path == new else f"lies inside {named(around.path)}"
-        raise Refused(f"{name}: {what}", path=os.fsdecode(new))
+        if around.path != new:
+            raise Refused(
+                f"{name}: lies inside {named(around.path)}", hint="choose a place outside it", path=os.fsdecode(new)
+            )
+        raise Refused(
+            f"{name}: is tracked already",
+            hint=f"choose another name, or datatool remove --data {name} first",
+            path=os.fsdecode(new),
+        )
     for taken in (new, new + SUFFIX):
         if os.path.lexists(project.workspace.full(taken)):
             hint = "move it away first" + (_left_by_a_kill(project, old, new) if taken == new else "")
@@ -167,7 +192,7 @@ def _refuse(project: Project, old: bytes, new: bytes) -> None:
         if pointer.startswith(new + b"/") and read_pointer_file(project.root, pointer) is not None
     ]
     if inside:
-        raise Refused(f"{name}: {named(inside[0])} lies inside", path=os.fsdecode(new))
+        raise Refused(f"{name}: {named(inside[0])} lies inside", hint="choose another name", path=os.fsdecode(new))
     if project.worktree is not None:
         rule = ignored_by(project.worktree, new + SUFFIX)
         if rule is not None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from datatool.cache.local import Cache
-from datatool.config.keys import is_name
+from datatool.config.keys import Scope, is_name
 from datatool.config.load import Config
 from datatool.config.places import user_cache_dir
 from datatool.errors import NotFoundError
@@ -34,7 +34,7 @@ def registry_place(
     url = where
     trusted = False
     if where in aliases and "url" in aliases[where]:
-        url = aliases[where]["url"]
+        url = _alias_url(config, where, aliases[where]["url"], base or cwd)
         trusted = config.flag(f"registries.{where}.trust")
     else:
         trusted = any(
@@ -60,6 +60,15 @@ def registry_place(
         bandwidth=config.number("bandwidth"),
         environ=environ,
     )
+
+
+def _alias_url(config: Config, name: str, url: str, base: Path) -> str:
+    """What a registry's name stands for; a relative path in a project's configuration is from its root, and given
+    from `base`."""
+    own = config.origin(f"registries.{name}.url") not in (Scope.PROJECT, Scope.LOCAL)
+    if own or config.root is None or is_repository_url(url) or os.path.isabs(os.path.expanduser(url)):
+        return url
+    return os.path.relpath(config.root / url, base)
 
 
 def user_home(environ: Mapping[str, str]) -> Path:

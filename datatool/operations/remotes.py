@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datatool.config.edit import scope_path, set_values
-from datatool.config.keys import KEYS, Scope, is_name, lookup, names
+from datatool.config.keys import KEYS, Scope, is_name, lookup, names, proper_name
 from datatool.errors import Refused, RemoteError, RemoteNotFound, UsageError
 from datatool.model.urls import without_secrets
 from datatool.operations.failures import Failure, failure_of
@@ -279,7 +279,9 @@ def _require(project: Project, name: str) -> dict[str, str]:
 
 def _require_name(name: str) -> None:
     if not is_name(name):
-        raise UsageError(f"{name}: a remote's name has only letters, digits, '_', '-' and '.'")
+        raise UsageError(
+            f"{name}: a remote's name has only letters, digits, '_', '-' and '.'", hint=f"such as {proper_name(name)}"
+        )
 
 
 def _from_root(project: Project, url: str, cwd: Path) -> str:

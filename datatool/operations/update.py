@@ -82,7 +82,7 @@ def update(
     if rev == "":
         raise UsageError("an empty revision", hint="--latest follows the default branch again")
     if rev is not None and latest:
-        raise UsageError("--rev and --latest exclude each other")
+        raise UsageError("--rev and --latest exclude each other", hint="leave out one of them")
     chosen, broken = select(project, targets, cwd)
     failed = [(name_of(error), failure_of(error)) for error in broken]
     found = {item.artifact.path: item.artifact for item in chosen}

@@ -43,6 +43,7 @@ _S3_ENGINES: Final = MappingProxyType({"s3fs": "s3", "obstore": "s3_obstore"})
 _PLACES: Final = MappingProxyType({"s3": "s3_place", "sftp": "sftp_place"})
 """The modules that understand a URL without loading what speaks to it."""
 _NEAREST: Final = MappingProxyType({"s3n": "s3", "scp": "sftp", "git": "https"})
+_SPOKEN: Final = "a path, s3://, ssh:// or https://; others need the package by which fsspec knows them"
 
 
 def connect(
@@ -146,7 +147,8 @@ def require_known(url: RemoteUrl) -> None:
         return
     near = _NEAREST.get(url.protocol)
     raise UsageError(
-        f"{url.shown}: nobody knows the protocol {url.protocol}://", hint=f"did you mean {near}://?" if near else None
+        f"{url.shown}: nobody knows the protocol {url.protocol}://",
+        hint=f"did you mean {near}://?" if near else _SPOKEN,
     )
 
 

@@ -82,10 +82,23 @@ def _look_again(root: Path, path: bytes) -> bytes | None:
         pointer = os.fsdecode(path + SUFFIX)
         raise FormatError(
             f"{named(path + SUFFIX)}: is no pointer any more: its first line is not `datatool: 1`",
-            hint=f"git checkout -- {named(path + SUFFIX)} brings the last one back",
+            hint=_brought_back(path + SUFFIX),
             path=pointer,
         )
     return text
+
+
+def _parsed(text: bytes, path: bytes) -> Pointer:
+    """A pointer of the work tree, which git may have as it was before it was damaged."""
+    try:
+        return parse_pointer(text, name=os.fsdecode(path))
+    except FormatError as error:
+        error.hint = error.hint or f"mend that line, or {_brought_back(path)}"
+        raise
+
+
+def _brought_back(path: bytes) -> str:
+    return f"git checkout -- {named(path)} brings the last one back"
 
 
 def find_artifact(root: Path, path: bytes) -> Artifact | None:
@@ -95,7 +108,7 @@ def find_artifact(root: Path, path: bytes) -> Artifact | None:
     text = read_pointer_file(root, path + SUFFIX) or _look_again(root, path)
     if text is None:
         return None
-    return Artifact(path=path, pointer=parse_pointer(text, name=os.fsdecode(path + SUFFIX)), text=text)
+    return Artifact(path=path, pointer=_parsed(text, path + SUFFIX), text=text)
 
 
 def owner(root: Path, path: bytes) -> Artifact | None:
@@ -137,7 +150,7 @@ def artifacts_from(root: Path, pointer_paths: Iterator[bytes] | list[bytes]) -> 
             text = read_pointer_file(root, pointer_path) or _look_again(root, path)
             if text is None:
                 continue
-            yield Artifact(path=path, pointer=parse_pointer(text, name=os.fsdecode(pointer_path)), text=text)
+            yield Artifact(path=path, pointer=_parsed(text, pointer_path), text=text)
             tops.add(path + b"/")
         except FormatError as error:
             if error.path is None:

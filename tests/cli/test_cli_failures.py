@@ -22,6 +22,7 @@ from datatool.cli.main import main
 from datatool.interruption import Terminated
 from datatool.operations import init as operation
 from patience import LONG, started
+from world import World
 
 Captured = pytest.CaptureFixture[str]
 
@@ -281,3 +282,45 @@ def test_the_nearest_word_is_near() -> None:
     assert nearest("xyzzy", ["push", "pull"]) is None
     assert nearest("--remot", ["--verbose", "--remote"]) == "--remote"
     assert nearest("--bogus", ["--verbose"]) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("add", "nope"), "check the path"),
+        (("add", "mm.bin"), "did you mean m.bin?"),
+        (("move", "data", "m.bin"), "choose another name, or datatool remove --data m.bin first"),
+        (("move", "data", ".git/x"), "choose another name"),
+        (("move", "data", "data/x"), "name a place outside it"),
+        (("init", "m.bin"), "name a directory"),
+        (("-C", "nope", "status"), "check the path"),
+        (("clone", ".", "data"), "name another directory"),
+        (("config", "set", "jobs", "0"), "such as 8; datatool config unset jobs"),
+        (("config", "set", "durability", "x"), "such as batch;"),
+        (("config", "set", "cache.link", "x"), "such as reflink, copy;"),
+        (("config", "set", "bandwidth", "x"), "such as 10M;"),
+        (("config", "set", "git.stage", "x"), "such as true;"),
+        (("config", "set", "read", "a/b"), "such as mirror, origin;"),
+        (("config", "set", "remotes.a b.url", "x"), "such as a-b"),
+        (("remote", "add", "bad name", "../x"), "such as bad-name"),
+        (("registry", "add", "bad name", ".."), "such as bad-name"),
+        (("remote", "add", "x", "ftpx://h/x"), "a path, s3://, ssh:// or https://"),
+        (("import-url", "foo://h/x"), "a path, s3://, ssh:// or https://"),
+        (("update", "--rev", "x", "--latest"), "leave out one of them"),
+    ],
+)
+def test_an_error_says_what_to_do_next(world: World, words: tuple[str, ...], hint: str) -> None:
+    world.write("data/a", b"1")
+    world.write("m.bin", b"2")
+    world.ok("add", "data", "m.bin")
+    ran = world.run(*words)
+    assert ran.code and f"hint: {hint}" in ran.err, ran
+
+
+@pytest.mark.parametrize("damage", ["kind: file\n", "kind: file\nkind: file\n", "kind: file\nsize: x\n"])
+def test_an_error_in_a_pointer_says_how_to_get_it_back(world: World, damage: str) -> None:
+    world.write("m.bin", b"2")
+    world.ok("add", "m.bin")
+    world.write("m.bin.dt", f"datatool: 1\n{damage}".encode())
+    for words in (("status",), ("checkout", "m.bin")):
+        assert "git checkout -- m.bin.dt brings the last one back" in world.run(*words).err

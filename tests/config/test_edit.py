@@ -154,7 +154,7 @@ def test_scopes_have_paths(tmp_path: Path) -> None:
     [
         ("cache.lnk", "cache.lnk: no such setting", "did you mean cache.link?"),
         ("remotes.nas.ulr", "remotes.nas.ulr: no such setting", "did you mean remotes.nas.url?"),
-        ("remotes.my nas.url", "a name has only", None),
+        ("remotes.my nas.url", "a name has only", "such as my-nas"),
         ("zzz", "zzz: no such setting", "datatool config list shows the settings that are in force"),
     ],
 )

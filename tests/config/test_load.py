@@ -95,10 +95,10 @@ def test_secrets_in_the_committed_file_are_not_used_and_named(places: Places) ->
 
 def test_only_the_user_can_trust_a_registry_and_only_the_project_has_an_id(places: Places) -> None:
     for scope in ("project", "local", "user"):
-        places.write(scope, f"project: {scope}\nregistries:\n  r:\n    url: {scope}\n    trust: true\n")
+        places.write(scope, f"project: {scope}\nregistries:\n  r:\n    url: here\n    trust: true\n")
     config = places.load()
     assert config.project == "project"
-    assert config.registries() == {"r": {"url": "local", "trust": "true"}}
+    assert config.registries() == {"r": {"url": "here", "trust": "true"}}
     assert config.origin("registries.r.trust") == "user"
     assert not places.load(DATATOOL_REGISTRIES_OTHER_URL="x").flag("registries.other.trust")
 

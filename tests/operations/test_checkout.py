@@ -52,6 +52,20 @@ def test_executable_bits_come_back(versions: World) -> None:
     assert "data/a.txt" not in executables(copy.root)
 
 
+def test_parts_of_one_artifact_are_told_as_one(versions: World) -> None:
+    copy = versions.clone()
+    done = copy.json("pull", "data/a.txt", "data/sub")
+    (told,) = done["checkout"]
+    assert (told["path"], told["ok"], told["written"], told["changed"]) == ("data", True, 2, True)
+    (copy.root / "data/a.txt").unlink()
+    (copy.root / "data/sub/c.txt").unlink()
+    assert copy.ok("checkout", "data/a.txt", "data/sub").out.count("2 files written") == 1
+    copy.write("data/a.txt", b"precious")
+    (copy.root / "data/sub/c.txt").unlink()
+    ran = copy.fails(4, "checkout", "data/a.txt", "data/sub")
+    assert "data/a.txt: unsaved changes" in ran.err and copy.exists("data/sub/c.txt")
+
+
 def test_unsaved_files_stop_their_artifact_and_nothing_of_it_is_touched(versions: World) -> None:
     versions.write("data/a.txt", b"precious")
     versions.git("checkout", "-q", "v1")

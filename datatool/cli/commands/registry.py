@@ -33,12 +33,21 @@ def add(
 ) -> int:
     """Give a registry a name.
 
-    The name then stands for the URL wherever a registry is named. Outside a project it goes to your own configuration.
+    The name then stands for the URL wherever a registry is named. It goes to the project's committed configuration,
+    where a relative path is from the project's root; with --user, and outside a project, to your own.
     """
     project = project_if_any(flags=session.flags, environ=session.environ)
     with project or nullcontext():
-        result = operation.add_registry(project, name, url, cwd=session.cwd, trust=trust, user=user)
-    return session.finish(result, lambda: [f"{show(result.name)} stands for {show(result.url)}"], chatter=True)
+        result = operation.add_registry(
+            project, name, url, cwd=session.cwd, environ=session.environ, trust=trust, user=user
+        )
+    if result.path_only:
+        session.progress.hint("others need the registry at that path too; --user keeps a name for yourself")
+    return session.finish(
+        result,
+        lambda: [f"{show(result.name)} stands for {show(result.url)}, set in {show(result.path)} ({result.scope})"],
+        chatter=True,
+    )
 
 
 @command("datatool registry list")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,6 +37,29 @@ class CheckedOut(Part):
     def to_dict(self) -> dict[str, object]:
         """As `--json` prints it."""
         return {"path": self.path, "ok": self.error is None, **fields_of(self, "path")}
+
+
+def by_artifact(results: Iterable[CheckedOut]) -> list[CheckedOut]:
+    """Results of parts of one artifact as one result; what failed stays on its own, as each has an error to tell."""
+    whole: dict[str, CheckedOut] = {}
+    errors = []
+    for one in results:
+        before = whole.get(one.path)
+        if one.error is not None:
+            errors.append(one)
+        elif before is None:
+            whole[one.path] = one
+        else:
+            whole[one.path] = CheckedOut(
+                path=one.path,
+                changed=before.changed or one.changed,
+                written=before.written + one.written,
+                deleted=before.deleted + one.deleted,
+                kept=tuple(dict.fromkeys(before.kept + one.kept)),
+                missing=tuple(dict.fromkeys(before.missing + one.missing)),
+                saved_to=before.saved_to or one.saved_to,
+            )
+    return [*whole.values(), *errors]
 
 
 def failed(artifact: Artifact, error: DatatoolError) -> CheckedOut:
