@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from types import FunctionType
 
 from datatool.stages.callables import function_of
-from datatool.stages.edits import STAR
+from datatool.stages.edits import STAR, given_names
 from datatool.stages.loaded import codes_in_file
 from datatool.stages.modules import Definer, Module
 from datatool.stages.scopes import Imported, names_of
@@ -62,7 +62,7 @@ def is_as_written(name: str, names: Mapping[str, object], text: ast.Module, modu
     old = Module(module.name, module.file, module.path, Source(tree=text)).bindings.get(name)
     new = module.bindings.get(name)
     value = names.get(name, _MISSING)
-    if name == STAR:
+    if name == STAR or ((old or new) and name in given_names(text, module.source.tree)):
         return False
     if new is None:
         return value is _MISSING

@@ -125,6 +125,7 @@ def test_a_stage_in_a_module_that_is_loaded_again_is_as_its_file_says(session: R
         ("def g(n=1): return n", "def g(n=2): return n"),
         ("K = [5]\ndef g(): return K", "K = [6]\ndef g(): return K"),
         ("K = [5]\ndef g(): return K", "K = [5]\nK.append(6)\ndef g(): return K"),
+        ("K = [5]\ndef e(k): pass\ndef g(): return K", "K = [5]\ndef e(k): pass\ne(K)\ndef g(): return K"),
         ("K = len('a')\ndef g(): return K", "K = len('ab')\ndef g(): return K"),
         ("def d(f): return f\ndef g(): return 1", "def d(f): return f\n@d\ndef g(): return 1"),
         ("def g(): return 1", "def g() -> int: return 1"),
