@@ -20,15 +20,28 @@ def touched_names(old: ast.Module, new: ast.Module) -> set[str]:
     >>> sorted(touched_names(ast.parse("a = 1; b = 2"), ast.parse("a = 1  # one\\nb = 3")))
     ['b']
     """
+    return {name for statement in _changed(old, new) for name in _touched(statement)}
+
+
+def given_names(old: ast.Module, new: ast.Module) -> set[str]:
+    """Those that such statements do not bind but are given, as in `fill(NAMES)`; definitions do nothing to theirs."""
+    return {
+        name
+        for statement in _changed(old, new)
+        if not isinstance(statement, Definer | Import)
+        for name in _touched(statement) - set(names_of([statement]).bound)
+    }
+
+
+def _changed(old: ast.Module, new: ast.Module) -> list[ast.stmt]:
     before, after = _statements(old), _statements(new)
     common = Counter(digest for digest, _ in before) & Counter(digest for digest, _ in after)
     is_in_order = _only(before, common) == _only(after, common)
-    return {
-        name
+    return [
+        statement
         for digest, statement in (*before, *after)
         if digest not in common or not is_in_order or _count(before, digest) != _count(after, digest)
-        for name in _touched(statement)
-    }
+    ]
 
 
 def words_of(found: Iterable[Reference | Import]) -> set[str]:

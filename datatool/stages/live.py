@@ -6,7 +6,7 @@ from __future__ import annotations
 import ast
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -18,10 +18,11 @@ from datatool.stages.code_objects import assigned
 from datatool.stages.definitions import Definition, Kind
 from datatool.stages.edits import STAR, words_of
 from datatool.stages.kernel import Kernel, written
-from datatool.stages.loaded import EditedCode, edited_names, last_load, note_modules, was_edited
-from datatool.stages.meanings import Meanings, content, meaning_of
+from datatool.stages.loaded import EditedCode, edited_names, last_load, note_modules, text_as_loaded, was_edited
+from datatool.stages.meanings import Meanings, Patch, content, meaning_of
 from datatool.stages.modules import Module, Modules
 from datatool.stages.namespaces import MISSING, Namespaces
+from datatool.stages.patched import is_as_written
 from datatool.stages.reach import Walk
 from datatool.stages.resolve import Foreign, Own
 from datatool.stages.subclasses import below, counted_with_subclasses
@@ -136,6 +137,7 @@ class _Look:
             cells=tuple(self._cells),
             registries=tuple(self._registries.values()),
             classes=tuple(self._classes.items()),
+            patched=[Patch(live) for live in self._patchable(reached.definitions)],
             unloaded=[(module, last_load(module)) for module in self._files() if not self._namespaces.of(module)],
             inner=[found._meanings for found in inner],
         )
@@ -153,6 +155,14 @@ class _Look:
         names = [(definition.module, definition.top_name) for definition in definitions if definition.brought is None]
         return [meaning_of(module, name, self._namespaces) for module, name in (*names, *on_the_way)]
 
+    def _patchable(self, definitions: Sequence[Definition]) -> Iterator[FunctionType | type]:
+        """The functions and classes in memory, whose code somebody may replace."""
+        for definition in definitions:
+            live = self._namespaces.function(definition) if definition.kind is Kind.FUNCTION else None
+            made = live or self._namespaces.made_class(definition)
+            if made is not None:
+                yield made
+
     def _refuse_edited(self, definitions: Sequence[Definition]) -> None:
         """Raise UsageError for a file that says something else of what counts than when it was loaded."""
         words = {name for definition in definitions for name in words_of(definition.references)}
@@ -160,7 +170,9 @@ class _Look:
         reached = words | {definition.top_name for definition in definitions} | {STAR}
         for module in self._files():
             names = self._namespaces.of(module)
-            if names and not reached.isdisjoint(edited_names(module, names)):
+            edited = edited_names(module, names) & reached if names else frozenset()
+            text = text_as_loaded(module, names) if edited else None
+            if edited and (text is None or not all(is_as_written(name, names, text, module) for name in edited)):
                 raise EditedCode(module.file)
         for definition in definitions:
             live = self._namespaces.function(definition) if definition.kind is Kind.FUNCTION else None
@@ -306,6 +318,8 @@ class _Look:
             if Path(os.path.realpath(live.__code__.co_filename)).is_relative_to(self._root):
                 self.function(live)
                 return True
+        except EditedCode:
+            raise
         except UsageError:
             pass
         name = getattr(value, "__module__", None)

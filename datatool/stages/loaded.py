@@ -112,6 +112,13 @@ def edited_names(module: Module, names: Mapping[str, object]) -> frozenset[str]:
     return ANY if isinstance(old, str) or isinstance(new, str) else frozenset(touched_names(old, new))
 
 
+def text_as_loaded(module: Module, names: Mapping[str, object]) -> ast.Module | None:
+    """What a file said when the module `names` was loaded from it; None where nobody knows."""
+    note = _noted(os.fspath(module.path), _load_of(names))
+    tree = parse(note.text) if note is not None and note.stamp is not None and note.text is not None else ""
+    return tree if isinstance(tree, ast.Module) else None
+
+
 def _is_untouched(module: Module, names: Mapping[str, object]) -> bool:
     """Whether a file has the very text that the module `names` was loaded from."""
     real = os.fspath(module.path)
@@ -287,7 +294,7 @@ def says(one: CodeType, other: CodeType) -> bool:
 def _shape(code: CodeType) -> tuple[object, ...]:
     """All of a code object but for its constants; of its flags those that say how it is called."""
     return (
-        code.co_qualname,
+        code.co_name,
         code.co_code,
         code.co_exceptiontable,
         code.co_names,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import CellType
+from operator import is_
+from types import CellType, FunctionType
 
 from datatool.stages.constants import told_of, told_of_class
 from datatool.stages.definitions import Definition, Kind
@@ -16,12 +17,33 @@ from datatool.stages.subclasses import below
 from datatool.stages.syntax import digest_of
 
 
+class Patch:
+    """The code of a function, or the attributes of a class, as it was: `%autoreload` replaces that in its place."""
+
+    def __init__(self, live: FunctionType | type) -> None:
+        self._live = live
+        self._held = _held(live)
+
+    def still_holds(self) -> bool:
+        """Whether nothing was replaced."""
+        now = _held(self._live)
+        return len(now) == len(self._held) and all(map(is_, now, self._held))
+
+
+def _held(live: FunctionType | type) -> tuple[object, ...]:
+    if not isinstance(live, type):
+        return live.__code__, live.__defaults__
+    values = tuple(vars(live).values())
+    parts = [part for value in values if isinstance(value, property) for part in (value.fget, value.fset, value.fdel)]
+    return *values, *(getattr(part, "__code__", None) for part in parts)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Meanings:
     """What the definitions that a function reaches meant. `cells` are the variables of closures, `registries` those of
-    `functools.singledispatch`, each with what it held, `classes` those whose subclasses count, with these, `unloaded`
-    the files that were not loaded, each with its last load; `inner` is what was looked at by itself; see `meaning_of`
-    for `names`."""
+    `functools.singledispatch`, each with what it held, `classes` those whose subclasses count, with these, `patched`
+    what may get other code in its place, `unloaded` the files that were not loaded, each with its last load; `inner` is
+    what was looked at by itself; see `meaning_of` for `names`."""
 
     reached: Sequence[Definition]
     namespaces: Namespaces
@@ -29,6 +51,7 @@ class Meanings:
     cells: Sequence[tuple[CellType, object]] = ()
     registries: Sequence[tuple[Mapping[object, object], Mapping[object, object]]] = ()
     classes: Sequence[tuple[type, Sequence[type]]] = ()
+    patched: Sequence[Patch] = ()
     unloaded: Sequence[tuple[Module, object]] = ()
     inner: Sequence[Meanings] = ()
 
@@ -39,6 +62,7 @@ class Meanings:
             all(values.get(name, MISSING) is value for values, name, value in self.names)
             and all(content(cell) is value for cell, value in self.cells)
             and all(now == then for now, then in self.registries)
+            and all(patch.still_holds() for patch in self.patched)
             and all(below(made) == then for made, then in self.classes)
             and all(meanings.still_hold() for meanings in self.inner)
             and all(

@@ -27,6 +27,7 @@ from datatool.operations.track.tracker import Tracker
 from datatool.operations.versions import Version
 from datatool.operations.views import view
 from datatool.project.project import Project
+from datatool.stages.definitions import IMPORTED
 from datatool.stages.live import unseen
 from datatool.stages.loaded import EditedCode
 from datatool.stages.run_store import Known as KnownRun
@@ -215,7 +216,7 @@ def _differences(part: Part, ours: Known) -> Iterator[str]:
 
 
 def _in_words(key: tuple[str, str], asked: Fact | None, here: Fact | None) -> str:
-    kind, name = key
+    kind, name = key[0], key[1].removesuffix(IMPORTED)
     if asked is None or here is None:
         return f"{kind} {name} ({'not here' if here is None else 'only here'})"
     if kind == FactKind.PACKAGE:
