@@ -45,19 +45,6 @@ def reached_by_script(entry: Path, root: Path) -> tuple[Reached, Modules]:
     return walk.result(), modules
 
 
-def reached_by_function(path: Path, qualname: str, root: Path, *, start: Path | None = None) -> Reached:
-    """What a function or class at the top of a file reaches, and the constants that it reads; `start` is the directory
-    of the script that runs it. Raises KeyError where the file has no such name."""
-    modules = Modules(root, start or path.parent)
-    module = modules.at(path)
-    name = qualname.partition(".")[0]
-    if name not in module.bindings:
-        raise KeyError(f"{module.file}: has no {qualname}")
-    walk = Walk(modules, loading=False)
-    walk.follow([Own(module, name)])
-    return walk.result()
-
-
 class Walk:
     """Goes from piece to piece, each once. `loading`: what runs when a module is loaded counts as a whole. `settled`
     says of which constants the value is known, so that nothing is followed from the statements that bind them; `chosen`

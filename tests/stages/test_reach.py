@@ -11,7 +11,9 @@ import pytest
 from code_files import notebook, written
 
 from datatool.stages.definitions import Kind, Reached
-from datatool.stages.reach import reached, reached_by_function, reached_by_script
+from datatool.stages.modules import Modules
+from datatool.stages.reach import Walk, reached, reached_by_script
+from datatool.stages.resolve import Own
 
 LIBRARY = {
     "train.py": """
@@ -75,6 +77,14 @@ LIBRARY = {
 def names(found: Reached) -> set[str]:
     """The code that is reached, without what imports mean."""
     return {definition.name for definition in found.definitions if definition.kind is not Kind.IMPORT}
+
+
+def reached_by_function(path: Path, name: str, root: Path) -> Reached:
+    """What a function or class at the top of a file reaches, and the constants that it reads."""
+    modules = Modules(root, path.parent)
+    walk = Walk(modules, loading=False)
+    walk.follow([Own(modules.at(path), name)])
+    return walk.result()
 
 
 def of_script(top: Path, files: Mapping[str, str], entry: str = "train.py") -> Reached:
@@ -462,8 +472,3 @@ def test_an_edited_file_is_read_again(tmp_path: Path) -> None:
     before = reached(top / "train.py", top)
     (top / "train.py").write_text("x = 10")
     assert reached(top / "train.py", top) != before
-
-
-def test_a_function_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(KeyError, match="has no nothing"):
-        of_function(tmp_path, {"train.py": "x = 1"}, "nothing")
