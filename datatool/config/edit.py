@@ -89,7 +89,7 @@ def set_values(path: Path, values: Mapping[str, str | None]) -> bool:
             continue
         if committed:
             _allow(row, key, Scope.PROJECT)
-            _refuse_secret(key, value)
+            refuse_secret(key, value)
         meant = check(row, key, value)
         changes[key] = [*meant] if isinstance(meant, list) else meant
     old = _read(path)
@@ -132,7 +132,7 @@ def _allow(row: Key, key: str, scope: Scope) -> None:
         )
 
 
-def _refuse_secret(key: str, value: str) -> None:
+def refuse_secret(key: str, value: str) -> None:
     """Raise Refused for a URL that opens something. A remote's user name is a setting of its own, a private one."""
     group, _, rest = key.partition(".")
     secret = secret_in(value, user=group == "remotes")

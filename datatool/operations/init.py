@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from datatool.config.edit import set_value
+from datatool.config.edit import refuse_secret, set_value
 from datatool.errors import GitError, LocalError, Refused, UsageError
 from datatool.git.left_out import Absence, absent_files
 from datatool.git.staging import stage
@@ -55,6 +55,8 @@ def init(directory: Path, *, remote: str | None = None, roles: bool = False, pro
     A directory that is not there is made. Idempotent. Raises UsageError, LocalError where git refuses the repository,
     Refused for a bare one and for a project whose configuration is only not checked out.
     """
+    if remote is not None:
+        refuse_secret("remotes.default.url", remote)
     if os.path.exists(directory) and not directory.is_dir():
         raise UsageError(f"{directory}: not a directory", hint="name a directory, or a new one", path=str(directory))
     make_dirs(directory)

@@ -385,3 +385,9 @@ def test_a_password_or_signature_in_a_url_is_never_shown(world: World) -> None:
     for ran in shown:
         assert "hidden-word" not in ran.out + ran.err
     assert "https://me:…@data.example/x?…" in shown[0].out
+
+
+def test_an_init_with_a_secret_in_its_remote_makes_nothing(tmp_path: Path) -> None:
+    world = World(tmp_path, init=False)
+    world.fails(7, "init", "new", "--remote", "https://host/x?token=abc", cwd=tmp_path)
+    assert not (tmp_path / "new").exists()
