@@ -111,9 +111,17 @@ MUTANTS = [
     Mutant(
         name="drop what was never fetched",
         module="operations/record.py",
-        old="if base.here != base.version and not options.prune:",
+        old="if base.here != base.version:",
         new="if False:",
         caught_by="test_what_was_never_fetched_is_not_dropped_by_add",
+    ),
+    Mutant(
+        name="take what is older here for an edit",
+        module="workspace/save.py",
+        old="yield now, new if same(now, gone) else now",
+        new="yield now, now if now is not None else new",
+        caught_by="test_what_nobody_touched_stays_as_the_newest_version_has_it",
+        tests="tests/operations/test_add_partly_new.py",
     ),
     Mutant(
         name="take another project's push for a proof",
