@@ -83,6 +83,18 @@ def kept(world: World) -> list[RunRecord]:
     return [record for record in found if record.kind is RunKind.STAGE]
 
 
+def stage_below(top: str, result: str) -> str:
+    """The text of a module with a stage `f` below `top`, that gives the value of an expression."""
+    return f"""
+{top}
+import counted, datatool
+@datatool.stage
+def f():
+    counted.ran("f")
+    return {result}
+"""
+
+
 def one(code: Code, body: str, options: str = "", parameters: str = "", before: str = "") -> Any:
     """A stage `f` in a module of its own; its body is indented by eight."""
     decorator = f"@datatool.stage({options})" if options else "@datatool.stage"

@@ -8,19 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from api.staging import Code, coding
+from api.staging import Code, coding, stage_below
 from world import World
 
-PIPE = """
-import abc
-import counted, datatool
-{top}
-
-@datatool.stage
-def f():
-    counted.ran("f")
-    return {result}
-"""
 REGISTRY = """
 class B:
     subs = []
@@ -35,6 +25,7 @@ class One(B):
     def g(self): return 1
 """
 VIRTUAL = """
+import abc
 class A(abc.ABC): pass
 class C: pass
 A.register(C)
@@ -65,7 +56,7 @@ def code(desk: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Code]:
     ],
 )
 def test_what_the_top_of_a_module_does_to_a_class_counts(code: Code, top: str, old: str, new: str, result: str) -> None:
-    code.write("pipe.py", PIPE.format(top=top, result=result))
+    code.write("pipe.py", stage_below(top, result))
     with code.running("f"):
         before = code.load().f()
     pipe = code.edited("pipe.py", old, new)
@@ -76,7 +67,7 @@ def test_what_the_top_of_a_module_does_to_a_class_counts(code: Code, top: str, o
 
 
 def test_a_class_below_another_counts_only_where_that_is_asked_for_it(code: Code) -> None:
-    code.write("pipe.py", PIPE.format(top=SUBCLASSES, result="B.__name__"))
+    code.write("pipe.py", stage_below(SUBCLASSES, "B.__name__"))
     with code.running("f"):
         code.load().f()
     with code.running():
@@ -93,7 +84,7 @@ def test_a_class_below_another_counts_only_where_that_is_asked_for_it(code: Code
 def test_a_class_that_registers_from_another_module_counts_once_it_is_there(code: Code, base: str) -> None:
     code.write("base.py", base)
     code.write("more.py", "from base import B\nclass One(B):\n    def g(self): return 1")
-    code.write("pipe.py", PIPE.format(top="from base import B", result="[C().g() for C in type.__subclasses__(B)]"))
+    code.write("pipe.py", stage_below("from base import B", "[C().g() for C in type.__subclasses__(B)]"))
     pipe = code.load()
     with code.running("f", "f"):
         assert pipe.f() == []
@@ -107,7 +98,7 @@ def test_a_class_that_registers_from_another_module_counts_once_it_is_there(code
 
 
 def test_a_class_that_was_defined_anew_does_not_count_as_it_was(code: Code) -> None:
-    code.write("pipe.py", PIPE.format(top=SUBCLASSES, result="len(B.__subclasses__())"))
+    code.write("pipe.py", stage_below(SUBCLASSES, "len(B.__subclasses__())"))
     pipe = code.load()
     pipe.old = pipe.One
     exec("class One(B):\n    def g(self): return 1", vars(pipe))

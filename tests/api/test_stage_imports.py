@@ -13,20 +13,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from api.staging import Code, coding
+from api.staging import Code, coding, stage_below
 from datatool.errors import UsageError
 from datatool.stages.callables import module_of
 from world import World
-
-PIPE = """
-{imports}
-import counted, datatool
-{body}
-@datatool.stage
-def f():
-    counted.ran("f")
-    return {result}
-"""
 
 
 @pytest.fixture
@@ -38,7 +28,7 @@ def code(desk: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Code]:
 
 
 def written(code: Code, imports: str, result: str, body: str = "") -> None:
-    code.write("pipe.py", PIPE.format(imports=imports, body=body, result=result))
+    code.write("pipe.py", stage_below(f"{imports}\n{body}", result))
 
 
 FLOOR = "from math import floor as h", "from math import ceil as h"

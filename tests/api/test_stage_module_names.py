@@ -6,18 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from api.staging import Code, coding
+from api.staging import Code, coding, stage_below
 from world import World
-
-PIPE = """
-import counted, datatool
-{imports}
-
-@datatool.stage
-def f():
-    counted.ran("f")
-    return {result}
-"""
 
 
 @pytest.fixture
@@ -39,7 +29,7 @@ def code(desk: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Code]:
 )
 def test_a_name_that_a_module_makes_counts_by_the_function_that_makes_it(code: Code, imports: str, result: str) -> None:
     code.write("passing.py", "from helpers import zzz")
-    code.write("pipe.py", PIPE.format(imports=imports, result=result))
+    code.write("pipe.py", stage_below(imports, result))
     with code.running("f"):
         assert code.load().f() == 1
     code.edited("helpers.py", "return 1", "return 2")
@@ -50,14 +40,14 @@ def test_a_name_that_a_module_makes_counts_by_the_function_that_makes_it(code: C
 
 
 def test_why_names_what_the_function_that_makes_names_reaches(code: Code) -> None:
-    code.write("pipe.py", PIPE.format(imports="import helpers", result="helpers.zzz"))
+    code.write("pipe.py", stage_below("import helpers", "helpers.zzz"))
     code.load().f()
     said = str(code.edited("helpers.py", "return value()", "return value() + 1").f.why())
     assert "  function __getattr__ of helpers changed" in said
 
 
 def test_a_name_that_a_module_has_does_not_count_by_it(code: Code) -> None:
-    code.write("pipe.py", PIPE.format(imports="import helpers", result="helpers.own"))
+    code.write("pipe.py", stage_below("import helpers", "helpers.own"))
     with code.running("f"):
         assert code.load().f() == 5
     code.edited("helpers.py", "return value()", "return 7")
