@@ -23,7 +23,7 @@ from datatool.localfs.copying import clone_or_copy
 from datatool.localfs.partial import sweep_partials
 from datatool.model.oid import EMPTY, ObjectId
 from datatool.model.settings import Durability, LinkMethod
-from datatool.store.objects import Absent, Large, Small, Wanted
+from datatool.store.objects import Absent, Large, Small, Wanted, WholePack
 from datatool.store.protocol import Advance
 
 SMALL = 8 << 20
@@ -224,6 +224,10 @@ class Cache:
             return Small(item, _read_all(fd, stat.st_size))
         finally:
             os.close(fd)
+
+    def whole_packs(self, wanted: Collection[ObjectId], *, sizes: range, below: int) -> Iterator[WholePack]:
+        """Packs that may go to a remote as they are: see `PackSource`."""
+        return self.packs.whole(wanted, sizes=sizes, below=below)
 
     def is_right(self, oid: ObjectId) -> bool:
         """Whether an object is there with its own bytes, by the trust rule; wrong ones are set aside."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from datatool.formats.shard import LOOSE, Shard, ShardRecord
 from datatool.formats.zstd import decompress
 from datatool.hashing import digest, hash_fd
 from datatool.model.oid import ObjectId, parse_oid
+from datatool.store.objects import WholePack
 
 ZSTD_KIND = 1
 _MOST_OPEN = 64
@@ -38,10 +40,12 @@ class Place(NamedTuple):
 
 
 class PackList(NamedTuple):
-    """What a pack says that it holds; `metadata`: tree pages and run records only."""
+    """What a pack of `size` bytes says, in its `footer`, that it holds; `metadata`: tree pages and run records only."""
 
     records: list[PackRecord]
     metadata: bool
+    size: int
+    footer: bytes
 
 
 def read_list(path: Path) -> PackList | None:
@@ -52,7 +56,8 @@ def read_list(path: Path) -> PackList | None:
             file.seek(max(0, size - _TAIL))
             tail = file.read()
             file.seek(footer_start(tail, size))
-            return PackList(parse_footer(file.read(), size), is_metadata(tail))
+            footer = file.read()
+            return PackList(parse_footer(footer, size), is_metadata(tail), size, footer)
     except (OSError, FormatError):
         return None
 
@@ -191,6 +196,23 @@ class Packs:
                     if record.kind != LOOSE and record.ordinal == ordinal:
                         yield record.oid, Place(pack, record.kind, record.off, record.clen, record.ulen)
 
+    def whole(self, wanted: Collection[ObjectId], *, sizes: range, below: int) -> Iterator[WholePack]:
+        """The packs that hold nothing but wanted objects; see `PackSource`. One that another user put into a shared
+        cache is left out: its hash says that it is what he wrote, and not that its objects are what it says."""
+        held = Counter(place.pack for place in self.find_many(wanted).values())
+        for pack, count in held.items():
+            path = self.path(pack)
+            if not _is_own(path, sizes):
+                continue
+            listed = read_list(path)
+            if (
+                listed is not None
+                and len(listed.records) == count
+                and not listed.metadata
+                and all(r.oid in wanted and r.kind != ZSTD_KIND and r.ulen < below for r in listed.records)
+            ):
+                yield WholePack(pack, path, listed.size, listed.footer, listed.records)
+
     def forget(self, pack: ObjectId) -> None:
         """Stop using a pack that was moved away."""
         self._present[pack] = False
@@ -241,6 +263,14 @@ class Packs:
             return Shard(data)
         except (OSError, ValueError, FormatError):
             return None
+
+
+def _is_own(path: Path, sizes: range) -> bool:
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return False
+    return found.st_size in sizes and (os.name == "nt" or found.st_uid == os.geteuid())
 
 
 def _run(places: Sequence[Place | None], start: int) -> list[Place]:

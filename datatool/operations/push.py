@@ -163,6 +163,7 @@ def push_group(
         project.cache,
         roots,
         lambda root: wanted_by(project.cache, root),
+        packs=project.cache,
         commit=project.worktree.head if project.worktree is not None else None,
         jobs=connection.jobs,
         verify=verify,

@@ -24,7 +24,7 @@ from datatool.remote.damage import condemn_damaged, repair_index
 from datatool.remote.session import Remote
 from datatool.remote.sink import UploadSink
 from datatool.remote.state import RemoteState, root_key
-from datatool.store.objects import Absent, ObjectSource, Wanted
+from datatool.store.objects import Absent, ObjectSource, PackSource, Wanted
 from datatool.store.transfer import transfer
 
 _CHUNK: Final = 32_768
@@ -65,6 +65,7 @@ def push(
     roots: Sequence[PushRoot],
     wanted: WantedBy,
     *,
+    packs: PackSource | None = None,
     commit: str | None,
     jobs: int = 8,
     verify: bool = False,
@@ -77,6 +78,7 @@ def push(
 ) -> PushResult:
     """Push `roots` to a remote; two requests when all of them are there already.
 
+    `packs` is the source, if it has packs: they are sent as they are where that saves reading them object by object.
     `commit` is the git commit to note. `verify` also reads the index anew, lists what is really there and restores what
     is damaged or gone. `force` asks for every object even where a push record covers it (and makes a remote anew that
     is gone). `dry_run` only counts. An object that can't be read here makes the roots that need it fail; the rest goes
@@ -101,7 +103,7 @@ def push(
     sink = UploadSink(remote, jobs=jobs, compress=compress, pack=pack)
     try:
         sink.adopt()
-        run = _Push(remote, source, sink, todo, wanted, progress)
+        run = _Push(remote, source, packs, sink, todo, wanted, progress)
         if verify:
             run.look_for_lost()
         run.run(revision=commit, index_list=index_list)
@@ -155,6 +157,7 @@ class _Push:
         self,
         remote: Remote,
         source: ObjectSource,
+        packs: PackSource | None,
         sink: UploadSink,
         todo: Sequence[PushRoot],
         wanted: WantedBy,
@@ -164,6 +167,7 @@ class _Push:
         self.skipped = 0
         self._remote = remote
         self._source = source
+        self._packs = packs
         self._sink = sink
         self._todo = todo
         self._wanted = wanted
@@ -245,9 +249,19 @@ class _Push:
                 rest = [item for item in chunk if id(item) not in asked]
                 task.advance(bytes=Spared(sum(w.size for w in rest)), files=sum(not w.metadata for w in rest))
             if missing:
-                moved = transfer(self._source, sink, missing, progress_task=task)
+                moved = transfer(self._source, sink, self._send_packs(missing, task), progress_task=task)
                 self._absent.update((found.wanted.oid, found) for found in moved.absent)
         return judged
+
+    def _send_packs(self, missing: Sequence[Wanted], task: Task | None) -> Sequence[Wanted]:
+        """Send packs of the source as they are; what is left to be sent."""
+        if self._packs is None or not self._sink.takes_packs:
+            return missing
+        files = {item.oid: item for item in missing if not item.metadata}
+        for pack in self._packs.whole_packs(files.keys(), sizes=self._sink.pack_sizes, below=self._sink.loose_min):
+            if self._sink.may_send(pack) and all(record.oid in files for record in pack.records):
+                self._sink.put_pack(pack, [files.pop(record.oid) for record in pack.records], task)
+        return [item for item in missing if item.metadata or item.oid in files]
 
     def _items(self) -> Iterator[Wanted]:
         """Everything that the roots need; a root whose own tree can't be read here fails."""
@@ -263,11 +277,13 @@ class _Push:
                 self.failed[root.root.oid] = (Absent(Wanted(oid, 0, root.label, True)),)
 
     def _send_rejected_again(self) -> bool:
-        """Whether there were large objects that turned out wrong on their way: the source may have another copy."""
+        """Whether there were large objects that turned out wrong on their way: the source may have another copy. What
+        was in packs that did is sent object by object."""
         sink = self._sink
-        wrong, unreadable = list(sink.wrong), list(sink.unreadable)
+        wrong, unreadable, unpacked = list(sink.wrong), list(sink.unreadable), list(sink.unpacked)
         sink.wrong.clear()
         sink.unreadable.clear()
+        sink.unpacked.clear()
         self._absent.update((item.oid, Absent(item, refused=sink.withheld.get(item.oid))) for item in unreadable)
         for item in wrong:
             self._source.reject(item)
@@ -277,7 +293,10 @@ class _Push:
         if again:
             moved = transfer(self._source, sink, again)
             self._absent.update((found.wanted.oid, Absent(found.wanted, damaged=True)) for found in moved.absent)
-        return bool(again)
+        if unpacked:
+            moved = transfer(self._source, sink, unpacked)
+            self._absent.update((found.wanted.oid, found) for found in moved.absent)
+        return bool(again or unpacked)
 
     def _fail_incomplete(self) -> None:
         """Name every root that needs an object which could not be read."""

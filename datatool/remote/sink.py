@@ -23,7 +23,7 @@ from datatool.remote.memory import SentPack, SentPacks
 from datatool.remote.session import Remote
 from datatool.remote.state import KnownShard, alternative_path
 from datatool.remote.uploads import Uploads
-from datatool.store.objects import Large, TooLarge, Wanted, Withheld, of_this_size
+from datatool.store.objects import Large, TooLarge, Wanted, WholePack, Withheld, of_this_size
 from datatool.store.protocol import Advance, NameMissing, WrongBytes
 from datatool.store.transfer import too_large
 
@@ -70,6 +70,8 @@ class UploadSink:
         """Objects that could not be read while they were sent, or are too large to be written where they go."""
         self.withheld: dict[ObjectId, RemoteError | LocalError] = {}
         """Of those, what the source did not let read, and what was too large, and why."""
+        self.unpacked: list[Wanted] = []
+        """Objects in packs that turned out wrong while they were sent as they are: to be sent one by one."""
         self.lost: set[str] = set()
         """Names of the index that are not there, or hold wrong bytes: they don't count until sent again."""
         self.avoid: set[str] = set()
@@ -82,8 +84,13 @@ class UploadSink:
         self._compress = compress
         self._pack = pack
         self._fresh = remote.made
-        self._loose_min = min(remote.format.loose_min, _LARGEST_PACKED)
+        self.loose_min = min(remote.format.loose_min, _LARGEST_PACKED)
+        """Objects of so many bytes, and larger ones, are not packed."""
         self._target = min(remote.format.pack_target, MAX_PACK // 2)
+        self.takes_packs = pack and not compress
+        """Whether packs that were made elsewhere may be sent."""
+        self.pack_sizes = range(self._target // 2, min(2 * self._target, MAX_PACK) + 1)
+        """Those of such packs, in bytes: with smaller ones there would be more of them than of new ones."""
         self._uploads = Uploads(jobs, _IN_FLIGHT)
         self._builders: dict[bool, PackBuilder] = {}
         self._packs: list[SentPack] = []
@@ -123,7 +130,7 @@ class UploadSink:
         taken.add(oid)
         self.objects += 1
         size = len(data)
-        if size >= self._loose_min or not self._pack:
+        if size >= self.loose_min or not self._pack:
             self._uploads.submit(size, partial(self._send_small, wanted, data), partial(self._small_sent, wanted))
             self._publish_if_due()
             return
@@ -146,6 +153,21 @@ class UploadSink:
         heard = self._stoppable(None if task is None else bytes_of(task))
         done = partial(self._large_sent, large.wanted, task)
         self._uploads.submit(_LARGE_COST, partial(self._send_large, large, heard), done)
+        self._publish_if_due()
+
+    def may_send(self, pack: WholePack) -> bool:
+        """Whether a pack may have its own name: one that was condemned, or lost, is never used again."""
+        name, state = pack_path(pack.id), self._remote.state
+        known = state.condemned, state.dropped, self.lost, self.avoid
+        return not any(name in names for names in known) and self._taken.isdisjoint(r.oid for r in pack.records)
+
+    def put_pack(self, pack: WholePack, wanted: list[Wanted], task: Task | None = None) -> None:
+        """Take a pack as it is, with all that is in it: its bytes are hashed once, while they are sent. If they are
+        wrong then, what is `wanted` of it is in `unpacked`."""
+        self._task = task
+        self._taken.update(record.oid for record in pack.records)
+        self.objects += len(pack.records)
+        self._uploads.submit(pack.size, partial(self._send_whole, pack), partial(self._whole_sent, wanted))
         self._publish_if_due()
 
     def finish(self) -> None:
@@ -245,6 +267,24 @@ class UploadSink:
         self._sent_packs.remember(sent, built.footer)
         return sent
 
+    def _send_whole(self, pack: WholePack) -> SentPack | None:
+        """The pack, or None if it could not be read, or is not what its name says."""
+        try:
+            self._store.put_file(pack_path(pack.id), pack.path, pack.id, advance=self._stoppable(None))
+        except (WrongBytes, ReadFailed, FileNotFoundError, NameMissing):
+            return None
+        sent = SentPack(pack.id, pack.size, pack.records)
+        self._sent_packs.remember(sent, pack.footer)
+        return sent
+
+    def _whole_sent(self, wanted: list[Wanted], pack: SentPack | None) -> None:
+        if pack is not None:
+            self._pack_sent(False, pack)
+            return
+        self._taken.difference_update(item.oid for item in wanted)
+        self.objects -= len(wanted)
+        self.unpacked += wanted
+
     def _pack_sent(self, metadata: bool, pack: SentPack) -> None:
         self._packs.append(pack)
         self.bytes += pack.size
@@ -271,7 +311,7 @@ class UploadSink:
     def _send_small(self, wanted: Wanted, data: bytes | memoryview) -> _SentLoose | list[Wanted]:
         """What was sent, or else the list that the object belongs on."""
         item = _SentLoose(wanted.oid, self._suffix(wanted.oid), len(data), len(data))
-        if len(data) >= self._loose_min and self._there(item):
+        if len(data) >= self.loose_min and self._there(item):
             return item._replace(sent=0)
         try:
             with of_this_size(item.name):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from datatool.errors import LocalError, RemoteError
+from datatool.formats.pack import PackRecord
 from datatool.localfs.atomic import local_error
 from datatool.model.oid import ObjectId
 from datatool.progress import Task
@@ -52,6 +53,25 @@ class Absent(NamedTuple):
     wanted: Wanted
     damaged: bool = False
     refused: RemoteError | LocalError | None = None
+
+
+class WholePack(NamedTuple):
+    """A pack in a local file, as a remote may have it, too: its `id` is the sha256 of its bytes, which end with
+    `footer`."""
+
+    id: ObjectId
+    path: Path
+    size: int
+    footer: bytes
+    records: Sequence[PackRecord]
+
+
+class PackSource(Protocol):
+    """A source that has packs of its own."""
+
+    def whole_packs(self, wanted: Collection[ObjectId], *, sizes: range, below: int) -> Iterator[WholePack]:
+        """The packs that hold nothing but wanted objects, uncompressed and each smaller than `below`. `sizes` is what
+        a pack may have in bytes. Nothing is hashed here."""
 
 
 class Withheld(Exception):

@@ -123,7 +123,10 @@ def _upload(world: World, state: State, missing: set[int], mine: dict[int, set[s
             if not (isinstance(there, Pack) and not bad):  # what is there with the right size is not sent again
                 world.put(name, Pack(frozenset(group)))
         else:
-            name = world.name("packs/")
+            name = "packs/of-" + "-".join(map(str, sorted(group)))  # a pack of the cache, which has that name anywhere
+            bad = name in state.condemned or name in state.dropped
+            if world.random.random() < 0.5 or (bad and Mutant.REUSES_NAMES not in world.mutants):
+                name = world.name("packs/")
             world.put(name, Pack(frozenset(group)))
         for oid in group:
             mine[oid].add(name)
