@@ -199,7 +199,7 @@ def load_config(
             if row is None or not value:
                 continue  # a later version's, or not set
             if scope in row.scopes:
-                _forget_trust(key, value, settings)
+                _forget_trust(key, value, settings, root)
                 settings[key] = Setting(value, scope.value, place)
             else:
                 ignored.append(f"{show(place)}: {show(key)} is never taken from there")
@@ -210,11 +210,14 @@ def load_config(
     return Config(settings, tuple(ignored), root)
 
 
-def _forget_trust(key: str, value: str, known: dict[str, Setting]) -> None:
+def _forget_trust(key: str, value: str, known: dict[str, Setting], root: Path | None) -> None:
     """Where a project gives a registry's name to another URL than the user did, that one was not trusted."""
     group, _, rest = key.partition(".")
-    if group == "registries" and rest.endswith(".url") and key in known and known[key].value != value:
-        known.pop(key.removesuffix("url") + "trust", None)
+    if group == "registries" and rest.endswith(".url") and key in known:
+        users = known[key].value
+        inside = os.path.realpath(os.path.join(root, value)) if root is not None else value  # where it is a path
+        if users != value and os.path.realpath(users) != inside:
+            known.pop(key.removesuffix("url") + "trust", None)
 
 
 def _read(path: Path, place: str) -> dict[str, str]:

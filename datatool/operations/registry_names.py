@@ -61,7 +61,8 @@ def add_registry(
 ) -> AddedRegistry:
     """Let a name stand for a registry, in the project's committed configuration, or in the user's own with `user` and
     outside a project. A relative path is kept relative to the project's root. `trust` is always the user's own, as what
-    a project commits can't speak for its users.
+    a project commits can't speak for its users, and is kept with the URL: a project that gives the name to another one
+    is not trusted.
 
     Raises UsageError, also for a name that stands for another registry there; NotFoundError for a path to nothing.
     """
@@ -82,7 +83,9 @@ def add_registry(
     config = own if root is None or project is None else project.config
     _require_free(config, name, kept, everywhere=root is None)
     if trust:
-        _require_free(own, name, kept, everywhere=True)
+        trusted = _kept_path(url, cwd, None) if is_path else url
+        _require_free(own, name, trusted, everywhere=True)
+        set_value(_user_file(), f"registries.{name}.url", trusted)
         set_value(_user_file(), f"registries.{name}.trust", "true")
     scope = Scope.USER if root is None else Scope.PROJECT
     path = scope_path(scope, root, None)
@@ -122,7 +125,8 @@ def list_registries(project: Project | None, *, environ: Mapping[str, str]) -> t
 
 
 def remove_registry(project: Project | None, name: str, *, environ: Mapping[str, str]) -> NamedRegistry:
-    """Forget a name where it holds: the project's, else the user's own. Raises NotFoundError, with the nearest."""
+    """Forget a name where it holds: the project's, else the user's own; with it that the user trusts the same URL.
+    Raises NotFoundError, with the nearest."""
     found = {one.name: one for one in list_registries(project, environ=environ)}
     if name not in found:
         near = difflib.get_close_matches(name, list(found), n=1)
@@ -134,8 +138,8 @@ def remove_registry(project: Project | None, name: str, *, environ: Mapping[str,
     for place in (*places, _user_file()):
         if unset_value(place, f"registries.{name}.url"):
             break
-    own = load_config(root=None, local_dir=None, flags={}, environ=environ)
-    if "url" not in own.registries().get(name, {}):
+    if found[name].trust:
+        unset_value(_user_file(), f"registries.{name}.url")
         unset_value(_user_file(), f"registries.{name}.trust")
     return found[name]
 

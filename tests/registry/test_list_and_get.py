@@ -485,6 +485,22 @@ def test_trust_in_a_name_of_the_user_is_none_in_what_a_project_calls_so(project:
     assert project.json("registry", "list")["registries"][0]["trust"]
 
 
+@pytest.mark.parametrize("is_path", [False, True])
+def test_trust_is_in_the_url_and_not_in_whatever_a_project_gives_the_name_to(project: World, is_path: bool) -> None:
+    (project.top / "reg").mkdir()
+    place = "../reg" if is_path else "https://example.org/mine"
+    project.ok("registry", "add", "songs", place, "--trust")
+    (found,) = project.json("registry", "list")["registries"]
+    assert found == {"name": "songs", "url": place, "trust": True}
+    config = project.root / ".datatool/config.yaml"
+    config.write_text(config.read_text().replace(place, "https://example.org/theirs"))
+    (found,) = project.json("registry", "list")["registries"]
+    assert found == {"name": "songs", "url": "https://example.org/theirs", "trust": False}
+    config.write_text(config.read_text().replace("https://example.org/theirs", place))
+    project.ok("registry", "remove", "songs")
+    assert not project.json("registry", "list")["registries"]
+
+
 def test_a_relative_remote_of_a_registry_elsewhere_is_not_looked_for_here(
     registry: World, project: World, daemon: GitDaemon
 ) -> None:
