@@ -51,7 +51,7 @@ class Scenario(ABC):
     executable = frozenset({"data/run.sh"})
     stride = 1
     """How many points the fast suite goes on at a time; the campaign takes every one."""
-    of_a_kind = 3
+    of_a_kind = 6
     """Of calls that do the same to the same kind of file it takes one in so many."""
     large = 600_000
     """Bytes of a file that is an object of its own in the first remote."""

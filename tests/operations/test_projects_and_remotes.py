@@ -75,7 +75,7 @@ def test_a_project_that_a_sparse_checkout_leaves_out_is_told_of_and_never_made_a
     world: World, options: tuple[str, ...]
 ) -> None:
     copy = sparse(world, *options)
-    for code, words in ((3, ("status",)), (7, ("init",)), (7, ("init", "--remote", "../else"))):
+    for code, words in ((3, ("status",)), (3, ("list",)), (7, ("init",)), (7, ("init", "--remote", "../else"))):
         error = copy.fails(code, *words, "--json").error
         assert ".datatool/config.yaml is left out by the sparse checkout" in error["message"]
         assert error["hint"] == "git sparse-checkout add .datatool"

@@ -14,11 +14,10 @@ from datatool.cli.options import RemoteSettings, RemoteUrl
 from datatool.cli.screen import aligned
 from datatool.cli.session import Session
 from datatool.cli.table import OWN_COMMIT_LIST, PROJECT_LIST, REGISTRY_LIST, part
-from datatool.errors import ProjectNotFound
 from datatool.model.figures import human_size
 from datatool.model.paths import show
 from datatool.operations.listed import ListEntry, ListResult, is_registry
-from datatool.operations.open_project import project_if_any
+from datatool.operations.open_project import open_project, project_if_any
 from datatool.operations.reach import Reach, settings_here
 
 
@@ -45,7 +44,8 @@ def list_(
     Shows what a project or registry offers, at any revision, without a checkout or a full clone.
     """
     root: Path | None = None
-    project = project_if_any(flags=session.flags, environ=session.environ)
+    opened = open_project if repo is None else project_if_any  # only a registry can be listed from anywhere
+    project = opened(None, flags=session.flags, environ=session.environ)
     with project or nullcontext():
         if project is not None and path is None and not is_registry(project, repo, cwd=session.cwd):
             root = project.root
@@ -69,12 +69,8 @@ def list_(
                     data_only=data_only,
                     offline=session.offline,
                 )
-        elif repo is None:
-            raise ProjectNotFound(
-                "not inside a datatool project",
-                hint="datatool list REPO lists a registry; datatool init makes a project",
-            )
         else:
+            assert repo is not None, "without one, the project is listed"
             listing = part(REGISTRY_LIST)(
                 repo,
                 path,
