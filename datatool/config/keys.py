@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
+
+from msgspec import Struct
 
 from datatool.errors import UsageError
 from datatool.model.paths import show
@@ -42,8 +43,7 @@ _ANYWHERE: Final = frozenset(Scope)
 _PRIVATE: Final = frozenset({Scope.LOCAL, Scope.USER})
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Key:
+class Key(Struct, frozen=True, kw_only=True):
     """One row: `pattern` may hold NAME; `scope` is where `config set` writes, `scopes` where it may be at all;
     a `secret` is never shown."""
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit, urlunsplit
+
+from msgspec import Struct
 
 from datatool.errors import UsageError
 from datatool.model.urls import without_secrets
@@ -30,8 +31,7 @@ _COMMON: Final = frozenset({"s3", "ssh", "sftp", "http", "https", "file", "gs", 
 """Protocols that nobody calls a host."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RemoteUrl:
+class RemoteUrl(Struct, frozen=True, kw_only=True):
     """A remote's place. `protocol` is lower case, `file` for a directory; `path` is an absolute directory, or the
     whole URL for other protocols; `shown` is what messages may print: without a password."""
 
