@@ -146,7 +146,7 @@ KEYS: Final = (
 
 _BY_PATTERN: Final[Mapping[str, Key]] = MappingProxyType({key.pattern: key for key in KEYS})
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", re.ASCII)
-_RATE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?) ?(?:([kmgt])(i)?)?b?(?:/s)?", re.IGNORECASE | re.ASCII)
+_RATE = r"(?ai)([0-9]{1,15}(?:\.[0-9]{1,6})?) ?(?:([kmgt])(i)?)?b?(?:/s)?"
 _TRUE: Final = frozenset({"true", "yes", "on", "1"})
 _FALSE: Final = frozenset({"false", "no", "off", "0"})
 
@@ -192,7 +192,7 @@ def rate(text: str) -> int | None:
     >>> rate("1.5M"), rate("2 KiB/s")
     (1500000, 2048)
     """
-    match = _RATE.fullmatch(text.strip())
+    match = re.fullmatch(_RATE, text.strip())
     if match is None:
         return None
     power = " kmgt".index((match[2] or " ").lower())

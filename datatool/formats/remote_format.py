@@ -14,7 +14,7 @@ from datatool.formats.pack import TARGET
 REMOTE_FILE = "datatool-remote.json"
 CACHE_FILE = "FORMAT"
 
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 class RemoteFormat(Struct, frozen=True, kw_only=True):
@@ -56,7 +56,7 @@ def decode_remote_format(data: bytes) -> RemoteFormat:
     """Read `datatool-remote.json`. Raises FormatError, and NewerFormat for a later version."""
     fields = _read(data, REMOTE_FILE, "datatool-remote")
     remote_id = required(fields, "id")
-    if not _UUID.fullmatch(remote_id):  # it names a directory in the cache
+    if not re.fullmatch(_UUID, remote_id):  # it names a directory in the cache
         raise fields.wrong("id", "a UUID")
     features = fields.inner("features") or Fields({}, fields.name, "features.")
     defaults = fields.inner("defaults") or Fields({}, fields.name, "defaults.")
