@@ -31,6 +31,8 @@ NEVER_AT_ONCE = {
     "importlib.metadata",
     "sqlite3",
     "pathspec",
+    "msgspec",
+    "dataclasses",
 }
 SCIENCE = {"pandas", "numpy", "pyarrow", "dask"}
 RARELY_NEEDED = {  # by a call that finds everything as it was

@@ -11,16 +11,16 @@ out; PATH starts at the repository's top and is written as it is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from urllib.parse import quote, unquote
+
+from msgspec import Struct
 
 from datatool.errors import UsageError
 
 PROTOCOL = "datatool"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Address:
+class Address(Struct, frozen=True, kw_only=True):
     """A URL of data, in its parts: `repo` and `rev` are None where they are left out; `path` is relative, `""` the top.
 
     >>> Address.parse("datatool://songs@v1%2F2/a/b.ogg")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias, TypeVar
+
+from msgspec import Struct, field
 
 from datatool.api.words import Logged, Where, nearest_directory
 from datatool.errors import UsageError
@@ -29,8 +30,7 @@ R = TypeVar("R", bound=Result)
 install()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Call:
+class Call(Struct, frozen=True, kw_only=True):
     """What every operation is told; relative paths start at `cwd`."""
 
     cwd: Path

@@ -8,16 +8,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from datatool.api.telling import warn
 from datatool.model.paths import named
 from datatool.model.run import RunFile
 
 
-@dataclass(kw_only=True, slots=True)
-class Noted:
+class Noted(Struct, kw_only=True):
     """What happened in one project during a run. `outputs` are paths from the project's top, recorded when it ends."""
 
     root: Path

@@ -10,8 +10,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from datatool.api.addresses import Address
 from datatool.errors import DatatoolError
@@ -26,8 +27,7 @@ _abandoned: list[object] = []
 """What was open when this process was forked off: to close it would disturb the parent, which still uses it."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
+class _Kept(Struct, frozen=True):
     opened: Opened
     stack: ExitStack
     since: float

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from datatool.api.calling import main_file, notebook_file, typed_cells
 from datatool.model.run import STDIN, RunKind
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ThisProgram:
+class ThisProgram(Struct, frozen=True, kw_only=True):
     """A program by its file; `entry` is None at a prompt, for `python -c`, for a program on standard input, and in a
     notebook of which nobody told the kernel; `command` is the program's name with its arguments, None where there are
     none that a user gave: in notebooks, at a prompt; `directory` is where it runs."""

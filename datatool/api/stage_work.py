@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from copy import copy
-from dataclasses import replace
 from multiprocessing.process import parent_process
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from datatool.api.bringing import sharing
 from datatool.api.process_end import arm_process_end

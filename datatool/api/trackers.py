@@ -6,9 +6,10 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from datatool.api.bringing import bring, bring_list, record
 from datatool.api.telling import Told
@@ -20,8 +21,7 @@ KEPT: Final = 8
 _Key = tuple[object, ...]
 
 
-@dataclass(slots=True)
-class _Open:
+class _Open(Struct):
     tracker: Tracker
     users: int = 0
 

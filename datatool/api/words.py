@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from datatool.api.telling import logger
 from datatool.api.where import Where as Where
@@ -26,8 +27,7 @@ class Logged(Silent):
         logger.info("%s", message)
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(Struct, frozen=True):
     """What a program names, in the words that the functions of the interface share (`datatool.open` explains them)."""
 
     path: Where

@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from datatool.cache.local import Cache
 from datatool.cache.packs import PackList, Place, read_list
@@ -50,8 +51,7 @@ class Keep(StrEnum):
 Needed = Mapping[ObjectId, Keep]
 
 
-@dataclass(kw_only=True, slots=True)
-class Amount:
+class Amount(Struct, kw_only=True):
     """So many objects, of so many bytes."""
 
     objects: int = 0
@@ -73,8 +73,7 @@ class UselessPack(NamedTuple):
     freed: int
 
 
-@dataclass(kw_only=True, slots=True)
-class Plan:
+class Plan(Struct, kw_only=True):
     """What there is to do: objects and packs to be thrown away, what has lain in the trash for long enough, what was
     thrown away and is needed; and how much goes or stays."""
 

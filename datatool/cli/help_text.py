@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from datatool.cli.command import Command
 from datatool.cli.root_help import columns, global_lines
@@ -15,8 +16,7 @@ from datatool.cli.table import GLOBAL_OPTIONS
 _WIDTH = 100
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Page:
+class Page(Struct, frozen=True, kw_only=True):
     """What there is to say about a command; `arguments` and `options` are (spelling, meaning)."""
 
     name: str

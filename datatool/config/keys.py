@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
+
+from msgspec import Struct
 
 from datatool.errors import UsageError
 from datatool.model.paths import show
@@ -42,8 +43,7 @@ _ANYWHERE: Final = frozenset(Scope)
 _PRIVATE: Final = frozenset({Scope.LOCAL, Scope.USER})
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Key:
+class Key(Struct, frozen=True, kw_only=True):
     """One row: `pattern` may hold NAME; `scope` is where `config set` writes, `scopes` where it may be at all;
     a `secret` is never shown."""
 
@@ -146,7 +146,7 @@ KEYS: Final = (
 
 _BY_PATTERN: Final[Mapping[str, Key]] = MappingProxyType({key.pattern: key for key in KEYS})
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", re.ASCII)
-_RATE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?) ?(?:([kmgt])(i)?)?b?(?:/s)?", re.IGNORECASE | re.ASCII)
+_RATE = r"(?ai)([0-9]{1,15}(?:\.[0-9]{1,6})?) ?(?:([kmgt])(i)?)?b?(?:/s)?"
 _TRUE: Final = frozenset({"true", "yes", "on", "1"})
 _FALSE: Final = frozenset({"false", "no", "off", "0"})
 
@@ -192,7 +192,7 @@ def rate(text: str) -> int | None:
     >>> rate("1.5M"), rate("2 KiB/s")
     (1500000, 2048)
     """
-    match = _RATE.fullmatch(text.strip())
+    match = re.fullmatch(_RATE, text.strip())
     if match is None:
         return None
     power = " kmgt".index((match[2] or " ").lower())

@@ -10,9 +10,10 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
+
+from msgspec import Struct
 
 from datatool.config.keys import (
     KEYS,
@@ -58,8 +59,7 @@ class Setting(NamedTuple):
     place: str
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(Struct, frozen=True):
     """The settings that hold. `settings` has what is set anywhere, by flat key, without the defaults; `ignored` says,
     one sentence each, what a file held and was not used; `root` is the project's, from where its relative paths are."""
 

@@ -7,13 +7,13 @@ import re
 from datatool.errors import MergeConflict
 from datatool.model.paths import show
 
-_OURS = re.compile(r"^<{7}(?: (.*))?$", re.MULTILINE)
-_THEIRS = re.compile(r"^>{7}(?: (.*))?$", re.MULTILINE)
+_OURS = r"(?m)^<{7}(?: (.*))?$"
+_THEIRS = r"(?m)^>{7}(?: (.*))?$"
 
 
 def refuse_conflict(text: str, *, name: str) -> None:
     """Raise MergeConflict, naming both sides as git does, when a line of the text is a conflict marker."""
-    ours, theirs = _OURS.search(text), _THEIRS.search(text)
+    ours, theirs = re.search(_OURS, text), re.search(_THEIRS, text)
     if ours is None and theirs is None:
         return
     sides = [_side(ours, "ours"), _side(theirs, "theirs")]

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from datatool.errors import FormatError
 from datatool.model.paths import show
@@ -30,8 +31,7 @@ _ITEM: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DvcConfig:
+class DvcConfig(Struct, frozen=True, kw_only=True):
     """One file's settings by section (`core`, `cache`, …), and those of each remote; all names in lower case, lists
     joined by commas."""
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from datatool.errors import FormatError
 from datatool.formats.block_yaml import MAX_DEPTH, read_blocks
@@ -29,8 +30,7 @@ _NUMBER: Final = re.compile(r"[0-9]{1,19}", re.ASCII)
 _OUTSIDE: Final = re.compile(r"\w+://|/|\\|[A-Za-z]:[\\/]")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Md5:
+class Md5(Struct, frozen=True, kw_only=True):
     """A hash as DVC has it: 32 lower-case hex digits; of a file, or of a directory's list. `legacy` is what DVC before
     3.0 computed: of text with its line ends converted."""
 
@@ -48,16 +48,14 @@ class Md5:
         return self.digits + (".dir" if self.directory else "")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Version:
+class Version(Struct, frozen=True, kw_only=True):
     """Where a remote that keeps versions itself has the bytes: under the data's own path, as this version."""
 
     remote: str
     id: str | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ListedFile:
+class ListedFile(Struct, frozen=True, kw_only=True):
     """One file of a directory whose list stands in the pointer; `path` is relative to the directory."""
 
     path: str
@@ -67,8 +65,7 @@ class ListedFile:
     version: Version | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DvcOut:
+class DvcOut(Struct, frozen=True, kw_only=True):
     """One output. `path` is as written: relative to the working directory of its file or stage.
 
     `md5` is None where DVC does not know the content yet; `files` is the count of a directory; `listed` its list where
@@ -90,8 +87,7 @@ class DvcOut:
     labels: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DvcSource:
+class DvcSource(Struct, frozen=True, kw_only=True):
     """What an import came from: `path` in the repository at `url`. `rev` is as the user typed it, `commit` the one that
     it was."""
 
@@ -101,8 +97,7 @@ class DvcSource:
     commit: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DvcFile:
+class DvcFile(Struct, frozen=True, kw_only=True):
     """A whole pointer file; `source` is set for an import of another repository, `url` for one of a storage URL, whose
     only output is that; `stage` where the file says how to make its outputs."""
 
@@ -216,8 +211,7 @@ def _version(node: Node) -> Version | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Struct, frozen=True):
     """One mapping of a YAML file whose scalars are all strings; `at` is its place in the file, for errors."""
 
     values: Mapping[str, Value]

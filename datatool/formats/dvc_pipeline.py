@@ -9,8 +9,10 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from datatool.formats.dvc_file import DvcOut, Node, parse_out, read_dvc_yaml
 from datatool.formats.plain_yaml import Value
@@ -21,8 +23,7 @@ PARAMETERS: Final = "params.yaml"
 _TEMPLATE: Final = re.compile(r"\$\{\s*([^}]*?)\s*\}")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Declared:
+class Declared(Struct, frozen=True, kw_only=True):
     """One output of a stage as `dvc.yaml` has it; `path` may be a template."""
 
     path: str
@@ -30,24 +31,21 @@ class Declared:
     remote: str | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Stage:
+class Stage(Struct, frozen=True, kw_only=True):
     """A stage's outputs, and the directory that their paths start from (which may be a template)."""
 
     wdir: str
     outs: tuple[Declared, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Pipeline:
+class Pipeline(Struct, frozen=True, kw_only=True):
     """A `dvc.yaml`: its stages, and the values of its own that templates may name."""
 
     stages: Mapping[str, Stage]
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LockedOut:
+class LockedOut(Struct, frozen=True, kw_only=True):
     """An output of a lock, its path relative to the lock's directory; `unknown` is a directory that is a template which
     can't be filled in, and then the path is not known."""
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
+
+from msgspec import Struct
 
 from datatool.errors import FormatError
 from datatool.model.oid import ObjectId, parse_oid, parse_prefixed
@@ -14,8 +15,7 @@ from datatool.model.paths import show
 Choice = TypeVar("Choice", bound=StrEnum)
 
 
-@dataclass(frozen=True, slots=True)
-class Fields:
+class Fields(Struct, frozen=True):
     """One mapping of a file. `name` is the file's, for errors; `at` is the path of the mapping inside it, as `source.`.
 
     A key that is missing and one with nothing behind it (None) are the same. Keys nobody asks for are ignored.

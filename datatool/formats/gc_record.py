@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from datatool.formats.json_text import hex_text, oids, read_json, required, store_names, write_json
 from datatool.model.oid import ObjectId
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Condemn:
+class Condemn(Struct, frozen=True, kw_only=True):
     """Names that are not to be counted on any more, for good: what lies there may be dropped a day later.
 
     `reason` is unused, duplicate or damaged, or what a later version says: a condemned name is condemned for any.
@@ -21,8 +20,7 @@ class Condemn:
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Drop:
+class Drop(Struct, frozen=True, kw_only=True):
     """Names that are being deleted, by the ids of the condemn records they were in; and push records that count
     no more."""
 

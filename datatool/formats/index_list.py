@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from datatool.formats.json_text import oids, read_json, store_names, write_json
 from datatool.model.oid import ObjectId
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class IndexList:
+class IndexList(Struct, frozen=True, kw_only=True):
     """The ids of the current shards, and the names that gc dropped."""
 
     shards: tuple[ObjectId, ...]

@@ -12,7 +12,7 @@ from datatool.errors import FormatError, NewerFormat
 from datatool.formats.fields import Fields
 from datatool.model.oid import ObjectId, parse_oid
 
-_STORE_NAME = re.compile(
+_STORE_NAME = (
     r"objects/[0-9a-f]{2}/[0-9a-f]{62}(?:\.[0-9a-f]{8})?"
     r"|packs/[0-9a-f]{2}/[0-9a-f]{62}\.pack"
     r"|index/[0-9a-f]{64}\.dti"
@@ -80,7 +80,7 @@ def store_names(fields: Fields, key: str) -> tuple[str, ...]:
 
 def is_store_name(name: str) -> bool:
     """Whether a name is one that a version 1 store gives to objects, packs, shards and records."""
-    return _STORE_NAME.fullmatch(name) is not None
+    return re.fullmatch(_STORE_NAME, name) is not None
 
 
 def hex_text(fields: Fields, key: str, digits: int) -> str:

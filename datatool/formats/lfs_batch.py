@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from msgspec import Struct
+
 from datatool.errors import FormatError
 from datatool.formats.fields import Fields
 from datatool.formats.json_text import read_json_object, required, write_json
@@ -44,8 +46,7 @@ class LfsAction:
     authenticated: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LfsRefusal:
+class LfsRefusal(Struct, frozen=True, kw_only=True):
     """Why a server does not give one object: a number as HTTP has them, and its own words, fit to be shown."""
 
     code: int

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
+
+from msgspec import Struct
 
 from datatool.model.oid import ObjectId
 
@@ -22,8 +23,7 @@ _SIZE: Final = re.compile(rb"\d{1,19}", re.ASCII)
 _LARGEST: Final = (1 << 63) - 1
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LfsPointer:
+class LfsPointer(Struct, frozen=True, kw_only=True):
     """What a pointer says: the object that LFS keeps, and its size in bytes.
 
     `extensions` are programs that made that object from the file's own bytes, the last one last; without running

@@ -28,10 +28,10 @@ _KEY = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}"
 _LINE = re.compile(rf"( *)({_KEY}):(?: +(.*))?")
 _TAIL = r" *(?: #.*)?"
 _QUOTED = re.compile(rf"""(?P<value>"([^"\\]*)"|'([^']*)'){_TAIL}""")
-_ITEM = re.compile(r"""(?!-)[A-Za-z0-9_./+-]+(?: [A-Za-z0-9_./+]+)*|"[^"\\]*"|'[^']*'""")
-_LIST = re.compile(rf"(?P<value>\[ *((?:(?:{_ITEM.pattern})(?: *, *(?:{_ITEM.pattern}))*)?) *\]){_TAIL}")
-_PAIR = re.compile(rf"({_KEY}): +({_ITEM.pattern})")
-_MAP = re.compile(rf"(?P<value>\{{ *((?:{_PAIR.pattern}(?: *, *{_PAIR.pattern})*)?) *\}}){_TAIL}")
+_ITEM = r"""(?!-)[A-Za-z0-9_./+-]+(?: [A-Za-z0-9_./+]+)*|"[^"\\]*"|'[^']*'"""
+_LIST = rf"(?P<value>\[ *((?:(?:{_ITEM})(?: *, *(?:{_ITEM}))*)?) *\]){_TAIL}"
+_PAIR = rf"({_KEY}): +({_ITEM})"
+_MAP = rf"(?P<value>\{{ *((?:{_PAIR}(?: *, *{_PAIR})*)?) *\}}){_TAIL}"
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
@@ -99,10 +99,10 @@ def typed_scalar(text: str) -> str | int | bool:
 
 
 def _quoted_or_flow(raw: str) -> Value:
-    if raw[0] == "[" and (match := _LIST.fullmatch(raw)):
-        return [_item_text(item) for item in _ITEM.findall(match[2])]
-    if raw[0] == "{" and (match := _MAP.fullmatch(raw)):
-        pairs = _PAIR.findall(match[2])
+    if raw[0] == "[" and (match := re.fullmatch(_LIST, raw)):
+        return [_item_text(item) for item in re.findall(_ITEM, match[2])]
+    if raw[0] == "{" and (match := re.fullmatch(_MAP, raw)):
+        pairs = re.findall(_PAIR, match[2])
         values: dict[str, Value] = {key: _item_text(item) for key, item in pairs}
         return values if len(values) == len(pairs) else None
     if raw[0] in "\"'" and (match := _QUOTED.fullmatch(raw)):
@@ -148,22 +148,20 @@ def plain_slots(text: str) -> dict[tuple[str, ...], Slot]:
 
 
 def _value_length(raw: str) -> int:
-    if match := _QUOTED.fullmatch(raw) or _LIST.fullmatch(raw) or _MAP.fullmatch(raw):
+    if match := _QUOTED.fullmatch(raw) or re.fullmatch(_LIST, raw) or re.fullmatch(_MAP, raw):
         return match.end("value")
     cut = raw.find(" #")
     return len((raw if cut < 0 else raw[:cut]).rstrip(" "))
 
 
-_SPECIAL = re.compile(
-    r"""y|n|yes|no|on|off|true|false|null|none|~|=|<<    # switches and nothing, in YAML 1.1 or 1.2
+_SPECIAL = r"""(?ix)
+    y|n|yes|no|on|off|true|false|null|none|~|=|<<    # switches and nothing, in YAML 1.1 or 1.2
     | [-+]?[0-9._][0-9._,:]*(?:e[-+]?[0-9_]*)?          # integers, floats, sexagesimal
     | [-+]?0[xob][0-9a-f_]*
     | [-+]?\.?(?:inf|nan)
     | [0-9]{4}-[0-9]{1,2}-[0-9]{1,2}.*                  # dates
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
-_SIMPLE = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./@+ -]*")
+    """
+_SIMPLE = r"[A-Za-z0-9_./][A-Za-z0-9_./@+ -]*"
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
@@ -177,8 +175,10 @@ def scalar(text: str, *, simple: bool = False) -> str:
         text.isprintable()
         and text.strip(" ") == text != ""
         and text[0] not in _INDICATORS
-        and not _SPECIAL.fullmatch(text)
-        and (_SIMPLE.fullmatch(text) is not None if simple else not (": " in text or " #" in text or text[-1] == ":"))
+        and not re.fullmatch(_SPECIAL, text)
+        and (
+            re.fullmatch(_SIMPLE, text) is not None if simple else not (": " in text or " #" in text or text[-1] == ":")
+        )
     )
     return text if plain else '"' + "".join(_escaped(character) for character in text) + '"'
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from datatool.errors import FormatError
 from datatool.formats.fields import Fields
@@ -13,11 +14,10 @@ from datatool.formats.pack import TARGET
 REMOTE_FILE = "datatool-remote.json"
 CACHE_FILE = "FORMAT"
 
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RemoteFormat:
+class RemoteFormat(Struct, frozen=True, kw_only=True):
     """What a remote is. A feature named in `features_read` that a datatool doesn't know keeps it from reading
     anything, in `features_write` from writing, in `features_gc` from collecting garbage; version 1 knows none.
     Objects from `loose_min` bytes on are files of their own; packs are closed at about `pack_target` bytes."""
@@ -30,8 +30,7 @@ class RemoteFormat:
     pack_target: int = TARGET
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CacheFormat:
+class CacheFormat(Struct, frozen=True, kw_only=True):
     """What a cache is: version 1 has nothing to choose."""
 
 
@@ -57,7 +56,7 @@ def decode_remote_format(data: bytes) -> RemoteFormat:
     """Read `datatool-remote.json`. Raises FormatError, and NewerFormat for a later version."""
     fields = _read(data, REMOTE_FILE, "datatool-remote")
     remote_id = required(fields, "id")
-    if not _UUID.fullmatch(remote_id):  # it names a directory in the cache
+    if not re.fullmatch(_UUID, remote_id):  # it names a directory in the cache
         raise fields.wrong("id", "a UUID")
     features = fields.inner("features") or Fields({}, fields.name, "features.")
     defaults = fields.inner("defaults") or Fields({}, fields.name, "defaults.")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from datatool.errors import FormatError
 from datatool.formats.fields import Fields
@@ -27,8 +28,7 @@ class Root(NamedTuple):
     bytes: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PushRecord:
+class PushRecord(Struct, frozen=True, kw_only=True):
     """Somebody pushed complete roots. `time` and `checked` (the final check) are the server's, in seconds since
     1970; `commit` is what was checked out, None before the first; `extra` is what a later version wrote."""
 
@@ -41,8 +41,7 @@ class PushRecord:
     extra: Mapping[str, object] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ShardHeader:
+class ShardHeader(Struct, frozen=True, kw_only=True):
     """The header of a shard of `n` records. `packs` and `alt` (suffixes of other names for loose objects) are what
     its records' ordinals count; `supersedes` names the shards that this one replaces."""
 

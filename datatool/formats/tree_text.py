@@ -22,7 +22,7 @@ MAX_NUMBER: Final = (1 << 63) - 1
 """No size or count is larger: every language and database at hand can hold it."""
 
 _ESCAPED = re.compile("[\x00-\x20%\x7f\udc80-\udcff]")
-_RARE = re.compile("[\x00-\x09\x0b-\x1f\x7f\udc80-\udcff]")
+_RARE = "[\x00-\x09\x0b-\x1f\x7f\udc80-\udcff]"
 _NOT_SPELLED = bytes((*range(0x0A), *range(0x0B, 0x21), 0x7F))
 """What no field holds as it is, but for bytes that are no text; the newline is between fields."""
 _ESCAPE = re.compile(rb"%([0-9A-F]{2})")
@@ -48,8 +48,8 @@ def escape_many(paths: Sequence[bytes]) -> list[str]:
     if blob.count(b"\n") != len(paths) - 1:  # a name with a newline in it
         return [escape(path) for path in paths]
     text = blob.decode("utf-8", "surrogateescape").replace("%", "%25").replace(" ", "%20")
-    if _RARE.search(text):
-        text = _RARE.sub(_spelled, text)
+    if re.search(_RARE, text):
+        text = re.sub(_RARE, _spelled, text)
     return text.split("\n")
 
 

@@ -8,8 +8,9 @@ duplicate keys, one document. Every scalar is a string, unless the caller names 
 from __future__ import annotations
 
 from collections.abc import Iterator, Set
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from datatool.errors import FormatError
 from datatool.forks import load_module
@@ -39,8 +40,7 @@ class _Refused(Exception):
         self.line = line
 
 
-@dataclass(slots=True)
-class _Container:
+class _Container(Struct):
     """A mapping or list that is still open; `path` leads to a block mapping, and is None where no edit reaches."""
 
     value: dict[str, Value] | list[Value]
@@ -49,8 +49,7 @@ class _Container:
     key_end: int = 0
 
 
-@dataclass(slots=True)
-class _Builder:
+class _Builder(Struct):
     """Builds values and slots from ruamel's events, which come one by one: depth is bounded while reading."""
 
     text: str

@@ -33,13 +33,13 @@ _PATHSPEC_MODES = ("GIT_LITERAL_PATHSPECS", "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PA
 
 # `git rev-parse --local-env-vars`, and the numbered GIT_CONFIG_KEY_n, GIT_CONFIG_VALUE_n. GIT_CONFIG_GLOBAL,
 # GIT_CONFIG_SYSTEM, GIT_CONFIG_NOSYSTEM stay: they say which file is the user's own configuration.
-_OWN_ONLY = re.compile(
+_OWN_ONLY = (
     "GIT_(DIR|WORK_TREE|COMMON_DIR|INDEX_FILE|INDEX_VERSION|OBJECT_DIRECTORY|ALTERNATE_OBJECT_DIRECTORIES|PREFIX"
     "|NAMESPACE|GRAFT_FILE|SHALLOW_FILE|IMPLICIT_WORK_TREE|INTERNAL_SUPER_PREFIX|NO_REPLACE_OBJECTS|REPLACE_REF_BASE"
     "|QUARANTINE_PATH|ATTR_SOURCE|CONFIG|CONFIG_PARAMETERS|CONFIG_COUNT|CONFIG_KEY_.*|CONFIG_VALUE_.*)"
 )
 
-_SECRET = re.compile(r"(://)[^/@\s'\"]*@")
+_SECRET = r"(://)[^/@\s'\"]*@"
 _FOLLOWING = ("hint: ", "Use '--' ", "'git <command> ")
 
 
@@ -100,7 +100,7 @@ def environment(environ: Mapping[str, str], *, foreign: bool = False) -> dict[st
     result = {
         name: value
         for name, value in environ.items()
-        if name not in _PATHSPEC_MODES and not (foreign and _OWN_ONLY.fullmatch(name))
+        if name not in _PATHSPEC_MODES and not (foreign and re.fullmatch(_OWN_ONLY, name))
     }
     result["LC_ALL"] = "C"
     result.pop("LANGUAGE", None)
@@ -131,7 +131,7 @@ def complaint(err: bytes) -> str:
     # With `fatal:` or `error:` lines, the others are progress and warnings.
     main = [line for line in told if line.startswith(("fatal: ", "error: "))] or told
     text = "; ".join(line.removeprefix("fatal: ").removeprefix("error: ") for line in main[:3])
-    return show(_SECRET.sub(r"\1", text))
+    return show(re.sub(_SECRET, r"\1", text))
 
 
 def run_beside(name: str, words: Sequence[str], *, environ: Mapping[str, str]) -> GitResult | None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from msgspec import Struct
+
 from datatool.errors import UsageError
 from datatool.git.command import run_git
 from datatool.model.urls import without_secrets
@@ -25,8 +27,7 @@ class Login:
     answer: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Credentials:
+class Credentials(Struct, frozen=True, kw_only=True):
     """Asks git, from a directory whose configuration is the user's own.
 
     Credentials(cwd=Path.cwd()).fill("https://example.org/team/songs.git/info/lfs")

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from datatool.git.command import GitResult, failure
 from datatool.git.pointers import literal_patterns
 from datatool.git.worktree import Worktree, ask
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class IgnoreRule:
+class IgnoreRule(Struct, frozen=True, kw_only=True):
     """One line of an ignore file: where it stands and what it says.
 
     `source` is relative to the top of the work tree, or absolute for the user's own file.

@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from datatool.git.command import GitResult, environment, has_terminal, run_beside, run_git
 
@@ -23,8 +24,7 @@ _SAFE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*", re.ASCII)
 _ADDRESS: Final = re.compile(r"\[[0-9A-Fa-f:.%a-z0-9]+\]", re.ASCII)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SshPlace:
+class SshPlace(Struct, frozen=True, kw_only=True):
     """A repository behind ssh. `host` is without brackets; `path` as the other end is to see it."""
 
     user: str

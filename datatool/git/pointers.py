@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from datatool.git.worktree import Worktree, ask
 
@@ -17,8 +18,7 @@ _MANY = 64
 PointerState = Literal["committed", "changed", "new"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Listing:
+class Listing(Struct, frozen=True, kw_only=True):
     """The files named `*.dt` in a work tree: all that git has or would take, sorted, and those it does not have yet."""
 
     paths: tuple[bytes, ...]

@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+
+from msgspec import Struct
 
 from datatool.errors import GitError
 from datatool.git.command import run_git
@@ -32,8 +33,7 @@ _ID = re.compile(rb"^([0-9a-f]{64}|[0-9a-f]{40})\b", re.MULTILINE)
 _BATCH = 4096
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Checkout:
+class Checkout(Struct, frozen=True, kw_only=True):
     """A work tree: git's directory for it alone, and its top; a bare repository has none."""
 
     git_dir: Path

@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from datatool.errors import RevisionNotFound, UsageError
 from datatool.git.command import GitResult, environment, run_git
@@ -28,8 +29,7 @@ QUIET: Final = ("-c", "gc.auto=0", "-c", "maintenance.auto=false")
 """git does not start to tidy a repository beside the command."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Repository:
+class Repository(Struct, frozen=True, kw_only=True):
     """Where a repository can be read. `url` is what the user named; `git_dir` where git reads it; `local` is its
     directory if it lies on this machine and is read there; `protocols` are what git may speak to bring blobs, in the
     words of GIT_ALLOW_PROTOCOL; `offline` forbids it to bring any. `promisor` is for this user's own project where that

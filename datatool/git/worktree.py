@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from datatool.errors import GitError, PathNotFound
 from datatool.git.command import GitResult, complaint, failure, run_git
@@ -15,8 +16,7 @@ _SEPARATOR = b"--end-of-datatool-answer"
 """rev-parse repeats an option it does not know: a line that no path can be taken for."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Worktree:
+class Worktree(Struct, frozen=True, kw_only=True):
     """A work tree and its repository.
 
     `git_dir` belongs to this work tree alone, `common_dir` to all linked ones (the same where there are none);
@@ -29,8 +29,7 @@ class Worktree:
     head: str | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Unsafe:
+class Unsafe(Struct, frozen=True, kw_only=True):
     """A repository that git refuses to use, because somebody else owns it; `reason` is git's own sentence."""
 
     top: Path

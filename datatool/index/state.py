@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from msgspec import Struct
 
 from datatool.localfs.database import BUSY_SECONDS, database_calls, open_database, read_database
 from datatool.model.oid import ObjectId, from_digest, to_digest
@@ -49,8 +50,7 @@ class Row(NamedTuple):
     """32 raw bytes; for a symlink the row has `link` instead, and no digest."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Base:
+class Base(Struct, frozen=True, kw_only=True):
     """What was last saved or checked out for an artifact in this work tree.
 
     `version` is the pointer's id at that time; `here` is the tree of the entries that were really put here: the

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from datatool.localfs.umask import umask
 
@@ -13,8 +14,7 @@ _HAS_FCHMOD = hasattr(os, "fchmod") and os.name != "nt"
 _HAS_CHOWN = hasattr(os, "chown")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Sharing:
+class Sharing(Struct, frozen=True, kw_only=True):
     """Who may use what is created: `mask` for permission bits, `gid` and `uid` to give it to (None: as it comes).
 
     With a model directory the bits are that directory's whatever the umask, as with git's

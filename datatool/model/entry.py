@@ -13,7 +13,7 @@ DIRECTORY: Final = "d"
 
 
 class Entry(NamedTuple):
-    """One line of a tree. A named tuple, not a dataclass: trees have millions, and this is 3 × cheaper to make.
+    """One line of a tree. A named tuple: trees have millions, and a dataclass is 3 × dearer to make.
 
     `kind` is one of FILE, EXECUTABLE, SYMLINK, DIRECTORY (an empty one); `path` is raw bytes, relative
     to the tree, `/` between names; `size` is the length in bytes (of the target, for a symlink; 0 for

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from datatool.model.oid import ObjectId
 
@@ -24,8 +25,7 @@ class Role(StrEnum):
     CODE = "code"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Source:
+class Source(Struct, frozen=True, kw_only=True):
     """Where a pointer's content came from, when it was not simply added (formats §2); every field as written."""
 
     repo: str | None = None
@@ -44,8 +44,7 @@ class Source:
         return {name: getattr(self, name) for name in ("repo", "path", "rev", "commit", "origin", "url", "etag")}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Pointer:
+class Pointer(Struct, frozen=True, kw_only=True):
     """The content of a `*.dt` file. `size` is in bytes (a directory's sum), `files` a directory's count of
     files and links; `oid` is None only for an import whose data was never downloaded."""
 

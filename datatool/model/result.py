@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class ResultFormat(StrEnum):
@@ -37,8 +38,7 @@ class Library(StrEnum):
 _SUFFIXES = {ResultFormat.TEXT: ".txt", ResultFormat.BYTES: ".bin"}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Encoding:
+class Encoding(Struct, frozen=True, kw_only=True):
     """How a result becomes bytes and a value again. It is told by the stage and its value, never by the bytes."""
 
     format: ResultFormat

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from datatool.model.oid import ObjectId
 from datatool.model.pointer import ArtifactKind, Pointer
@@ -31,8 +32,7 @@ class RunKind(StrEnum):
     """A function marked `@stage`."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunFile:
+class RunFile(Struct, frozen=True, kw_only=True):
     """An artifact, or something inside one, or a file of git's, as a run read or wrote it: path from the project's top,
     size in bytes. `noted`: nobody named it on the command's line, `track()` told of it while the command ran."""
 
@@ -50,8 +50,7 @@ class RunFile:
         return Pointer(kind=self.kind, oid=self.oid, size=self.size, files=self.files, executable=self.executable)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunCode:
+class RunCode(Struct, frozen=True, kw_only=True):
     """The code that ran: the commit of the project, a hash of what differed from it (None if nothing did), the script
     or notebook (from the project's top), and the project's functions and classes that it reaches, each with a hash of
     its syntax tree."""
@@ -62,8 +61,7 @@ class RunCode:
     functions: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunEnvironment:
+class RunEnvironment(Struct, frozen=True, kw_only=True):
     """Where it ran: the version of Python and those of the packages that were imported."""
 
     python: str
@@ -71,8 +69,7 @@ class RunEnvironment:
     packages: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunRecord:
+class RunRecord(Struct, frozen=True, kw_only=True):
     """One execution. `fingerprint` is the hash of all that determines the outputs; `started` is UTC (ISO 8601, whole
     seconds), `duration` in seconds; `command` is what was run, `directory` where (from the project's top; None outside
     of it, and in records of programs from before it was noted). `parameters` and `metrics` are JSON values;

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 
 class FactKind(StrEnum):
@@ -35,8 +36,7 @@ class FactKind(StrEnum):
     """The format that the stage declares."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Fact:
+class Fact(Struct, frozen=True, kw_only=True):
     """One thing that counts: `digest` (64 hex digits) says what it is. The rest is for people, and counts for nothing:
     `shown` is it in short, without secrets; `where` it is written; `lines` a short hash of each line of code, in
     order."""
@@ -54,8 +54,7 @@ class Fact:
         return self.kind.value, self.name
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StageResult:
+class StageResult(Struct, frozen=True, kw_only=True):
     """What the record of a stage says besides other records: the format of the result, whose kind of value it was, and
     the facts that determined it. `share` says that it may go to remotes; `seal` is that of the machine which made a
     pickle, and nobody else reads it."""

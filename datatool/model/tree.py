@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from datatool.model.oid import ObjectId
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TreeSummary:
+class TreeSummary(Struct, frozen=True, kw_only=True):
     """A whole tree: its id, the sum of its files' bytes, how many files and links it lists, and the
     ids of all objects that make it up (root first, then pages in order; one page alone is the tree)."""
 

@@ -6,16 +6,14 @@ import re
 from typing import Final
 from urllib.parse import parse_qsl
 
-_PASSWORD: Final = re.compile(r"(?<=://)([^/?#@:]*):[^/?#]*@")
-_QUERY: Final = re.compile(r"\?([^#]*)")
-_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://", re.ASCII)
+_PASSWORD: Final = r"(?<=://)([^/?#@:]*):[^/?#]*@"
+_QUERY: Final = r"\?([^#]*)"
+_SCHEME: Final = r"([A-Za-z][A-Za-z0-9+.-]+)://"
 _S3: Final = frozenset({"s3", "s3a"})
-_WEB_USER: Final = re.compile(r"((?:git\+)?https?://)([^/?#@:]+)@", re.IGNORECASE)
-_TOKEN: Final = re.compile(
-    r"(?:gh[pousr]_|github_pat_|glpat-|hf_|sk-|xox[abprs]-|eyJ).*|(?=.*[0-9])(?=.*[A-Za-z])[\w-]{20,}", re.ASCII
-)
+_WEB_USER: Final = r"(?i)((?:git\+)?https?://)([^/?#@:]+)@"
+_TOKEN: Final = r"(?a)(?:gh[pousr]_|github_pat_|glpat-|hf_|sk-|xox[abprs]-|eyJ).*|(?=.*[0-9])(?=.*[A-Za-z])[\w-]{20,}"
 """A user name that is none: it starts as those of well-known services, or is long and of letters and digits."""
-_SIGNING: Final = re.compile(
+_SIGNING: Final = (
     r"(?i)(?:x-amz-|x-goog-|x-oss-)?(?:sig|signature|credential|security-?token|token|access_?token|auth|authorization|"
     r"key|api_?key|password|passwd|pwd|secret|accesskeyid|awsaccesskeyid|googleaccessid|ossaccesskeyid|jwt)"
 )
@@ -29,10 +27,10 @@ def without_secrets(url: str) -> str:
     """
     if "://" not in url:
         return url
-    user = _WEB_USER.match(url)
-    if user is not None and _TOKEN.fullmatch(user[2]):
+    user = re.match(_WEB_USER, url)
+    if user is not None and re.fullmatch(_TOKEN, user[2]):
         url = f"{user[1]}…@{url[user.end() :]}"
-    return _QUERY.sub("?…", _PASSWORD.sub(r"\1:…@", url))
+    return re.sub(_QUERY, "?…", re.sub(_PASSWORD, r"\1:…@", url))
 
 
 def secret_in(url: str, *, user: bool = False) -> str | None:
@@ -44,17 +42,17 @@ def secret_in(url: str, *, user: bool = False) -> str | None:
     >>> secret_in("https://ghp_abc@host/x"), secret_in("https://me@host/x"), secret_in("https://me@host/x", user=True)
     ('an access token', None, 'a user name')
     """
-    scheme = _SCHEME.match(url)
+    scheme = re.match(_SCHEME, url)
     if scheme is None:
         return None
-    if _PASSWORD.search(url, scheme.end() - 3):
+    if re.search(_PASSWORD, url[scheme.end() - 3 :]):
         return "a password"
-    name = _WEB_USER.match(url)
-    if name is not None and _TOKEN.fullmatch(name[2]):
+    name = re.match(_WEB_USER, url)
+    if name is not None and re.fullmatch(_TOKEN, name[2]):
         return "an access token"
     if name is not None and user:
         return "a user name"
-    query = _QUERY.search(url)
+    query = re.search(_QUERY, url)
     if query is None or scheme[1].lower() in _S3:  # whose keys may have a question mark
         return None
-    return next((key for key, _ in parse_qsl(query[1], keep_blank_values=True) if _SIGNING.fullmatch(key)), None)
+    return next((key for key, _ in parse_qsl(query[1], keep_blank_values=True) if re.fullmatch(_SIGNING, key)), None)

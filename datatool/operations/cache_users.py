@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from datatool.errors import DatatoolError, GitError, Refused
 from datatool.git.reachable import Checkout, checkouts, common_dir
@@ -14,8 +15,7 @@ from datatool.model.paths import show
 from datatool.project.project import FOLDER, Project, host_name, state_path
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CacheUser:
+class CacheUser(Struct, frozen=True, kw_only=True):
     """A repository that uses a cache, with all its work trees; or a directory without git, which has one (`git` is
     False)."""
 

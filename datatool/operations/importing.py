@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
+
 from datatool.errors import DatatoolError, Refused, UsageError
 from datatool.model.paths import named
 from datatool.model.pointer import Pointer, Source
@@ -29,8 +31,7 @@ class ImportResult(Result):
     staged: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ImportPlace:
+class ImportPlace(Struct, frozen=True, kw_only=True):
     """Where an import is to be: its `path`, and the artifact that is there already and is replaced."""
 
     path: bytes

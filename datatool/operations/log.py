@@ -9,6 +9,8 @@ from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 
+from msgspec import Struct
+
 from datatool.errors import DatatoolError, FormatError, LocalError, UsageError
 from datatool.formats.pointer_file import is_pointer, parse_pointer
 from datatool.git.history import Change, Commit, history
@@ -75,8 +77,7 @@ class LogResult(Result):
     versions: tuple[LoggedVersion, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Version:
+class _Version(Struct, frozen=True, kw_only=True):
     """One version before it is compared with the one before: no pointer where it was deleted, or does not read."""
 
     path: bytes

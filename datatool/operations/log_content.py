@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import Final
+
+from msgspec import Struct
 
 from datatool.errors import FormatError
 from datatool.formats.tree_object import diff_trees, read_tree
@@ -19,8 +20,7 @@ from datatool.project.project import Project
 _BATCH = 8192
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Content:
+class Content(Struct, frozen=True, kw_only=True):
     """`same` is equal where the content is; `oid` is None for what has no id of its own, and for what was never
     downloaded; `kind` is None where the version's list is not here, so that nothing can be told."""
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from datatool.formats.pointer_file import write_pointer
 from datatool.model.pointer import ArtifactKind
@@ -19,8 +21,7 @@ Pointing = tuple[bytes, bytes, bytes | None]
 """An artifact's path, the new text of its pointer, the old text."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NewVersion:
+class NewVersion(Struct, frozen=True, kw_only=True):
     """A target as recorded now, with its pointer's text before (None for a new one) and after."""
 
     recorded: Recorded

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from datatool.config.load import Config, load_config
 from datatool.errors import UsageError
 from datatool.project.project import Project
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Reach:
+class Reach(Struct, frozen=True, kw_only=True):
     """How a registry's data may be reached: `remote` is a URL to read from instead of what the registry names, with
     `settings` (`K=V` each)."""
 

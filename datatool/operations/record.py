@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from datatool.cache.writer import CacheWriter
 from datatool.errors import FormatError, PathNotFound, Refused
@@ -25,8 +27,7 @@ from datatool.workspace.pointers import Artifact
 from datatool.workspace.save import save_directory, save_file
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Labels:
+class Labels(Struct, frozen=True, kw_only=True):
     """What the user says of an artifact; None leaves what the pointer says."""
 
     description: str | None = None
@@ -45,8 +46,7 @@ class Labels:
         )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Target:
+class Target(Struct, frozen=True, kw_only=True):
     """A path to record, the artifact that it is already (if any), and the paths inside it that are meant; none for
     all of it."""
 
@@ -55,8 +55,7 @@ class Target:
     withins: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Recorded:
+class Recorded(Struct, frozen=True, kw_only=True):
     """What was saved: the pointer that names it, what is here of it now, and the paths whose object lies loose."""
 
     target: Target
@@ -65,8 +64,7 @@ class Recorded:
     linkable: tuple[bytes, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RecordOptions:
+class RecordOptions(Struct, frozen=True, kw_only=True):
     """What `add` was told: see there. In a `hurry` nothing is synced, and no moment is waited for: the caller does both
     later, once for many."""
 

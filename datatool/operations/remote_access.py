@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from datatool.errors import DatatoolError, PartlyDone, RemoteDenied, RemoteError
 from datatool.operations.remote_names import remote_name
@@ -16,8 +17,7 @@ from datatool.remote.url import label_of
 from datatool.store.counting import CountingStore
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Connection:
+class Connection(Struct, frozen=True, kw_only=True):
     """A remote ready to be opened, its settings, the store that counts requests and bytes, and how many requests may
     be under way."""
 

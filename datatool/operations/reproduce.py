@@ -6,8 +6,10 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from datatool.errors import CommandFailed, DatatoolError, FormatError, PathNotFound, Refused, UsageError
 from datatool.formats.run_record import decode_run

@@ -14,7 +14,8 @@ _known_names: dict[tuple[type[Part], tuple[str, ...]], tuple[str, ...]] = {}
 
 
 class Part:
-    """A part of a result, such as what became of one artifact; always a frozen dataclass."""
+    """A part of a result, such as what became of one artifact; always a frozen dataclass, as the Python
+    interface promises (values that stay inside are Structs)."""
 
     __slots__ = ()
 

@@ -7,9 +7,12 @@ import os
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from datatool.errors import CommandFailed, DatatoolError
 from datatool.localfs.atomic import make_dirs
@@ -92,8 +95,7 @@ def file_fields(file: RunFile) -> dict[str, object]:
     }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True, kw_only=True):
     """What is around a run: the environment of the process, where its standard output goes (a file descriptor; ours
     by default), whether the network is forbidden."""
 

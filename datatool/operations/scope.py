@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from datatool.errors import UsageError
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Scope:
+class Scope(Struct, frozen=True, kw_only=True):
     """`rev`: one revision instead of the work tree; `branches`, `tags`: every tip; `commits`: every commit there is."""
 
     rev: str | None = None

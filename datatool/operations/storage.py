@@ -6,9 +6,10 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from datatool.cache.local import Cache
 from datatool.config.keys import check, lookup
@@ -38,8 +39,7 @@ _BY_NAME: Final = re.compile(r"remote://([^/]+)/(.+)", re.DOTALL)
 _SETTING: Final = re.compile(r"datatool remote set NAME (?:--local )?((?:\w+=\S+,? ?)+)")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Spot:
+class Spot(Struct, frozen=True, kw_only=True):
     """A URL and how it is reached. `remote` is the configured remote whose settings it takes, as it lies there."""
 
     url: RemoteUrl

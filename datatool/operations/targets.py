@@ -5,9 +5,10 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+
+from msgspec import Struct
 
 from datatool.errors import DatatoolError, FormatError, PathNotFound, Refused, UsageError
 from datatool.formats.tree_object import read_tree
@@ -25,8 +26,7 @@ from datatool.workspace.pointers import (
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Selection:
+class Selection(Struct, frozen=True, kw_only=True):
     """An artifact that is meant, whole (`within` is `b""`) or one path inside it; `older`: as another pointer than the
     one that lies there says, which stays; `rev` is the revision that it was asked for."""
 
@@ -36,8 +36,7 @@ class Selection:
     rev: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Meant:
+class Meant(Struct, frozen=True, kw_only=True):
     """What a command is to work on: `targets`, and errors about what was meant as well and can't be had."""
 
     targets: tuple[str, ...] = ()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from datatool.operations.failures import Failure
 from datatool.operations.result import Part, Result, fields_of
 
@@ -76,8 +78,7 @@ class Sent(TransferResult):
         return self.objects > 0
 
 
-@dataclass(slots=True)
-class Totals:
+class Totals(Struct):
     """The figures of a transfer under way, summed over remotes."""
 
     objects: int = 0

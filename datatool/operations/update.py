@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from datatool.errors import DatatoolError, PathNotFound, UsageError
 from datatool.formats.pointer_file import parse_pointer

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from datatool.errors import FormatError, LocalError, PathNotFound
 from datatool.formats.pointer_file import is_pointer, parse_pointer
@@ -18,8 +19,7 @@ from datatool.project.project import Project
 from datatool.workspace.pointers import SUFFIX
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Version:
+class Version(Struct, frozen=True, kw_only=True):
     """One version of an artifact, whole or one path inside it (`within`); `current`: named by the work tree, else
     `commit` is one that has it."""
 

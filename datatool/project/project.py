@@ -6,8 +6,9 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from datatool.cache.local import Cache
 from datatool.config.load import Config, load_config
@@ -26,8 +27,7 @@ CONFIG = "config.yaml"
 IGNORE = ".datatoolignore"
 
 
-@dataclass(frozen=True, slots=True)
-class Project:
+class Project(Struct, frozen=True):
     """A git repository, or an exported tree of one, where datatool is initialised.
 
     `root` is the work tree's top; `worktree` is git's view of it (None where there is no git, or git refuses it for

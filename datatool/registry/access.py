@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct, field
 
 from datatool.errors import RemoteNotFound, UnsafeInput
 from datatool.git.repository import Repository
@@ -29,8 +30,7 @@ _PLAIN: Final = frozenset(
 _PUBLIC: Final = frozenset({"https", "s3", "s3a", "sftp", "ssh"})
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Access:
+class Access(Struct, frozen=True, kw_only=True):
     """The way to storage for one registry.
 
     `given` are the settings of a remote that the user typed (`--remote URL --set K=V`), used instead of what the

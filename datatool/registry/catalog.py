@@ -6,10 +6,11 @@ import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
 from typing import Final
+
+from msgspec import Struct
 
 from datatool.cache.local import Cache
 from datatool.errors import DatatoolError, PathNotFound, UnsafeInput, UrlNotFound, UsageError
@@ -30,8 +31,7 @@ _FEW: Final = 4
 """Tracked directories whose lists are all worth bringing to find a path that was meant."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Selection:
+class Selection(Struct, frozen=True, kw_only=True):
     """What one path of a registry stands for: a file, or a directory of `offers` (sorted, each path once).
 
     `hidden` are git-tracked files that only serve a tool, which were left out; `origin` is who keeps it, the first of

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from datatool.cache.local import Cache
 from datatool.errors import DatatoolError, PartlyDone
@@ -18,8 +19,7 @@ from datatool.registry.offer import Offer
 from datatool.registry.saving import save_tree
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Copied:
+class Copied(Struct, frozen=True, kw_only=True):
     """What was brought of a selection: `oid` is a file's object, or the tree of all that could be had; `failed` is why
     the rest could not, by its path in the registry."""
 

@@ -10,10 +10,11 @@ import os
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from datatool.errors import FormatError, UnsafeInput, UsageError
 from datatool.formats.lfs_batch import decode_authentication
@@ -34,8 +35,7 @@ _ORIGIN: Final = "remote.origin.lfsurl"
 _WEB: Final = ("http", "https")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LfsHome:
+class LfsHome(Struct, frozen=True, kw_only=True):
     """`directories` hold objects as git-lfs keeps them; `url` is a server's, `ssh` where to ask for the way to it
     first; `reach` is how far all this may send us."""
 

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
+
+from msgspec import Struct
 
 from datatool.cache.local import Cache
 from datatool.config.keys import names
@@ -50,8 +51,7 @@ Follow = Callable[[str, str | None, bytes], Followed]
 """Opens a repository as a pointer names it, at a commit; the last word is the directory of that pointer."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Artifact:
+class Artifact(Struct, frozen=True, kw_only=True):
     """What one pointer of the commit says, and where its data lies in the repository."""
 
     path: bytes

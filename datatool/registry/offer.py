@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Protocol, runtime_checkable
+
+from msgspec import Struct
 
 from datatool.cache.local import Cache
 from datatool.errors import DatatoolError
@@ -47,8 +48,7 @@ class Offer(NamedTuple):
     """What `problem` says, where it is more than that it is not here."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Root:
+class Root(Struct, frozen=True, kw_only=True):
     """A tracked file or directory as a whole, for lists that do not open it: `oid` and `size` where its pointer tells
     them, `files` a directory's count."""
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from datatool.cache.local import Cache
 from datatool.errors import UnsafeInput
@@ -28,8 +30,7 @@ DEPTH: Final = 8
 """Imports of imports, at most, that are followed to the data."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
+class Place(Struct, frozen=True, kw_only=True):
     """Where a registry is and how it may be read: `where` is a path (from `base`) or a URL. `given` are the settings of
     a remote that the user typed for it; `trusted` that the user trusts it by name. `home` is this user's own directory
     for clones and for what is known of remotes. `config` is for this user's own project: its settings by flat key,
@@ -97,8 +98,7 @@ def open_registry(place: Place, rev: str | None, cache: Cache) -> Catalog:
     return Catalog(view, readers)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class _Opened:
+class _Opened(Struct, frozen=True, kw_only=True, eq=False):
     """The registry that an import of DVC's came from, as its reader knows it."""
 
     catalog: Catalog
@@ -134,8 +134,7 @@ def _opened(
     return _Opened(catalog=open_registry(other, rev, cache))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Other:
+class _Other(Struct, frozen=True, kw_only=True):
     """The registry that an import came from."""
 
     catalog: Catalog

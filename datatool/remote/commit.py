@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
+
+from msgspec import Struct
 
 from datatool.formats.index_list import IndexList
 from datatool.formats.shard import PushRecord, Root, shard_path
@@ -35,8 +36,7 @@ class Outcome(Enum):
     """The shard is not there: another process deleted it, or the store lied. Check again."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Check:
+class Check(Struct, frozen=True, kw_only=True):
     """When the final check began: by the server's clock, and by this machine's clock that runs during sleep."""
 
     server: float

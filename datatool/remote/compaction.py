@@ -7,8 +7,9 @@ lost if two machines do this at once: the union of unions is the same.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from datatool.formats.pack import RAW, ZSTD, object_path, pack_path
 from datatool.formats.shard import LOOSE, PushRecord, Shard, ShardRecord, encode_shard

@@ -7,8 +7,9 @@ time: a `mark` is what its place tells of that.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
+
+from msgspec import Struct
 
 from datatool.errors import RemoteError
 from datatool.hashing import Hasher
@@ -39,8 +40,7 @@ class PlainFile(NamedTuple):
     handle: object = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Found:
+class Found(Struct, frozen=True, kw_only=True):
     """What lies at a URL: a single file, or a directory with all that is in it, sorted by path. `name` is what the
     URL calls it; `skipped` are paths that are neither files, links nor directories."""
 

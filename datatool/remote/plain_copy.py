@@ -6,10 +6,11 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
-from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Final, NamedTuple
+
+from msgspec.structs import replace
 
 from datatool.cache.local import Cache
 from datatool.cache.writer import CacheWriter

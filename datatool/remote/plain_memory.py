@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
+
+from msgspec import Struct
 
 from datatool.cache.local import Cache
 from datatool.errors import LocalError
@@ -31,8 +32,7 @@ class Kept(NamedTuple):
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class UrlMemory:
+class UrlMemory(Struct, frozen=True):
     """Marks and objects of the files at one URL, in a file of their own below `directory`."""
 
     directory: Path

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import islice
 from typing import Final
+
+from msgspec import Struct
 
 from datatool.errors import DatatoolError, RemoteError
 from datatool.formats.shard import Root
@@ -32,16 +33,14 @@ _CHUNK: Final = 32_768
 _ROUNDS: Final = 10
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PushRoot:
+class PushRoot(Struct, frozen=True, kw_only=True):
     """Something to be pushed whole: a tree, a file or a run record, and the path to name in messages (raw bytes)."""
 
     root: Root
     label: bytes
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PushResult:
+class PushResult(Struct, frozen=True, kw_only=True):
     """What a push did: which roots the remote now has, which failed for want of which objects, and how much was sent.
 
     `objects` counts objects sent, `bytes` bytes written to the remote, `skipped_objects` those it had already.

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from datatool.errors import UnsafeInput
 from datatool.model.paths import show
 from datatool.model.urls import without_secrets
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Reach:
+class Reach(Struct, frozen=True, kw_only=True):
     """How far a server may send us. `anywhere`: the user trusts who named it. `hosts` are those that the user typed,
     in lower case; `plain` those of them that were typed with `http://`. `owner` is whose word it is, for messages."""
 

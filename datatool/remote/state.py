@@ -7,8 +7,9 @@ the records arrived does not matter. Everything in here is a hint: bytes are alw
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final, NamedTuple
+
+from msgspec import Struct
 
 from datatool.formats.gc_record import Condemn, Drop
 from datatool.formats.pack import RAW, ZSTD, object_path, pack_path
@@ -49,8 +50,7 @@ class Location(NamedTuple):
     ulen: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GcRecords:
+class GcRecords(Struct, frozen=True, kw_only=True):
     """The gc records of a remote, by their id, and names an advisory list calls dropped."""
 
     condemned: Mapping[str, Condemn]

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit, urlunsplit
+
+from msgspec import Struct
 
 from datatool.errors import UsageError
 from datatool.model.urls import without_secrets
@@ -21,17 +22,16 @@ DIRECTORY: Final = "file"
 S3: Final = frozenset({"s3", "s3a"})
 """The protocols of S3, whose URLs name a bucket and no service."""
 
-_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):", re.ASCII)  # two letters at least: `C:` is a drive
-_ADDRESS: Final = re.compile(r"(?<=[/@])\[[0-9A-Fa-f:.]+\](?=[:/]|$)", re.ASCII)  # IPv6, as in ssh://[::1]/path
-_SCP: Final = re.compile(r"(?:[^/\\:@]+@)?[^/\\:@]{2,}:(?!//)", re.ASCII)
+_SCHEME: Final = r"([A-Za-z][A-Za-z0-9+.-]+):"  # two letters at least: `C:` is a drive
+_ADDRESS: Final = r"(?<=[/@])\[[0-9A-Fa-f:.]+\](?=[:/]|$)"  # IPv6, as in ssh://[::1]/path
+_SCP: Final = r"(?:[^/\\:@]+@)?[^/\\:@]{2,}:(?!//)"
 
 
 _COMMON: Final = frozenset({"s3", "ssh", "sftp", "http", "https", "file", "gs", "az"})
 """Protocols that nobody calls a host."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RemoteUrl:
+class RemoteUrl(Struct, frozen=True, kw_only=True):
     """A remote's place. `protocol` is lower case, `file` for a directory; `path` is an absolute directory, or the
     whole URL for other protocols; `shown` is what messages may print: without a password."""
 
@@ -52,13 +52,13 @@ def parse_url(url: str, *, root: Path) -> RemoteUrl:
     """
     if not url.strip() or "\0" in url or "\n" in url:
         raise UsageError("a remote needs a URL or the path of a directory", hint="datatool remote add NAME URL")
-    if "::" in _ADDRESS.sub("", url):
+    if "::" in re.sub(_ADDRESS, "", url):
         raise UsageError(f"{_escaped(url)}: chained URLs are not supported", hint="give the URL of the store itself")
-    scheme = _SCHEME.match(url)
+    scheme = re.match(_SCHEME, url)
     if scheme is not None and url[scheme.end() : scheme.end() + 2] == "//":
         protocol = scheme[1].lower()
         return _file_url(url, root) if protocol == DIRECTORY else _store_url(url, protocol)
-    if _SCP.match(url) and not (root / url).exists():
+    if re.match(_SCP, url) and not (root / url).exists():
         raise UsageError(f"{_escaped(url)}: is neither a directory nor a URL", hint=_meant(url))
     return _directory(url, root)
 

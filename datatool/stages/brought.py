@@ -4,15 +4,15 @@ brings something else under the same name."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from datatool.stages.modules import Module, Modules
 from datatool.stages.resolve import Foreign, Meaning, Own, meanings, names_on_the_way
 from datatool.stages.scopes import Imported, Reference
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Brought:
+class Brought(Struct, frozen=True, kw_only=True):
     """What one name means in a module that imports it: `name` as it is read there (`h`, `helpers.h`), `says` what it is
     where it is defined (`math.floor`, `pkg.tools:scale`), whatever modules of the project pass it on. `through` are the
     names that it goes through, each with its module; `place` is where the last import on the way stands."""

@@ -7,10 +7,11 @@ import ast
 import linecache
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import CodeType, FunctionType
+
+from msgspec import Struct
 
 from datatool.stages.code_objects import nodes_of
 from datatool.stages.modules import CodeNode, Module, leaves
@@ -25,8 +26,7 @@ _MAKING = frozenset({"__new__", "__init__", "__post_init__", "__init_subclass__"
 """Methods that run when an object or a class is made."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cells:
+class Cells(Struct, frozen=True):
     """All cells that ran. `made` says of each name which statement, counted through all cells, bound it last, `changed`
     which was the last that said something new of it."""
 

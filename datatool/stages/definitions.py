@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from datatool.stages.brought import Brought
 from datatool.stages.modules import Module
@@ -30,8 +31,7 @@ class Kind(StrEnum):
     """What runs when a module is loaded: its top without functions and classes."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Definition:
+class Definition(Struct, frozen=True, kw_only=True):
     """A piece of code that is reached: `name` as `pkg.mod:Class.method`, or the module's name for its own code."""
 
     name: str
@@ -75,8 +75,7 @@ class Definition:
         return self.module.place(self.nodes[0]) if self.nodes else self.module.file
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Reached:
+class Reached(Struct, frozen=True, kw_only=True):
     """What some code reaches. `packages` are the top modules of what is installed, without Python's own; `warnings`
     tell what could not be followed, with file and line."""
 

@@ -14,12 +14,13 @@ import sysconfig
 import time
 import weakref
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib.machinery import SourceFileLoader
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, CO_VARARGS, CO_VARKEYWORDS
 from pathlib import Path
 from types import CodeType, FunctionType
+
+from msgspec import Struct
 
 from datatool.errors import UsageError
 from datatool.stages.edits import touched_names
@@ -45,8 +46,7 @@ _imported = time.time()
 _Stamp = tuple[int, int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class _Note:
+class _Note(Struct, frozen=True):
     """What a file was when a module was loaded from it. No stamp: nobody knows, but that it was edited."""
 
     load: object

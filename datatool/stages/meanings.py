@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from operator import is_
 from types import CellType, FunctionType
+
+from msgspec import Struct
 
 from datatool.stages.constants import told_of, told_of_class
 from datatool.stages.definitions import Definition, Kind
@@ -38,8 +39,7 @@ def _held(live: FunctionType | type) -> tuple[object, ...]:
     return *values, *(getattr(part, "__code__", None) for part in parts)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Meanings:
+class Meanings(Struct, frozen=True, kw_only=True):
     """What the definitions that a function reaches meant. `cells` are the variables of closures, `registries` those of
     `functools.singledispatch`, each with what it held, `classes` those whose subclasses count, with these, `patched`
     what may get other code in its place, `unloaded` the files that were not loaded, each with its last load; `inner` is

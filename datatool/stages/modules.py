@@ -6,9 +6,10 @@ import ast
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from datatool.stages.scopes import Import, Imported, Names, Reference, imports_of, names_of, references
 from datatool.stages.source import Source, read_source
@@ -19,8 +20,7 @@ Definer = FunctionNode | ast.ClassDef
 CodeNode = FunctionNode | ast.Lambda
 
 
-@dataclass(slots=True)
-class Bound:
+class Bound(Struct):
     """All that a module binds to one name: functions and classes, imports, and statements of any other kind (the whole
     of it where it stands inside an `if`, a `try` or a loop)."""
 
@@ -42,8 +42,7 @@ class Bound:
         return [*self.statements, *(self.calls if self.statements else ()), *self.settings]
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """What syntax alone tells of some code: its hash, and what it refers to."""
 
     digest: str
@@ -52,8 +51,7 @@ class Piece:
     """Whether it asks a class for its subclasses."""
 
 
-@dataclass(frozen=True, eq=False)
-class Module:
+class Module(Struct, frozen=True, eq=False, dict=True):
     """A module of the project. `name` is its place from the project's root, with dots (`src.pkg.mod`); that of a
     script is its path (`jobs/train.py`). `file` is its path from the root, `/` between names."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from datatool.hashing import digest
 from datatool.model.oid import ObjectId
@@ -20,8 +21,7 @@ class NotANotebook(ValueError):
     """A file that is no notebook with Python in it; the message is the end of a sentence about the file."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(Struct, frozen=True):
     """One code cell. `readings` are the texts that may be its Python, to be tried in order: as it is, and without
     lines for IPython, as a line that begins with `%` may also go on with a division's remainder. `digest` is that of
     its text without the space around it, by which it is known again in the record of a kernel that knew no file."""

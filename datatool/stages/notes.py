@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct, field
 
 from datatool.errors import FormatError
 from datatool.formats.run_record import canonical, decode_file, file_values
@@ -22,8 +23,7 @@ VARIABLE: Final = "DATATOOL_RUN"
 _LIMIT: Final = 64 << 20
 
 
-@dataclass(kw_only=True, slots=True)
-class Notes:
+class Notes(Struct, kw_only=True):
     """What was told of one project: files read, paths written, and what the program said of itself."""
 
     inputs: dict[bytes, RunFile] = field(default_factory=dict)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from datatool.errors import UsageError
 from datatool.model.result import ResultFormat
@@ -15,8 +16,7 @@ OPTIONS: Final = ("format", "ttl", "version", "cache", "share", "packages")
 """Names that mean an option, and no parameter of the function."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StageOptions:
+class StageOptions(Struct, frozen=True, kw_only=True):
     """`format` is that of the result (None: by its type), `ttl` how many seconds it holds (None: for ever), `version`
     what the author declares it to be; `cache` says whether the result is kept at all, `share` whether it goes to the
     remote (None: as `stages.share` says); `packages` are modules whose versions count besides those that the code

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from datatool.stages.modules import Module, Modules
 from datatool.stages.scopes import Imported, Reference
@@ -14,8 +15,7 @@ _MAKER = "__getattr__"
 """The function of a module that makes the names which it does not have (PEP 562)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Own:
+class Own(Struct, frozen=True):
     """A name that a module of the project binds, and the attributes read behind it; without a name the module."""
 
     module: Module
@@ -23,8 +23,7 @@ class Own:
     rest: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Foreign:
+class Foreign(Struct, frozen=True):
     """Something of Python or of a package, by its full name: `builtins.eval`, `pandas.read_csv`."""
 
     name: str

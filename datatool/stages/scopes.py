@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from datatool.stages.syntax import FunctionNode
 
@@ -14,8 +15,7 @@ _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef, *_COMPREHENSIONS)
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
+class Imported(Struct, frozen=True):
     """What a name stands for after an import: `module` with as many dots (`level`) as stood before it, and `name` in
     it, None for the module itself."""
 
@@ -24,8 +24,7 @@ class Imported:
     name: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True):
     """A name that is read, and the attributes behind it: `a.b.c` is `("a", "b", "c")`.
 
     `imported` is what the first name stands for where the code itself imports it; `call` is the call that it is the
@@ -39,8 +38,7 @@ class Reference:
     scopes: Scopes = ()
 
 
-@dataclass(slots=True)
-class Names:
+class Names(Struct):
     """What a scope binds: each name to an import, or to None for anything else."""
 
     bound: dict[str, Imported | None] = field(default_factory=dict)

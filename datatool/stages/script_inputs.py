@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from datatool.stages.definitions import Definition, Kind
 from datatool.stages.literals import Literals
@@ -22,8 +23,7 @@ _OPTIONS = frozenset({"format", "ttl", "version", "cache", "share"})
 """Keywords of `@stage` that are never data."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Tracked:
+class Tracked(Struct, frozen=True, kw_only=True):
     """A path that code names. `path` is as it stands there, `beside` the directory of the file with that code.
 
     `output`: it is written. `sure`: the script needs it, as there is no choice between several, and nothing that would
@@ -37,8 +37,7 @@ class Tracked:
     sure: bool = True
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ScriptInputs:
+class ScriptInputs(Struct, frozen=True, kw_only=True):
     """What a script tracks: `tracked` are the paths that it spells out; `unknown` are the places of those that can't be
     known before it runs; `problems` tell what of it does not read."""
 

@@ -8,8 +8,9 @@ import stat
 import threading
 import warnings
 from bisect import bisect_right
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from datatool.forks import wait_before_forks
 from datatool.model.paths import show
@@ -22,8 +23,7 @@ NOTEBOOK = ".ipynb"
 SUFFIXES = (".py", NOTEBOOK)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Source:
+class Source(Struct, frozen=True, kw_only=True):
     """The syntax tree of a file. `problems` are sentences about what does not read, which is left out of the tree;
     `cells` are the lines before each code cell of a notebook, `cell_digests` the hashes of their texts."""
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
+
+from msgspec import Struct
 
 from datatool.errors import LocalError, RemoteError
 from datatool.formats.pack import PackRecord
@@ -34,8 +35,7 @@ class Small(NamedTuple):
     data: bytes | memoryview
 
 
-@dataclass(frozen=True, slots=True)
-class Large:
+class Large(Struct, frozen=True):
     """An object to be copied, not held. `path` is the local file it lies in, if there is one (then the copy is
     made by the kernel); else `copy_to(fd, have, advance)` writes all of it into an open local file, checks hash and
     size while it does, and raises `WrongBytes`, `NameMissing` or `Withheld`. `have` bytes are in the file from an

@@ -7,9 +7,10 @@ when all its bytes are in place and, where a sha256 was given, match it. Every m
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
+
+from msgspec import Struct
 
 from datatool.model.oid import ObjectId
 
@@ -45,8 +46,7 @@ Advance = Callable[[int], None]
 for the same thread."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Capabilities:
+class Capabilities(Struct, frozen=True, kw_only=True):
     """What a store can do beyond reading."""
 
     write: bool = True

@@ -5,16 +5,16 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar
+
+from msgspec import Struct
 
 from datatool.errors import RemoteBusy
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Retries:
+class Retries(Struct, frozen=True, kw_only=True):
     """How patient to be: at most `tries` attempts, and no new one later than `patience` seconds after the first.
 
     Between two attempts lies a random time up to `base` seconds, doubled with each failure ("full jitter": many

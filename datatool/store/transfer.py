@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from datatool.errors import LocalError
 from datatool.hashing import digest
@@ -19,8 +20,7 @@ from datatool.store.objects import Absent, Large, ObjectSink, ObjectSource, Smal
 from datatool.store.protocol import NameMissing, WrongBytes
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TransferResult:
+class TransferResult(Struct, frozen=True, kw_only=True):
     """What one transfer moved: how many objects, of how many bytes, and which the source could not give."""
 
     objects: int

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from datatool.cache.local import Cache
 from datatool.formats.tree_object import TreeWriter, read_tree
@@ -36,8 +37,7 @@ Triple = tuple[bytes, Entry | None, Entry | None, Entry | None]
 """A path, with its entry in the workspace, in the version last put here, and in the version wanted."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True, kw_only=True):
     """What a checkout found: `unsaved` paths it would overwrite, `kept` ones it does not know and leaves,
     `first` those that must go before anything is written (a file where a directory is wanted, or the reverse)."""
 
@@ -46,8 +46,7 @@ class Plan:
     first: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Checkout:
+class Checkout(Struct, frozen=True, kw_only=True):
     """One directory artifact on its way from `here` (what was last put here) to `target`, below `within`.
 
     `load` reads trees from the cache.

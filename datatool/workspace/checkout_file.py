@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from datatool.cache.local import Cache
 from datatool.errors import PathNotFound
@@ -16,8 +16,7 @@ from datatool.workspace.placing import Outcome, link, place
 from datatool.workspace.present import Workspace
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FileCheckout:
+class FileCheckout(Struct, frozen=True, kw_only=True):
     """A single file on its way to the version its pointer names."""
 
     workspace: Workspace

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from datatool.errors import PathNotFound
 from datatool.formats.tree_object import TreeWriter, read_tree
@@ -44,8 +45,7 @@ class State(StrEnum):
     """It was never fetched."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Comparison:
+class Comparison(Struct, frozen=True, kw_only=True):
     """An artifact's state, and what changed since datatool last wrote it: raw paths relative to the artifact
     (`b""` for a file itself). `unknown` is true where the cache lacks the tree that would name the changes."""
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from datatool.localfs.batch import Batch
 from datatool.localfs.links import hardlinks_safe
@@ -17,8 +18,7 @@ from datatool.progress import Task
 from datatool.store.objects import Large, Small
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(Struct):
     """What a checkout did. `missing` and `damaged` are paths whose object the cache lacks; `refused` those that
     somebody wrote to between the plan and its turn."""
 

@@ -6,8 +6,9 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from datatool.errors import FormatError
 from datatool.formats.pointer_file import is_pointer, parse_pointer
@@ -20,8 +21,7 @@ LIMIT = 64 << 10
 """Bytes: a pointer file is never larger (formats §2)."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Artifact:
+class Artifact(Struct, frozen=True, kw_only=True):
     """A file or directory that datatool tracks: its path (raw bytes, from the project's root), what its pointer
     says, and the pointer's own bytes."""
 

@@ -9,11 +9,13 @@ import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, TypeVar
+
+from msgspec import Struct, field
+from msgspec.structs import force_setattr
 
 from datatool.errors import ChangedWhileRead, DatatoolError, LocalError, PathNotFound, ReadFailed
 from datatool.hashing import hash_fd
@@ -50,8 +52,7 @@ class Glance(NamedTuple):
     found: list[Found] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Workspace:
+class Workspace(Struct, frozen=True):
     """The files under `root`, and what `state` remembers of them.
 
     `modes_bind` says whether executable bits mean anything here; `skip` is `.datatoolignore`.
@@ -63,10 +64,10 @@ class Workspace:
     skip: Callable[[bytes, bool], bool] | None = None
     _clocks: dict[int, int] = field(default_factory=dict)
     _littered: set[bytes] = field(default_factory=set)
-    _prefix: bytes = field(init=False)
+    _prefix: bytes = b""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_prefix", os.path.join(os.fsencode(self.root), b""))
+        force_setattr(self, "_prefix", os.path.join(os.fsencode(self.root), b""))
 
     def full(self, path: bytes) -> bytes:
         """The absolute path of something in the project."""

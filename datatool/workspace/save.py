@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from heapq import merge
 from itertools import chain, islice
+
+from msgspec import Struct
 
 from datatool.cache.local import SMALL, Cache
 from datatool.cache.writer import CacheWriter
@@ -39,8 +40,7 @@ WORTH_WAITING = 1 << 20
 """From so many bytes on, hashing a file once more costs more than to wait until its hash may be remembered."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SavedDirectory:
+class SavedDirectory(Struct, frozen=True, kw_only=True):
     """A directory as it was saved: the tree of everything, and the tree of what is really here (the same, unless
     entries that were never fetched were kept). `linkable` are the paths whose object is a file of its own."""
 

@@ -3,7 +3,6 @@ which nothing is known of the place from where it is asked."""
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import pickle
 import subprocess
@@ -12,6 +11,8 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
+
+from msgspec import structs
 
 from datatool.operations.stage.packed import packed
 from environment import PACKAGE, clean_environment
@@ -58,10 +59,10 @@ class Elsewhere(Executor):
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         task = args[0].opened()
-        origin = dataclasses.replace(task.origin, root="/nowhere/at/all")  # what lies there lies on another machine
+        origin = structs.replace(task.origin, root="/nowhere/at/all")  # what lies there lies on another machine
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(self._dumps((function, packed(dataclasses.replace(task, origin=origin)))))
+        self._process.stdin.write(self._dumps((function, packed(structs.replace(task, origin=origin)))))
         self._process.stdin.flush()
         result, problem = pickle.load(self._process.stdout)
         future: Future[Any] = Future()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from datatool.errors import DatatoolError, FormatError, MergeConflict, NewerFormat
 from datatool.formats.plain_yaml import read_plain
@@ -111,12 +111,13 @@ def test_what_we_usually_write_needs_no_yaml_library(name: str) -> None:
 
 def test_reading_and_rewriting_usual_pointers_never_loads_ruamel() -> None:
     program = (
-        "import sys, dataclasses, pathlib\n"
+        "import sys, pathlib\n"
+        "from msgspec import structs\n"
         "from datatool.formats.pointer_file import parse_pointer, write_pointer\n"
         "for name in sys.argv[1:]:\n"
         "    data = pathlib.Path(name).read_bytes()\n"
         "    pointer = parse_pointer(data, name=name)\n"
-        "    changed = dataclasses.replace(pointer, oid='0' * 64, size=1, files=2, description='new', source=None)\n"
+        "    changed = structs.replace(pointer, oid='0' * 64, size=1, files=2, description='new', source=None)\n"
         "    assert parse_pointer(write_pointer(changed, old=data), name=name) == changed\n"
         "print([name for name in sys.modules if name.partition('.')[0] in ('ruamel', 'yaml', 'importlib.metadata')])\n"
     )
@@ -144,7 +145,7 @@ def test_a_change_keeps_order_comments_and_unknown_keys() -> None:
         "  commit: 0123456789abcdef0123456789abcdef01234567\n"
         "# the end\n"
     )
-    pointer = dataclasses.replace(
+    pointer = structs.replace(
         parse(old),
         oid=OTHER,
         size=12345,
@@ -187,7 +188,7 @@ def test_a_change_in_a_pointer_that_only_a_yaml_library_reads_keeps_the_rest() -
     )
     pointer = parse(old)
     assert (pointer.description, pointer.labels, pointer.meta) == ("two\nlines\n", ("a", "b"), (("who", "me ☺"),))
-    changed = dataclasses.replace(pointer, oid=OTHER, size=6, meta=(("who", "you"),), executable=True)
+    changed = structs.replace(pointer, oid=OTHER, size=6, meta=(("who", "you"),), executable=True)
     assert write_pointer(changed, old=old.encode()).decode() == (
         "datatool: 1  # v\n"
         "kind: file\n"
@@ -199,7 +200,7 @@ def test_a_change_in_a_pointer_that_only_a_yaml_library_reads_keeps_the_rest() -
         "executable: true\n"
         "meta:\n  'who': you\n"
     )
-    plainer = dataclasses.replace(pointer, description="one", labels=())
+    plainer = structs.replace(pointer, description="one", labels=())
     assert write_pointer(plainer, old=old.encode()).decode() == (
         "datatool: 1  # v\n"
         "kind: file\n"
@@ -221,7 +222,7 @@ def test_windows_line_ends_and_a_byte_order_mark_are_read_and_left_alone_without
     assert is_pointer(old)
     assert parse(old) == MEANINGS["full"]
     assert write_pointer(MEANINGS["full"], old=old) == old
-    changed = dataclasses.replace(MEANINGS["full"], size=1)
+    changed = structs.replace(MEANINGS["full"], size=1)
     assert write_pointer(changed, old=old) == golden("full").replace(b"9007199254740993", b"1")
 
 
@@ -454,7 +455,7 @@ def test_any_pointer_can_replace_any_other(old: Pointer, new: Pointer) -> None:
     data = write_pointer(new, old=before)
     found = parse(data)
     assert dict(found.meta) == dict(new.meta)
-    assert dataclasses.replace(found, meta=()) == dataclasses.replace(new, meta=())
+    assert structs.replace(found, meta=()) == structs.replace(new, meta=())
     assert data.startswith(b"# kept\n") and b"\nlater: {a: b}   # kept too\n" in data
     assert write_pointer(new, old=data) == data
 

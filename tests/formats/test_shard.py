@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import mmap
 import struct
 from hashlib import sha256
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from datatool.errors import FormatError, NewerFormat
 from datatool.formats.pack import MAX_PACK, RAW, ZSTD
@@ -351,7 +351,7 @@ def accepts(data: bytes) -> None:
         assert record.kind not in (RAW, ZSTD) or shard.header.packs[record.ordinal]
         assert record.kind != LOOSE or not record.ordinal or shard.header.alt[record.ordinal - 1]
     known = [record for record in shard.records() if record.kind in (RAW, ZSTD, LOOSE)]
-    fields = {field.name: getattr(shard.header, field.name) for field in dataclasses.fields(shard.header)}
+    fields = structs.asdict(shard.header)
     del fields["n"], fields["nonce"]
     Shard(encode_shard(known, **fields))
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from datatool.errors import DatatoolError
 from datatool.formats.tree_object import read_tree
@@ -32,8 +33,7 @@ TOGETHER = 1024
 TOGETHER_BYTES = 256 << 20
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Ready:
+class _Ready(Struct, frozen=True, kw_only=True):
     """A file that may be written: nothing unsaved is in its way any more."""
 
     item: Selection

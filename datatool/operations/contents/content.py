@@ -6,8 +6,9 @@ import io
 import os
 import posixpath
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final, Protocol
+
+from msgspec import Struct, field
 
 from datatool.cache.local import Cache
 from datatool.errors import DamageFound, PathNotFound
@@ -24,8 +25,7 @@ LINKS: Final = 40
 _CHUNK: Final = 65_536
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Held:
+class Held(Struct, frozen=True, kw_only=True):
     """Content that is whole in a cache: `oid` is a file's object, or a directory's tree. `pages` are those of a tree
     that no pointer names, such as a part of a larger one; size in bytes."""
 

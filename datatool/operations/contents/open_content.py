@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from datatool.cache.local import Cache
 from datatool.config.load import load_config
@@ -30,8 +31,7 @@ from datatool.registry.open import open_registry
 from datatool.remote.url import DIRECTORY, parse_url
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True, kw_only=True):
     """What a program asks for: `repo` is a registry's alias, path or URL (None: the project around `cwd`), `rev` a
     revision, `remote` where the data is to be read from: the name of a remote of this project's, or for a registry a
     URL. `cwd` is where relative paths start."""
@@ -47,8 +47,7 @@ class Asked:
             raise UsageError("an empty revision", hint="leave rev out for what is current")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Opened:
+class Opened(Struct, frozen=True, kw_only=True):
     """Content that can be read, and the project it is of, where it is this one's."""
 
     content: Content

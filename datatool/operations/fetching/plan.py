@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from datatool.errors import PathNotFound, RemoteNotFound
 from datatool.model.paths import named
@@ -19,8 +20,7 @@ from datatool.project.project import Project
 from datatool.store.objects import Absent
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Terms:
+class Terms(Struct, frozen=True, kw_only=True):
     """How a fetch goes about it, in the words of the command line."""
 
     remote: str | None = None
@@ -31,8 +31,7 @@ class Terms:
     progress: Progress = SILENT
 
 
-@dataclass(slots=True)
-class Wish:
+class Wish(Struct):
     """One version on its way here."""
 
     version: Version
@@ -42,8 +41,7 @@ class Wish:
     error: Failure | None = None
 
 
-@dataclass(slots=True)
-class FetchPlan:
+class FetchPlan(Struct):
     """What is `cached`, in so many `objects`; what to ask remotes for, by the order in which to ask them; what only its
     source can have; and what can come from nowhere."""
 

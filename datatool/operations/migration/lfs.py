@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
+
+from msgspec.structs import replace
 
 from datatool.errors import DamageFound, DatatoolError, FormatError, LocalError, PartlyDone, Refused
 from datatool.formats.git_attributes import ATTRIBUTES, Attributes

@@ -7,9 +7,10 @@ import posixpath
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from datatool.errors import Refused
 from datatool.formats.git_attributes import ATTRIBUTES, ATTRIBUTES_LIMIT
@@ -35,8 +36,7 @@ _USER: Final = re.compile(r"(?<=^http://)[^/@]*@|(?<=^https://)[^/@]*@", re.IGNO
 _PASSWORD: Final = re.compile(r"(?<=://)([^/@:]*):[^/@]*@")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LfsPlan:
+class LfsPlan(Struct, frozen=True, kw_only=True):
     """The LFS files of git's index. `texts` are pointers that lie in the workspace in place of their data, `present`
     the paths whose data is there, unchanged; `attributes` the `.gitattributes` that send files to LFS; `stores` where
     git-lfs keeps this clone's objects."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from msgspec import Struct, field
 
 from datatool.errors import DatatoolError
 from datatool.model.pointer import ArtifactKind
@@ -31,8 +33,7 @@ class Migrated(Part):
         return {"from": str(self.origin), **fields_of(self, "origin")}
 
 
-@dataclass(slots=True)
-class Done:
+class Done(Struct):
     """What a run has come to so far: `removed` are files that git's index no longer has."""
 
     artifacts: list[Migrated] = field(default_factory=list)

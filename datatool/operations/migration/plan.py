@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from datatool.errors import DatatoolError
 from datatool.formats.dvc_file import DvcFile, parse_dvc_file
@@ -21,8 +22,7 @@ from datatool.registry.view import View
 ORIGIN: Final = "dvc"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Planned:
+class Planned(Struct, frozen=True, kw_only=True):
     """One artifact that can be ours: what DVC tracks, and what its whole pointer file says."""
 
     tracked: Tracked
@@ -62,8 +62,7 @@ class Planned:
         return None if self.file.url is None else Source(url=self.file.url, etag=self.file.etag)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True, kw_only=True):
     """What can be ours of one DVC project; the outputs of its `pipelines`, which stay DVC's; and the pointers that are
     `kept` as they are, with the reason. `serving` are the files of git that only serve this DVC project."""
 

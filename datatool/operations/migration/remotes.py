@@ -7,9 +7,10 @@ import os
 import posixpath
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct, field
 
 from datatool.config.edit import set_values
 from datatool.config.keys import is_name
@@ -22,8 +23,7 @@ from datatool.registry.dvc.settings import PRIVATE, PUBLIC
 _PLACED: Final = re.compile(r"\w+://|[\\/]|[A-Za-z]:[\\/]|~")
 
 
-@dataclass(slots=True)
-class RemoteSettings:
+class RemoteSettings(Struct):
     """Settings by their whole key (`remotes.NAME.url`), for the two files; `skipped` is what has no word of ours."""
 
     project: dict[str, str] = field(default_factory=dict)

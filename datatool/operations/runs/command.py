@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from datatool.errors import UsageError
 from datatool.model.paths import show
@@ -22,8 +24,7 @@ from datatool.stages.secrets import visible_values, visible_words
 from datatool.workspace.pointers import owner
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Command:
+class Command(Struct, frozen=True, kw_only=True):
     """A command as it is to be run: its words, the directory, what it reads and writes (paths from the project's
     root), its parameters (JSON values)."""
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from datatool.errors import DatatoolError
 from datatool.git.changes import code_difference
@@ -28,8 +30,7 @@ from datatool.workspace.pointers import find_artifact, owner
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Ended:
+class Ended(Struct, frozen=True, kw_only=True):
     """A record and the outputs in it, with the artifacts' versions; `new` says whether the record is."""
 
     run: ObjectId

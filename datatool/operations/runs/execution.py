@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from datatool.errors import Refused
 from datatool.model.oid import ObjectId
@@ -15,8 +16,7 @@ from datatool.project.project import Project
 from datatool.stages.run_store import find_runs
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Execution:
+class Execution(Struct, frozen=True, kw_only=True):
     """What a run was, but for what it made and on which machine; `started` in seconds since 1970, parameters and words
     without secrets."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from datatool.operations.runs.end import Ended, code_now, end_run
 from datatool.operations.runs.program_run import ToRecord

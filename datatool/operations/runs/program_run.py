@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from datatool.hashing import digest
 from datatool.model.paths import named
@@ -28,8 +30,7 @@ if TYPE_CHECKING:
     from datatool.operations.runs.end import Ended
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Program:
+class Program(Struct, frozen=True, kw_only=True):
     """What ran: `entry` is the file of the script or notebook, `texts` what ran of a program without a file, by name
     (`-c`, or a notebook's `In[1]`), `command` its name with its arguments, `directory` where it was started; `started`
     in seconds since 1970, `duration` in seconds; parameters and metrics are JSON values; `modules` are the full names
@@ -64,8 +65,7 @@ class Program:
         return {"name": self.name, "command": self.command, "parameters": self.parameters}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ToRecord:
+class ToRecord(Struct, frozen=True, kw_only=True):
     """What a record is to say of a program that ended just now: `outputs` are the paths that it wrote, `modules` the
     full names of what it imported; `always` asks for a record even where another says the same."""
 

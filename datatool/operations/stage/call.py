@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import BuiltinFunctionType, FunctionType
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from datatool.errors import DatatoolError
 from datatool.model.file import File
@@ -25,8 +27,7 @@ from datatool.stages.stage_facts import code_facts, shown, stage_fingerprint
 _PLAIN = frozenset({type(None), bool, int, float, complex, bytes})
 
 
-@dataclass(slots=True)
-class Described:
+class Described(Struct):
     """What was found in the arguments of a call."""
 
     facts: list[Fact] = field(default_factory=list)

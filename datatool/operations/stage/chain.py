@@ -8,9 +8,10 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from datatool.errors import ChangedWhileRead, FormatError, LocalError, PathNotFound, UsageError
 from datatool.model.run import RunFile
@@ -40,8 +41,7 @@ _ATTEMPTS = 5
 _CODE = (FactKind.FUNCTION, FactKind.CLASS)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Around:
+class Around(Struct, frozen=True, kw_only=True):
     """What a chain needs of the program around it: open projects, somebody who hears what it read, and what it says;
     and what reaches remotes, which is loaded when it is called first."""
 

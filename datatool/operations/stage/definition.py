@@ -5,13 +5,14 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 from importlib import import_module
 from inspect import BoundArguments, Parameter, Signature
 from pathlib import Path
 from typing import Final, NoReturn
+
+from msgspec import Struct
 
 from datatool.errors import UsageError
 from datatool.stages.callables import unwrapped
@@ -157,8 +158,7 @@ def define(
     return made
 
 
-@dataclass(frozen=True, slots=True)
-class AbsentStage:
+class AbsentStage(Struct, frozen=True):
     """What a stage becomes in a process that can't find it; `reason` in words. Whoever unpickles is not stopped by it:
     that would end the whole worker."""
 

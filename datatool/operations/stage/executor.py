@@ -6,7 +6,8 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import ExitStack, suppress
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from datatool.errors import DatatoolError, FormatError, PartlyDone, PathNotFound, RemoteNotFound
 from datatool.formats.run_record import decode_run

@@ -6,9 +6,11 @@ import os
 import stat
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from datatool.errors import PathNotFound, Refused, UsageError
 from datatool.hashing import Hasher
@@ -32,8 +34,7 @@ _SPECIAL: Final = (
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Input:
+class Input(Struct, frozen=True, kw_only=True):
     """A file or directory among the arguments: `given` is what named it, `full` where it lies, `path` what that is in
     the project at `root` (None outside any), `oid` its content. `file` is it as a run's input, where datatool tracks
     it. Of a link that nothing tracks, all but `full` is about what it leads to."""

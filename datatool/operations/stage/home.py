@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from datatool.operations.open_project import project_around
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Home:
+class Home(Struct, frozen=True, kw_only=True):
     """The project of a stage, None outside any; the directory of the file that it stands in, None for what was typed;
     that of the program that runs, from where modules are found, None if it lies elsewhere."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from datatool.errors import UsageError
 from datatool.model.stage import Fact, FactKind
@@ -18,8 +19,7 @@ from datatool.stages.packages import is_installed
 from datatool.stages.stage_facts import code_facts, stage_fingerprint, with_lines, word_fact
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Known:
+class Known(Struct, frozen=True, kw_only=True):
     """What is known of a call: all that counts, the name of its result, and where the facts come from."""
 
     facts: tuple[Fact, ...]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from inspect import BoundArguments
+
+from msgspec import Struct, field
 
 from datatool.errors import UsageError
 from datatool.operations.stage.definition import StageDefinition, stage_in
 from datatool.stages.arguments import DEEPEST, too_deep
 
 
-@dataclass(eq=False, slots=True)
-class Call:
+class Call(Struct, eq=False):
     """One call of a stage; `needs` are the calls whose results are among its arguments, by their stages."""
 
     stage: StageDefinition

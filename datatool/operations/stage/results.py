@@ -9,10 +9,11 @@ import platform
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from datatool.errors import DamagedResult, DatatoolError, PathNotFound
 from datatool.git.worktree import head_commit
@@ -35,8 +36,7 @@ _SHOWN: Final = 40
 """Characters of a stranger's word that are told."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Result:
+class Result(Struct, frozen=True, kw_only=True):
     """A result that is known: the record of the run that made it, and how its content is read."""
 
     run: ObjectId
@@ -49,8 +49,7 @@ class Result:
         return self.record.outputs[0]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Made:
+class Made(Struct, frozen=True, kw_only=True):
     """What a stage did: `started` in seconds since 1970, `duration` in seconds."""
 
     name: str

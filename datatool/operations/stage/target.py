@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
+
+from msgspec.structs import replace
 
 from datatool.errors import PathNotFound, ProjectNotFound, UsageError
 from datatool.model.paths import show

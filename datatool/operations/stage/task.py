@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from datatool.model.oid import ObjectId
 from datatool.model.run import RunCode, RunEnvironment, RunRecord
@@ -14,8 +16,7 @@ from datatool.operations.stage.known import Known
 from datatool.operations.stage.plan import Call
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True, kw_only=True):
     """The project of whoever asks: its id and root; `settings` say where its remotes are, and hold no credentials.
     `start` is the directory of the program, `file` that of the stage, both from the root. `mark` is a file in its
     cache: who sees that has the same one."""
@@ -28,8 +29,7 @@ class Origin:
     mark: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Part:
+class Part(Struct, frozen=True, kw_only=True):
     """A function that the worker is to call: that of the stage, or of one that keeps no result and is needed for it.
     The facts are as they are kept, without secrets; inputs by where in the arguments they stand."""
 
@@ -39,8 +39,7 @@ class Part:
     inputs: Mapping[str, Input]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Task:
+class Task(Struct, frozen=True, kw_only=True):
     """One stage to be run. Its plan is made again by the worker: `calls` is how many there are in it, `parts` and
     `results` (the run that made each, and its record in short) are by their numbers there. `anew`: what is kept under
     its fingerprint is no good."""
@@ -68,8 +67,7 @@ class Task:
         return f"{name}-{self.fingerprint}{again}"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Done:
+class Done(Struct, frozen=True, kw_only=True):
     """The result is kept: the id and the bytes of its record. `here`: in the cache of whoever asked, and else on the
     remote."""
 
@@ -78,8 +76,7 @@ class Done:
     here: bool
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Lacks:
+class Lacks(Struct, frozen=True, kw_only=True):
     """What the worker can't get: results by their numbers, inputs by those of their parts and where they stand there;
     `reasons` are in words."""
 
@@ -88,8 +85,7 @@ class Lacks:
     reasons: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Unsteady:
+class Unsteady(Struct, frozen=True):
     """A file was changed while the stage read it."""
 
 

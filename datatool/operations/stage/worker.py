@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from datatool.errors import DatatoolError, Refused, UsageError
 from datatool.formats.run_record import encode_run

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from datatool.errors import ProjectNotFound
 from datatool.project.project import find_root
 from datatool.workspace.pointers import SUFFIX
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TrackedPlace:
+class TrackedPlace(Struct, frozen=True, kw_only=True):
     """An absolute path, and the top of its project; None outside any."""
 
     full: str

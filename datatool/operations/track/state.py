@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+from msgspec import Struct
 
 from datatool.errors import FormatError, PathNotFound
 from datatool.formats.tree_object import read_tree
@@ -64,8 +65,7 @@ class Action(StrEnum):
     """It is nowhere, and nothing is pinned."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True, kw_only=True):
     """What a caller wants: None stands for the default. `frozen` says that nothing is recorded here; `pinned`, that
     `on_change` is about what the user changed only: whatever datatool put there gives way to what is pinned."""
 
@@ -74,8 +74,7 @@ class Rule:
     pinned: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Found:
+class Found(Struct, frozen=True, kw_only=True):
     """A path (raw bytes, from the project's root) as it is now. `within` is the part of it inside its artifact;
     `at_a_glance` says that a stat was enough to know that it is equal."""
 

@@ -6,9 +6,11 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from datatool.errors import DatatoolError, Locked, PartlyDone, UsageError
 from datatool.index.state import Stamp, stamp_of
@@ -51,8 +53,7 @@ BringList = Callable[[Project, Artifact, Progress], None]
 Record = Callable[[Project, Progress], "Recording"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Tracked:
+class Tracked(Struct, frozen=True, kw_only=True):
     """What became of one path (raw bytes, from the root). `file` is what the program gets to read, where that is known;
     `version` is what its artifact was recorded as."""
 

@@ -9,9 +9,10 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final, NamedTuple
+
+from msgspec import Struct, field
 
 from datatool.cache.local import Cache
 from datatool.cache.writer import CacheWriter
@@ -35,8 +36,7 @@ _SECONDS: Final = 0.2
 """Between two reports of how far large objects are."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Stored:
+class Stored(Struct, frozen=True, kw_only=True, eq=False):
     """The handle of an offer that the project's own storage has; `owner` is the reader that made it."""
 
     owner: object
@@ -44,8 +44,7 @@ class Stored:
     tracked: Tracked
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Followed:
+class Followed(Struct, frozen=True, kw_only=True, eq=False):
     """The handle of an offer that another repository makes."""
 
     owner: object
@@ -61,8 +60,7 @@ class _Key(NamedTuple):
     versioned: str | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Bringing:
+class Bringing(Struct, frozen=True, kw_only=True):
     """Brings offers of one DVC project; `registry` is what `memory` knows it by."""
 
     storage: Storage
@@ -195,8 +193,7 @@ class Bringing:
         return done
 
 
-@dataclass(slots=True)
-class _Count:
+class _Count(Struct):
     """Bytes that several threads have brought, told to a task by one."""
 
     bytes: int = 0

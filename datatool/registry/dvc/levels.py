@@ -11,9 +11,10 @@ import re
 import stat
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from datatool.formats.dvc_config import CONFIG_LIMIT, DvcConfig, parse_dvc_config
 from datatool.registry.view import View
@@ -21,8 +22,7 @@ from datatool.registry.view import View
 _PLACED: Final = re.compile(r"\w+://|[\\/]|[A-Za-z]:[\\/]")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Level:
+class Level(Struct, frozen=True, kw_only=True):
     """One configuration file. `directory` is where it lies, from which relative paths start; None where that is not
     known. `mine` says that it is the user's own."""
 

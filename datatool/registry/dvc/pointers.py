@@ -10,8 +10,10 @@ import os
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from datatool.errors import DatatoolError, FormatError, UnsafeInput
 from datatool.formats.dvc_file import DvcOut, DvcSource, parse_dvc_file
@@ -35,8 +37,7 @@ _REGULAR: Final = (0o100644, 0o100755)
 _POINTER: Final = re.compile(rb"(?:.*/)?(?:[^/]+\.dvc|Dvcfile|dvc\.lock)", re.DOTALL)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Tracked:
+class Tracked(Struct, frozen=True, kw_only=True):
     """Something that DVC tracks. `path` is from the repository's top, `pointer` the file that says so; `problem` says
     why there is nothing to be had, and then `out` may be missing; `error` is it, where the pointer itself is wrong."""
 

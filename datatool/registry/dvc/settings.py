@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from datatool.errors import RemoteNotFound, UnsafeInput
 from datatool.model.paths import show
@@ -40,8 +41,7 @@ _WORD: Final = "remote://"
 _CHAIN: Final = 8
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DvcRemote:
+class DvcRemote(Struct, frozen=True, kw_only=True):
     """A remote in datatool's settings: `theirs` by the commit, `mine` by this user; `typed` where the place itself is
     the user's word."""
 
@@ -51,8 +51,7 @@ class DvcRemote:
     typed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class DvcSettings:
+class DvcSettings(Struct, frozen=True):
     """What the levels come to. `own` says that the registry counts as the user's own; `shown` is its name."""
 
     levels: tuple[Level, ...]

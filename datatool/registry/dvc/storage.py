@@ -10,9 +10,11 @@ import os
 import stat
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from datatool.errors import (
     DamageFound,
@@ -40,8 +42,7 @@ _AHEAD: Final = 4
 """Ranges of one large object that are asked for together."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
+class Place(Struct, frozen=True, kw_only=True):
     """Where the bytes of one file are. `remote` None means the default one. `versioned` is the name under which a
     remote that keeps versions has them, instead of the object's. `label` is the path for messages."""
 
@@ -53,8 +54,7 @@ class Place:
     version: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Small:
+class Small(Struct, frozen=True, kw_only=True):
     """An object in memory, and its id."""
 
     oid: ObjectId
@@ -69,8 +69,7 @@ class Small:
         """Nothing to let go of."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Large:
+class Large(Struct, frozen=True, kw_only=True):
     """An object in an open file, and its id; whoever has it discards it. `path` is set for a temporary file."""
 
     oid: ObjectId
@@ -91,8 +90,7 @@ class Large:
             remove_file(self.path)
 
 
-@dataclass(slots=True)
-class Storage:
+class Storage(Struct):
     """Gets objects of one DVC project; its methods may be called by several threads at once.
 
     `cache` is the project's own cache directory; `scratch` gives the directory for large objects under way.
@@ -350,8 +348,7 @@ def _read_large(fd: int, size: int, md5: Md5) -> Large | None:
     return Large(oid=ObjectId(sha256.hexdigest()), fd=fd, path=None, size=size)
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
+class _Reading(Struct, frozen=True):
     """One object in a store, read a step at a time: under its name, or in one version of what has that name."""
 
     store: Store

@@ -9,13 +9,13 @@ import ssl
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Final
 
 import aiohttp
 from aiohttp import http_exceptions
 from aiohttp.client_exceptions import ClientConnectorCertificateError, ClientProxyConnectionError
+from msgspec import Struct
 
 from datatool.errors import DatatoolError, RemoteBusy, RemoteDenied, RemoteError, RemoteUnreachable
 from datatool.model.paths import show
@@ -36,8 +36,7 @@ class WithoutRanges(Exception):
     """The server gave the whole where a part was asked for."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
+class Place(Struct, frozen=True, kw_only=True):
     """A server for messages: `label` without secrets, `host`, and who we are there."""
 
     label: str

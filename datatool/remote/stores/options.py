@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from datatool.store.retry import Retries
 
@@ -15,8 +16,7 @@ SLOW: Final = "try again; if it is always that slow, datatool remote set NAME ti
 """What to do where nothing came for too long."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StoreOptions:
+class StoreOptions(Struct, frozen=True, kw_only=True):
     """How a store is to behave.
 
     `scratch` is a directory of this clone that outlives the process, for what an interrupted upload needs to be

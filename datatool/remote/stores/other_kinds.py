@@ -8,12 +8,12 @@ half written. To read what others keep there, more will do.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from fsspec.registry import get_filesystem_class
+from msgspec import Struct
 
 from datatool.errors import RemoteError
 from datatool.remote.stores.options import StoreOptions
@@ -23,8 +23,7 @@ Move = Callable[[Any, str, str], None]
 """Gives a file another name at once, replacing what had it."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Kind:
+class Kind(Struct, frozen=True, kw_only=True):
     """One protocol: fsspec's name for it, the package that brings it, which of our settings it takes under which
     name. With `move`, uploads go to a temporary name first; without, a name appears with all its bytes or not."""
 
@@ -38,8 +37,7 @@ class Kind:
     """Several threads may use it at once."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Opened:
+class Opened(Struct, frozen=True, kw_only=True):
     """A filesystem, the path of the remote in it, and how names are published there."""
 
     filesystem: Any

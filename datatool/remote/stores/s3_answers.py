@@ -7,9 +7,10 @@ that other servers send; where a server sends none, the status of the answer has
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Final
+
+from msgspec import Struct
 
 from datatool.errors import DatatoolError, NotARemote, RemoteBusy, RemoteDenied, RemoteError
 from datatool.model.paths import show
@@ -73,8 +74,7 @@ class Refused(RemoteError):
         self.status = status
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True, kw_only=True):
     """An answer that is no success. `code` and `message` are the server's; `region` the one that it names."""
 
     status: int
@@ -84,8 +84,7 @@ class Refusal:
     retry_after: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Caller:
+class Caller(Struct, frozen=True, kw_only=True):
     """Who asks whom, for messages: the place, the login as it is called, the region that is signed for."""
 
     place: Place

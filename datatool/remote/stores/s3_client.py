@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Any, Final, TypeVar
 from urllib.request import getproxies
 
 import s3fs
 from aiobotocore.session import AioSession
+from msgspec.structs import replace
 
 from datatool.errors import RemoteBusy
 from datatool.remote.stores.event_loop import EventLoop

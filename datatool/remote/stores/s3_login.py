@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from datatool.config.keys import switch
 from datatool.errors import RemoteDenied, UsageError
@@ -11,8 +12,7 @@ from datatool.model.paths import show
 from datatool.remote.stores.s3_place import Place
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Keys:
+class Keys(Struct, frozen=True, kw_only=True):
     """An access key, and the token of a session where it is a temporary one."""
 
     access_key_id: str
@@ -23,8 +23,7 @@ class Keys:
         return f"Keys({shortened(self.access_key_id)})"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Login:
+class Login(Struct, frozen=True, kw_only=True):
     """`keys` or a `profile` from the remote's settings; nobody (`anonymous`); else what the AWS tools would use."""
 
     keys: Keys | None = None

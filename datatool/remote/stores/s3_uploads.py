@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, NamedTuple
+
+from msgspec import Struct
 
 from datatool.remote.stores.s3_answers import Refused
 from datatool.remote.stores.s3_client import S3Client
@@ -36,8 +37,7 @@ class Held(NamedTuple):
         return self.etag.strip('"') == base64.b64decode(checksum).hex()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Unfinished:
+class Unfinished(Struct, frozen=True, kw_only=True):
     """An upload that was begun, by this call (`ours`) or an earlier one; its parts go with a sha256, or with an md5."""
 
     id: str

@@ -11,18 +11,17 @@ import posixpath
 import stat
 from collections.abc import Collection, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 import asyncssh
 from asyncssh import SFTPAttrs, SFTPClient, SFTPClientFile
+from msgspec import Struct
 
 from datatool.remote.stores.sftp_errors import MISSING
 from datatool.remote.stores.sftp_files import is_directory
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RemoteSharing:
+class RemoteSharing(Struct, frozen=True, kw_only=True):
     """Who may use what is created. Numbers are the server's."""
 
     mask: int

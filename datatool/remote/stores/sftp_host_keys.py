@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from asyncssh import SSHKey, SSHKnownHosts
+from msgspec import Struct
 
 from datatool.errors import RemoteDenied
 from datatool.model.paths import show
@@ -39,8 +39,7 @@ def known_hosts(files: Iterable[str]) -> SSHKnownHosts:
     return found
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RefusedKey:
+class RefusedKey(Struct, frozen=True, kw_only=True):
     """A key that a server showed and that is not known for it. `address` is empty behind a proxy."""
 
     host: str
@@ -49,8 +48,7 @@ class RefusedKey:
     key: SSHKey
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class HostName:
+class HostName(Struct, frozen=True, kw_only=True):
     """How a server is looked for among the known ones.
 
     `typed` is what the user calls it, `host` its real name, `alias` another one that its key is filed under.

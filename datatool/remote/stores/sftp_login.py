@@ -18,6 +18,7 @@ from asyncssh import SSHClientConnectionOptions, SSHKeyPair, SSHKnownHosts
 from asyncssh.config import ConfigParseError
 from asyncssh.pbe import KeyEncryptionError
 from asyncssh.public_key import get_default_certificate_algs, get_default_public_key_algs
+from msgspec import Struct
 
 from datatool.errors import RemoteDenied, RemoteError
 from datatool.model.paths import show
@@ -193,8 +194,7 @@ def _agent(options: SSHClientConnectionOptions, identities: _Identities) -> str 
     return os.path.expanduser(path) if isinstance(path, str) and path else None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Identities:
+class _Identities(Struct, frozen=True, kw_only=True):
     """The user's keys: those that can be used from their files, and the public ones that the agent may be asked for
     (with `only`, no others)."""
 

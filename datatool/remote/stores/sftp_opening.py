@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 import asyncssh
 from asyncssh import SSHClient, SSHClientConnection, SSHKey
 from fsspec.asyn import get_loop
+from msgspec import structs
 from sshfs import SSHFileSystem
 
 from datatool.errors import DatatoolError, RemoteBusy, RemoteDenied, RemoteError
@@ -110,7 +111,7 @@ class Opening:
         sock: socket.socket | None = None
         address = ""
         if tunnel is not None:
-            login = replace(login, name=replace(login.name, scannable=False))
+            login = replace(login, name=structs.replace(login.name, scannable=False))
         try:
             if tunnel is None and login.direct:
                 sock = tcp(login.name.host, login.name.port, login.family, self._options.connect_timeout)

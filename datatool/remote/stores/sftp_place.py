@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from ipaddress import IPv6Address
 from typing import Final
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
+
+from msgspec import Struct
 
 from datatool.errors import UsageError
 from datatool.model.paths import show
@@ -25,8 +26,7 @@ _LITERAL: Final = re.compile(r"\[([^\[\]]+)\]")
 _HOME: Final = "/~"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
+class Place(Struct, frozen=True, kw_only=True):
     """A directory on a host. `port` and `user` are None where the user's ssh configuration is to say; `path` has no
     slash at its end, so the server's root is empty, and the user's home directory is `.`."""
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 
 import asyncssh
 from asyncssh import SFTPClient
+from msgspec import Struct
 
 from datatool.remote.stores.sftp_directories import RemoteDirectories
 from datatool.remote.stores.sftp_errors import MISSING
 from datatool.store.protocol import NameTaken
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Destination:
+class Destination(Struct, frozen=True, kw_only=True):
     """What a file is to become. `temp` and `path` are the server's paths, `name` is the store's, `where` the URL;
     with `resumable`, what an earlier attempt left under `temp` is gone on with."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import BinaryIO
+
+from msgspec import Struct
 
 
 class CannotHold(Exception):
@@ -15,8 +16,7 @@ class CannotHold(Exception):
         self.hint = hint
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Codec:
+class Codec(Struct, frozen=True, kw_only=True):
     """`check` raises CannotHold for a value that would not come back equal; `write` takes what passed it and leaves it
     as it is; `read` makes a new value, and raises whatever its library does for bytes that are none."""
 
