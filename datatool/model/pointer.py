@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 from msgspec import Struct
@@ -25,7 +26,8 @@ class Role(StrEnum):
     CODE = "code"
 
 
-class Source(Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Source:
     """Where a pointer's content came from, when it was not simply added (formats §2); every field as written."""
 
     repo: str | None = None

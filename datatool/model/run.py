@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-
-from msgspec import Struct, field
 
 from datatool.model.oid import ObjectId
 from datatool.model.pointer import ArtifactKind, Pointer
@@ -32,7 +31,8 @@ class RunKind(StrEnum):
     """A function marked `@stage`."""
 
 
-class RunFile(Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunFile:
     """An artifact, or something inside one, or a file of git's, as a run read or wrote it: path from the project's top,
     size in bytes. `noted`: nobody named it on the command's line, `track()` told of it while the command ran."""
 
@@ -50,7 +50,8 @@ class RunFile(Struct, frozen=True, kw_only=True):
         return Pointer(kind=self.kind, oid=self.oid, size=self.size, files=self.files, executable=self.executable)
 
 
-class RunCode(Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunCode:
     """The code that ran: the commit of the project, a hash of what differed from it (None if nothing did), the script
     or notebook (from the project's top), and the project's functions and classes that it reaches, each with a hash of
     its syntax tree."""
@@ -61,7 +62,8 @@ class RunCode(Struct, frozen=True, kw_only=True):
     functions: Mapping[str, str] = field(default_factory=dict)
 
 
-class RunEnvironment(Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunEnvironment:
     """Where it ran: the version of Python and those of the packages that were imported."""
 
     python: str
@@ -69,7 +71,8 @@ class RunEnvironment(Struct, frozen=True, kw_only=True):
     packages: Mapping[str, str] = field(default_factory=dict)
 
 
-class RunRecord(Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunRecord:
     """One execution. `fingerprint` is the hash of all that determines the outputs; `started` is UTC (ISO 8601, whole
     seconds), `duration` in seconds; `command` is what was run, `directory` where (from the project's top; None outside
     of it, and in records of programs from before it was noted). `parameters` and `metrics` are JSON values;

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from enum import StrEnum
-
-from msgspec import Struct, field
 
 
 class FactKind(StrEnum):
@@ -36,7 +35,8 @@ class FactKind(StrEnum):
     """The format that the stage declares."""
 
 
-class Fact(Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fact:
     """One thing that counts: `digest` (64 hex digits) says what it is. The rest is for people, and counts for nothing:
     `shown` is it in short, without secrets; `where` it is written; `lines` a short hash of each line of code, in
     order."""
@@ -54,7 +54,8 @@ class Fact(Struct, frozen=True, kw_only=True):
         return self.kind.value, self.name
 
 
-class StageResult(Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StageResult:
     """What the record of a stage says besides other records: the format of the result, whose kind of value it was, and
     the facts that determined it. `share` says that it may go to remotes; `seal` is that of the machine which made a
     pickle, and nobody else reads it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import time
@@ -229,7 +230,11 @@ def _undone_if_it_fails(
 
 def _of_script(project: Project, command: Command, execution: Execution, told: Notes) -> Execution:
     """The run of a script as the script itself would have recorded it."""
-    inputs = [replace(file, noted=False) for file in execution.inputs if file.path in told.inputs or not told.inputs]
+    inputs = [
+        dataclasses.replace(file, noted=False)
+        for file in execution.inputs
+        if file.path in told.inputs or not told.inputs
+    ]
     return replace(
         execution,
         kind=RunKind.SCRIPT,
@@ -281,7 +286,7 @@ def _text(value: object) -> str:
 def _environment(told: Notes) -> RunEnvironment:
     """Where it ran; the packages are those of the programs in it that told."""
     here = environment_of(())
-    return here if told.python is None else replace(here, python=told.python, packages=told.packages)
+    return here if told.python is None else dataclasses.replace(here, python=told.python, packages=told.packages)
 
 
 def _noted_outputs(project: Project, command: Command, told: Notes) -> list[bytes]:
@@ -298,7 +303,7 @@ def _noted_inputs(told: Notes, inputs: Sequence[RunFile], outputs: Sequence[byte
     """What programs said that they read, but for what was named, and for what the run made itself."""
     known = [*(file.path for file in inputs), *outputs]
     return [
-        replace(file, noted=True)
+        dataclasses.replace(file, noted=True)
         for path, file in sorted(told.inputs.items())
         if not any(_within(path, other) for other in known)
     ]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from msgspec.structs import replace
 
 from datatool.errors import DatatoolError, PathNotFound, UsageError
 from datatool.formats.pointer_file import parse_pointer
@@ -197,7 +196,7 @@ def _update_one(
     if key not in tips:
         tips[key] = tip_of(place.repository(), follow) if not place.offline else None
     tip = tips[key]
-    wanted = replace(source, rev=follow)
+    wanted = dataclasses.replace(source, rev=follow)
     same = tip is not None and artifact.pointer.oid is not None and _is_same(place, source, tip)
     absent = not look and not dry and project.workspace.kind(artifact.path) is None
     if same and wanted == source and not absent:
@@ -209,11 +208,11 @@ def _update_one(
         _require_there(catalog, source)
         same = tip is not None and artifact.pointer.oid is not None and _is_same(place, source, tip)
         return _as_it_is(artifact, source, available=None if same and wanted == source else tip), ()
-    noted = replace(wanted, commit=catalog.view.commit)
+    noted = dataclasses.replace(wanted, commit=catalog.view.commit)
     found, chosen = bring_version(
         project, catalog, registry_path(source.path or "."), label=named(artifact.path), progress=progress
     )
-    noted = replace(noted, origin=chosen.origin.value)
+    noted = dataclasses.replace(noted, origin=chosen.origin.value)
     pointer = with_source(found, artifact.pointer, noted)
     if found.oid == artifact.pointer.oid and wanted == source and found.executable == artifact.pointer.executable:
         if absent:  # it was imported without its data, or that is gone

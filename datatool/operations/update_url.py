@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from msgspec import structs
-
 from datatool.formats.tree_object import read_tree
 from datatool.model.entry import DIRECTORY, Entry
 from datatool.model.paths import named
@@ -53,7 +51,7 @@ def update_from_url(
         told = _as_it_is(artifact, source, available=found.etag or UNTOLD)
         return replace(told, added=added, modified=modified, deleted=deleted), ()
     brought, found = bring_whole(project, spot, found, label=named(artifact.path), progress=progress)
-    noted = structs.replace(source, etag=found.etag)
+    noted = replace(source, etag=found.etag)
     pointer = with_source(brought, artifact.pointer, noted)
     text = text_of(pointer, artifact)
     added, modified, deleted = counts(project.cache, artifact.pointer, pointer)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Final, NamedTuple
-
-from msgspec import Struct
 
 from datatool.errors import DatatoolError, RemoteError
 from datatool.formats.index_list import decode_index_list
@@ -24,7 +23,8 @@ _PACK_END = 44
 _JOBS: Final = 8
 
 
-class CheckStep(Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CheckStep:
     """One thing that was tried at a remote, whether it worked, and what was found."""
 
     name: str

@@ -75,7 +75,7 @@ class Bomb:
 @pytest.mark.parametrize("declared", ["", 'format="pickle"', 'format="json"'])
 def test_a_record_that_somebody_else_made_runs_no_code(code: Code, desk: World, declared: str) -> None:
     """A poisoned result: the right fingerprint, a pickle that does something, no seal of this user."""
-    from msgspec import structs
+    import dataclasses
 
     from datatool.hashing import digest
     from datatool.stages.run_store import save_run
@@ -91,10 +91,10 @@ def test_a_record_that_somebody_else_made_runs_no_code(code: Code, desk: World, 
         project.cache.keep([(digest(data), data)])
         for form in ("pickle", "json"):
             assert mine.stage is not None
-            stage = structs.replace(mine.stage, format=form, library="plain", seal=mine.stage.seal)
-            output = structs.replace(mine.outputs[0], oid=digest(data), size=len(data))
+            stage = dataclasses.replace(mine.stage, format=form, library="plain", seal=mine.stage.seal)
+            output = dataclasses.replace(mine.outputs[0], oid=digest(data), size=len(data))
             save_run(
-                project.cache, structs.replace(mine, outputs=(output,), stage=stage, started="2099-01-01T00:00:00Z")
+                project.cache, dataclasses.replace(mine, outputs=(output,), stage=stage, started="2099-01-01T00:00:00Z")
             )
     assert f() == [1]
     assert not (desk.root / "bomb").exists()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from datatool.errors import FormatError, NewerFormat
 from datatool.formats.run_record import LIMIT, decode_run, encode_run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TypeVar
@@ -83,7 +84,7 @@ def end_run(
         saved = _each(targets, lambda some: _saved(project, some, progress), on_failure)
         by_path = {item.target.path: item for item in saved}
         files = tuple(
-            replace(file_in(project, artifact, by_path[artifact].pointer, path), noted=path in noted)
+            dataclasses.replace(file_in(project, artifact, by_path[artifact].pointer, path), noted=path in noted)
             for path, artifact in sorted(zip(outputs, artifacts, strict=True))
             if artifact in by_path
         )

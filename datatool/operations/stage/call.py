@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import BuiltinFunctionType, FunctionType
 
 from msgspec import Struct, field
-from msgspec.structs import replace
 
 from datatool.errors import DatatoolError
 from datatool.model.file import File
@@ -175,6 +175,6 @@ def with_code(facts: Iterable[Fact], more: Iterable[Fact], place: str) -> list[F
     known = {fact.key: fact for fact in facts}
     for fact in more:
         if fact.digest != known.setdefault(fact.key, fact).digest:
-            other = replace(fact, name=f"{fact.name} in {place}")
+            other = dataclasses.replace(fact, name=f"{fact.name} in {place}")
             known[other.key] = other
     return list(known.values())

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from datatool.model.oid import ObjectId
 from datatool.model.run import RunCode, RunEnvironment, RunRecord
@@ -104,9 +104,9 @@ def part_of(known: Known) -> Part:
 
 def in_short(record: RunRecord) -> RunRecord:
     """What it takes to load the result that a record leads to."""
-    stage = replace(record.stage, facts=()) if record.stage is not None else None
+    stage = dataclasses.replace(record.stage, facts=()) if record.stage is not None else None
     nowhere = RunEnvironment(python="", platform="")
-    return replace(
+    return dataclasses.replace(
         record, stage=stage, code=RunCode(), inputs=(), parameters={}, metrics={}, environment=nowhere, more={}
     )
 
