@@ -25,7 +25,14 @@ from datatool.model.settings import Durability
 from datatool.operations.ignored import GITIGNORE, read_if_there
 from datatool.progress import Progress
 from datatool.project.project import Project
-from datatool.workspace.ignore_lines import add_lines, append_lines, escape_name, remove_line, sort_lines
+from datatool.workspace.ignore_lines import (
+    add_lines,
+    append_lines,
+    escape_name,
+    is_in_order,
+    remove_line,
+    sort_lines,
+)
 from datatool.workspace.pointers import SUFFIX
 
 
@@ -61,6 +68,7 @@ def publish(
 
     Unsaved is raised for a pointer that somebody else changed since it was read. Gives the paths that were staged.
     """
+    project.state.commit()  # what is synced takes a while, in which others may remember things, too
     to_stage = ignore(project, [path for path, _, _ in pointers])
     for parent in {os.path.dirname(path) for path, _, _ in pointers}:
         sweep_temps(Path(os.fsdecode(project.workspace.full(parent))))
@@ -134,10 +142,10 @@ def write_lines(
         check_ignore_file(project, directory)
         with _lock(project, b"ignore " + path):
             old = read_if_there(full) or b""
-            text = add_lines(old.rstrip(b"\0"), names)
-            if text != old:
-                quick = durability is Durability.NONE and _append(full, path, old, text, names, on_unsorted)
-                if not quick:
+            text = _append(full, path, old, names, on_unsorted) if durability is Durability.NONE else None
+            if text is None:
+                text = add_lines(old.rstrip(b"\0"), names)
+                if text != old:
                     write_file(full, text, durability=durability)
         found[path] = (text, names)
     return found
@@ -162,16 +170,20 @@ def check_ignore_file(project: Project, directory: bytes) -> None:
 
 
 def _append(
-    full: Path, path: bytes, old: bytes, text: bytes, names: Sequence[bytes], note: Callable[[bytes], None] | None
-) -> bool:
-    """Add lines to a `.gitignore` without writing all of it; whether that was possible. After a power cut NULs may
-    stand for them, which whoever writes there next takes away."""
-    if text.startswith(old):
-        return append_whole(full, text[len(old) :], after=len(old))
-    if note is None or not old.endswith(b"\n"):
-        return False
-    note(path)
-    return append_whole(full, append_lines(old, names)[len(old) :], after=len(old))
+    full: Path, path: bytes, old: bytes, names: Sequence[bytes], note: Callable[[bytes], None] | None
+) -> bytes | None:
+    """Add lines to a `.gitignore` without writing all of it; its text, or None where that was not possible. After a
+    power cut NULs may stand for them, which whoever writes there next takes away."""
+    text = append_lines(old, names)
+    if text == old:
+        return text
+    if not old.endswith(b"\n"):
+        return None
+    if not is_in_order(old, text):
+        if note is None:
+            return None
+        note(path)
+    return text if append_whole(full, text[len(old) :], after=len(old)) else None
 
 
 def sort_lines_in(project: Project, path: bytes) -> None:

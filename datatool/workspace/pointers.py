@@ -42,32 +42,39 @@ class Artifact:
 
 def read_pointer_file(root: Path, pointer_path: bytes) -> bytes | None:
     """The bytes of a pointer file, or None when what lies there is none: no regular file, or no `datatool:` line."""
-    full = os.path.join(os.fsencode(root), pointer_path)
+    text = _read(root, pointer_path)
+    return text if text is not None and is_pointer(text) else None
+
+
+def _read(root: Path, path: bytes) -> bytes | None:
+    """The bytes of a file, as many as a pointer has at most; none of what is no regular file, None for nothing."""
+    full = os.path.join(os.fsencode(root), path)
     try:
         found = os.lstat(full)
         if not stat.S_ISREG(found.st_mode):
-            return None
+            return b""
         fd = os.open(full, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:  # so nothing can lie there
             return None
-        raise FormatError(
-            f"{named(pointer_path)}: can't be read: {error.strerror}", path=os.fsdecode(pointer_path)
-        ) from error
+        raise FormatError(f"{named(path)}: can't be read: {error.strerror}", path=os.fsdecode(path)) from error
     try:
-        text = os.read(fd, LIMIT + 1)
+        return os.read(fd, LIMIT + 1)
     finally:
         os.close(fd)
-    if not is_pointer(text):
-        return None
-    return text
+
+
+def _pointer_text(root: Path, path: bytes) -> bytes | None:
+    """The bytes of the pointer beside a path, if there is one. FormatError for one that is damaged."""
+    text = _read(root, path + SUFFIX)
+    return text if text is None or is_pointer(text) else _look_again(root, path)
 
 
 def _look_again(root: Path, path: bytes) -> bytes | None:
-    """What to make of a path without a pointer: a `*.dt` file that is none is an ordinary file, unless an ignore line
-    says that data lies beside it. Then it is damaged, or was written by another process just now: that is given."""
+    """What to make of a `*.dt` file that is no pointer: it is an ordinary file, unless an ignore line says that data
+    lies beside it. Then it is damaged, or is being written by another process: when that is done, it is given."""
     full = os.path.join(os.fsencode(root), path)
     if not os.path.isfile(full + SUFFIX):
         return None
@@ -105,7 +112,7 @@ def find_artifact(root: Path, path: bytes) -> Artifact | None:
     """The artifact at exactly this path, by a direct look at the pointer beside it."""
     if not path or path.endswith(b"/"):
         return None
-    text = read_pointer_file(root, path + SUFFIX) or _look_again(root, path)
+    text = _pointer_text(root, path)
     if text is None:
         return None
     return Artifact(path=path, pointer=_parsed(text, path + SUFFIX), text=text)
@@ -147,7 +154,7 @@ def artifacts_from(root: Path, pointer_paths: Iterator[bytes] | list[bytes]) -> 
             continue
         try:
             path = pointer_path[: -len(SUFFIX)]
-            text = read_pointer_file(root, pointer_path) or _look_again(root, path)
+            text = _pointer_text(root, path)
             if text is None:
                 continue
             yield Artifact(path=path, pointer=_parsed(text, pointer_path), text=text)

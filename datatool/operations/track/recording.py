@@ -99,6 +99,8 @@ class Recording:
         durability = Durability.FULL if is_full else Durability.NONE
 
         def write(pointers: Sequence[Pointing]) -> None:
+            if not options.hurry:
+                self._project.state.commit()
             lines = self._ignoring.write([path for path, _, _ in pointers], durability)
             write_pointers(self._project, pointers, durability)
             if not is_full:
