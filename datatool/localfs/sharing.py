@@ -80,7 +80,7 @@ class Sharing:
             self._give(fd, os.fstat(fd))
         os.fchmod(fd, mode & self.mask)
 
-    def give_file(self, path: Path) -> None:
+    def give_file(self, path: Path | str) -> None:
         """Give a file that another library made to the owner that root's files go to; its mode stays."""
         if self.uid is not None and self.gid is not None:
             os.chown(path, self.uid, self.gid, follow_symlinks=False)

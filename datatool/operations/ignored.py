@@ -53,7 +53,7 @@ def not_ignored_by_project(project: Project, artifacts: Sequence[bytes]) -> list
     ]
 
 
-def read_if_there(path: Path) -> bytes | None:
+def read_if_there(path: Path | str) -> bytes | None:
     """The bytes of a file; None where there is none."""
     try:
         with open(path, "rb", buffering=0) as file:

@@ -57,7 +57,9 @@ def _tell(progress: Progress, name: str, holder: str) -> None:
 
 
 def _lock(project: Project, what: bytes, *, purpose: str = "", on_wait: Callable[[str], None] | None = None) -> Lock:
-    path = project.locks / f"{crc32(what):08x}{adler32(what):08x}"  # two paths that share a lock only wait longer
+    path = (
+        f"{project.locks}{os.sep}{crc32(what):08x}{adler32(what):08x}"  # two paths that share a lock only wait longer
+    )
     return Lock(path, purpose=purpose, on_wait=on_wait, like=project.local.parent)
 
 
@@ -84,7 +86,7 @@ def write_pointers(
     """Write pointers, each (artifact, new text, old text); those that say so already are left alone."""
     for path, text, old in pointers:
         pointer_path = path + SUFFIX
-        full = Path(os.fsdecode(project.workspace.full(pointer_path)))
+        full = os.fsdecode(project.workspace.full(pointer_path))
         now = read_if_there(full)
         if now == text:
             continue
@@ -138,7 +140,7 @@ def write_lines(
     found: dict[bytes, tuple[bytes, list[bytes]]] = {}
     for directory, names in _by_directory(artifacts).items():
         path = directory + b"/" + GITIGNORE if directory else GITIGNORE
-        full = Path(os.fsdecode(project.workspace.full(path)))
+        full = os.fsdecode(project.workspace.full(path))
         check_ignore_file(project, directory)
         with _lock(project, b"ignore " + path):
             old = read_if_there(full) or b""
@@ -170,7 +172,7 @@ def check_ignore_file(project: Project, directory: bytes) -> None:
 
 
 def _append(
-    full: Path, path: bytes, old: bytes, names: Sequence[bytes], note: Callable[[bytes], None] | None
+    full: str, path: bytes, old: bytes, names: Sequence[bytes], note: Callable[[bytes], None] | None
 ) -> bytes | None:
     """Add lines to a `.gitignore` without writing all of it; its text, or None where that was not possible. After a
     power cut NULs may stand for them, which whoever writes there next takes away."""

@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from datatool.cache.local import Cache
@@ -42,6 +42,14 @@ class Project:
     state: State
     cache: Cache
     workspace: Workspace
+    locks: Path = field(init=False)
+    """Where lock files lie."""
+    marks: Path = field(init=False)
+    """Where a command notes what another one has to finish if it is killed."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "locks", self.local / "locks")
+        object.__setattr__(self, "marks", self.local / "marks")
 
     def __enter__(self) -> Project:
         return self
@@ -54,16 +62,6 @@ class Project:
     def remotes_memory(self) -> Path:
         """Where index shards of remotes, and what is known of them, are kept."""
         return self.cache.top / "remotes"
-
-    @property
-    def locks(self) -> Path:
-        """Where lock files lie."""
-        return self.local / "locks"
-
-    @property
-    def marks(self) -> Path:
-        """Where a command notes what another one has to finish if it is killed."""
-        return self.local / "marks"
 
 
 def find_root(directory: Path | str) -> Path:

@@ -263,12 +263,13 @@ class Workspace:
         Taken from a scratch file before anything is hashed, and again only for files newer than the last time
         (`newest`, a ctime); with `wait`, a moment later, so that files written just now count too. 0 if unknown.
         """
-        directory = Path(os.fsdecode(os.path.dirname(self.full(path))))
+        place = os.path.dirname(self.full(path))
         try:
-            device = os.lstat(directory).st_dev
+            device = os.lstat(place).st_dev
             known = self._clocks.get(device, 0)
             if newest < known:
                 return known
+            directory = Path(os.fsdecode(place))
             grain = granularity(directory)
             now = scratch_time(directory)
             for _ in range(10 if wait and newest <= now else 0):  # the clock of files may tick in steps of 10 ms
