@@ -216,7 +216,7 @@ class State:
 
     def set_base(self, artifact: bytes, base: Base) -> None:
         """Remember what was just saved or checked out; writes nothing when it is known already."""
-        before = self.base(artifact)
+        before = None if self._dirty else self.base(artifact)  # in a transaction, to write costs less than to ask
         if before != base and self._connect() is not None:
             stored = self._uncommitted[artifact][0] if artifact in self._uncommitted else before
             self._uncommitted[artifact] = stored, base

@@ -57,10 +57,8 @@ def _tell(progress: Progress, name: str, holder: str) -> None:
 
 
 def _lock(project: Project, what: bytes, *, purpose: str = "", on_wait: Callable[[str], None] | None = None) -> Lock:
-    path = (
-        f"{project.locks}{os.sep}{crc32(what):08x}{adler32(what):08x}"  # two paths that share a lock only wait longer
-    )
-    return Lock(path, purpose=purpose, on_wait=on_wait, like=project.local.parent)
+    name = f"{crc32(what):08x}{adler32(what):08x}"  # two paths that share a lock only wait longer
+    return Lock(os.path.join(project.locks, name), purpose=purpose, on_wait=on_wait, like=project.local.parent)
 
 
 def publish(

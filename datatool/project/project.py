@@ -17,6 +17,7 @@ from datatool.git.worktree import Unsafe, Worktree, discover
 from datatool.hashing import digest
 from datatool.index.state import State
 from datatool.localfs.mounts import on_own_disk
+from datatool.localfs.safe_paths import real_path
 from datatool.project.absent import absent_config, no_work_tree
 from datatool.workspace.ignore_rules import read_rules
 from datatool.workspace.present import Workspace
@@ -67,12 +68,12 @@ class Project:
 def find_root(directory: Path | str) -> Path:
     """The project around a directory: the nearest one upwards with `.datatool/config.yaml`, not beyond the git
     repository that the directory belongs to (a submodule is not its superproject). ProjectNotFound otherwise."""
-    current = os.path.realpath(directory)
+    current = real_path(os.fspath(directory))
     while True:
-        if os.path.isfile(os.path.join(current, FOLDER, CONFIG)):
+        if os.path.isfile(f"{current}{os.sep}{FOLDER}{os.sep}{CONFIG}"):
             return Path(current)
         parent = os.path.dirname(current)
-        if os.path.lexists(os.path.join(current, ".git")) or parent == current:
+        if os.path.lexists(f"{current}{os.sep}.git") or parent == current:
             break
         current = parent
     raise ProjectNotFound(

@@ -9,6 +9,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable
 
+_PLAIN = re.compile(rb"[A-Za-z0-9_.-]+")
 _SPECIAL = re.compile(rb"[\\*?\[]")
 _TRAILING = re.compile(rb" +\Z")
 
@@ -21,6 +22,8 @@ def escape_name(name: bytes) -> bytes:
     >>> escape_name(b"what? [1].csv")
     b'/what\\? \\[1].csv'
     """
+    if _PLAIN.fullmatch(name):
+        return b"/" + name
     escaped = _SPECIAL.sub(rb"\\\g<0>", name).replace(b"\n", b"?").replace(b"\r", b"?")
     return b"/" + _TRAILING.sub(lambda match: b"\\ " * len(match[0]), escaped)
 
