@@ -97,7 +97,7 @@ class Lock:
                 fd = os.open(self._path, _OPEN, 0o666)
             except OSError as error:
                 if error.errno == errno.ENOENT and not attempt:
-                    make_dirs(self._directory, like=self._like)
+                    make_dirs(Path(self._path).parent, like=self._like)
                     continue
                 if error.errno == errno.ELOOP and not attempt:
                     os.unlink(self._path)  # a link in our own directory: never follow it, put a lock in its place
@@ -108,15 +108,11 @@ class Lock:
             found = os.fstat(fd)
             if stat.S_ISREG(found.st_mode):
                 if not found.st_size:  # a new one: who works here as another user must be able to take it, too
-                    Sharing.like(self._directory).give_file(self._path)
+                    Sharing.like(os.path.dirname(self._path)).give_file(self._path)
                 return fd
             os.close(fd)
             return None
         return None
-
-    @property
-    def _directory(self) -> Path:
-        return Path(self._path).parent
 
     def _take(self, fd: int) -> bool:
         try:

@@ -32,7 +32,7 @@ class Sharing:
         return cls(mask=0o777 & ~umask())
 
     @classmethod
-    def like(cls, directory: Path | None) -> Sharing:
+    def like(cls, directory: Path | str | None) -> Sharing:
         """As `directory` is shared, or the nearest one around it that exists; without one, by the umask.
 
         A directory that anybody may put things in, such as `/tmp` (sticky), says nothing about who may read them.
@@ -44,9 +44,10 @@ class Sharing:
                 found = os.stat(directory)
                 break
             except (FileNotFoundError, NotADirectoryError):
-                if directory == directory.parent:
+                around = os.path.dirname(directory) or os.curdir
+                if around == os.fspath(directory):
                     return cls.by_umask()
-                directory = directory.parent
+                directory = around
             except OSError:
                 return cls.by_umask()
         if found.st_mode & stat.S_ISVTX:

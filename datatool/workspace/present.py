@@ -166,8 +166,9 @@ class Workspace:
             error.path = error.path.removeprefix(root) if error.path is not None else None
             raise
 
-    def look_at_file(self, path: bytes) -> Seen:
-        """One file, with its remembered hash if that holds; PathNotFound if it isn't there."""
+    def look_at_file(self, path: bytes, *, recall_from: int = 0) -> Seen:
+        """One file, with its remembered hash if that holds; PathNotFound if it isn't there. Nothing is recalled of one
+        with fewer than `recall_from` bytes."""
         target = None
         try:
             found = os.lstat(self.full(path))
@@ -177,7 +178,7 @@ class Workspace:
         except (FileNotFoundError, NotADirectoryError) as error:
             raise PathNotFound(f"{named(path)}: no such file", path=os.fsdecode(path)) from error
         stamp = stamp_of(found)
-        row = self.state.row(path)
+        row = self.state.row(path) if found.st_size >= recall_from else None
         if row is not None and row.stamp == stamp:
             return Seen(Found(b"", found, FILE, target), stamp, from_digest(row.digest))
         return Seen(Found(b"", found, FILE if stat.S_ISREG(found.st_mode) else "?", target), stamp, None)
