@@ -44,7 +44,8 @@ class Unforked:
     such calls at once; a fork waits for a moment in which none is."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._inside = 0
         _hold_over_forks(self._wait, self._changed.release)
 
@@ -59,11 +60,11 @@ class Unforked:
         return called
 
     def __enter__(self) -> None:
-        with self._changed:
+        with self._lock:
             self._inside += 1
 
     def __exit__(self, *_: object) -> None:
-        with self._changed:
+        with self._lock:
             self._inside -= 1
             if not self._inside:
                 self._changed.notify_all()
