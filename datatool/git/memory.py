@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from datatool.git.ignore import tracked_under
 from datatool.git.worktree import Worktree, ask, exclude_path
+from datatool.localfs.reading import read_whole
 
 _Stamp = tuple[int, int, int] | None
 _STAR = re.compile(rb"([*?])")
@@ -136,7 +137,6 @@ def _stamp(path: bytes) -> _Stamp:
 
 def _text(path: bytes) -> bytes:
     try:
-        with open(path, "rb", buffering=0) as file:
-            return file.read()
+        return read_whole(path)
     except OSError:
         return b""

@@ -44,12 +44,15 @@ def write_file(
     has it. Missing directories are made. Raises LocalError (NoSpace where the disk is full).
     """
     directory = os.path.dirname(path) or os.curdir
-    if not os.path.isdir(directory):
-        make_dirs(Path(directory), like=like, durability=durability)
     temp: str | None = None
     try:
         as_usual = mode is None and like is None and not os.path.lexists(path)
-        fd, temp = open_temp(directory, 0o666 if as_usual else 0o600)
+        first_mode = 0o666 if as_usual else 0o600
+        try:
+            fd, temp = open_temp(directory, first_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            make_dirs(Path(directory), like=like, durability=durability)
+            fd, temp = open_temp(directory, first_mode)
         try:
             write_all(fd, data)
             if not as_usual:  # else the system has applied the umask
