@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextlib import suppress
 from typing import Final
 
 from datatool.progress import Silent
@@ -19,28 +20,21 @@ class _Quiet(logging.NullHandler):
 logger.addHandler(_Quiet())
 
 
-class _ToStandardError(logging.Handler):
-    """Writes to whatever standard error is now: notebooks and tests put another one in its place."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        stream = sys.stderr
-        if stream is not None:
-            try:
-                stream.write(f"datatool: {record.getMessage()}\n")
-                stream.flush()
-            except (OSError, ValueError):
-                return  # nobody reads it
-
-
-_standard_error: Final = _ToStandardError()
-
-
 def say(message: str, *, level: int = logging.INFO) -> None:
     """Say one line. Nothing of how the program logs is touched, so that it may configure that later."""
     if is_configured():
         logger.log(level, "%s", message)
     elif not _is_silenced(level):
-        _standard_error.handle(logger.makeRecord(logger.name, level, __file__, 0, message, (), None))
+        _write(message)
+
+
+def _write(message: str) -> None:
+    """Write a line to whatever standard error is now: notebooks and tests put another one in its place."""
+    stream = sys.stderr
+    if stream is not None:
+        with suppress(OSError, ValueError):  # nobody reads it
+            stream.write(f"datatool: {message}\n")
+            stream.flush()
 
 
 def warn(message: str, *, hint: str | None = None) -> None:

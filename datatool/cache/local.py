@@ -70,7 +70,7 @@ class Cache:
     def missing(self, oids: Collection[ObjectId]) -> set[ObjectId]:
         """Those of many objects that are not there."""
         left = {oid for oid in oids if oid != EMPTY} - self.packs.find_many(oids).keys()
-        objects = os.fspath(self.top / "objects")
+        objects = os.path.join(self.top, "objects")
         absent: set[ObjectId] = set()
         if len(left) >= _MANY:
             parts = _names(objects)
@@ -329,7 +329,7 @@ class Cache:
                 sweep_temps(self.top / part)
             sweep_partials(self.top / "tmp")
             self._swept = True
-        if not os.path.exists(self.top / "FORMAT"):
+        if not os.path.exists(os.path.join(self.top, "FORMAT")):
             make_dirs(self.top, like=self.top.parent)
             data = encode_cache_format(CacheFormat())
             write_file(self.top / "FORMAT", data, durability=self.durability, like=self.top)

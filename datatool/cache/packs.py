@@ -76,7 +76,7 @@ class Packs:
     def refresh(self) -> None:
         """Look again which shards there are, after some were added or superseded."""
         try:
-            names = sorted(os.listdir(self._top / "index"))
+            names = sorted(os.listdir(os.path.join(self._top, "index")))
         except FileNotFoundError:
             names = []
         shards: dict[str, Shard] = {}

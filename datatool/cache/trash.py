@@ -52,13 +52,13 @@ class Trash:
 
     def find_objects(self, oids: Collection[ObjectId]) -> dict[ObjectId, Path]:
         """Where each of some objects lies here as a file of its own; the others are left out."""
-        batches = _subdirectories(self._top / _OBJECTS)
+        batches = self._batches(_OBJECTS)
         return {oid: path for batch in batches for oid in oids if os.path.exists(path := batch / oid)}
 
     def find_packs(self, oids: Collection[ObjectId]) -> dict[ObjectId, Path]:
         """The packs that lie here and hold any of some objects."""
         found: dict[ObjectId, Path] = {}
-        for batch in _subdirectories(self._top / _PACKS):
+        for batch in self._batches(_PACKS):
             for name in _names(batch):
                 pack = _pack_id(name)
                 if pack is not None and not self.packed(batch / name).isdisjoint(oids):
@@ -75,7 +75,7 @@ class Trash:
     def everything(self) -> Iterator[Thrown]:
         """All that lies here."""
         for kind in (_OBJECTS, _PACKS):
-            for batch in _subdirectories(self._top / kind):
+            for batch in self._batches(kind):
                 yield from self._in_batch(batch, packs=kind == _PACKS)
 
     def delete(self, thrown: Thrown) -> None:
@@ -85,8 +85,12 @@ class Trash:
     def tidy(self) -> None:
         """Delete batches that are empty."""
         for kind in (_OBJECTS, _PACKS):
-            for batch in _subdirectories(self._top / kind):
+            for batch in self._batches(kind):
                 remove_dir_if_empty(batch)
+
+    def _batches(self, kind: str) -> list[Path]:
+        top = os.path.join(self._top, kind)
+        return [Path(top, name) for name in _names(top)]
 
     def _take(self, path: Path, kind: str, name: str) -> None:
         batch = self._top / kind / self._batch
@@ -109,11 +113,7 @@ class Trash:
                 continue
 
 
-def _subdirectories(top: Path) -> list[Path]:
-    return [top / name for name in _names(top)]
-
-
-def _names(directory: Path) -> list[str]:
+def _names(directory: Path | str) -> list[str]:
     try:
         return sorted(os.listdir(directory))
     except (FileNotFoundError, NotADirectoryError):

@@ -10,6 +10,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
@@ -59,7 +60,7 @@ class Setting(NamedTuple):
     place: str
 
 
-class Config(Struct, frozen=True):
+class Config(Struct, frozen=True, dict=True):
     """The settings that hold. `settings` has what is set anywhere, by flat key, without the defaults; `ignored` says,
     one sentence each, what a file held and was not used; `root` is the project's, from where its relative paths are."""
 
@@ -131,12 +132,12 @@ class Config(Struct, frozen=True):
         """The names of remotes to which every push goes too."""
         return tuple(name for name in self.remotes() if self.flag(f"remotes.{name}.mirror"))
 
-    @property
+    @cached_property
     def link_methods(self) -> tuple[LinkMethod, ...]:
         """How files in the workspace may share bytes with the cache, in the order to try."""
         return self._meant("cache.link", links, Kind.LINKS) or (LinkMethod.COPY,)
 
-    @property
+    @cached_property
     def durability(self) -> Durability:
         """What is synced to disk before it counts as done."""
         return self._meant("durability", durability, Kind.DURABILITY) or Durability.BATCH

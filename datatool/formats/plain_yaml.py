@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Set
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 Value: TypeAlias = "str | int | bool | list[Value] | dict[str, Value] | None"
@@ -209,11 +210,16 @@ def _item(value: Value) -> str:
     return str(value) if isinstance(value, int) else scalar(value or "", simple=True)
 
 
+@lru_cache(maxsize=256)
+def _key(text: str) -> str:
+    return scalar(text, simple=True)
+
+
 def render(tree: Mapping[str, Value], indent: int = 0) -> str:
     """Write a whole mapping, in its own order, plain."""
     lines = []
     for key, value in tree.items():
-        start = " " * indent + scalar(key, simple=True) + ":"
+        start = " " * indent + _key(key) + ":"
         if isinstance(value, dict) and value and not isinstance(value, OneLine):
             lines.append(start + "\n" + render(value, indent + 2))
         else:

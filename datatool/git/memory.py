@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from datatool.git.ignore import tracked_under
 from datatool.git.worktree import Worktree, ask, exclude_path
+from datatool.localfs.reading import read_whole
 
 _Stamp = tuple[int, int, int] | None
 _STAR = re.compile(rb"([*?])")
@@ -21,12 +22,12 @@ class _Names(NamedTuple):
     """A file's rules: the last names of their patterns fit exactly these names, or what an expression fits."""
 
     stamp: _Stamp
-    lines: frozenset[bytes]
+    text: bytes
     exact: frozenset[bytes]
     patterns: tuple[re.Pattern[bytes], ...]
 
 
-_NONE = _Names(None, frozenset(), frozenset(), ())
+_NONE = _Names(None, b"", frozenset(), ())
 
 
 class GitMemory:
@@ -92,12 +93,11 @@ class GitMemory:
 
 def _names(stamp: _Stamp, text: bytes, before: _Names) -> _Names:
     """A file's rules, where it has changed: mostly it has one line more, for what was tracked last."""
-    lines = frozenset(text.lower().splitlines())
-    if not lines >= before.lines:
+    if not text.startswith(before.text) or not before.text.endswith(b"\n"):
         before = _NONE
     exact: set[bytes] = set()
     patterns: list[re.Pattern[bytes]] = []
-    for line in lines - before.lines:
+    for line in text[len(before.text) :].lower().splitlines():
         if not line or line.startswith((b"#", b"!")):
             continue
         name, is_open = _last_name(line)
@@ -105,7 +105,7 @@ def _names(stamp: _Stamp, text: bytes, before: _Names) -> _Names:
             patterns.append(_wider(name, is_open))
         else:
             exact.add(name)
-    return _Names(stamp, lines, before.exact | exact, (*before.patterns, *patterns))
+    return _Names(stamp, text, before.exact | exact, (*before.patterns, *patterns))
 
 
 def _last_name(pattern: bytes) -> tuple[bytes, bool]:
@@ -137,7 +137,6 @@ def _stamp(path: bytes) -> _Stamp:
 
 def _text(path: bytes) -> bytes:
     try:
-        with open(path, "rb", buffering=0) as file:
-            return file.read()
+        return read_whole(path)
     except OSError:
         return b""

@@ -119,10 +119,14 @@ class State:
             self._db.close()
             self._db = None
 
-    @database_calls
     def commit(self, *, patient: bool = False) -> None:
         """Make what was remembered so far visible to later commands; losing it would only cost time. What the database
         was too busy for is tried again; where that is the last time, be `patient`."""
+        if self._dirty or self._busy:
+            self._commit(patient)
+
+    @database_calls
+    def _commit(self, patient: bool) -> None:
         if self._dirty and self._db is not None:
             try:
                 self._db.execute("COMMIT")

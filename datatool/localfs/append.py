@@ -29,7 +29,7 @@ def append(path: Path, data: bytes, *, create: bool = False) -> None:
         raise local_error(error, path, len(data)) from error
 
 
-def append_whole(path: Path, data: bytes, *, after: int) -> bool:
+def append_whole(path: Path | str, data: bytes, *, after: int) -> bool:
     """Put `data` at the end of a file that is `after` bytes long; False, with nothing done, where that might be torn.
 
     The system copies a few bytes into one sector of a file in one step: a kill comes before or after it. A rename costs

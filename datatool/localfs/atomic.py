@@ -11,7 +11,7 @@ from pathlib import Path
 from datatool.errors import LocalError, NoSpace, PathNotFound
 from datatool.localfs.file_size import file_size_limit
 from datatool.localfs.sharing import Sharing
-from datatool.localfs.temps import new_temp, sweep_temps
+from datatool.localfs.temps import new_temp, open_temp, sweep_temps
 from datatool.model.paths import LONGEST_NAME, show
 from datatool.model.settings import Durability
 
@@ -36,18 +36,23 @@ _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 def write_file(
-    path: Path, data: bytes, *, durability: Durability, mode: int | None = None, like: Path | None = None
+    path: Path | str, data: bytes, *, durability: Durability, mode: int | None = None, like: Path | None = None
 ) -> None:
     """Put `data` under `path`, whole or not at all; what was there stays until the new bytes are on disk.
 
     Permission bits: `mode` if given; else those of the file that is replaced; else as `like`, or the umask,
     has it. Missing directories are made. Raises LocalError (NoSpace where the disk is full).
     """
-    make_dirs(path.parent, like=like, durability=durability)
-    temp: Path | None = None
+    directory = os.path.dirname(path) or os.curdir
+    temp: str | None = None
     try:
         as_usual = mode is None and like is None and not os.path.lexists(path)
-        fd, temp = new_temp(path.parent, 0o666 if as_usual else 0o600)
+        first_mode = 0o666 if as_usual else 0o600
+        try:
+            fd, temp = open_temp(directory, first_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            make_dirs(Path(directory), like=like, durability=durability)
+            fd, temp = open_temp(directory, first_mode)
         try:
             write_all(fd, data)
             if not as_usual:  # else the system has applied the umask
@@ -59,7 +64,7 @@ def write_file(
         replace(temp, path)
         temp = None
         if durability is not Durability.NONE:
-            fsync_dir(path.parent)
+            fsync_dir(directory)
     except OSError as error:
         raise local_error(error, path, len(data)) from error
     finally:
@@ -67,7 +72,7 @@ def write_file(
             _discard(temp)
 
 
-def _dress(fd: int, path: Path, mode: int | None, like: Path | None) -> None:
+def _dress(fd: int, path: Path | str, mode: int | None, like: Path | None) -> None:
     if mode is not None:
         if hasattr(os, "fchmod"):
             sharing = Sharing.like(like)
@@ -158,7 +163,7 @@ def move(source: Path, target: Path) -> None:
     rename(source, target)
 
 
-def fsync_dir(path: Path) -> None:
+def fsync_dir(path: Path | str) -> None:
     """Make the names in a directory durable, where the system can."""
     if os.name == "nt":
         return  # a directory can't be opened there; NTFS keeps its names in a journal
@@ -172,7 +177,7 @@ def fsync_dir(path: Path) -> None:
         os.close(fd)
 
 
-def replace(source: Path | bytes, target: Path | bytes) -> None:
+def replace(source: Path | str | bytes, target: Path | str | bytes) -> None:
     """`os.replace`, tried again for a moment where a virus scanner holds the file (Windows)."""
     for wait in (0.01, 0.05, 0.2, 0.5):
         try:
@@ -252,7 +257,7 @@ def size_text(count: int) -> str:
     return f"{size:.1f} TB"
 
 
-def _discard(temp: Path) -> None:
+def _discard(temp: str) -> None:
     try:
         os.unlink(temp)
     except OSError:

@@ -50,7 +50,7 @@ class Lock:
 
     def __init__(
         self,
-        path: Path,
+        path: Path | str,
         *,
         purpose: str = "",
         on_wait: Callable[[str], None] | None = None,
@@ -58,7 +58,7 @@ class Lock:
         like: Path | None = None,
     ) -> None:
         """`like` is the directory whose permissions the lock's directory takes when it has to be made."""
-        self._path = path
+        self._path = os.fspath(path)
         self._purpose = purpose
         self._on_wait = on_wait
         self._wait = wait
@@ -97,7 +97,7 @@ class Lock:
                 fd = os.open(self._path, _OPEN, 0o666)
             except OSError as error:
                 if error.errno == errno.ENOENT and not attempt:
-                    make_dirs(self._path.parent, like=self._like)
+                    make_dirs(Path(self._path).parent, like=self._like)
                     continue
                 if error.errno == errno.ELOOP and not attempt:
                     os.unlink(self._path)  # a link in our own directory: never follow it, put a lock in its place
@@ -105,9 +105,10 @@ class Lock:
                 if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENXIO, errno.EISDIR):
                     return None  # nothing to lock with; what comes next says whether it matters
                 raise local_error(error, self._path) from error
-            if stat.S_ISREG(os.fstat(fd).st_mode):
-                if not os.fstat(fd).st_size:  # a new one: who works here as another user must be able to take it, too
-                    Sharing.like(self._path.parent).give_file(self._path)
+            found = os.fstat(fd)
+            if stat.S_ISREG(found.st_mode):
+                if not found.st_size:  # a new one: who works here as another user must be able to take it, too
+                    Sharing.like(os.path.dirname(self._path)).give_file(self._path)
                 return fd
             os.close(fd)
             return None
@@ -120,9 +121,9 @@ class Lock:
             holder = self._holder(fd)
             if not self._wait:
                 raise Locked(
-                    f"{show(str(self._path))}: locked by {holder}",
+                    f"{show(self._path)}: locked by {holder}",
                     hint="wait until it has finished, then run the command again",
-                    path=str(self._path),
+                    path=self._path,
                 )
             if self._on_wait is not None:
                 self._on_wait(holder)

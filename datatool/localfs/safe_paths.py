@@ -34,16 +34,36 @@ def check_parents(top: bytes | Path, path: bytes) -> None:
 
     >>> check_parents(b"/", b"no/such/file")
     """
-    base = os.fsencode(top)
+    base = os.path.join(os.fsencode(top), b"")
     at = path.find(b"/")
     while at != -1:
         try:
-            found = os.lstat(os.path.join(base, path[:at]))
+            found = os.lstat(base + path[:at])
         except (FileNotFoundError, NotADirectoryError):
             return
         if _is_link(found):
             raise _through_link(path[:at])
         at = path.find(b"/", at + 1)
+
+
+def real_path(path: str) -> str:
+    """`os.path.realpath`, for a quarter of its price where no link is on the way.
+
+    >>> real_path("/")
+    '/'
+    """
+    if os.name != "posix" or not path.startswith("/") or path != os.path.normpath(path):
+        return os.path.realpath(path)
+    at = 0
+    while at != -1:
+        at = path.find("/", at + 1)
+        try:
+            found = os.lstat(path if at == -1 else path[:at])
+        except OSError:
+            return os.path.realpath(path)
+        if stat.S_ISLNK(found.st_mode):
+            return os.path.realpath(path)
+    return path
 
 
 class Directories:

@@ -32,7 +32,7 @@ class Sharing(Struct, frozen=True, kw_only=True):
         return cls(mask=0o777 & ~umask())
 
     @classmethod
-    def like(cls, directory: Path | None) -> Sharing:
+    def like(cls, directory: Path | str | None) -> Sharing:
         """As `directory` is shared, or the nearest one around it that exists; without one, by the umask.
 
         A directory that anybody may put things in, such as `/tmp` (sticky), says nothing about who may read them.
@@ -44,9 +44,10 @@ class Sharing(Struct, frozen=True, kw_only=True):
                 found = os.stat(directory)
                 break
             except (FileNotFoundError, NotADirectoryError):
-                if directory == directory.parent:
+                around = os.path.dirname(directory) or os.curdir
+                if around == os.fspath(directory):
                     return cls.by_umask()
-                directory = directory.parent
+                directory = around
             except OSError:
                 return cls.by_umask()
         if found.st_mode & stat.S_ISVTX:
@@ -80,7 +81,7 @@ class Sharing(Struct, frozen=True, kw_only=True):
             self._give(fd, os.fstat(fd))
         os.fchmod(fd, mode & self.mask)
 
-    def give_file(self, path: Path) -> None:
+    def give_file(self, path: Path | str) -> None:
         """Give a file that another library made to the owner that root's files go to; its mode stays."""
         if self.uid is not None and self.gid is not None:
             os.chown(path, self.uid, self.gid, follow_symlinks=False)

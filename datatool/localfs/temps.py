@@ -47,8 +47,14 @@ def temp_name() -> bytes:
 
 def new_temp(directory: Path, mode: int = 0o600) -> tuple[int, Path]:
     """Make an empty file in `directory` with the bits of `mode` that the umask leaves; give its descriptor and path."""
+    fd, path = open_temp(os.fspath(directory), mode)
+    return fd, Path(path)
+
+
+def open_temp(directory: str, mode: int = 0o600) -> tuple[int, str]:
+    """`new_temp` without a Path, for those who write file after file."""
     while True:
-        path = directory / os.fsdecode(temp_name())
+        path = os.path.join(directory, os.fsdecode(temp_name()))
         try:
             return os.open(path, NEW_FILE, mode), path
         except FileExistsError:

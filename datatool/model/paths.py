@@ -172,7 +172,7 @@ def portability_problems(paths: Iterable[bytes]) -> Iterator[tuple[bytes, str]]:
         if not odd and seen.take_all(folded, chunk):
             continue
         for path, name in zip(chunk, folded, strict=True):
-            problem = _unportable(path) or seen.take(name, path)
+            problem = portability_problem(path) or seen.take(name, path)
             if problem is not None:
                 yield path, problem
 
@@ -215,7 +215,8 @@ class _Spellings:
         return None if first == path else f"differs only in case or composition from {show_bytes(first)}"
 
 
-def _unportable(path: bytes) -> str | None:
+def portability_problem(path: bytes) -> str | None:
+    """What keeps some filesystem in use from holding a path, whatever lies beside it."""
     try:
         text = path.decode()
     except UnicodeDecodeError:

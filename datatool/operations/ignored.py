@@ -9,6 +9,7 @@ from pathlib import Path
 
 from datatool.git.ignore import ignored_many
 from datatool.git.worktree import exclude_path
+from datatool.localfs.reading import read_whole
 from datatool.model.paths import named, show_bytes
 from datatool.project.project import Project
 from datatool.workspace.ignore_lines import escape_name, has_line
@@ -53,10 +54,9 @@ def not_ignored_by_project(project: Project, artifacts: Sequence[bytes]) -> list
     ]
 
 
-def read_if_there(path: Path) -> bytes | None:
+def read_if_there(path: Path | str) -> bytes | None:
     """The bytes of a file; None where there is none."""
     try:
-        with open(path, "rb", buffering=0) as file:
-            return file.read()
+        return read_whole(path)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return None

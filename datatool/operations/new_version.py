@@ -62,7 +62,6 @@ def point_to(
         for item in saved:
             if item.pointer.kind is ArtifactKind.DIRECTORY and item.base.here == item.base.version:
                 project.state.set_complete(item.base.version, stamp)
-    project.state.commit()
     made = [_version(item) for item in saved]
     write([(item.recorded.target.path, item.after, item.before) for item in made])
     project.workspace.sweep()

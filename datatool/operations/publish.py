@@ -25,7 +25,14 @@ from datatool.model.settings import Durability
 from datatool.operations.ignored import GITIGNORE, read_if_there
 from datatool.progress import Progress
 from datatool.project.project import Project
-from datatool.workspace.ignore_lines import add_lines, append_lines, escape_name, remove_line, sort_lines
+from datatool.workspace.ignore_lines import (
+    add_lines,
+    append_lines,
+    escape_name,
+    is_in_order,
+    remove_line,
+    sort_lines,
+)
 from datatool.workspace.pointers import SUFFIX
 
 
@@ -50,8 +57,8 @@ def _tell(progress: Progress, name: str, holder: str) -> None:
 
 
 def _lock(project: Project, what: bytes, *, purpose: str = "", on_wait: Callable[[str], None] | None = None) -> Lock:
-    path = project.locks / f"{crc32(what):08x}{adler32(what):08x}"  # two paths that share a lock only wait longer
-    return Lock(path, purpose=purpose, on_wait=on_wait, like=project.local.parent)
+    name = f"{crc32(what):08x}{adler32(what):08x}"  # two paths that share a lock only wait longer
+    return Lock(os.path.join(project.locks, name), purpose=purpose, on_wait=on_wait, like=project.local.parent)
 
 
 def publish(
@@ -61,6 +68,7 @@ def publish(
 
     Unsaved is raised for a pointer that somebody else changed since it was read. Gives the paths that were staged.
     """
+    project.state.commit()  # what is synced takes a while, in which others may remember things, too
     to_stage = ignore(project, [path for path, _, _ in pointers])
     for parent in {os.path.dirname(path) for path, _, _ in pointers}:
         sweep_temps(Path(os.fsdecode(project.workspace.full(parent))))
@@ -76,7 +84,7 @@ def write_pointers(
     """Write pointers, each (artifact, new text, old text); those that say so already are left alone."""
     for path, text, old in pointers:
         pointer_path = path + SUFFIX
-        full = Path(os.fsdecode(project.workspace.full(pointer_path)))
+        full = os.fsdecode(project.workspace.full(pointer_path))
         now = read_if_there(full)
         if now == text:
             continue
@@ -130,14 +138,14 @@ def write_lines(
     found: dict[bytes, tuple[bytes, list[bytes]]] = {}
     for directory, names in _by_directory(artifacts).items():
         path = directory + b"/" + GITIGNORE if directory else GITIGNORE
-        full = Path(os.fsdecode(project.workspace.full(path)))
+        full = os.fsdecode(project.workspace.full(path))
         check_ignore_file(project, directory)
         with _lock(project, b"ignore " + path):
             old = read_if_there(full) or b""
-            text = add_lines(old.rstrip(b"\0"), names)
-            if text != old:
-                quick = durability is Durability.NONE and _append(full, path, old, text, names, on_unsorted)
-                if not quick:
+            text = _append(full, path, old, names, on_unsorted) if durability is Durability.NONE else None
+            if text is None:
+                text = add_lines(old.rstrip(b"\0"), names)
+                if text != old:
                     write_file(full, text, durability=durability)
         found[path] = (text, names)
     return found
@@ -162,16 +170,20 @@ def check_ignore_file(project: Project, directory: bytes) -> None:
 
 
 def _append(
-    full: Path, path: bytes, old: bytes, text: bytes, names: Sequence[bytes], note: Callable[[bytes], None] | None
-) -> bool:
-    """Add lines to a `.gitignore` without writing all of it; whether that was possible. After a power cut NULs may
-    stand for them, which whoever writes there next takes away."""
-    if text.startswith(old):
-        return append_whole(full, text[len(old) :], after=len(old))
-    if note is None or not old.endswith(b"\n"):
-        return False
-    note(path)
-    return append_whole(full, append_lines(old, names)[len(old) :], after=len(old))
+    full: str, path: bytes, old: bytes, names: Sequence[bytes], note: Callable[[bytes], None] | None
+) -> bytes | None:
+    """Add lines to a `.gitignore` without writing all of it; its text, or None where that was not possible. After a
+    power cut NULs may stand for them, which whoever writes there next takes away."""
+    text = append_lines(old, names)
+    if text == old:
+        return text
+    if not old.endswith(b"\n"):
+        return None
+    if not is_in_order(old, text):
+        if note is None:
+            return None
+        note(path)
+    return text if append_whole(full, text[len(old) :], after=len(old)) else None
 
 
 def sort_lines_in(project: Project, path: bytes) -> None:

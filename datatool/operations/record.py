@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -15,7 +16,7 @@ from datatool.formats.tree_object import diff_trees, read_tree
 from datatool.index.state import Base
 from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, Entry
 from datatool.model.oid import ObjectId
-from datatool.model.paths import named, portability_problems, show_bytes
+from datatool.model.paths import named, portability_problem, show_bytes
 from datatool.model.pointer import ArtifactKind, Pointer, Role
 from datatool.operations.cached import is_cached
 from datatool.operations.space import room_for
@@ -37,6 +38,8 @@ class Labels(Struct, frozen=True, kw_only=True):
 
     def on(self, pointer: Pointer) -> Pointer:
         """The pointer with these said of it."""
+        if self == _NOTHING_SAID:
+            return pointer
         return replace(
             pointer,
             description=pointer.description if self.description is None else self.description or None,
@@ -44,6 +47,9 @@ class Labels(Struct, frozen=True, kw_only=True):
             role=self.role or pointer.role,
             remote=self.remote or pointer.remote,
         )
+
+
+_NOTHING_SAID: Final = Labels()
 
 
 class Target(Struct, frozen=True, kw_only=True):
@@ -68,7 +74,7 @@ class RecordOptions(Struct, frozen=True, kw_only=True):
     """What `add` was told: see there. In a `hurry` nothing is synced, and no moment is waited for: the caller does both
     later, once for many."""
 
-    labels: Labels = Labels()
+    labels: Labels = _NOTHING_SAID
     follow: bool = False
     prune: bool = False
     force: bool = False
@@ -157,19 +163,19 @@ def _save(
     if project.workspace.kind(target.path) == DIRECTORY:
         return _save_directory(project, writer, target, options, progress, task)
     old = target.artifact.pointer if target.artifact is not None else None
-    base = project.state.base(target.path)
     executable = old.executable if old is not None else False
     entry = save_file(
         project.workspace, project.cache, writer, target.path, before=executable, task=task, hurry=options.hurry
     )
     assert entry.oid is not None
-    if old is not None and base is not None and not options.force:
+    base = project.state.base(target.path) if old is not None and not options.force else None
+    if base is not None:
         _refuse_outdated(target, base, here=entry.oid, new=entry.oid, progress=progress)
-    for _, problem in portability_problems([target.path]):
+    problem = portability_problem(target.path)
+    if problem is not None:
         progress.warn(f"{named(target.path)}: {problem}")
-    pointer = Pointer(kind=ArtifactKind.FILE, oid=entry.oid) if old is None else old
     pointer = replace(
-        pointer,
+        old or Pointer(kind=ArtifactKind.FILE, oid=entry.oid),
         kind=ArtifactKind.FILE,
         oid=entry.oid,
         size=entry.size,

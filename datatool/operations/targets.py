@@ -52,7 +52,7 @@ def project_path(project: Project, target: str, cwd: Path) -> bytes:
         raise UsageError("an empty path", hint="name a file or directory")
     full = os.path.normpath(os.path.join(cwd, target))
     for candidate in _spellings(full):
-        relative = os.path.relpath(candidate, project.root)
+        relative = _relative(candidate, os.path.join(project.root, ""))
         if relative == os.curdir:
             return b""
         if relative != os.pardir and not relative.startswith(os.pardir + os.sep):
@@ -62,6 +62,11 @@ def project_path(project: Project, target: str, cwd: Path) -> bytes:
     raise PathNotFound(
         f"{target}: outside the project at {project.root}", hint="name a path inside the project", path=target
     )
+
+
+def _relative(full: str, top: str) -> str:
+    """A path as seen from a directory (with the separator at its end)."""
+    return full[len(top) :] if full.startswith(top) else os.path.relpath(full, top)
 
 
 def _spellings(full: str) -> Iterator[str]:

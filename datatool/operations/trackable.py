@@ -13,7 +13,7 @@ from datatool.git.staging import rm_cached
 from datatool.git.worktree import Worktree
 from datatool.localfs.safe_paths import check_parents
 from datatool.model.entry import FILE
-from datatool.model.paths import LONGEST_NAME, PathRefused, check_escape, named, show_bytes
+from datatool.model.paths import LONGEST_NAME, PathRefused, check_escapes, named, show_bytes
 from datatool.operations.publish import check_ignore_file
 from datatool.operations.record import Target
 from datatool.operations.targets import pointer_paths
@@ -148,7 +148,7 @@ def _check_name(path: bytes) -> None:
             path=os.fsdecode(path),
         )
     try:
-        check_escape(path)
+        check_escapes([path])
     except PathRefused as error:
         raise Refused(f"{name}: {error.reason}", hint="rename it first", path=os.fsdecode(path)) from error
 

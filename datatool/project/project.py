@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 
 from msgspec import Struct
@@ -18,6 +19,7 @@ from datatool.git.worktree import Unsafe, Worktree, discover
 from datatool.hashing import digest
 from datatool.index.state import State
 from datatool.localfs.mounts import on_own_disk
+from datatool.localfs.safe_paths import real_path
 from datatool.project.absent import absent_config, no_work_tree
 from datatool.workspace.ignore_rules import read_rules
 from datatool.workspace.present import Workspace
@@ -27,7 +29,7 @@ CONFIG = "config.yaml"
 IGNORE = ".datatoolignore"
 
 
-class Project(Struct, frozen=True):
+class Project(Struct, frozen=True, dict=True):
     """A git repository, or an exported tree of one, where datatool is initialised.
 
     `root` is the work tree's top; `worktree` is git's view of it (None where there is no git, or git refuses it for
@@ -43,6 +45,16 @@ class Project(Struct, frozen=True):
     cache: Cache
     workspace: Workspace
 
+    @cached_property
+    def locks(self) -> Path:
+        """Where lock files lie."""
+        return self.local / "locks"
+
+    @cached_property
+    def marks(self) -> Path:
+        """Where a command notes what another one has to finish if it is killed."""
+        return self.local / "marks"
+
     def __enter__(self) -> Project:
         return self
 
@@ -55,26 +67,16 @@ class Project(Struct, frozen=True):
         """Where index shards of remotes, and what is known of them, are kept."""
         return self.cache.top / "remotes"
 
-    @property
-    def locks(self) -> Path:
-        """Where lock files lie."""
-        return self.local / "locks"
-
-    @property
-    def marks(self) -> Path:
-        """Where a command notes what another one has to finish if it is killed."""
-        return self.local / "marks"
-
 
 def find_root(directory: Path | str) -> Path:
     """The project around a directory: the nearest one upwards with `.datatool/config.yaml`, not beyond the git
     repository that the directory belongs to (a submodule is not its superproject). ProjectNotFound otherwise."""
-    current = os.path.realpath(directory)
+    current = real_path(os.fspath(directory))
     while True:
-        if os.path.isfile(os.path.join(current, FOLDER, CONFIG)):
+        if os.path.isfile(f"{current}{os.sep}{FOLDER}{os.sep}{CONFIG}"):
             return Path(current)
         parent = os.path.dirname(current)
-        if os.path.lexists(os.path.join(current, ".git")) or parent == current:
+        if os.path.lexists(f"{current}{os.sep}.git") or parent == current:
             break
         current = parent
     raise ProjectNotFound(

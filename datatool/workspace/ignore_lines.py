@@ -9,6 +9,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable
 
+_PLAIN = re.compile(rb"[A-Za-z0-9_.-]+")
 _SPECIAL = re.compile(rb"[\\*?\[]")
 _TRAILING = re.compile(rb" +\Z")
 
@@ -21,13 +22,15 @@ def escape_name(name: bytes) -> bytes:
     >>> escape_name(b"what? [1].csv")
     b'/what\\? \\[1].csv'
     """
+    if _PLAIN.fullmatch(name):
+        return b"/" + name
     escaped = _SPECIAL.sub(rb"\\\g<0>", name).replace(b"\n", b"?").replace(b"\r", b"?")
     return b"/" + _TRAILING.sub(lambda match: b"\\ " * len(match[0]), escaped)
 
 
 def has_line(text: bytes, name: bytes) -> bool:
     """Whether a `.gitignore` has the line for this name."""
-    return escape_name(name) in _lines(text)
+    return _has(text, escape_name(name))
 
 
 def add_line(text: bytes, name: bytes) -> bytes:
@@ -64,10 +67,20 @@ def add_lines(text: bytes, names: Iterable[bytes]) -> bytes:
 
 def append_lines(text: bytes, names: Iterable[bytes]) -> bytes:
     """Add the lines for names that have none yet at the end, for now: `sort_lines` sorts them in later."""
-    known = set(_lines(text))
     ending = b"\r\n" if b"\r\n" in text else b"\n"
-    wanted = [line for line in dict.fromkeys(escape_name(name) for name in names) if line not in known]
+    wanted = [line for line in dict.fromkeys(escape_name(name) for name in names) if not _has(text, line)]
     return text + b"".join(line + ending for line in wanted)
+
+
+def is_in_order(before: bytes, after: bytes) -> bool:
+    """Whether what `append_lines` added is where it belongs: in order after a last line that is for a name, too.
+
+    >>> is_in_order(b"/a\\n/c\\n", b"/a\\n/c\\n/d\\n"), is_in_order(b"*.tmp\\n", b"*.tmp\\n/a\\n")
+    (True, False)
+    """
+    last = before.rfind(b"\n", 0, -1) + 1
+    lines = _lines(after[last:])
+    return lines[0].startswith(b"/") and lines == sorted(lines)
 
 
 def sort_lines(text: bytes, names: Iterable[bytes]) -> bytes:
@@ -86,6 +99,11 @@ def remove_line(text: bytes, name: bytes) -> bytes:
     """Remove the line for a name, if it is there."""
     unwanted = escape_name(name)
     return b"".join(whole for whole, line in zip(_split(text), _lines(text), strict=True) if line != unwanted)
+
+
+def _has(text: bytes, line: bytes) -> bool:
+    """Whether a line is there; mostly without splitting all of a text that may be long."""
+    return line in _lines(text) if b"\r" in text else b"\n%b\n" % line in b"\n%b\n" % text
 
 
 def _split(text: bytes) -> list[bytes]:

@@ -42,33 +42,40 @@ class Artifact(Struct, frozen=True, kw_only=True):
 
 def read_pointer_file(root: Path, pointer_path: bytes) -> bytes | None:
     """The bytes of a pointer file, or None when what lies there is none: no regular file, or no `datatool:` line."""
-    full = os.path.join(os.fsencode(root), pointer_path)
+    text = _read(os.fsencode(root), pointer_path)
+    return text if text is not None and is_pointer(text) else None
+
+
+def _read(root: bytes, path: bytes) -> bytes | None:
+    """The bytes of a file, as many as a pointer has at most; none of what is no regular file, None for nothing."""
+    full = root + b"/" + path
     try:
         found = os.lstat(full)
         if not stat.S_ISREG(found.st_mode):
-            return None
+            return b""
         fd = os.open(full, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:  # so nothing can lie there
             return None
-        raise FormatError(
-            f"{named(pointer_path)}: can't be read: {error.strerror}", path=os.fsdecode(pointer_path)
-        ) from error
+        raise FormatError(f"{named(path)}: can't be read: {error.strerror}", path=os.fsdecode(path)) from error
     try:
-        text = os.read(fd, LIMIT + 1)
+        return os.read(fd, LIMIT + 1)
     finally:
         os.close(fd)
-    if not is_pointer(text):
-        return None
-    return text
 
 
-def _look_again(root: Path, path: bytes) -> bytes | None:
-    """What to make of a path without a pointer: a `*.dt` file that is none is an ordinary file, unless an ignore line
-    says that data lies beside it. Then it is damaged, or was written by another process just now: that is given."""
-    full = os.path.join(os.fsencode(root), path)
+def _pointer_text(root: bytes, path: bytes) -> bytes | None:
+    """The bytes of the pointer beside a path, if there is one. FormatError for one that is damaged."""
+    text = _read(root, path + SUFFIX)
+    return text if text is None or is_pointer(text) else _look_again(root, path)
+
+
+def _look_again(root: bytes, path: bytes) -> bytes | None:
+    """What to make of a `*.dt` file that is no pointer: it is an ordinary file, unless an ignore line says that data
+    lies beside it. Then it is damaged, or is being written by another process: when that is done, it is given."""
+    full = root + b"/" + path
     if not os.path.isfile(full + SUFFIX):
         return None
     directory, name = os.path.split(full)
@@ -77,15 +84,16 @@ def _look_again(root: Path, path: bytes) -> bytes | None:
             damaged = has_line(file.read(), name)
     except OSError:
         return None
-    text = read_pointer_file(root, path + SUFFIX)
-    if text is None and damaged and os.path.isfile(full + SUFFIX):
+    text = _read(root, path + SUFFIX)
+    is_one = text is not None and is_pointer(text)
+    if not is_one and damaged and os.path.isfile(full + SUFFIX):
         pointer = os.fsdecode(path + SUFFIX)
         raise FormatError(
             f"{named(path + SUFFIX)}: is no pointer any more: its first line is not `datatool: 1`",
             hint=_brought_back(path + SUFFIX),
             path=pointer,
         )
-    return text
+    return text if is_one else None
 
 
 def _parsed(text: bytes, path: bytes) -> Pointer:
@@ -103,9 +111,11 @@ def _brought_back(path: bytes) -> str:
 
 def find_artifact(root: Path, path: bytes) -> Artifact | None:
     """The artifact at exactly this path, by a direct look at the pointer beside it."""
-    if not path or path.endswith(b"/"):
-        return None
-    text = read_pointer_file(root, path + SUFFIX) or _look_again(root, path)
+    return _find(os.fsencode(root), path) if path and not path.endswith(b"/") else None
+
+
+def _find(root: bytes, path: bytes) -> Artifact | None:
+    text = _pointer_text(root, path)
     if text is None:
         return None
     return Artifact(path=path, pointer=_parsed(text, path + SUFFIX), text=text)
@@ -113,9 +123,10 @@ def find_artifact(root: Path, path: bytes) -> Artifact | None:
 
 def owner(root: Path, path: bytes) -> Artifact | None:
     """The artifact at or around a path: the outermost one, as nothing inside an artifact is ever a pointer."""
-    parts = path.split(b"/")
-    for depth in range(1, len(parts) + 1):
-        found = find_artifact(root, b"/".join(parts[:depth]))
+    top, at = os.fsencode(root), 0
+    while at != -1:
+        at = path.find(b"/", at + 1)
+        found = _find(top, path if at == -1 else path[:at])
         if found is not None:
             return found
     return None
@@ -141,13 +152,14 @@ def walk_pointers(root: Path) -> Iterator[bytes]:
 
 def artifacts_from(root: Path, pointer_paths: Iterator[bytes] | list[bytes]) -> Iterator[Artifact | FormatError]:
     """Read each pointer; one that does not read is given as its error, so that it costs only itself."""
+    top = os.fsencode(root)
     tops: set[bytes] = set()
     for pointer_path in sorted(pointer_paths):
         if any(pointer_path.startswith(top) for top in _parents(pointer_path, tops)):
             continue
         try:
             path = pointer_path[: -len(SUFFIX)]
-            text = read_pointer_file(root, pointer_path) or _look_again(root, path)
+            text = _pointer_text(top, path)
             if text is None:
                 continue
             yield Artifact(path=path, pointer=_parsed(text, pointer_path), text=text)

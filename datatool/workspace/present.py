@@ -167,8 +167,9 @@ class Workspace(Struct, frozen=True):
             error.path = error.path.removeprefix(root) if error.path is not None else None
             raise
 
-    def look_at_file(self, path: bytes) -> Seen:
-        """One file, with its remembered hash if that holds; PathNotFound if it isn't there."""
+    def look_at_file(self, path: bytes, *, recall_from: int = 0) -> Seen:
+        """One file, with its remembered hash if that holds; PathNotFound if it isn't there. Nothing is recalled of one
+        with fewer than `recall_from` bytes."""
         target = None
         try:
             found = os.lstat(self.full(path))
@@ -178,7 +179,7 @@ class Workspace(Struct, frozen=True):
         except (FileNotFoundError, NotADirectoryError) as error:
             raise PathNotFound(f"{named(path)}: no such file", path=os.fsdecode(path)) from error
         stamp = stamp_of(found)
-        row = self.state.row(path)
+        row = self.state.row(path) if found.st_size >= recall_from else None
         if row is not None and row.stamp == stamp:
             return Seen(Found(b"", found, FILE, target), stamp, from_digest(row.digest))
         return Seen(Found(b"", found, FILE if stat.S_ISREG(found.st_mode) else "?", target), stamp, None)
@@ -264,12 +265,13 @@ class Workspace(Struct, frozen=True):
         Taken from a scratch file before anything is hashed, and again only for files newer than the last time
         (`newest`, a ctime); with `wait`, a moment later, so that files written just now count too. 0 if unknown.
         """
-        directory = Path(os.fsdecode(os.path.dirname(self.full(path))))
+        place = os.path.dirname(self.full(path))
         try:
-            device = os.lstat(directory).st_dev
+            device = os.lstat(place).st_dev
             known = self._clocks.get(device, 0)
             if newest < known:
                 return known
+            directory = Path(os.fsdecode(place))
             grain = granularity(directory)
             now = scratch_time(directory)
             for _ in range(10 if wait and newest <= now else 0):  # the clock of files may tick in steps of 10 ms

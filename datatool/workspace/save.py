@@ -36,6 +36,8 @@ from datatool.workspace.present import Workspace
 
 CHUNK = 4096
 """Files looked up and saved together."""
+WORTH_RECALLING = 16 << 10
+"""From so many bytes on, hashing a file costs more than to ask whether its hash is remembered."""
 WORTH_WAITING = 1 << 20
 """From so many bytes on, hashing a file once more costs more than to wait until its hash may be remembered."""
 
@@ -162,7 +164,7 @@ def save_file(
 ) -> Entry:
     """Save a single file; `before` is its executable bit in the last version, for where modes mean nothing. In a
     `hurry`, the hash of a small file that was written just now is not remembered, which would take a moment."""
-    seen = workspace.look_at_file(path)
+    seen = workspace.look_at_file(path, recall_from=WORTH_RECALLING if hurry else 0)
     now = workspace.clock(path, seen.stamp[2], wait=not hurry or seen.stamp[0] >= WORTH_WAITING)
     oid, stamp = seen.oid, seen.stamp
     if oid is None or cache.missing([oid]):

@@ -19,6 +19,7 @@ from api.tracking import NEW, OWN
 from datatool.formats.pointer_file import write_pointer
 from datatool.hashing import digest
 from datatool.index.state import Row, State, stamp_of
+from datatool.localfs.database import open_database
 from datatool.model.oid import to_digest
 from datatool.model.pointer import ArtifactKind, Pointer
 from measure import hashed_bytes
@@ -119,6 +120,39 @@ def test_new_files_in_calls_of_their_own_are_synced_once_and_git_is_asked_once(d
     assert not [name for name, _ in found if "sleep" in name], "nothing is waited for"
     assert desk.json("status")["clean"]
     assert len(desk.json("status")["artifacts"]) == 101
+
+
+def test_a_new_file_in_a_call_of_its_own_costs_few_system_calls(desk: World) -> None:
+    for number in range(120):
+        desk.write(f"data/a/b/{number:03}.txt", b"%d\n" % number)
+    desk.settle()  # a hash of what was written just now would not be remembered
+    code = "for number in range(%d, %d): datatool.track(f'data/a/b/{number:03}.txt')"
+    found = names(calls(desk, code % (0, 100), code % (100, 120)))
+    assert found["fcntl"] <= 20 * 9, "what SQLite locks, for one transaction"
+    assert found["open"] + found["openat"] <= 20 * 18, found
+    looks_around = 20 * len(desk.root.parts)  # for a link above the project
+    assert found.total() <= 20 * 157 + looks_around, found
+
+
+def test_a_new_file_is_remembered_in_one_transaction(desk: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    statements: list[str] = []
+
+    def traced(path: Path, schema: str, version: int) -> sqlite3.Connection | None:
+        connection = open_database(path, schema, version)
+        if connection is not None:
+            connection.set_trace_callback(statements.append)
+        return connection
+
+    monkeypatch.setattr("datatool.index.state.open_database", traced)
+    for number in range(6):
+        desk.write(f"data/{number}.txt", b"%d\n" % number)
+    desk.settle()
+    datatool.track("data/0.txt")
+    statements.clear()
+    for number in range(1, 6):
+        datatool.track(f"data/{number}.txt")
+    assert 5 * 3 <= len(statements) <= 5 * 4, statements
+    assert sum(text.startswith("BEGIN") for text in statements) == 5, statements
 
 
 def test_a_list_of_new_files_is_synced_once_for_all_of_them(desk: World) -> None:

@@ -17,12 +17,12 @@ _UNSORTED: Final = "unsorted-"
 
 def mark_of(project: Project, path: bytes) -> Path:
     """The mark of a file that is being made."""
-    return project.marks / f"{_MAKING}{digest(path)[:16]}"
+    return project.marks / _name(_MAKING, path)
 
 
 def is_unfinished(project: Project, path: bytes) -> bool:
     """Whether a process makes a file now, or was killed while it did."""
-    return os.path.exists(mark_of(project, path))
+    return os.path.exists(os.path.join(project.marks, _name(_MAKING, path)))  # no Path: every call asks this
 
 
 def unfinished(project: Project) -> list[bytes]:
@@ -32,12 +32,16 @@ def unfinished(project: Project) -> list[bytes]:
 
 def unsorted_mark(project: Project, path: bytes) -> Path:
     """The mark of a file with ignore lines that are not sorted in."""
-    return project.marks / f"{_UNSORTED}{digest(path)[:16]}"
+    return project.marks / _name(_UNSORTED, path)
 
 
 def unsorted(project: Project) -> set[bytes]:
     """The files with such lines."""
     return set(_marked(project, _UNSORTED))
+
+
+def _name(prefix: str, path: bytes) -> str:
+    return f"{prefix}{digest(path)[:16]}"
 
 
 def _marked(project: Project, prefix: str) -> Iterator[bytes]:

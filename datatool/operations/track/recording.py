@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from datatool.errors import LocalError
+from datatool.formats.pack import object_path
 from datatool.git.memory import GitMemory
 from datatool.localfs.syncing import sync_written
 from datatool.model.entry import FILE
@@ -99,6 +100,8 @@ class Recording:
         durability = Durability.FULL if is_full else Durability.NONE
 
         def write(pointers: Sequence[Pointing]) -> None:
+            if not options.hurry:
+                self._project.state.commit()
             lines = self._ignoring.write([path for path, _, _ in pointers], durability)
             write_pointers(self._project, pointers, durability)
             if not is_full:
@@ -112,7 +115,7 @@ class Recording:
             path, oid = item.recorded.target.path, item.recorded.pointer.oid
             assert oid is not None
             self._young.add(path)
-            self._unsynced.add(os.fspath(self._project.cache.loose_path(oid)))
+            self._unsynced.add(os.path.join(self._project.cache.top, object_path(oid)))
 
     def sync_later(self, paths: Iterable[Path]) -> None:
         """Remember files that were written without a sync."""
