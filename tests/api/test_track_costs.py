@@ -151,7 +151,7 @@ def test_a_new_file_is_remembered_in_one_transaction(desk: World, monkeypatch: p
     statements.clear()
     for number in range(1, 6):
         datatool.track(f"data/{number}.txt")
-    assert 5 * 3 <= len(statements) <= 5 * 4, statements
+    assert 5 * 3 <= len(statements) <= 5 * 5, statements
     assert sum(text.startswith("BEGIN") for text in statements) == 5, statements
 
 
