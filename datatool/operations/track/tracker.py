@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from datatool.errors import DatatoolError, Locked, PartlyDone, UsageError
-from datatool.index.state import Stamp, stamp_of
+from datatool.index.stamp import Stamp, stamp_of
 from datatool.localfs.temps import sweep_temps
 from datatool.model.paths import named, see_from
 from datatool.model.run import RunFile
