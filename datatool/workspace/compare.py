@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 
 from datatool.errors import PathNotFound
 from datatool.formats.tree_object import Load, TreeWriter, diff_trees, read_tree
@@ -183,29 +184,32 @@ def known_tree(workspace: Workspace, artifact: bytes) -> ObjectId | None:
     return _known(workspace, artifact)[0]
 
 
-def _known(workspace: Workspace, artifact: bytes) -> tuple[ObjectId | None, list[list[Seen]] | None]:
+def _known(workspace: Workspace, artifact: bytes) -> tuple[ObjectId | None, Iterator[list[Seen]] | None]:
     """That tree; and what the directory holds, if that had to be found out and is not too much."""
     if not workspace.modes_bind:
         return None, None
     known = workspace.state.listing(artifact)
-    seen: list[list[Seen]] | None = None
+    again: Iterator[list[Seen]] | None = None
     if known is not None:
         glance = workspace.glance(artifact)
         if known[0] == glance.mark:
             return known[1], None
-        seen = workspace.look_again(artifact, glance)
+        again = workspace.look_again(artifact, glance)
+    seen: list[list[Seen]] = []
     mark = Mark()
     tree = TreeWriter(lambda oid, data: None, check=False)
-    for some in seen if seen is not None else workspace.look_by_many(artifact):
+    for some in again if again is not None else workspace.look_by_many(artifact):
+        if again is not None:
+            seen.append(some)
         if any(item.oid is None and item.found.kind == FILE for item in some):
-            return None, seen
+            return None, chain(seen, again) if again is not None else None
         mark.saw([item.found for item in some], [item.stamp for item in some])
         for item in some:
             if item.found.path:
                 tree.add(workspace.entry(item, item.oid))
     made = tree.finish().oid
     workspace.state.set_listing(artifact, mark.finish(), made)
-    return made, seen
+    return made, iter(seen) if again is not None else None
 
 
 def _moved(reference: ObjectId, pointer: ObjectId, load: Load) -> Iterator[tuple[bytes, Entry | None, Entry | None]]:

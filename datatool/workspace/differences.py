@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from datatool.formats.tree_object import Load, parse_lines, read_lines
 from datatool.formats.tree_text import encode_files, encode_lines
@@ -34,7 +34,7 @@ def differences(
     artifact: bytes,
     tree: ObjectId,
     *,
-    seen: Iterable[list[Seen]] | None = None,
+    seen: Iterator[list[Seen]] | None = None,
 ) -> Iterator[Row]:
     """Those rows of `against` that differ, for a tree that was checked before; `seen` is what a look at the directory
     gave a moment ago.
@@ -42,7 +42,7 @@ def differences(
     What is here is spelled as a tree spells it, and compared line by line: of the tree, only the lines that are not
     found here are read.
     """
-    looked = iter(seen) if seen is not None else workspace.look_by_many(artifact)
+    looked = seen if seen is not None else workspace.look_by_many(artifact)
     for here, there in _unlike(workspace, looked, read_lines(tree, load)):
         for path, now, then in _joined(workspace, artifact, iter(here), iter(there)):
             if now != then:

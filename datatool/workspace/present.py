@@ -120,11 +120,11 @@ class Workspace:
                 kept.append((found, stamps))
         return Glance(mark.finish(), kept)
 
-    def look_again(self, artifact: bytes, glance: Glance) -> list[list[Seen]] | None:
+    def look_again(self, artifact: bytes, glance: Glance) -> Iterator[list[Seen]] | None:
         """What `look_by_many` would have given instead of that glance, if it kept enough."""
         if glance.found is None:
             return None
-        return [recall(self.state, artifact + b"/", found, stamps) for found, stamps in glance.found]
+        return (recall(self.state, artifact + b"/", found, stamps) for found, stamps in glance.found)
 
     def _walk(
         self, artifact: bytes, within: bytes = b"", on_special: Callable[[bytes, str], None] | None = None
