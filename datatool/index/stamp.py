@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from struct import Struct
+from struct import Struct, error
 from typing import Final, NewType, cast
 
 from datatool.localfs.walk import Found
@@ -17,8 +17,7 @@ Stamp = NewType("Stamp", bytes)
 """48 bytes: size, mtime_ns, ctime_ns, dev, ino, mode, each a little-endian signed 64-bit number."""
 
 _FORM: Final = Struct("<6q")
-_MASK: Final = (1 << 63) - 1
-"""Inodes, devices, and times of years to come may be larger: they are cut."""
+_LIMIT: Final = 1 << 63
 
 
 def stamp_of(at: os.stat_result) -> Stamp:
@@ -28,12 +27,20 @@ def stamp_of(at: os.stat_result) -> Stamp:
 
 def stamps_of(found: Iterable[Found]) -> list[Stamp]:
     """Those of all that was found."""
-    pack, mask = _FORM.pack, _MASK
-    stamps = [
-        pack(at.st_size, at.st_mtime_ns & mask, at.st_ctime_ns & mask, at.st_dev & mask, at.st_ino & mask, at.st_mode)
-        for _, at, _, _ in found
-    ]
+    pack = _FORM.pack
+    stats = [at for _, at, _, _ in found]
+    try:
+        stamps = [pack(at.st_size, at.st_mtime_ns, at.st_ctime_ns, at.st_dev, at.st_ino, at.st_mode) for at in stats]
+    except error:  # inodes, devices, and times of years to come may be larger
+        stamps = [
+            pack(*map(_cut, (at.st_size, at.st_mtime_ns, at.st_ctime_ns, at.st_dev, at.st_ino, at.st_mode)))
+            for at in stats
+        ]
     return cast("list[Stamp]", stamps)
+
+
+def _cut(value: int) -> int:
+    return value if -_LIMIT <= value < _LIMIT else value & (_LIMIT - 1)
 
 
 def size_in(stamp: Stamp) -> int:

@@ -7,6 +7,8 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
@@ -14,8 +16,9 @@ from hypothesis import strategies as st
 
 from datatool.formats.tree_object import TreeWriter, read_tree
 from datatool.hashing import digest
-from datatool.index.stamp import Stamp, stamp_of
+from datatool.index.stamp import Stamp, stamp_of, stamps_of
 from datatool.index.state import State
+from datatool.localfs.walk import Found
 from datatool.model.entry import FILE
 from datatool.model.oid import ObjectId, to_digest
 from datatool.workspace.differences import against, differences
@@ -29,6 +32,7 @@ NODES = st.one_of(
     st.tuples(st.just("d"), st.just(b"")),
 )
 Nodes = dict[str, tuple[str, bytes]]
+NUMBERS = {"st_size": 1, "st_ctime_ns": 2, "st_dev": 3, "st_mode": 0o100644}
 
 
 @pytest.fixture(autouse=True)
@@ -126,3 +130,14 @@ def test_many_are_looked_up_as_one_is(remembered: set[int], wanted: set[int]) ->
         state.remember([(b"%02d" % n, stamp, b"%032d" % n) for n in remembered])
         paths = [b"%02d" % n for n in sorted(wanted)]
         assert state.recall(paths) == [state.row(path) for path in paths]
+
+
+@given(st.lists(st.tuples(st.integers(-(1 << 40), 1 << 70), st.integers(0, 1 << 128)), max_size=4))
+def test_a_stamp_does_not_depend_on_those_beside_it_however_large_its_numbers_are(
+    files: list[tuple[int, int]],
+) -> None:
+    found = [
+        Found(b"a", cast("os.stat_result", SimpleNamespace(**NUMBERS, st_mtime_ns=mtime, st_ino=inode)), "f", None)
+        for mtime, inode in files
+    ]
+    assert stamps_of(found) == [stamp_of(item.stat) for item in found]
