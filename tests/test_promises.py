@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 from pathlib import Path
+from struct import pack
 
 import pytest
 
@@ -15,6 +16,7 @@ from datatool.errors import FormatError
 from datatool.formats import zstd
 from datatool.formats.shard import PushRecord
 from datatool.formats.tree_object import parse_page
+from datatool.index.stamp import Stamp
 from datatool.index.state import State
 from datatool.localfs.atomic import write_file
 from datatool.localfs.batch import Batch, Published
@@ -102,7 +104,7 @@ def test_an_edit_of_the_same_size_right_after_add_is_seen(world: World) -> None:
 def test_a_hash_is_not_remembered_for_a_file_that_may_change_unseen(tmp_path: Path) -> None:
     with State(tmp_path / "state.db") as state:
         workspace = Workspace(tmp_path, state)
-        earlier, same_instant = ((5, 9, changed, 1, 2, 0o100644) for changed in (99, 100))
+        earlier, same_instant = (Stamp(pack("<6q", 5, 9, changed, 1, 2, 0o100644)) for changed in (99, 100))
         workspace.remember([(b"earlier", earlier, ObjectId("0" * 64)), (b"now", same_instant, ObjectId("0" * 64))], 100)
         assert list(state.rows(b"now")) == []
         assert len(list(state.rows(b"earlier"))) == 1

@@ -233,6 +233,26 @@ def read_tree(oid: ObjectId, load: Load, *, within: bytes = b"") -> Iterator[Ent
             yield from entries
 
 
+def read_lines(oid: ObjectId, load: Load) -> Iterator[list[str]]:
+    """The lines of a tree, page by page, for who knows most of them and has read or written it as a whole before: what
+    makes lines a tree isn't checked again. No page is empty. Raises FormatError, and what `load` raises."""
+    data = load(oid)
+    pages = (load(page.oid) for page in parse_root(data)) if is_root(data) else iter([data])
+    for page in pages:
+        if lines := _page_lines(page, "tree page"):
+            yield lines
+
+
+def parse_lines(lines: Sequence[str]) -> list[Entry]:
+    """The entries on some of those lines, in order. Raises FormatError."""
+    try:
+        entries = decode_lines(lines)
+        check_entries(entries, [entry.kind for entry in entries], [entry.path for entry in entries])
+    except ValueError as error:
+        raise FormatError(f"tree page: {error}") from error
+    return entries
+
+
 def diff_trees(
     left: ObjectId | None, right: ObjectId | None, load: Load
 ) -> Iterator[tuple[bytes, Entry | None, Entry | None]]:
@@ -284,12 +304,20 @@ def _lines(data: bytes, header: bytes) -> list[str]:
     return text[:-1].split("\n")
 
 
-def _parse_page(data: bytes, name: str, stack: list[bytes], last_key: bytes) -> list[Entry]:
-    """As `parse_page`, for a page that comes after others: `stack` and `last_key` are what they ended with."""
+def _page_lines(data: bytes, name: str) -> list[str]:
     if is_root(data):
         raise FormatError(f"{name}: is a root")
     try:
-        entries = decode_lines(_lines(data, _PAGE))
+        return _lines(data, _PAGE)
+    except ValueError as error:
+        raise FormatError(f"{name}: {error}") from error
+
+
+def _parse_page(data: bytes, name: str, stack: list[bytes], last_key: bytes) -> list[Entry]:
+    """As `parse_page`, for a page that comes after others: `stack` and `last_key` are what they ended with."""
+    lines = _page_lines(data, name)
+    try:
+        entries = decode_lines(lines)
         if entries:
             kinds, paths = [entry[0] for entry in entries], [entry[1] for entry in entries]
             keys = keys_of(kinds, paths)

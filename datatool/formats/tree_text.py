@@ -7,14 +7,14 @@ Converts thousands of lines at once. What a line may hold is checked here; what 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import repeat
 from operator import lt
 from typing import Final, cast
 
 from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, SYMLINK, Entry
-from datatool.model.oid import parse_oid
+from datatool.model.oid import ObjectId, parse_oid
 from datatool.model.paths import show_bytes
 from datatool.model.tree import PageRef
 
@@ -92,12 +92,21 @@ def numbers(texts: Sequence[str]) -> list[int]:
 
 def encode_lines(entries: Sequence[Entry]) -> list[str]:
     """The line of each entry, without its end."""
-    fields = escape_many([entry[1] for entry in entries])
-    if not {FILE, EXECUTABLE}.issuperset({entry[0] for entry in entries}):
-        return [_encode_line(entry, field) for entry, field in zip(entries, fields, strict=True)]
-    if any(oid is None or size < 0 or target is not None for _, _, oid, size, target in entries):
+    if not entries:
+        return []
+    kinds, paths, oids, sizes, targets = zip(*entries, strict=True)
+    if not {FILE, EXECUTABLE}.issuperset(kinds):
+        return [_encode_line(entry, field) for entry, field in zip(entries, escape_many(paths), strict=True)]
+    if None in oids or min(sizes) < 0 or set(targets) != {None}:
         raise ValueError("a file in a tree has an id, a size and no target")
-    return [f"{kind} {oid} {size} - {field}" for (kind, _, oid, size, _), field in zip(entries, fields, strict=True)]
+    return encode_files(kinds, paths, oids, sizes)
+
+
+def encode_files(
+    kinds: Iterable[str], paths: Sequence[bytes], oids: Iterable[ObjectId], sizes: Iterable[int]
+) -> list[str]:
+    """The same for files, which are FILE or EXECUTABLE."""
+    return list(map(" ".join, zip(kinds, oids, map(str, sizes), repeat("-"), escape_many(paths))))
 
 
 def decode_lines(lines: Sequence[str]) -> list[Entry]:

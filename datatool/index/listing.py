@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import marshal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from functools import partial
 from hashlib import blake2b
-from typing import Final, NamedTuple, cast
+from typing import NamedTuple, cast
 
-from datatool.index.state import MASK, RawRow, Stamp
+from datatool.index.stamp import Stamp
+from datatool.index.state import State
 from datatool.localfs.walk import Found
+from datatool.model.entry import DIRECTORY, FILE
 from datatool.model.oid import ObjectId
-
-_TOGETHER: Final = 1024
-"""Rows that are hashed at once."""
 
 
 class Seen(NamedTuple):
@@ -34,72 +32,36 @@ class Mark:
     def __init__(self) -> None:
         self.known = True
         """Whether the hash of every file is remembered; to be unset by who knows better."""
-        self._hash = blake2b(digest_size=32)
-        self._rows: list[tuple[object, ...]] = []
+        self._names = blake2b(digest_size=16)
+        self._stamps = blake2b(digest_size=16)
 
-    def saw(self, found: Found, stamp: Stamp) -> None:
-        """Take in one path."""
-        self._rows.append((found.path, found.kind, found.target, *stamp))
-        if len(self._rows) >= _TOGETHER:
-            self._take_in()
-
-    def saw_all(self, run: Iterable[Found]) -> None:
-        """Take in many, with the stamps that their lstat gives."""
-        self._rows += [
-            (path, kind, target, at.st_size, at.st_mtime_ns, at.st_ctime_ns, at.st_dev, at.st_ino, at.st_mode)
-            for path, at, kind, target in run
+    def saw(self, found: list[Found], stamps: list[Stamp]) -> None:
+        """Take in some paths; it doesn't matter how many at once."""
+        # No path is empty or has a NUL in it: two of them say that something else than a plain file follows.
+        names = [
+            path if kind == FILE and target is None else b"%b\0\0%b%b" % (path, kind.encode(), target or b"")
+            for path, _, kind, target in found
         ]
-        if len(self._rows) >= _TOGETHER:
-            self._take_in()
+        self._names.update(b"\0".join([*names, b""]))
+        self._stamps.update(b"".join(stamps))
 
     def finish(self) -> bytes:
         """The digest, 32 bytes."""
-        self._take_in(1)
-        return self._hash.digest()
-
-    def _take_in(self, least: int = _TOGETHER) -> None:
-        while len(self._rows) >= least:
-            # So many at a time, however they came; version 2 has no references between objects: what is hashed
-            # depends on the rows and on nothing else.
-            self._hash.update(marshal.dumps(self._rows[:_TOGETHER], 2))
-            del self._rows[:_TOGETHER]
+        return self._names.digest() + self._stamps.digest()
 
 
-def recall(
-    found: Iterator[Found],
-    rows: Iterator[RawRow],
-    prefix: bytes,
-    *,
-    follow: Callable[[Found], Found | None] | None = None,
-) -> Iterator[Seen]:
-    """Join a sorted walk with the sorted rows remembered for it (their paths start with `prefix`).
+def recall(state: State, prefix: bytes, found: list[Found], stamps: list[Stamp]) -> list[Seen]:
+    """Look up some of what a walk found in a row; remembered paths start with `prefix`, which ends with `/`.
 
-    A hash holds only while size, times, device, inode and mode are all what they were (formats §4). `follow` says what
-    a symlink stands for, None for nothing. Written out in one loop: it runs for every file of every command.
+    A hash holds only while the whole stamp is what it was (formats §4). All is done for many at once, as it is done
+    for every file of every command.
     """
-    skip = len(prefix)
-    row = next(rows, None)
-    path_then = b"" if row is None else row[0][skip:]
-    for each in found:
-        item = each
-        if item[2] == "l" and follow is not None:
-            followed = follow(item)
-            if followed is None:
-                continue
-            item = followed
-        path, stat, kind, _ = item
-        stamp = (
-            stat.st_size,
-            stat.st_mtime_ns & MASK,
-            stat.st_ctime_ns & MASK,
-            stat.st_dev & MASK,
-            stat.st_ino & MASK,
-            stat.st_mode,
-        )
-        while row is not None and path_then < path:
-            row = next(rows, None)
-            path_then = b"" if row is None else row[0][skip:]
-        if row is not None and path_then == path and row[1:7] == stamp and kind == "f":
-            yield _make_seen((item, stamp, row[7].hex()))  # 32 bytes from our own table
-        else:
-            yield _make_seen((item, stamp, None))
+    # What is no file has no row; it is asked for by what it is sorted by.
+    paths = [prefix + path if kind != DIRECTORY else prefix + path + b"/" for path, _, kind, _ in found]
+    if not found[0].path:  # the artifact is a file
+        paths[0] = prefix[:-1]
+    return [
+        # 32 bytes from our own table
+        _make_seen((item, stamp, row[2].hex() if row is not None and row[1] == stamp else None))
+        for item, stamp, row in zip(found, stamps, state.recall(paths), strict=True)
+    ]

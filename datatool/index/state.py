@@ -7,38 +7,29 @@ Without it, an older one that the user puts back would pass for what datatool le
 
 from __future__ import annotations
 
-import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from msgspec import Struct
 
+from datatool.index.stamp import Stamp
 from datatool.localfs.database import BUSY_SECONDS, database_calls, open_database, read_database
 from datatool.model.oid import ObjectId, from_digest, to_digest
 
-_VERSION = 2
+_VERSION = 3
 _SCHEMA = """
-CREATE TABLE stat (path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER, dev INTEGER,
-                   ino INTEGER, mode INTEGER, oid BLOB, link BLOB) WITHOUT ROWID;
+CREATE TABLE stat (path BLOB PRIMARY KEY, stamp BLOB, oid BLOB) WITHOUT ROWID;
 CREATE TABLE base (artifact BLOB PRIMARY KEY, version BLOB, here BLOB, executable INTEGER) WITHOUT ROWID;
 CREATE TABLE verified (name TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, ino INTEGER) WITHOUT ROWID;
 CREATE TABLE listing (artifact BLOB PRIMARY KEY, mark BLOB, tree BLOB) WITHOUT ROWID;
 CREATE TABLE complete (oid BLOB PRIMARY KEY, stamp BLOB) WITHOUT ROWID;
 """
-MASK = (1 << 63) - 1
-"""The database has signed 64-bit numbers; inodes and devices may be larger."""
-_STAT = "path, size, mtime_ns, ctime_ns, dev, ino, mode, oid"
+_STAT = "path, stamp, oid"
 _SET_BASE = "INSERT OR REPLACE INTO base VALUES (?,?,?,?)"
 _PAGE = 8192
-
-Stamp = tuple[int, int, int, int, int, int]
-"""size, mtime_ns, ctime_ns, dev, ino, mode: as one lstat saw a file; 63-bit numbers."""
-
-
-RawRow = tuple[bytes, int, int, int, int, int, int, bytes]
-"""A row as the database gives it."""
 
 
 class Row(NamedTuple):
@@ -47,7 +38,7 @@ class Row(NamedTuple):
     path: bytes
     stamp: Stamp
     digest: bytes
-    """32 raw bytes; for a symlink the row has `link` instead, and no digest."""
+    """32 raw bytes."""
 
 
 class Base(Struct, frozen=True, kw_only=True):
@@ -60,18 +51,6 @@ class Base(Struct, frozen=True, kw_only=True):
     version: ObjectId
     here: ObjectId
     executable: bool = False
-
-
-def stamp_of(stat: os.stat_result) -> Stamp:
-    """What must be equal for a remembered hash to hold."""
-    return (
-        stat.st_size,
-        stat.st_mtime_ns & MASK,
-        stat.st_ctime_ns & MASK,
-        stat.st_dev & MASK,
-        stat.st_ino & MASK,
-        stat.st_mode,
-    )
 
 
 def _base_row(artifact: bytes, base: Base) -> tuple[bytes, bytes, bytes, int]:
@@ -159,32 +138,42 @@ class State:
     def row(self, path: bytes) -> Row | None:
         """The remembered file at exactly a path, by one look into the index."""
         for row in self._all(f"SELECT {_STAT} FROM stat WHERE path=?", (path,)):
-            return Row(row[0], row[1:7], row[7])
+            return Row(*row)
         return None
 
     def rows(self, prefix: bytes) -> Iterator[Row]:
         """Remembered files at or below a path, in raw-byte order."""
-        for row in self.raw_rows(prefix):
-            yield Row(row[0], row[1:7], row[7])
-
-    def raw_rows(self, prefix: bytes) -> Iterator[RawRow]:
-        """The same, as flat tuples: path, the six numbers of a stamp, 32 bytes."""
-        yield from self._all(f"SELECT {_STAT} FROM stat WHERE path=?", (prefix,))
+        yield from map(Row._make, self._all(f"SELECT {_STAT} FROM stat WHERE path=?", (prefix,)))
         low, high = prefix + b"/", prefix + b"0"
         while True:  # a page at a time, so that rows may be written while others are still read
             page = self._all(
                 f"SELECT {_STAT} FROM stat WHERE path>? AND path<? ORDER BY path LIMIT {_PAGE}", (low, high)
             )
-            yield from page
+            yield from map(Row._make, page)
             if len(page) < _PAGE:
                 return
             low = page[-1][0]
 
+    def recall(self, paths: Sequence[bytes]) -> list[tuple[bytes, Stamp, bytes] | None]:
+        """What is remembered of each of many sorted paths, which lie close together: rows are read by range. As
+        plain tuples, for speed."""
+        found: list[tuple[bytes, Stamp, bytes] | None] = []
+        while len(found) < len(paths):
+            start = len(found)
+            page = self._all(
+                f"SELECT {_STAT} FROM stat WHERE path>=? AND path<=? ORDER BY path LIMIT {_PAGE}",
+                (paths[start], paths[-1]),
+            )
+            # Where more lies between them than was asked for, the page tells of the first of them only.
+            end = len(paths) if len(page) < _PAGE else bisect_right(paths, page[-1][0])
+            found += map({row[0]: row for row in page}.get, paths[start:end])
+        return found
+
     def remember(self, rows: Iterable[tuple[bytes, Stamp, bytes]]) -> None:
         """Remember hashes, as a `Row` has them; the caller has applied the racy rule."""
         self._write_many(
-            f"INSERT OR REPLACE INTO stat ({_STAT}) VALUES (?,?,?,?,?,?,?,?)",
-            [(path, *stamp, digest) for path, stamp, digest in rows],
+            f"INSERT OR REPLACE INTO stat ({_STAT}) VALUES (?,?,?)",
+            rows,
         )
 
     def forget(self, prefix: bytes) -> None:

@@ -20,7 +20,7 @@ from datatool.model.pointer import ArtifactKind, Pointer
 from datatool.operations.result import Part, Result
 from datatool.operations.targets import all_artifacts, name_of, nearest, not_found, project_path, require_inside
 from datatool.project.project import Project
-from datatool.workspace.compare import against
+from datatool.workspace.differences import against
 from datatool.workspace.merge import same
 from datatool.workspace.pointers import SUFFIX, Artifact, owner
 

@@ -23,7 +23,8 @@ from datatool.operations.space import room_for
 from datatool.operations.targets import nearest
 from datatool.progress import Progress, Task
 from datatool.project.project import Project
-from datatool.workspace.compare import against, known_tree
+from datatool.workspace.compare import known_tree
+from datatool.workspace.differences import against
 from datatool.workspace.pointers import Artifact
 from datatool.workspace.save import save_directory, save_file
 
@@ -116,7 +117,7 @@ def _total(project: Project, targets: Sequence[Target]) -> int | None:
 
 def _sizes(project: Project, targets: Sequence[Target]) -> int:
     return sum(
-        seen.stamp[0]
+        seen.found.stat.st_size
         for target in targets
         for seen in project.workspace.look(target.path, within=b"")
         if seen.found.kind == FILE

@@ -12,7 +12,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from datatool.cache.local import Cache
-from datatool.formats.tree_object import TreeWriter, read_tree
+from datatool.formats.tree_object import Load, TreeWriter, read_tree
 from datatool.localfs.atomic import make_dirs
 from datatool.localfs.batch import Batch, Published
 from datatool.localfs.behind import Behind
@@ -23,7 +23,7 @@ from datatool.model.settings import Durability, LinkMethod
 from datatool.model.tree import TreeSummary
 from datatool.progress import Spared, Task
 from datatool.store.objects import Absent, Wanted
-from datatool.workspace.compare import Load, against
+from datatool.workspace.differences import against
 from datatool.workspace.merge import same, side_by_side
 from datatool.workspace.parents import Parents
 from datatool.workspace.placing import Outcome, link, place

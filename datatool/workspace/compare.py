@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from enum import StrEnum
+from itertools import chain
 
 from msgspec import Struct
 
 from datatool.errors import PathNotFound
-from datatool.formats.tree_object import TreeWriter, read_tree
+from datatool.formats.tree_object import Load, TreeWriter, diff_trees, read_tree
 from datatool.index.listing import Mark, Seen
 from datatool.index.state import Base
-from datatool.localfs.walk import Found
 from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, Entry
 from datatool.model.oid import ObjectId
 from datatool.model.pointer import ArtifactKind
+from datatool.workspace.differences import against, differences
 from datatool.workspace.merge import same
 from datatool.workspace.pointers import Artifact
 from datatool.workspace.present import Workspace
-
-Load = Callable[[ObjectId], bytes]
-"""Gives the bytes of a tree object; KeyError where the cache lacks it."""
-
-
-_END = b""
-"""No path: where a listing has ended."""
 
 
 class State(StrEnum):
@@ -100,7 +94,7 @@ def _compare_file(workspace: Workspace, artifact: Artifact, base: Base | None, k
     pointer = artifact.pointer
     oid = seen.oid
     if oid is None:
-        if base is None and seen.stamp[0] != pointer.size:
+        if base is None and seen.found.stat.st_size != pointer.size:
             return changed
         oid, _ = workspace.hash(artifact.path)
     entry = workspace.entry(seen, oid)
@@ -114,7 +108,7 @@ def _compare_file(workspace: Workspace, artifact: Artifact, base: Base | None, k
 
 def _compare_directory(workspace: Workspace, load: Load, artifact: Artifact, base: Base | None) -> Comparison:
     pointer = artifact.pointer.oid
-    here, found = _known(workspace, artifact.path)
+    here, seen = _known(workspace, artifact.path)
     if here is not None:
         if here == pointer:
             return Comparison(state=State.CLEAN)
@@ -123,37 +117,33 @@ def _compare_directory(workspace: Workspace, load: Load, artifact: Artifact, bas
     reference = base.here if base is not None else pointer
     if reference is None:
         return Comparison(state=State.MODIFIED, unknown=True)
+    if base is not None:  # that tree was written here, or read as a whole when it was checked out
+        rows = differences(workspace, load, artifact.path, reference, seen=seen)
+    else:
+        rows = against(workspace, artifact.path, read_tree(reference, load))
     added: list[bytes] = []
     modified: list[bytes] = []
     deleted: list[bytes] = []
     empty: set[bytes] = set()
-    # Where the pointer names what was last put here, one difference tells all; else the tree of what is here does.
-    tree = TreeWriter(lambda oid, data: None, check=False) if reference != pointer else None
-    exact = True  # until a file is met whose hash nobody knows: then the tree of what is here isn't known either
+    # What is here is what the pointer says if it differs from what was last put here just as that does.
+    moved = _moved(reference, pointer, load) if pointer is not None else iter(())
+    exact = pointer is not None
     try:
-        for path, now, then in against(workspace, artifact.path, read_tree(reference, load), found=found):
-            if now is not None and (now is then or now == then):  # nearly every path
-                if exact and tree is not None:
-                    tree.add(now)
+        for path, now, then in rows:
+            if now == then:
                 continue
-            if tree is None:
-                exact = False
+            exact = exact and next(moved, None) == (path, then, now)
             if DIRECTORY in (now.kind if now is not None else None, then.kind if then is not None else None):
                 empty.add(path)
             if now is None:
                 deleted.append(path)
-                continue
-            exact = exact and (now.is_file or now.kind not in (FILE, EXECUTABLE))
-            if exact and tree is not None:
-                tree.add(now)
-            if then is None:
-                if not (now.kind == DIRECTORY and now.path == b""):
-                    added.append(path)
+            elif then is None:
+                added.append(path)
             elif not same(now, then):
                 modified.append(path)
     except KeyError:
         return Comparison(state=State.MODIFIED, unknown=True)
-    if exact and (tree is None or tree.finish().oid == pointer):
+    if exact and next(moved, None) is None:
         return Comparison(state=State.CLEAN)
     if not added and not modified and (base is None or not deleted):
         if base is None:
@@ -194,85 +184,37 @@ def known_tree(workspace: Workspace, artifact: bytes) -> ObjectId | None:
     return _known(workspace, artifact)[0]
 
 
-def _known(workspace: Workspace, artifact: bytes) -> tuple[ObjectId | None, list[Found] | None]:
+def _known(workspace: Workspace, artifact: bytes) -> tuple[ObjectId | None, Iterator[list[Seen]] | None]:
     """That tree; and what the directory holds, if that had to be found out and is not too much."""
     if not workspace.modes_bind:
         return None, None
     known = workspace.state.listing(artifact)
-    found: list[Found] | None = None
+    again: Iterator[list[Seen]] | None = None
     if known is not None:
         glance = workspace.glance(artifact)
         if known[0] == glance.mark:
             return known[1], None
-        found = glance.found
+        again = workspace.look_again(artifact, glance)
+    seen: list[list[Seen]] = []
     mark = Mark()
     tree = TreeWriter(lambda oid, data: None, check=False)
-    add, saw = tree.add, mark.saw
-    for item, stamp, oid in workspace.look(artifact, found=found):
-        path, stat, kind, target = item
-        saw(item, stamp)
-        if kind == FILE:
-            if oid is None:
-                return None, found
-            add(Entry(EXECUTABLE if stat.st_mode & 0o111 else FILE, path, oid, stat.st_size))
-        elif path:
-            add(Entry(kind, path, None, len(target or b""), target))
+    for some in again if again is not None else workspace.look_by_many(artifact):
+        if again is not None:
+            seen.append(some)
+        if any(item.oid is None and item.found.kind == FILE for item in some):
+            return None, chain(seen, again) if again is not None else None
+        mark.saw([item.found for item in some], [item.stamp for item in some])
+        for item in some:
+            if item.found.path:
+                tree.add(workspace.entry(item, item.oid))
     made = tree.finish().oid
     workspace.state.set_listing(artifact, mark.finish(), made)
-    return made, found
+    return made, iter(seen) if again is not None else None
 
 
-def against(
-    workspace: Workspace,
-    artifact: bytes,
-    reference: Iterator[Entry],
-    *,
-    within: bytes = b"",
-    found: list[Found] | None = None,
-) -> Iterator[tuple[bytes, Entry | None, Entry | None]]:
-    """Join a directory as it is now, or as a glance `found` it, with a listing: (path, now, then). A file whose hash
-    isn't remembered is hashed only where its size could be right; elsewhere its entry has no oid, which is enough to
-    say that it differs. A file that is what the listing says gives the listing's own entry."""
-
-    def key(entry: Entry | None) -> bytes:
-        if entry is None:
-            return _END
-        return entry.path + b"/" if entry.kind == DIRECTORY else entry.path
-
-    modes_bind = workspace.modes_bind
-    then = next(reference, None)
-    next_key = key(then)
-    for seen in workspace.look(artifact, within=within, found=found):
-        (path, _, kind, _), stamp, oid = seen
-        if not path:
-            continue
-        at = path + b"/" if kind == DIRECTORY else path
-        while then is not None and next_key < at:
-            yield then.path, None, then
-            then = next(reference, None)
-            next_key = key(then)
-        if next_key == at:
-            if (
-                then is not None
-                and then.oid is not None
-                and then.oid == oid
-                and then.size == stamp[0]
-                and (not modes_bind or (then.kind == EXECUTABLE) == bool(stamp[5] & 0o111))
-            ):
-                yield path, then, then
-            else:
-                yield path, _entry(workspace, artifact, seen, then), then
-            then = next(reference, None)
-            next_key = key(then)
-        else:
-            yield path, _entry(workspace, artifact, seen, None), None
-    while then is not None:
-        yield then.path, None, then
-        then = next(reference, None)
-
-
-def _entry(workspace: Workspace, artifact: bytes, seen: Seen, then: Entry | None) -> Entry:
-    oid = seen.oid
-    if oid is None and seen.found.kind == FILE and then is not None and then.is_file and then.size == seen.stamp[0]:
-        oid, _ = workspace.hash(artifact + b"/" + seen.found.path)
-    return workspace.entry(seen, oid, then)
+def _moved(reference: ObjectId, pointer: ObjectId, load: Load) -> Iterator[tuple[bytes, Entry | None, Entry | None]]:
+    """Where the pointer's tree differs from another one; a tree that isn't in the cache differs in some unknown way."""
+    try:
+        yield from diff_trees(reference, pointer, load)
+    except KeyError:
+        yield b"", None, None

@@ -7,9 +7,8 @@ import os
 import re
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -20,7 +19,8 @@ from msgspec.structs import force_setattr
 from datatool.errors import ChangedWhileRead, DatatoolError, LocalError, PathNotFound, ReadFailed
 from datatool.hashing import hash_fd
 from datatool.index.listing import Mark, Seen, recall
-from datatool.index.state import Stamp, State, stamp_of
+from datatool.index.stamp import Stamp, changed_in, size_in, stamp_of, stamps_of
+from datatool.index.state import State
 from datatool.localfs.atomic import local_error
 from datatool.localfs.batch import Published
 from datatool.localfs.clock import granularity, scratch_time
@@ -41,15 +41,17 @@ _INTO_A_CACHE = re.compile(rb"[/\\]objects[/\\][0-9a-f]{2}[/\\][0-9a-f]{62}\Z")
 _OPEN = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
+_TOGETHER = 4096
+"""Paths that are looked up together."""
 _KEPT = 1 << 16
-"""Paths that a glance keeps: about 40 MB of memory."""
+"""Paths that a glance keeps: about 60 MB of memory, with what is remembered of them."""
 
 
 class Glance(NamedTuple):
     """A directory at one moment. `found` is all that is in it, None where that is too much to keep."""
 
     mark: bytes
-    found: list[Found] | None
+    found: list[tuple[list[Found], list[Stamp]]] | None
 
 
 class Workspace(Struct, frozen=True):
@@ -89,45 +91,62 @@ class Workspace(Struct, frozen=True):
             return DIRECTORY
         return SYMLINK if stat.S_ISLNK(mode) else "?"
 
-    def look(
-        self,
-        artifact: bytes,
-        *,
-        within: bytes = b"",
-        on_special: Callable[[bytes, str], None] | None = None,
-        found: Iterable[Found] | None = None,
-    ) -> Iterator[Seen]:
+    def look(self, artifact: bytes, *, within: bytes = b"") -> Iterator[Seen]:
         """Everything in a directory artifact, sorted, each file with its remembered hash if that holds.
 
         Paths are relative to the artifact. A link that leaves the artifact stands for the file it points to, if
-        it does; callers that must not follow check `found.kind`. `found` is what a glance found a moment ago, so that
-        nothing is walked again. Raises ReadFailed for what can't be read.
+        it does; callers that must not follow check `found.kind`. Raises ReadFailed for what can't be read.
         """
-        if found is None:
-            found = chain.from_iterable(self._runs(artifact, within, on_special))
-            if within:
-                found = (item._replace(path=within + b"/" + item.path if item.path else within) for item in found)
-        prefix = artifact + b"/"
-        rows = self.state.raw_rows(prefix + within if within else artifact)
-        return self._named(recall(iter(found), rows, prefix, follow=partial(_followed, self.full(artifact))))
+        return chain.from_iterable(self.look_by_many(artifact, within=within))
+
+    def look_by_many(
+        self, artifact: bytes, *, within: bytes = b"", on_special: Callable[[bytes, str], None] | None = None
+    ) -> Iterator[list[Seen]]:
+        """The same, some thousand at a time."""
+        for found in self._walk(artifact, within, on_special):
+            yield recall(self.state, artifact + b"/", found, stamps_of(found))
 
     def glance(self, artifact: bytes) -> Glance:
         """A directory artifact as it is now, by its mark; no remembered hash is looked up."""
         mark = Mark()
+        kept: list[tuple[list[Found], list[Stamp]]] | None = []
+        count = 0
+        for found in self._walk(artifact):
+            stamps = stamps_of(found)
+            mark.saw(found, stamps)
+            count += len(found)
+            if count > _KEPT:
+                kept = None
+            elif kept is not None:
+                kept.append((found, stamps))
+        return Glance(mark.finish(), kept)
+
+    def look_again(self, artifact: bytes, glance: Glance) -> Iterator[list[Seen]] | None:
+        """What `look_by_many` would have given instead of that glance, if it kept enough."""
+        if glance.found is None:
+            return None
+        return (recall(self.state, artifact + b"/", found, stamps) for found, stamps in glance.found)
+
+    def _walk(
+        self, artifact: bytes, within: bytes = b"", on_special: Callable[[bytes, str], None] | None = None
+    ) -> Iterator[list[Found]]:
+        """What lies in a directory artifact, links followed where that is right, up to `_TOGETHER` at a time."""
         top = self.full(artifact)
-        found: list[Found] | None = []
-        for run in self._named(self._runs(artifact)):
-            if any(item.kind == SYMLINK for item in run):
+        some: list[Found] = []
+        for run in self._named(self._runs(artifact, within, on_special)):
+            if within:
+                run = [item._replace(path=within + b"/" + item.path if item.path else within) for item in run]
+            if SYMLINK in [item[2] for item in run]:
                 run = [item for each in run if (item := _stands_for(top, each)) is not None]
-            mark.saw_all(run)
-            if found is not None:
-                found += run
-                if len(found) > _KEPT:
-                    found = None
-        return Glance(mark.finish(), found)
+            some += run
+            if len(some) >= _TOGETHER:
+                yield from (some[start : start + _TOGETHER] for start in range(0, len(some), _TOGETHER))
+                some = []
+        if some:
+            yield some
 
     def _runs(
-        self, artifact: bytes, within: bytes = b"", on_special: Callable[[bytes, str], None] | None = None
+        self, artifact: bytes, within: bytes, on_special: Callable[[bytes, str], None] | None
     ) -> Iterator[list[Found]]:
         top = self.full(artifact)
         start = os.path.join(top, within) if within else top
@@ -215,14 +234,15 @@ class Workspace(Struct, frozen=True):
             fd = os.open(self._prefix + path, _OPEN)
         except OSError:
             return None
+        size = size_in(stamp)
         try:
-            data = os.read(fd, stamp[0] + 1)
+            data = os.read(fd, size + 1)
             unchanged = stamp_of(os.fstat(fd)) == stamp
         except OSError:
             return None
         finally:
             os.close(fd)
-        return data if unchanged and len(data) == stamp[0] else None
+        return data if unchanged and len(data) == size else None
 
     def read_stable(self, path: bytes, read: Callable[[int, os.stat_result], T]) -> tuple[T, Stamp]:
         """Read an open file, again if it changed meanwhile; ChangedWhileRead if it keeps changing."""
@@ -287,7 +307,7 @@ class Workspace(Struct, frozen=True):
     def remember(self, hashed: list[tuple[bytes, Stamp, ObjectId]], before: int) -> bool:
         """Remember hashes of files that last changed before the moment `clock` gave (formats §4, racy rule); returns
         whether that was so for all."""
-        rows = [(path, stamp, to_digest(oid)) for path, stamp, oid in hashed if stamp[2] < before]
+        rows = [(path, stamp, to_digest(oid)) for path, stamp, oid in hashed if changed_in(stamp) < before]
         self.state.remember(rows)
         return len(rows) == len(hashed)
 

@@ -6,7 +6,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import merge
-from itertools import chain, islice
+from itertools import chain
 
 from msgspec import Struct
 
@@ -16,7 +16,7 @@ from datatool.errors import Refused, UnsafeInput
 from datatool.formats.tree_object import TreeWriter
 from datatool.hashing import digest
 from datatool.index.listing import Mark, Seen
-from datatool.index.state import Stamp
+from datatool.index.stamp import Stamp, changed_in, size_in
 from datatool.model.entry import FILE, SYMLINK, Entry, sort_key
 from datatool.model.oid import ObjectId
 from datatool.model.paths import (
@@ -34,8 +34,6 @@ from datatool.store.objects import Wanted
 from datatool.workspace.merge import same, side_by_side
 from datatool.workspace.present import Workspace
 
-CHUNK = 4096
-"""Files looked up and saved together."""
 WORTH_RECALLING = 16 << 10
 """From so many bytes on, hashing a file costs more than to ask whether its hash is remembered."""
 WORTH_WAITING = 1 << 20
@@ -165,14 +163,14 @@ def save_file(
     """Save a single file; `before` is its executable bit in the last version, for where modes mean nothing. In a
     `hurry`, the hash of a small file that was written just now is not remembered, which would take a moment."""
     seen = workspace.look_at_file(path, recall_from=WORTH_RECALLING if hurry else 0)
-    now = workspace.clock(path, seen.stamp[2], wait=not hurry or seen.stamp[0] >= WORTH_WAITING)
+    now = workspace.clock(path, changed_in(seen.stamp), wait=not hurry or size_in(seen.stamp) >= WORTH_WAITING)
     oid, stamp = seen.oid, seen.stamp
     if oid is None or cache.missing([oid]):
         oid, stamp = _save_one(workspace, writer, path, task)
         workspace.remember([(path, stamp, oid)], now)
     found = seen.found._replace(path=path)
     entry = workspace.entry(seen._replace(found=found), oid, Entry("x" if before else FILE, path, oid, 0))
-    return entry._replace(size=stamp[0])
+    return entry._replace(size=size_in(stamp))
 
 
 def _saved(
@@ -190,8 +188,7 @@ def _saved(
 ) -> Iterator[Entry]:
     last = iter(before)
     then = next(last, None)
-    listing = workspace.look(artifact, within=within, on_special=special)
-    while chunk := list(islice(listing, CHUNK)):
+    for chunk in workspace.look_by_many(artifact, within=within, on_special=special):
         _check(workspace, cache, artifact, chunk, follow=follow)
         known = [seen.oid for seen in chunk if seen.oid is not None]
         lacking = cache.missing(known) if known else set()
@@ -199,20 +196,23 @@ def _saved(
         fresh: dict[bytes, tuple[ObjectId, Stamp]] = {}
         if todo:
             prefix = artifact + b"/"
-            now = workspace.clock(prefix + b"-", max(seen.stamp[2] for seen in todo), wait=True)
+            now = workspace.clock(prefix + b"-", max(seen.found.stat.st_ctime_ns for seen in todo), wait=True)
             for seen in todo:
                 path = seen.found.path
                 fresh[path] = _save_seen(workspace, writer, prefix + path, seen.stamp, task)
             hashed = [(prefix + path, stamp, oid) for path, (oid, stamp) in fresh.items()]
             if not workspace.remember(hashed, now) and mark is not None:
                 mark.known = False
+        if mark is not None:
+            mark.saw(
+                [seen.found for seen in chunk],
+                [fresh[seen.found.path][1] if seen.found.path in fresh else seen.stamp for seen in chunk],
+            )
         for seen in chunk:
             found, stamp, oid = seen
             path = found.path
             if path in fresh:
                 oid, stamp = fresh[path]
-            if mark is not None:
-                mark.saw(found, stamp)
             if not path:
                 continue
             earlier = None
@@ -221,19 +221,20 @@ def _saved(
                     then = next(last, None)
                 earlier = then if then is not None and then.path == path else None
             entry = workspace.entry(seen, oid, earlier)
-            yield entry if stamp is seen.stamp else entry._replace(size=stamp[0])
+            yield entry if stamp is seen.stamp else entry._replace(size=size_in(stamp))
 
 
 def _save_seen(
     workspace: Workspace, writer: CacheWriter, path: bytes, stamp: Stamp, task: Task
 ) -> tuple[ObjectId, Stamp]:
     """Save a file that the walk saw a moment ago: nearly always it is small, and what it was then."""
-    data = workspace.read_as_seen(path, stamp) if stamp[0] <= SMALL else None
+    size = size_in(stamp)
+    data = workspace.read_as_seen(path, stamp) if size <= SMALL else None
     if data is None:
         return _save_one(workspace, writer, path, task)
     oid = digest(data)
-    writer.put(Wanted(oid, stamp[0], path), data)
-    task.advance(bytes=stamp[0], files=1)
+    writer.put(Wanted(oid, size, path), data)
+    task.advance(bytes=size, files=1)
     return oid, stamp
 
 
@@ -253,7 +254,8 @@ def _save_one(workspace: Workspace, writer: CacheWriter, path: bytes, task: Task
         return oid
 
     oid, stamp = workspace.read_stable(path, read)
-    task.advance(bytes=0 if stamp[0] > SMALL else stamp[0], files=1)
+    size = size_in(stamp)
+    task.advance(bytes=0 if size > SMALL else size, files=1)
     return oid, stamp
 
 

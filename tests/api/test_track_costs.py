@@ -18,7 +18,8 @@ import needs
 from api.tracking import NEW, OWN
 from datatool.formats.pointer_file import write_pointer
 from datatool.hashing import digest
-from datatool.index.state import Row, State, stamp_of
+from datatool.index.stamp import stamp_of
+from datatool.index.state import Row, State
 from datatool.localfs.database import open_database
 from datatool.model.oid import to_digest
 from datatool.model.pointer import ArtifactKind, Pointer

@@ -14,7 +14,7 @@ from on_disk import files
 
 import needs
 from datatool.errors import LocalError, UnsafeInput
-from datatool.index.state import stamp_of
+from datatool.index.stamp import stamp_of
 from datatool.localfs import publish, safe_paths
 from datatool.localfs.batch import Batch, Published
 from datatool.localfs.syncing import FEW

@@ -10,7 +10,7 @@ from on_disk import files
 
 import needs
 from datatool.errors import LocalError, UnsafeInput
-from datatool.index.state import stamp_of
+from datatool.index.stamp import stamp_of
 from datatool.localfs.batch import Batch, Published
 from datatool.localfs.removal import sweep_left_over
 from datatool.localfs.temps import PREFIX

@@ -4,7 +4,8 @@ changed passes for what it was."""
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import datatool.localfs.walk as walk
+from datatool.formats import tree_object
 from datatool.index.listing import Mark
-from datatool.index.state import RawRow, State, stamp_of
+from datatool.index.stamp import Stamp, stamp_of, stamps_of
+from datatool.index.state import State
 from datatool.localfs.walk import Found
+from datatool.model.entry import Entry
 from world import World
 
 
@@ -22,13 +26,13 @@ from world import World
 def looked_up(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """What remembered hashes were asked for."""
     asked: list[bytes] = []
-    rows = State.raw_rows
+    recall = State.recall
 
-    def counted(state: State, prefix: bytes) -> Iterator[RawRow]:
-        asked.append(prefix)
-        return rows(state, prefix)
+    def counted(state: State, paths: Sequence[bytes]) -> list[tuple[bytes, Stamp, bytes] | None]:
+        asked.extend(paths)
+        return recall(state, paths)
 
-    monkeypatch.setattr(State, "raw_rows", counted)
+    monkeypatch.setattr(State, "recall", counted)
     return asked
 
 
@@ -159,8 +163,44 @@ def test_a_mark_does_not_depend_on_how_paths_come(counts: list[int]) -> None:
     together, single = Mark(), Mark()
     start = 0
     for count in counts:
-        together.saw_all(found[start : start + count])
+        some = found[start : start + count]
+        together.saw(some, stamps_of(some))
         start += count
     for item in found:
-        single.saw(item, stamp_of(stat))
+        single.saw([item], [stamp_of(stat)])
     assert together.finish() == single.finish()
+
+
+def test_of_what_changed_the_tree_is_read_and_of_the_rest_nothing(
+    world: World, looked_up: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(300):
+        world.write(f"data/{n % 10}/{n:03}.bin", b"%03d" % n)
+    world.settle()
+    world.ok("add", "data")
+    for n in range(0, 300, 50):
+        world.write(f"data/{n % 10}/{n:03}.bin", b"longer than it was")
+    looked_up.clear()
+    read: list[str] = []
+    decode = tree_object.decode_lines
+
+    def counted(lines: Sequence[str]) -> list[Entry]:
+        read.extend(lines)
+        return decode(lines)
+
+    monkeypatch.setattr(tree_object, "decode_lines", counted)
+    (found,) = world.json("status")["artifacts"]
+    assert len(found["changes"]["modified"]) == 6
+    assert len(read) <= 6 + 1, "those that changed, and where the one page ends"
+    assert sorted(looked_up) == sorted(set(looked_up)), "each file is looked up once"
+
+
+def test_what_changed_is_told_though_the_version_that_the_pointer_names_was_never_fetched(tracked: World) -> None:
+    tracked.write("data/part1/f01.bin", b"changed")
+    pointer = tracked.read("data.dt")
+    oid = re.search(rb"[0-9a-f]{64}", pointer)
+    assert oid
+    tracked.write("data.dt", pointer.replace(oid[0], b"0" * 64))
+    (found,) = tracked.json("status")["artifacts"]
+    assert found["state"] == "modified"
+    assert found["changes"]["modified"] == ["data/part1/f01.bin"]

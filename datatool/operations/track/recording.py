@@ -139,7 +139,7 @@ class Recording:
             if workspace.kind(path) == FILE:
                 seen = workspace.look_at_file(path)
                 if seen.oid is None:
-                    workspace.clock(path, seen.stamp[2], wait=True)
+                    workspace.clock(path, seen.found.stat.st_ctime_ns, wait=True)
                     workspace.hash(path)
         self._project.state.commit(patient=True)
 

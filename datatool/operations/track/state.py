@@ -287,4 +287,4 @@ def file_here(project: Project, path: bytes) -> RunFile | None:
     seen = project.workspace.look_at_file(path)
     oid = seen.oid or project.workspace.hash(path)[0]
     executable = bool(seen.found.stat.st_mode & 0o111) and os.name != "nt"
-    return RunFile(path=path, kind=ArtifactKind.FILE, oid=oid, size=seen.stamp[0], executable=executable)
+    return RunFile(path=path, kind=ArtifactKind.FILE, oid=oid, size=seen.found.stat.st_size, executable=executable)

@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from datatool.errors import DatatoolError, Locked, PartlyDone, UsageError
-from datatool.index.state import Stamp, stamp_of
+from datatool.index.stamp import Stamp, stamp_of
 from datatool.localfs.temps import sweep_temps
 from datatool.model.paths import named, see_from
 from datatool.model.run import RunFile
