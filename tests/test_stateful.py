@@ -27,7 +27,7 @@ class Machine(RuleBasedStateMachine):
         self.world = World(self.top)
         self.here: Files = {}
         self.base: Files = {}
-        self.saved: set[bytes] = set()
+        self.saved: set[bytes] = {b""}  # no bytes can be lost
         self.versions: list[tuple[str, Files]] = []
         self.current = -1
         self.pushed = False

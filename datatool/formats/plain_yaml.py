@@ -117,7 +117,7 @@ def _item_text(item: str) -> str:
 
 class Slot(NamedTuple):
     """Where a key of a block mapping lies in a text: the lines it takes, from the key's to the last with content, the
-    column of the key, and the characters of the value. `flow` tells a one-line mapping from a block."""
+    column of the key, and the characters of a value on one line. `flow` tells a one-line mapping from a block."""
 
     first: int
     last: int

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from datatool.formats.plain_yaml import OneLine, plain_slots, read_plain, render, scalar
+from datatool.formats.plain_yaml import OneLine, Slot, plain_slots, read_plain, render, scalar
 from datatool.formats.yaml_edit import edit
 from datatool.formats.yaml_text import any_slots, read_any
 from patience import patient
@@ -55,9 +55,15 @@ def test_what_the_plain_reader_accepts_the_library_reads_alike(text: str) -> Non
 
 @patient
 @given(documents)
+@example("a:\n  b: 1\n")
 def test_both_readers_find_the_same_places(text: str) -> None:
     if read_plain(text) is not None:
-        assert plain_slots(text) == any_slots(text, name="x")
+        assert told(plain_slots(text)) == told(any_slots(text, name="x"))
+
+
+def told(slots: dict[tuple[str, ...], Slot]) -> dict[tuple[str, ...], Slot]:
+    """Slots, without the characters of values of several lines, which are replaced line by line."""
+    return {key: slot if slot.first == slot.last else slot._replace(start=0, end=0) for key, slot in slots.items()}
 
 
 @pytest.mark.parametrize("text", NOT_PLAIN)
