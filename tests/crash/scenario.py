@@ -11,8 +11,7 @@ import pytest
 from aftermath import check_pointer, check_store, temps
 from crashpoints import Stage, Traced, trace
 
-from datatool.formats.remote_format import RemoteFormat
-from network.hurried import LOOSE_FROM
+from network.hurried import USUAL
 from world import DATATOOL, World, executables, tree
 
 POINTERS = ("data.dt", "model.bin.dt", "extra.csv.dt", "made.csv.dt", "notes.csv.dt")
@@ -63,7 +62,7 @@ class Scenario(ABC):
         self.world.ok("add", "data", "model.bin")
         self.world.commit("first version")
         with pytest.MonkeyPatch.context() as patched:
-            patched.setitem(RemoteFormat.__init__.__kwdefaults__, "loose_min", LOOSE_FROM)  # it stays the remote's
+            patched.setattr("datatool.remote.format_file.RemoteFormat", USUAL)  # it stays the remote's
             self.world.ok("push")
         self.copy = self.world.clone()
         self.copy.ok("pull")

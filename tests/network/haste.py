@@ -7,14 +7,13 @@ from contextlib import contextmanager
 
 import pytest
 
-from datatool.formats.remote_format import RemoteFormat
 from datatool.store.retry import Retries
-from network.hurried import LOOSE_FROM, PATIENCE, lowered
+from network.hurried import PATIENCE, USUAL, lowered
 
 
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """No long waits between attempts, and small parts: the same code, for data that moves in a blink."""
-    monkeypatch.setitem(RemoteFormat.__init__.__kwdefaults__, "loose_min", LOOSE_FROM)
+    monkeypatch.setattr("datatool.remote.format_file.RemoteFormat", USUAL)
     for name, value in lowered().items():
         monkeypatch.setattr(name, value)
     _try(monkeypatch, PATIENCE)
@@ -31,5 +30,4 @@ def hopeless(*, really: bool = True) -> Iterator[None]:
 
 def _try(monkeypatch: pytest.MonkeyPatch, patience: dict[str, float]) -> None:
     for name, value in patience.items():
-        monkeypatch.setitem(Retries.__init__.__kwdefaults__, name, value)
-    monkeypatch.setattr("datatool.remote.stores.s3_client.S3Client.patiently.__defaults__", (Retries(),))
+        monkeypatch.setattr(Retries, name, value)

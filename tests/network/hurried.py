@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -20,8 +21,10 @@ PART = 1 << 19
 """The size of a part."""
 LOOSE_FROM = 1 << 19
 """From here on an object is a file of its own."""
-PATIENCE = {"tries": 3, "base": 0.002, "longest": 0.02, "patience": 6.0}
-"""Of attempts that follow each other."""
+PATIENCE = {"tries": 3, "base": 0.002, "longest": 0.02}
+"""Of attempts that follow each other, in place of what each `Retries` has."""
+USUAL = partial(RemoteFormat, loose_min=LOOSE_FROM)
+"""What a remote is that is made."""
 LARGE_FROM = (1 << 20) + (1 << 18)
 """From here on it is copied file to file, in parts, and gone on with where it broke."""
 
@@ -69,10 +72,10 @@ def begin(world: World, *words: str, part: int = PART) -> subprocess.Popen[str]:
 
 def main() -> None:
     """The command line, after that."""
-    Retries.__init__.__kwdefaults__.update(PATIENCE)
-    import_module("datatool.remote.stores.s3_client").S3Client.patiently.__defaults__ = (Retries(),)
+    for name, value in PATIENCE.items():
+        setattr(Retries, name, value)
     if "PART" in os.environ:
-        RemoteFormat.__init__.__kwdefaults__["loose_min"] = LOOSE_FROM
+        import_module("datatool.remote.format_file").RemoteFormat = USUAL
         for name, value in lowered(int(os.environ["PART"])).items():
             module, _, constant = name.rpartition(".")
             assert hasattr(import_module(module), constant), name
