@@ -27,6 +27,9 @@ CREATE TABLE verified (name TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, in
 CREATE TABLE listing (artifact BLOB PRIMARY KEY, mark BLOB, tree BLOB) WITHOUT ROWID;
 CREATE TABLE complete (oid BLOB PRIMARY KEY, stamp BLOB) WITHOUT ROWID;
 """
+_KEPT = frozenset({"base", "verified"})
+"""What stays of other versions: without its base, what datatool put there before the pointer moved on would be taken for
+an edit."""
 _STAT = "path, stamp, oid"
 _SET_BASE = "INSERT OR REPLACE INTO base VALUES (?,?,?,?)"
 _PAGE = 8192
@@ -81,7 +84,7 @@ class State:
         if not self._opened:
             self._opened = True
             assert self._path is not None
-            self._db = open_database(self._path, _SCHEMA, _VERSION)
+            self._db = open_database(self._path, _SCHEMA, _VERSION, kept=_KEPT)
         return self._db
 
     def __enter__(self) -> State:

@@ -20,8 +20,11 @@ database_calls: Final = Unforked()
 
 
 @database_calls
-def open_database(path: Path, schema: str, version: int) -> sqlite3.Connection | None:
-    """Open the database at `path`, making it by `schema` where it is missing, damaged or of another version.
+def open_database(
+    path: Path, schema: str, version: int, *, kept: frozenset[str] = frozenset()
+) -> sqlite3.Connection | None:
+    """Open the database at `path`, making it by `schema` where it is missing, damaged or of another version. Of another
+    version only the tables named in `kept` stay, where they are as in `schema`.
 
     Gives None where that is not possible (read-only, busy, full): everything kept in such a database can be
     found out again, so the caller goes on without it. Commits need no sync (WAL, `synchronous=NORMAL`): a
@@ -39,11 +42,15 @@ def open_database(path: Path, schema: str, version: int) -> sqlite3.Connection |
                 if fresh:
                     Sharing.like(path.parent).give_file(path)
                 connection.execute("BEGIN IMMEDIATE")
-                for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type='table'").fetchall():
-                    connection.execute(f'DROP TABLE "{name}"')
-                for statement in schema.split(";"):
-                    if statement.strip():
-                        connection.execute(statement)
+                missing = [text.strip() for text in schema.split(";") if text.strip()]
+                tables = connection.execute("SELECT name, sql FROM sqlite_master WHERE type='table'").fetchall()
+                for name, text in tables:
+                    if name in kept and text in missing:
+                        missing.remove(text)
+                    else:
+                        connection.execute(f'DROP TABLE "{name}"')
+                for text in missing:
+                    connection.execute(text)
                 connection.execute(f"PRAGMA user_version={version}")
                 connection.execute("COMMIT")
             connection.execute("PRAGMA synchronous=NORMAL")

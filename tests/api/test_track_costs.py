@@ -138,8 +138,8 @@ def test_a_new_file_in_a_call_of_its_own_costs_few_system_calls(desk: World) -> 
 def test_a_new_file_is_remembered_in_one_transaction(desk: World, monkeypatch: pytest.MonkeyPatch) -> None:
     statements: list[str] = []
 
-    def traced(path: Path, schema: str, version: int) -> sqlite3.Connection | None:
-        connection = open_database(path, schema, version)
+    def traced(path: Path, schema: str, version: int, kept: frozenset[str]) -> sqlite3.Connection | None:
+        connection = open_database(path, schema, version, kept=kept)
         if connection is not None:
             connection.set_trace_callback(statements.append)
         return connection
