@@ -204,11 +204,22 @@ def load_config(
                 settings[key] = Setting(value, scope.value, place)
             else:
                 ignored.append(f"{show(place)}: {show(key)} is never taken from there")
+        if scope is Scope.USER:
+            ignored += [f"{show(place)}: {show(key)} is of no URL" for key in _trust_in_nothing(settings)]
     for key, value, name in _from_environment(environ, settings):
         settings[key] = Setting(value, ENVIRONMENT, name)
     for key, value in flags.items():
         settings[key] = Setting(value, FLAG, f"--{key}")
     return Config(settings, tuple(ignored), root)
+
+
+def _trust_in_nothing(own: dict[str, Setting]) -> list[str]:
+    """Take away the user's trust in names that the user gives no URL, so that it is not in whatever a project does."""
+    keys = [key for key in own if key.startswith("registries.") and key.endswith(".trust")]
+    found = [key for key in keys if f"{key.removesuffix('trust')}url" not in own]
+    for key in found:
+        del own[key]
+    return found
 
 
 def _forget_trust(key: str, value: str, known: dict[str, Setting], root: Path | None) -> None:

@@ -10,6 +10,7 @@ from datatool.config.edit import choose_scope, find_key, scope_path, set_value, 
 from datatool.config.keys import Scope, names
 from datatool.config.load import Config, load_config
 from datatool.errors import NotFoundError, UsageError
+from datatool.model.paths import show
 from datatool.model.urls import without_secrets
 from datatool.operations.remote_names import no_such_remote
 from datatool.operations.result import Part, Result, fields_of
@@ -67,10 +68,23 @@ def set_config(project: Project | None, key: str, value: str, scope: str | None 
     RemoteNotFound where remotes are named that the project does not have."""
     chosen = choose_scope(key, scope)
     path = _path(project, chosen)
+    _require_url(key)
     if project is not None and chosen != Scope.USER:  # the user's own may be meant for other projects
         _require_remotes(project, key, value)
     set_value(path, key, value)
     return ConfigChange(key=key, value=_shown(key, value), scope=chosen, path=os.fspath(path))
+
+
+def _require_url(key: str) -> None:
+    """Raise UsageError for trust in the name of a registry that the user gives no URL: only a URL can be trusted."""
+    group, _, rest = key.partition(".")
+    name, _, last = rest.rpartition(".")
+    own = load_config(root=None, local_dir=None, flags={}, environ=os.environ).registries()
+    if group == "registries" and last == "trust" and "url" not in own.get(name, {}):
+        raise UsageError(
+            f"{show(key)}: only a URL can be trusted, and your own configuration has none of that name",
+            hint=f"datatool registry add --trust {show(name)} URL",
+        )
 
 
 def unset_config(project: Project | None, key: str, scope: str | None = None) -> ConfigChange:

@@ -510,3 +510,15 @@ def test_a_relative_remote_of_a_registry_elsewhere_is_not_looked_for_here(
     ran = project.fails(3, "get", "songs", "model.bin")
     assert "relative to where that repository lies" in ran.err and "--remote" in ran.err
     project.ok("get", "songs", "model.bin", "--remote", registry.remote)
+
+
+def test_trust_in_a_name_alone_is_none(project: World, daemon: GitDaemon) -> None:
+    project.ok("registry", "add", "songs", daemon.url("registry"))
+    error = project.fails(2, "config", "set", "registries.songs.trust", "true", "--json").error
+    assert error["hint"] == "datatool registry add --trust songs URL"
+    user = Path(project.env["XDG_CONFIG_HOME"]) / "datatool/config.yaml"
+    user.parent.mkdir(parents=True, exist_ok=True)
+    user.write_text("registries:\n  songs:\n    trust: true\n")
+    (found,) = project.json("registry", "list")["registries"]
+    assert not found["trust"]
+    project.fails(7, "get", "songs", "model.bin")
