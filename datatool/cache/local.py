@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -18,7 +19,7 @@ from datatool.formats.pack import object_path
 from datatool.formats.remote_format import CacheFormat, decode_cache_format, encode_cache_format
 from datatool.formats.shard import ShardRecord
 from datatool.hashing import digest, hash_fd
-from datatool.localfs.atomic import make_dirs, rename, sweep_temps, write_file
+from datatool.localfs.atomic import local_error, make_dirs, rename, sweep_temps, write_file
 from datatool.localfs.copying import clone_or_copy
 from datatool.localfs.partial import sweep_partials
 from datatool.model.oid import EMPTY, ObjectId
@@ -203,14 +204,17 @@ class Cache:
         if data is not None and digest(data) == item.oid:
             return Small(item, data)
         found = self._read_loose(item, checked=True)
-        return found if not isinstance(found, Absent) else Absent(item, damaged=damaged or found.damaged)
+        if not isinstance(found, Absent):
+            return found
+        denied = found.refused if other is None else found.refused or _denied(self.packs.path(other.pack))
+        return Absent(item, damaged=damaged or found.damaged, refused=denied)
 
     def _read_loose(self, item: Wanted, checked: bool) -> Small | Large | Absent:
         path = self.loose_path(item.oid)
         try:
             fd = os.open(path, os.O_RDONLY | _BINARY)
         except OSError:
-            return Absent(item)
+            return Absent(item, refused=_denied(path))
         try:
             stat = os.fstat(fd)
             if checked and not self.trust.holds(object_path(item.oid), path):
@@ -362,6 +366,13 @@ class Cache:
             raise FormatError(
                 f"{self.top}/{error.message}", hint="move that file away: datatool writes it anew", path=place
             ) from error
+
+
+def _denied(path: Path) -> LocalError | None:
+    """What to tell of a file of the cache that this user may not read; None for one that is not there."""
+    if not os.path.exists(path) or os.access(path, os.R_OK):
+        return None
+    return local_error(PermissionError(errno.EACCES, os.strerror(errno.EACCES)), path)
 
 
 def _names(directory: str) -> set[str]:
