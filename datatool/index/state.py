@@ -28,8 +28,8 @@ CREATE TABLE listing (artifact BLOB PRIMARY KEY, mark BLOB, tree BLOB) WITHOUT R
 CREATE TABLE complete (oid BLOB PRIMARY KEY, stamp BLOB) WITHOUT ROWID;
 """
 _KEPT = frozenset({"base", "verified"})
-"""What stays of other versions: without its base, what datatool put there before the pointer moved on would be taken for
-an edit."""
+"""What stays of other versions: without its base, what datatool put there before the pointer moved on would be taken
+for an edit."""
 _STAT = "path, stamp, oid"
 _SET_BASE = "INSERT OR REPLACE INTO base VALUES (?,?,?,?)"
 _PAGE = 8192

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -296,7 +297,7 @@ def _only(pairs: Iterator[Pair], wanted: Sequence[bytes]) -> Iterator[Pair]:
 
 def _changes(project: Project, pairs: Iterator[Pair]) -> list[Change]:
     """Pair deleted and added files of the same bytes as renames; a new file of a size that went is hashed for that."""
-    found = [pair for pair in pairs if not (_directory_only(pair[1]) and _directory_only(pair[2]))]
+    found = _without_emptied(list(pairs))
     gone: dict[ObjectId, list[tuple[bytes, Entry]]] = {}
     for path, old, new in found:
         if new is None and old is not None and old.oid is not None and old.size:
@@ -330,6 +331,17 @@ def _hashed(project: Project, path: bytes, entry: Entry) -> Entry:
     if entry.oid is not None or entry.kind not in (FILE, EXECUTABLE):
         return entry
     return entry._replace(oid=project.workspace.hash(path)[0])
+
+
+def _without_emptied(pairs: list[Pair]) -> list[Pair]:
+    """A directory that became empty, or is so no longer, is told by what went from it or came into it, as in status."""
+    paths = sorted(path for path, _, _ in pairs)
+
+    def told(path: bytes) -> bool:
+        at = bisect_left(paths, path + b"/")
+        return at < len(paths) and paths[at].startswith(path + b"/")
+
+    return [pair for pair in pairs if not (_directory_only(pair[1]) and _directory_only(pair[2]) and told(pair[0]))]
 
 
 def _directory_only(entry: Entry | None) -> bool:

@@ -121,7 +121,7 @@ def _compare_directory(workspace: Workspace, load: Load, artifact: Artifact, bas
         rows = differences(workspace, load, artifact.path, reference, seen=seen)
     else:
         rows = against(workspace, artifact.path, read_tree(reference, load))
-    added: list[bytes] = []
+    new: dict[bytes, Entry] = {}
     modified: list[bytes] = []
     deleted: list[bytes] = []
     empty: set[bytes] = set()
@@ -138,9 +138,13 @@ def _compare_directory(workspace: Workspace, load: Load, artifact: Artifact, bas
             if now is None:
                 deleted.append(path)
             elif then is None:
-                added.append(path)
+                new[path] = now
             elif not same(now, then):
                 modified.append(path)
+        added = list(new)
+        if base is not None and base.version == pointer and new:
+            added, changed = _beside_a_part(workspace, load, artifact.path, base, new)
+            modified = sorted([*modified, *changed])
     except KeyError:
         return Comparison(state=State.MODIFIED, unknown=True)
     if exact and next(moved, None) is None:
@@ -159,6 +163,24 @@ def _compare_directory(workspace: Workspace, load: Load, artifact: Artifact, bas
         modified=tuple(modified),
         deleted=_without_emptied(deleted, added, empty),
     )
+
+
+def _beside_a_part(
+    workspace: Workspace, load: Load, artifact: bytes, base: Base, new: dict[bytes, Entry]
+) -> tuple[list[bytes], list[bytes]]:
+    """What is `new` beside a part of a version that was put here: what that version lacks, and what it has otherwise.
+    What it has just so counts as put here."""
+    if base.here == base.version:
+        return list(new), []
+    pinned = {entry.path: entry for entry in read_tree(base.version, load) if entry.path in new}
+    changed: list[bytes] = []
+    for path, then in pinned.items():
+        now = new[path]
+        if now.kind in (FILE, EXECUTABLE) and now.oid is None and then.is_file and now.size == then.size:
+            now = now._replace(oid=workspace.hash(artifact + b"/" + path)[0])
+        if not same(now, then):
+            changed.append(path)
+    return [path for path in new if path not in pinned], changed
 
 
 def _without_emptied(paths: list[bytes], others: list[bytes], empty: set[bytes]) -> tuple[bytes, ...]:

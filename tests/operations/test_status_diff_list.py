@@ -55,6 +55,39 @@ def test_exit_code_one_when_something_differs(tracked: World) -> None:
     tracked.ok("status", "--exit-code")
 
 
+def test_what_the_user_puts_beside_a_part_is_new_only_where_the_version_lacks_it(tracked: World) -> None:
+    tracked.ok("push")
+    other = tracked.clone("other")
+    other.ok("pull", "data/sub")
+    other.write("data/a.txt", b"a1")
+    found = other.json("status", "data")["artifacts"][0]
+    assert found["state"] == "partial" and found["changes"] == {"added": [], "modified": [], "deleted": []}
+    assert other.json("diff")["changes"] == []
+    other.write("data/a.txt", b"a2")
+    other.write("data/new.txt", b"n")
+    found = other.json("status", "data")["artifacts"][0]
+    assert found["state"] == "modified"
+    assert found["changes"] == {"added": ["data/new.txt"], "modified": ["data/a.txt"], "deleted": []}
+    assert [(item["path"], item["kind"]) for item in other.json("diff")["changes"]] == [
+        ("data/a.txt", "modified"),
+        ("data/new.txt", "added"),
+    ]
+
+
+def test_status_and_diff_tell_the_same_of_empty_directories(tracked: World) -> None:
+    (tracked.root / "data/gone").mkdir()
+    tracked.ok("add", "data")
+    tracked.commit()
+    (tracked.root / "data/gone").rmdir()
+    (tracked.root / "data/new").mkdir()
+    (tracked.root / "data/sub/b.txt").unlink()  # that directory is empty now
+    changes = tracked.json("status", "data")["artifacts"][0]["changes"]
+    assert changes == {"added": ["data/new"], "modified": [], "deleted": ["data/gone", "data/sub/b.txt"]}
+    tracked.fails(1, "diff", "--exit-code")
+    told = [(item["kind"], item["path"]) for item in tracked.json("diff")["changes"]]
+    assert sorted(told) == [("added", "data/new"), ("deleted", "data/gone"), ("deleted", "data/sub/b.txt")]
+
+
 def test_changes_are_complete_lists_of_paths(tracked: World) -> None:
     tracked.write("data/a.txt", b"longer than it was")
     tracked.write("data/new.txt", b"n")
