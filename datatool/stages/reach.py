@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from datatool.stages.brought import brought
+from datatool.stages.defining import left_for_later
 from datatool.stages.definitions import IMPORTED, Definition, Kind, Reached
 from datatool.stages.flow import unrelated
 from datatool.stages.modules import Definer, Module, Modules, is_main_guard, leaves
@@ -36,30 +37,34 @@ def reached(entry: Path, root: Path) -> dict[str, str]:
     return {definition.name: definition.digest for definition in reached_by_script(entry, root)[0].definitions}
 
 
-def reached_by_script(entry: Path, root: Path) -> tuple[Reached, Modules]:
-    """What a script or notebook reaches, with all that runs when it and the modules it imports are loaded."""
+def reached_by_script(entry: Path, root: Path, *, defining: bool = False) -> tuple[Reached, Modules]:
+    """What a script or notebook reaches, with all that runs when it and the modules it imports are loaded; of functions
+    and classes that nothing uses only if `defining`."""
     start = Path(os.path.realpath(entry.parent))
     modules = Modules(Path(os.path.realpath(root)), start)
-    walk = Walk(modules, loading=True)
+    walk = Walk(modules, loading=True, defining=defining)
     walk.load(modules.at(start / entry.name, script=True), main=True)
     return walk.result(), modules
 
 
 class Walk:
-    """Goes from piece to piece, each once. `loading`: what runs when a module is loaded counts as a whole. `settled`
-    says of which constants the value is known, so that nothing is followed from the statements that bind them; `chosen`
-    which of several definitions of a name is meant."""
+    """Goes from piece to piece, each once. `loading`: what runs when a module is loaded counts as a whole; `defining`:
+    with it what runs to define functions and classes, as bodies of classes and defaults do. `settled` says of which
+    constants the value is known, so that nothing is followed from the statements that bind them; `chosen` which of
+    several definitions of a name is meant."""
 
     def __init__(
         self,
         modules: Modules,
         *,
         loading: bool,
+        defining: bool = False,
         settled: Callable[[Module, str], bool] = lambda module, name: False,
         chosen: Callable[[Module, str, list[Definer]], list[Definer]] = lambda module, name, nodes: nodes,
     ) -> None:
         self._modules = modules
         self._loading = loading
+        self._defining = defining
         self._settled = settled
         self._chosen = chosen
         self._found: dict[str, Definition] = {}
@@ -100,7 +105,7 @@ class Walk:
         without: set[int] = set()
         for leaf in (leaf for statement in body for leaf in leaves(statement)):
             if isinstance(leaf, Definer):
-                without.add(id(leaf))
+                without.update(map(id, left_for_later(module, leaf) if self._defining else [leaf]))
                 if self._registers(module, leaf):
                     self._bound(module, leaf.name)
             elif not main and is_main_guard(leaf):

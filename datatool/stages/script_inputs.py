@@ -66,7 +66,7 @@ def script_inputs(entry: Path, root: Path) -> ScriptInputs:
     >>> script_inputs(Path("train.py"), Path.cwd()).inputs[0].path  # doctest: +SKIP
     'data/raw.csv'
     """
-    reached, modules = reached_by_script(entry, root)
+    reached, modules = reached_by_script(entry, root, defining=True)
     tracked: dict[Tracked, None] = {}
     unknown: dict[str, None] = {}
     for definition in sorted(reached.definitions, key=_as_it_runs):

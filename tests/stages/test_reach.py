@@ -348,6 +348,13 @@ def test_a_function_that_a_decorator_may_register_belongs_to_the_script(tmp_path
     assert names(of_script(tmp_path, files)) == {"train.py", "train.py:go", "train.py:helper"}
 
 
+def test_a_class_that_nothing_uses_is_no_code_of_a_run(tmp_path: Path) -> None:
+    files = {"train.py": "class K:\n    x = helper()\ndef f(x=helper()): pass\ndef helper(): pass"}
+    assert names(of_script(tmp_path, files)) == {"train.py"}
+    found, _ = reached_by_script(tmp_path / "train.py", tmp_path, defining=True)
+    assert names(found) == {"train.py", "train.py:helper"}
+
+
 def test_an_imported_modules_main_block_is_not_reached(tmp_path: Path) -> None:
     files = {
         "train.py": "import helper\nhelper.f()",

@@ -166,6 +166,70 @@ def test_what_only_looks_like_it_is_no_input(tmp_path: Path, code: str) -> None:
     assert (inputs(found), found.unknown) == ([], ())
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "class K:\n    raw = track('x')",
+        "class K:\n    raw: object = track('x')",
+        "class K:\n    if True:\n        raw = [track('x')]",
+        "class K:\n    class Inner:\n        raw = track('x')",
+        "class K:\n    from datatool import track as u\n    raw = u('x')",
+        "class K:\n    raw = load()\ndef load(): return track('x')",
+        "class K:\n    def m(self, raw=track('x')): pass",
+        "class K:\n    @tool(track('x'))\n    def m(self): pass",
+        "class K:\n    raw: Annotated[str, track('x')]",
+        "class K(base(track('x'))): pass",
+        "class K(object, raw=track('x')): pass",
+        "@tool(track('x'))\nclass K: pass",
+        "@tool(track('x'))\ndef f(): pass",
+        "@functools.cache(track('x'))\ndef f(): pass",
+        "def f(raw=track('x')): pass",
+        "def f(*, raw=track('x')): pass",
+        "async def f(raw=track('x')): pass",
+        "def f(raw: Annotated[str, track('x')]): pass",
+        "def f() -> Annotated[str, track('x')]: pass",
+        "if os.name:\n    class K:\n        raw = track('x')",
+        "try:\n    pass\nfinally:\n    def f(raw=track('x')): pass",
+    ],
+)
+def test_what_runs_to_define_a_function_or_class_counts_though_nothing_uses_it(tmp_path: Path, code: str) -> None:
+    found = of(
+        tmp_path, IMPORTS + "import functools\nfrom typing import Annotated\nfrom lib import base, tool\n" + code
+    )
+    assert inputs(found) == ["x"] and found.unknown == ()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "class K:\n    def m(self): return track('x')",
+        "class K:\n    class Inner:\n        def m(self): return track('x')",
+        "class K:\n    if True:\n        def m(self): return track('x')",
+        "class K:\n    def m(self):\n        class Inner:\n            raw = track('x')",
+        "def f():\n    class K:\n        raw = track('x')",
+        "def f():\n    def g(raw=track('x')): pass",
+        "class A:\n    def m(self): return track('x')\nclass B(A):\n    a: A\ndef f(a: A, kind=A) -> A: pass",
+        "class K:\n    def __init__(self, raw: 'track(1)'): self.raw = track('x')",
+    ],
+)
+def test_the_body_of_a_function_that_is_only_defined_and_named_does_not_count(tmp_path: Path, code: str) -> None:
+    found = of(tmp_path, IMPORTS + code)
+    assert (inputs(found), found.unknown) == ([], ())
+
+
+def test_annotations_that_are_never_evaluated_do_not_count(tmp_path: Path) -> None:
+    code = "class K:\n    a: list[track('x')]\n    def m(self, b: track('x')) -> track('x'): pass\n"
+    later = "from __future__ import annotations\nfrom datatool import track\n"
+    assert inputs(of(tmp_path, later + code)) == []
+
+
+@pytest.mark.parametrize("code", ["import pkg", "from pkg import K", "import pkg.sub", "from pkg.sub import f"])
+def test_a_class_in_an_imported_module_counts_as_in_the_script(tmp_path: Path, code: str) -> None:
+    package = "import datatool\nclass K:\n    raw = datatool.track('x')"
+    files = {"train.py": code, "pkg/__init__.py": package, "pkg/sub.py": "def f(): pass"}
+    assert inputs(script_inputs(written(tmp_path, files) / "train.py", tmp_path)) == ["x"]
+
+
 def test_outputs_are_no_inputs(tmp_path: Path) -> None:
     found = of(tmp_path, IMPORTS + "track('in'); track('out', output=True); track('in2', output=False)")
     assert inputs(found) == ["in", "in2"]

@@ -68,13 +68,21 @@ class Recording:
         is_file = self._project.workspace.kind(path) == FILE
         return is_file and self._memory is not None and self._memory.tracked_under(path) == [path]
 
-    def restore(self, item: Found) -> bool:
-        """Put a small file there from the cache; False where that takes a checkout."""
-        done = restore_file(self._project, item, self._progress)
-        if done:
-            self._young.add(item.path)
-            self._project.state.commit()
-        return done
+    def restore(self, found: Iterable[Found]) -> tuple[list[Found], list[Found]]:
+        """Put small files there from the cache; what takes a pull instead, and of that what was damaged in the cache,
+        and is now set aside."""
+        left: list[Found] = []
+        damaged: list[Found] = []
+        for item in found:
+            outcome = restore_file(self._project, item, self._progress)
+            if outcome.written:
+                self._young.add(item.path)
+                self._project.state.commit()
+            else:
+                left.append(item)
+            if outcome.damaged:
+                damaged.append(item)
+        return left, damaged
 
     def release(self, path: bytes) -> None:
         """Make a file that is a link into the cache one that may be written to."""

@@ -22,21 +22,22 @@ from datatool.workspace.pointers import find_artifact
 from datatool.workspace.save import WORTH_WAITING
 
 
-def restore_file(project: Project, item: Found, progress: Progress) -> bool:
-    """Put a small file there as its pointer names it, if the cache has it; False for all that takes more care.
+def restore_file(project: Project, item: Found, progress: Progress) -> Outcome:
+    """Put a small file there as its pointer names it, if the cache has it; nothing is done of all that takes more care.
 
     It is synced before it gets its name: a power cut must not leave an empty file that passes for the user's. Its hash
     is not remembered yet, which would need a moment's wait.
     """
     artifact = item.artifact
+    outcome = Outcome()
     if artifact is None or item.within or not _is_simple(project, item):
-        return False
+        return outcome
     pointer = artifact.pointer
     assert pointer.oid is not None
     with locked(project, [artifact.path], progress):
         now = find_artifact(project.root, artifact.path)
         if now is None or now.text != artifact.text:
-            return False
+            return outcome
         base = project.state.base(artifact.path)
         job = FileCheckout(
             workspace=project.workspace,
@@ -49,20 +50,14 @@ def restore_file(project: Project, item: Found, progress: Progress) -> bool:
         )
         right, unsaved = job.current()
         if right or unsaved or project.workspace.kind(artifact.path) not in (None, FILE):
-            return False
-        outcome = _write(project, job)
-        if outcome:
+            return outcome
+        with Batch(project.root, durability=project.config.durability) as batch:
+            job.put(batch, outcome, NOBODY)
+        if outcome.written:
             project.state.set_base(
                 artifact.path, Base(version=pointer.oid, here=pointer.oid, executable=pointer.executable)
             )
         return outcome
-
-
-def _write(project: Project, job: FileCheckout) -> bool:
-    outcome = Outcome()
-    with Batch(project.root, durability=project.config.durability) as batch:
-        job.put(batch, outcome, NOBODY)
-    return outcome.written > 0
 
 
 def _is_simple(project: Project, item: Found) -> bool:

@@ -22,6 +22,7 @@ from datatool.operations.open_project import open_project
 from datatool.operations.targets import project_path
 from datatool.operations.track.aside import Committed, aside
 from datatool.operations.track.beside import comes_beside
+from datatool.operations.track.damage import not_brought
 from datatool.operations.track.marks import is_unfinished, unsorted
 from datatool.operations.track.refusals import refusal
 from datatool.operations.track.stage_inputs import input_now, link_pinned
@@ -237,12 +238,18 @@ class Tracker:
     # Fetching
 
     def _fetch(self, wanted: Sequence[Found]) -> None:
-        """Bring what is pinned, as `pull PATH` does. Raises what that fails with."""
-        wanted = [item for item in wanted if not self._recording.restore(item)]
-        if wanted:
-            targets = [os.fsdecode(self._project.workspace.full(item.path)) for item in wanted]
-            for error in self._bring(self._project, targets, self._progress):
-                raise error
+        """Bring what is pinned, as `pull PATH` does. Raises what that fails with, and DamageFound where the cache had
+        only damaged bytes."""
+        left, damaged = self._recording.restore(wanted)
+        if not left:
+            return
+        targets = [os.fsdecode(self._project.workspace.full(item.path)) for item in left]
+        try:
+            errors = self._bring(self._project, targets, self._progress)
+        except DatatoolError as error:
+            errors = [error]
+        if errors:
+            raise not_brought(self._project, damaged, errors)
 
     def _fetched(self, item: Found) -> Found:
         now = look(self._project, self._trees, item.path)
