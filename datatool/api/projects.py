@@ -39,7 +39,7 @@ def clone(
 ) -> cloning.CloneResult:
     """Clone a project with git and pull its data, unless `no_pull`.
 
-    >>> datatool.clone("https://example.org/study.git", "study").pull.transfer.bytes
+    >>> datatool.clone("https://example.org/study.git", "study").pull.bytes
 
     Raises what git says as GitError, and what `pull` raises; the clone stays.
     """

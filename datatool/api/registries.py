@@ -71,7 +71,7 @@ def get_from_url(
 ) -> downloading.GetUrlResult:
     """Download a file or directory from a URL: the command `get-url`. (`datatool.get_url` tells the URL of data.)
 
-    >>> datatool.get_from_url("s3://bucket/tables/2024", "tables", settings={"region": "eu-west-1"}).got.files
+    >>> datatool.get_from_url("s3://bucket/tables/2024", "tables", settings={"region": "eu-west-1"}).artifacts[0].files
 
     Arguments and errors are those of `get`.
     """

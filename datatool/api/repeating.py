@@ -20,7 +20,7 @@ def reproduce(
 ) -> repeating.ReproduceResult:
     """Make artifacts again from the records of the runs that made them, and those that made what they read.
 
-    >>> [(item.record.name, str(item.action), item.differing) for item in datatool.reproduce("model.bin").runs]
+    >>> [(item.name, str(item.action), item.differing) for item in datatool.reproduce("model.bin").runs]
 
     Each run is executed once, in order; where nothing that determines it has changed, its outputs are brought back or
     left. `force` executes all of them, unsaved outputs go to `lost+found` first; `dry_run` only says what would be

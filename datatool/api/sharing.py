@@ -118,7 +118,7 @@ def pull(
     """Fetch, then check out.
 
     >>> result = datatool.pull("data/raw/2024")
-    >>> result.transfer.bytes, [item.written for item in result.checkout.artifacts]
+    >>> result.bytes, [item.written for item in result.checkout]
 
     A script or notebook among the paths stands for what it tracks (`datatool.pull("train.py")`).
 

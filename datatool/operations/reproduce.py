@@ -17,8 +17,8 @@ from datatool.model.oid import ObjectId, parse_oid, prefixed
 from datatool.model.paths import named, show
 from datatool.model.run import STDIN, RunFile, RunKind, RunRecord
 from datatool.operations.failures import Failure, failure_of
-from datatool.operations.result import Part, Result, plain
-from datatool.operations.run_command import Action, RunResult, Surroundings, file_fields, run_command
+from datatool.operations.result import Part, Result, told
+from datatool.operations.run_command import Action, RunResult, Surroundings, ToldFile, run_command, told_file
 from datatool.operations.run_records import record_of
 from datatool.operations.runs.command import Command, fingerprint_of
 from datatool.operations.runs.inputs import file_now, not_here, unlike_now
@@ -34,15 +34,40 @@ from datatool.workspace.pointers import Artifact, owner
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reproduced(Part):
-    """One run, by the record that its outputs named, and what became of it: `action` is what was done, or would be;
-    `outputs` are what came of it now, `differing` those that are not what the record says."""
+    """One run, by the record that its outputs named (`recorded`), and what became of it: `action` is what was done, or
+    would be; `run` is the record that holds now, `differing` are the outputs that are not what the first says."""
 
-    run: ObjectId
+    recorded: str
     record: RunRecord
     action: Action
     result: RunResult | None = None
-    differing: tuple[bytes, ...] = ()
+    differing: tuple[str, ...] = ()
     error: Failure | None = None
+
+    @property
+    def name(self) -> str:
+        """What its user called it, or its program."""
+        return self.record.name
+
+    @property
+    def kind(self) -> RunKind:
+        """What was executed."""
+        return self.record.kind
+
+    @property
+    def run(self) -> str | None:
+        """The record that holds now; None where nothing was done."""
+        return prefixed(self.result.run) if self.result is not None else None
+
+    @property
+    def outputs(self) -> tuple[ToldFile, ...]:
+        """What came of it now; where nothing was done, what the record says."""
+        return tuple(map(told_file, (self.record if self.result is None else self.result).outputs))
+
+    @property
+    def same(self) -> bool | None:
+        """Whether the bytes came out as recorded; None where nothing was done."""
+        return not self.differing if self.result is not None else None
 
     @property
     def shown(self) -> str:
@@ -51,18 +76,7 @@ class Reproduced(Part):
 
     def to_dict(self) -> dict[str, object]:
         """As `--json` prints it."""
-        result = self.result
-        found: dict[str, object] = {
-            "recorded": prefixed(self.run),
-            "name": self.record.name,
-            "kind": str(self.record.kind),
-            "action": str(self.action),
-            "run": prefixed(result.run) if result is not None else None,
-            "outputs": [file_fields(file) for file in (self.record if result is None else result).outputs],
-            "same": not self.differing if result is not None else None,
-            "differing": [os.fsdecode(path) for path in self.differing],
-        }
-        return found if self.error is None else {**found, "error": plain(self.error)}
+        return told(self, "recorded", "name", "kind", "action", "run", "outputs", "same", "differing", "error")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,14 +126,19 @@ def reproduce(
                 action = _planned(project, record, changing, force=force, progress=progress)
                 if action is Action.EXECUTED:
                     changing.update(file.path for file in record.outputs)
-                done.append(Reproduced(run=oid, record=record, action=action))
+                done.append(Reproduced(recorded=prefixed(oid), record=record, action=action))
                 continue
             result = _again(project, record, around, force=force, progress=progress)
         except DatatoolError as error:
-            done.append(Reproduced(run=oid, record=record, action=Action.EXECUTED, error=failure_of(error)))
+            done.append(
+                Reproduced(recorded=prefixed(oid), record=record, action=Action.EXECUTED, error=failure_of(error))
+            )
             break
         differing = _differing(record, result)
-        done.append(Reproduced(run=oid, record=record, action=result.action, result=result, differing=differing))
+        made = Reproduced(
+            recorded=prefixed(oid), record=record, action=result.action, result=result, differing=differing
+        )
+        done.append(made)
     return ReproduceResult(runs=tuple(done), dry_run=dry_run)
 
 
@@ -325,10 +344,10 @@ def _planned(project: Project, record: RunRecord, changing: set[bytes], *, force
     return Action.RESTORED if unlike_now(project, outputs) or not_here(project, outputs) else Action.UNCHANGED
 
 
-def _differing(record: RunRecord, result: RunResult) -> tuple[bytes, ...]:
+def _differing(record: RunRecord, result: RunResult) -> tuple[str, ...]:
     now: dict[bytes, RunFile] = {file.path: file for file in result.outputs}
     return tuple(
-        file.path
+        os.fsdecode(file.path)
         for file in record.outputs
         if file.path in now and (now[file.path].oid, now[file.path].executable) != (file.oid, file.executable)
     )

@@ -20,9 +20,10 @@ from datatool.localfs.atomic import make_dirs
 from datatool.localfs.safe_paths import check_parents
 from datatool.model.oid import ObjectId, prefixed
 from datatool.model.paths import named
+from datatool.model.pointer import ArtifactKind
 from datatool.model.run import RunEnvironment, RunFile, RunKind
 from datatool.operations.publish import locked
-from datatool.operations.result import Result
+from datatool.operations.result import Part, Result
 from datatool.operations.runs.code import functions_of
 from datatool.operations.runs.command import Command, fingerprint_of, script_fingerprint
 from datatool.operations.runs.end import code_now, end_run
@@ -77,23 +78,30 @@ class RunResult(Result):
             "run": prefixed(self.run),
             "fingerprint": self.fingerprint,
             "action": str(self.action),
-            "inputs": [file_fields(file) for file in self.inputs],
-            "outputs": [{**file_fields(file), "changed": file.path in self.changed} for file in self.outputs],
+            "inputs": [told_file(file).to_dict() for file in self.inputs],
+            "outputs": [{**told_file(file).to_dict(), "changed": file.path in self.changed} for file in self.outputs],
             "started": self.started,
             "duration": self.duration,
             "staged": list(self.staged),
         }
 
 
-def file_fields(file: RunFile) -> dict[str, object]:
-    """A file of a run as JSON."""
-    return {
-        "path": os.fsdecode(file.path),
-        "kind": str(file.kind),
-        "oid": prefixed(file.oid),
-        "size": file.size,
-        "files": file.files,
-    }
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ToldFile(Part):
+    """A file of a run as results tell it."""
+
+    path: str
+    kind: ArtifactKind
+    oid: str
+    size: int
+    files: int | None
+
+
+def told_file(file: RunFile) -> ToldFile:
+    """The same of what a record holds."""
+    return ToldFile(
+        path=os.fsdecode(file.path), kind=file.kind, oid=prefixed(file.oid), size=file.size, files=file.files
+    )
 
 
 class Surroundings(Struct, frozen=True, kw_only=True):

@@ -69,6 +69,6 @@ def _lines(session: Session, root: Path, result: operation.ReproduceResult) -> I
             continue
         came = ""
         if item.action is Action.EXECUTED and not result.dry_run:
-            other = ", ".join(session.see(root, path.decode("utf-8", "surrogateescape")) for path in item.differing)
+            other = ", ".join(session.see(root, path) for path in item.differing)
             came = f"  other bytes than recorded: {other}" if other else "  the same bytes as recorded"
         yield f"{(would if result.dry_run else said)[item.action]}  {paths}  {item.shown}{came}"
