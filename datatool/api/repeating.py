@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datatool.api.calls import Paths, in_project, names, settled
+from datatool.api.options import checked
 from datatool.api.words import Where
 from datatool.operations import reproduce as repeating
 from datatool.operations.run_command import Surroundings
 from datatool.progress import Progress
 
 
+@checked
 def reproduce(
     paths: Paths,
     *,
