@@ -54,6 +54,8 @@ class Action(StrEnum):
     """Nothing that determines it had changed, so its earlier outputs were brought back."""
     UNCHANGED = "unchanged"
     """The same, and they were all here."""
+    FAILED = "failed"
+    """It could not be repeated."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,6 +135,18 @@ def run_command(
         if known is not None:
             return _restored(project, command, known, forced=bool(left), progress=progress)
         return _executed(project, command, inputs, fingerprint, around, force=force, progress=progress)
+
+
+def restore_run(
+    project: Project, command: Command, fingerprint: str, *, offline: bool, progress: Progress = SILENT
+) -> RunResult | None:
+    """Bring back, or leave, what an earlier run with a fingerprint made, and never execute anything; None where nobody
+    has all of it. Raises Unsaved."""
+    with locked(project, command.outputs, progress, role=b"run"):
+        left = left_over(project, command.outputs)
+        check_unsaved(project, command.outputs, force=False, left_over=left)
+        known = earlier_run(project, fingerprint, offline=offline, progress=progress)
+        return known and _restored(project, command, known, forced=bool(left), progress=progress)
 
 
 def _restored(project: Project, command: Command, known: Known, *, forced: bool, progress: Progress) -> RunResult:

@@ -37,7 +37,8 @@ def reproduce(
     executed once, in that order; where nothing that determines it has changed, its outputs are brought back or left.
     Says of each whether the bytes came out as recorded.
 
-    Commands and scripts can be repeated. Notebooks, blocks and stages are named, with what to do instead.
+    Commands and scripts can be repeated. Notebooks, blocks and stages that would have to run again are named, with what
+    to do instead.
     """
     with open_project(None, flags=session.flags, environ=session.environ) as project:
         sys.stdout.flush()
