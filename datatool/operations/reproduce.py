@@ -284,7 +284,7 @@ def _planned(
     refused = refusal(project, record)
     action = Action.EXECUTED
     if not force and not any(file.path in changing for file in record.inputs):
-        action = _foreseen(project, record, fetches=refused is not None and not around.offline, progress=progress)
+        action = _foreseen(project, record, fetches=not around.offline, progress=progress)
     if refused is not None and action is Action.EXECUTED:
         raise refused
     outputs = command_of_record(project, record).outputs

@@ -439,9 +439,18 @@ def test_an_unchanged_block_is_left_and_what_depends_on_it_is_looked_at(block: W
 
 def test_what_an_unchanged_block_made_is_brought_back_in_a_fresh_clone(block: World) -> None:
     fresh = block.clone()
-    assert actions(reproduce(fresh, "--dry-run", "mid.txt")) == [("restored", ["mid.txt"])]
-    assert actions(reproduce(fresh, "out.txt")) == [("restored", ["mid.txt"]), ("restored", ["out.txt"])]
+    for words in (["--dry-run"], []):
+        assert actions(reproduce(fresh, *words, "out.txt")) == [("restored", ["mid.txt"]), ("restored", ["out.txt"])]
     assert (fresh.read("mid.txt"), fresh.read("out.txt")) == (b"B\nA\n", b"2\n")
+
+
+def test_a_dry_run_in_a_fresh_clone_does_not_take_a_block_for_changed_as_what_it_read_is_not_here(world: World) -> None:
+    script(world, BLOCK.replace("raw.csv", "clean.csv"), name="clean.py")
+    world.commit()
+    world.ok("push")
+    fresh = world.clone()
+    for words in (["--dry-run"], []):
+        assert [action for action, _ in actions(reproduce(fresh, *words, "mid.txt"))] == ["restored", "restored"]
 
 
 @pytest.mark.parametrize(
