@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datatool.api.calls import in_project
+from datatool.api.options import checked
 from datatool.api.words import Where
 from datatool.operations import gc as collecting
 from datatool.progress import Progress
 
 
+@checked
 def gc(
     *,
     remote: str | None = None,

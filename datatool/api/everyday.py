@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from datatool.api.calls import Paths, in_project, names, settled, words
+from datatool.api.options import checked
 from datatool.api.words import Where
-from datatool.errors import UsageError
 from datatool.operations import add as adding
 from datatool.operations import checkout as checking_out
 from datatool.operations import diff as comparing
@@ -19,6 +19,7 @@ from datatool.operations.remote_status import what_remotes_have, what_sources_ha
 from datatool.progress import Progress
 
 
+@checked
 def add(
     paths: Paths,
     *,
@@ -62,6 +63,7 @@ def add(
         )
 
 
+@checked
 def status(
     paths: Paths | None = None,
     *,
@@ -105,6 +107,7 @@ def status(
     return settled(result)
 
 
+@checked
 def diff(
     paths: Paths | None = None,
     *,
@@ -127,6 +130,7 @@ def diff(
         return comparing.between(opened, [*revisions, *([] if new is None else [new])], targets, call.cwd)
 
 
+@checked
 def log(
     path: Where, *, max_count: int | None = None, project: Where | None = None, progress: Progress | None = None
 ) -> telling.LogResult:
@@ -142,12 +146,11 @@ def log(
     Raises PathNotFound, UsageError for a directory around several artifacts.
     """
     targets = names(path)
-    if len(targets) != 1:
-        raise UsageError("log takes one path", hint="call it once for each")
     with in_project(targets, project, progress) as (opened, call):
         return telling.log(opened, targets[0], cwd=call.cwd, max_count=max_count, progress=call.progress)
 
 
+@checked
 def checkout(
     paths: Paths | None = None,
     *,
@@ -183,6 +186,7 @@ def checkout(
     return settled(result)
 
 
+@checked
 def edit(paths: Paths, *, project: Where | None = None, progress: Progress | None = None) -> editing.EditResult:
     """Make linked, read-only data writable; the cache is not touched.
 
@@ -195,6 +199,7 @@ def edit(paths: Paths, *, project: Where | None = None, progress: Progress | Non
         return editing.edit(opened, targets, cwd=call.cwd, progress=call.progress)
 
 
+@checked
 def move(
     source: Where, target: Where, *, project: Where | None = None, progress: Progress | None = None
 ) -> moving.MoveResult:
@@ -210,6 +215,7 @@ def move(
         return moving.move(opened, *targets, cwd=call.cwd, progress=call.progress)
 
 
+@checked
 def remove(
     paths: Paths, *, data: bool = False, project: Where | None = None, progress: Progress | None = None
 ) -> removing.RemoveResult:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 from dataclasses import dataclass
 
+from datatool.api.options import checked
 from datatool.api.words import Named, Where
 from datatool.errors import PathNotFound
 from datatool.operations.listed import ListEntry
@@ -41,6 +42,7 @@ class Entries(builtins.list[Entry]):
         return show_table(self)
 
 
+@checked
 def list(
     path: Where = "", repo: Where | None = None, rev: str | None = None, *, recursive: bool = False
 ) -> builtins.list[Entry]:

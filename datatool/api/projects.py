@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from datatool.api.calls import call, settled
+from datatool.api.options import checked
 from datatool.api.words import Where
 from datatool.operations import clone as cloning
 from datatool.operations import doctor as examining
@@ -13,6 +14,7 @@ from datatool.operations import migrate as migrating
 from datatool.progress import Progress
 
 
+@checked
 def init(
     directory: Where = ".", *, remote: str | None = None, roles: bool = False, progress: Progress | None = None
 ) -> beginning.InitResult:
@@ -28,6 +30,7 @@ def init(
     return beginning.init(made.cwd / directory, remote=remote, roles=roles, progress=made.progress)
 
 
+@checked
 def clone(
     url: Where,
     directory: Where | None = None,
@@ -39,7 +42,7 @@ def clone(
 ) -> cloning.CloneResult:
     """Clone a project with git and pull its data, unless `no_pull`.
 
-    >>> datatool.clone("https://example.org/study.git", "study").pull.transfer.bytes
+    >>> datatool.clone("https://example.org/study.git", "study").pull.bytes
 
     Raises what git says as GitError, and what `pull` raises; the clone stays.
     """
@@ -57,6 +60,7 @@ def clone(
     return settled(result)
 
 
+@checked
 def migrate(
     *,
     dry_run: bool = False,
@@ -75,6 +79,7 @@ def migrate(
     return settled(result)
 
 
+@checked
 def doctor(*, offline: bool = False, project: Where | None = None) -> examining.DoctorReport:
     """A health report of git, links, cache and remotes, without credentials.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from datatool.api.calls import Paths, in_project, in_project_if_any, names, settled
+from datatool.api.options import checked
 from datatool.api.words import Where
 from datatool.operations import get as getting
 from datatool.operations import get_url as downloading
@@ -16,6 +17,7 @@ from datatool.operations.reach import settings_here
 from datatool.progress import Progress
 
 
+@checked
 def get(
     repo: Where,
     paths: Paths,
@@ -58,6 +60,7 @@ def get(
     return settled(result)
 
 
+@checked
 def get_from_url(
     url: str,
     out: Where | None = None,
@@ -71,7 +74,7 @@ def get_from_url(
 ) -> downloading.GetUrlResult:
     """Download a file or directory from a URL: the command `get-url`. (`datatool.get_url` tells the URL of data.)
 
-    >>> datatool.get_from_url("s3://bucket/tables/2024", "tables", settings={"region": "eu-west-1"}).got.files
+    >>> datatool.get_from_url("s3://bucket/tables/2024", "tables", settings={"region": "eu-west-1"}).artifacts[0].files
 
     Arguments and errors are those of `get`.
     """
@@ -90,6 +93,7 @@ def get_from_url(
     return settled(result)
 
 
+@checked
 def import_(
     repo: Where,
     path: Where,
@@ -129,6 +133,7 @@ def import_(
         )
 
 
+@checked
 def import_url(
     url: str,
     out: Where | None = None,
@@ -163,6 +168,7 @@ def import_url(
         )
 
 
+@checked
 def update(
     paths: Paths | None = None,
     *,

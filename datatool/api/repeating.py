@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datatool.api.calls import Paths, in_project, names, settled
+from datatool.api.options import checked
 from datatool.api.words import Where
 from datatool.operations import reproduce as repeating
 from datatool.operations.run_command import Surroundings
 from datatool.progress import Progress
 
 
+@checked
 def reproduce(
     paths: Paths,
     *,
@@ -20,7 +22,7 @@ def reproduce(
 ) -> repeating.ReproduceResult:
     """Make artifacts again from the records of the runs that made them, and those that made what they read.
 
-    >>> [(item.record.name, str(item.action), item.differing) for item in datatool.reproduce("model.bin").runs]
+    >>> [(item.name, str(item.action), item.differing) for item in datatool.reproduce("model.bin").runs]
 
     Each run is executed once, in order; where nothing that determines it has changed, its outputs are brought back or
     left. `force` executes all of them, unsaved outputs go to `lost+found` first; `dry_run` only says what would be

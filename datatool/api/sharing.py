@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datatool.api.calls import Paths, in_project, names, settled
+from datatool.api.options import checked
 from datatool.api.words import Where
 from datatool.operations import fetch as fetching
 from datatool.operations import pull as pulling
@@ -12,6 +13,7 @@ from datatool.operations.script_records import bring_named
 from datatool.progress import Progress
 
 
+@checked
 def push(
     paths: Paths | None = None,
     *,
@@ -58,6 +60,7 @@ def push(
     return settled(result)
 
 
+@checked
 def fetch(
     paths: Paths | None = None,
     *,
@@ -100,6 +103,7 @@ def fetch(
     return settled(result)
 
 
+@checked
 def pull(
     paths: Paths | None = None,
     *,
@@ -118,7 +122,7 @@ def pull(
     """Fetch, then check out.
 
     >>> result = datatool.pull("data/raw/2024")
-    >>> result.transfer.bytes, [item.written for item in result.checkout.artifacts]
+    >>> result.bytes, [item.written for item in result.checkout]
 
     A script or notebook among the paths stands for what it tracks (`datatool.pull("train.py")`).
 

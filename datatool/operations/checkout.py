@@ -39,6 +39,10 @@ class CheckoutResult(Result):
     artifacts: tuple[CheckedOut, ...]
     staged: tuple[str, ...] = ()
 
+    def __iter__(self) -> Iterator[CheckedOut]:
+        """The artifacts, which are all that `pull --json` tells of its checkout."""
+        return iter(self.artifacts)
+
     @property
     def problems(self) -> tuple[Failure, ...]:
         """What failed while the rest went on."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from datatool import errors
 from datatool.errors import DamageFound, DatatoolError, LocalError, PartlyDone
@@ -19,6 +20,13 @@ class Failure:
     hint: str | None
     path: str | None
     error: DatatoolError
+
+
+class Failed(NamedTuple):
+    """What failed, by its path or URL, and why."""
+
+    path: str | None
+    error: Failure
 
 
 def failure_of(error: DatatoolError) -> Failure:

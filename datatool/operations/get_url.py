@@ -14,7 +14,7 @@ from datatool.operations.failures import Failure
 from datatool.operations.landing import Got, land, nearest_existing, receives
 from datatool.operations.reach import Reach
 from datatool.operations.registries import user_cache
-from datatool.operations.result import Result
+from datatool.operations.result import Result, told
 from datatool.operations.space import room_for
 from datatool.operations.storage import bring_found, name_of, open_spot
 from datatool.progress import SILENT, Progress
@@ -29,9 +29,14 @@ class GetUrlResult(Result):
     got: Got
     skipped: tuple[str, ...] = ()
 
+    @property
+    def artifacts(self) -> tuple[Got, ...]:
+        """The one thing that was downloaded, as `get` tells of several."""
+        return (self.got,)
+
     def to_dict(self) -> dict[str, object]:
         """As `--json` prints it."""
-        return {"url": self.url, "etag": self.etag, "artifacts": [self.got.to_dict()], "skipped": list(self.skipped)}
+        return told(self, "url", "etag", "artifacts", "skipped")
 
     @property
     def problems(self) -> tuple[Failure, ...]:

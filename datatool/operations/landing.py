@@ -16,8 +16,9 @@ from datatool.localfs.atomic import make_dirs, move, sweep_temps
 from datatool.localfs.links import modes_bind
 from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, Entry
 from datatool.model.paths import named
-from datatool.operations.failures import Failure, failure_of
-from datatool.operations.result import Part, fields_of, plain
+from datatool.model.pointer import ArtifactKind
+from datatool.operations.failures import Failed, Failure, failure_of
+from datatool.operations.result import Part, told
 from datatool.progress import NOBODY
 from datatool.registry.copying import Copied
 from datatool.workspace.checkout import Checkout
@@ -40,18 +41,29 @@ class Got(Part):
     saved_to: str | None = None
     errors: tuple[Failure, ...] = ()
 
+    @property
+    def ok(self) -> bool:
+        """Whether all of it came."""
+        return not self.errors
+
+    @property
+    def error(self) -> Failure | None:
+        """The first of the errors."""
+        return self.errors[0] if self.errors else None
+
+    @property
+    def kind(self) -> ArtifactKind:
+        """What it is."""
+        return ArtifactKind.DIRECTORY if self.directory else ArtifactKind.FILE
+
+    @property
+    def failed(self) -> tuple[Failed, ...]:
+        """What did not come, and why."""
+        return tuple(Failed(failure.path, failure) for failure in self.errors)
+
     def to_dict(self) -> dict[str, object]:
         """As `--json` prints it."""
-        first = {"error": plain(self.errors[0])} if self.errors else {}
-        failed = [{"path": failure.path, "error": plain(failure)} for failure in self.errors]
-        return {
-            "path": self.path,
-            "ok": not self.errors,
-            **first,
-            "kind": "directory" if self.directory else "file",
-            **fields_of(self, "path", "directory", "errors"),
-            "failed": failed,
-        }
+        return told(self, "path", "ok", "error", "kind", "out", "size", "files", "written", "saved_to", "failed")
 
 
 def receives(out: str | None, cwd: Path) -> bool:

@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from datatool.errors import LocalError, NotFoundError, Refused
 from datatool.git.clones import find_repository
@@ -19,7 +20,7 @@ from datatool.git.worktree import Unsafe, Worktree, ask, discover
 from datatool.localfs.atomic import remove_dir_if_empty, remove_file, write_file
 from datatool.model.paths import named
 from datatool.model.settings import Durability
-from datatool.operations.failures import Failure, failure_of
+from datatool.operations.failures import Failed, Failure, failure_of
 from datatool.operations.init import FILES, init
 from datatool.operations.migration.dvc import foresee_dvc, is_whole, migrate_dvc, remove_serving
 from datatool.operations.migration.lfs import foresee_lfs, migrate_lfs
@@ -28,12 +29,19 @@ from datatool.operations.migration.migrated import Done, Migrated
 from datatool.operations.migration.plan import Plan, plan_migration, what_stays
 from datatool.operations.migration.remotes import RemoteSettings, remote_settings, write_remotes
 from datatool.operations.publish import stage_paths
-from datatool.operations.result import Result, fields_of, plain
+from datatool.operations.result import Result
 from datatool.progress import SILENT, Progress
 from datatool.project.project import find_root, open_project
 from datatool.registry.dvc.levels import read_levels
 from datatool.registry.dvc.roots import find_dvc_roots
 from datatool.registry.view import View
+
+
+class Staying(NamedTuple):
+    """A file of DVC's that stays as it was, and why."""
+
+    path: str
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,20 +50,12 @@ class MigrateResult(Result):
 
     dry_run: bool
     artifacts: tuple[Migrated, ...] = ()
-    failed: tuple[tuple[str, Failure], ...] = ()
-    stays: tuple[tuple[str, str], ...] = ()
+    failed: tuple[Failed, ...] = ()
+    stays: tuple[Staying, ...] = ()
     remotes: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     staged: tuple[str, ...] = ()
-
-    def to_dict(self) -> dict[str, object]:
-        """As `--json` prints it."""
-        return {
-            **fields_of(self),
-            "failed": [{"path": path, "error": plain(failure)} for path, failure in self.failed],
-            "stays": [{"path": path, "reason": reason} for path, reason in self.stays],
-        }
 
     @property
     def problems(self) -> tuple[Failure, ...]:
@@ -202,8 +202,8 @@ def _result(plans: Sequence[Plan], settings: RemoteSettings, done: Done, dry_run
     return MigrateResult(
         dry_run=dry_run,
         artifacts=tuple(sorted(done.artifacts, key=lambda item: item.path)),
-        failed=tuple((path, failure_of(error)) for path, error in done.failed),
-        stays=tuple(pair for plan in plans for pair in what_stays(plan)),
+        failed=tuple(Failed(path, failure_of(error)) for path, error in done.failed),
+        stays=tuple(Staying(path, reason) for plan in plans for path, reason in what_stays(plan)),
         remotes=tuple(settings.names),
         skipped=tuple(dict.fromkeys(settings.skipped)),
         removed=tuple(sorted({os.fsdecode(path) for path in done.removed})),

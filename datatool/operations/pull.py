@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from datatool.errors import DatatoolError, LocalError, PartlyDone
-from datatool.operations.checkout import CheckoutResult, checkout
-from datatool.operations.failures import Failure
+from datatool.operations.checkout import CheckedOut, CheckoutResult, checkout
 from datatool.operations.fetch import fetch
-from datatool.operations.result import Result, fields_of
+from datatool.operations.result import fields_of, plain
 from datatool.operations.scope import Scope
 from datatool.operations.transfer_result import Transferred, TransferResult, only_sources_failed
 from datatool.progress import SILENT, Progress
@@ -20,37 +19,16 @@ __all__ = ["PullResult", "pull"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PullResult(Result):
-    """What was fetched, and what was checked out (None for a dry run)."""
+class PullResult(TransferResult):
+    """What was fetched, and what was checked out (None for a dry run). Each artifact is there once, and ok when its
+    data came and lies in the workspace; `transfer` tells of the first half alone."""
 
-    transfer: TransferResult
     checkout: CheckoutResult | None
-
-    @property
-    def artifacts(self) -> tuple[Transferred, ...]:
-        """Each artifact once: it is ok when its data came and lies in the workspace."""
-        merged = {item.path: item for item in self.transfer.artifacts}
-        for item in self.checkout.artifacts if self.checkout is not None else ():
-            before = merged.get(item.path)
-            if item.error is not None and (before is None or before.ok):
-                merged[item.path] = Transferred(path=item.path, ok=False, error=item.error)
-            elif before is None:
-                merged[item.path] = Transferred(path=item.path, ok=True)
-        return tuple(merged[path] for path in sorted(merged))
+    transfer: TransferResult = field(repr=False)
 
     def to_dict(self) -> dict[str, object]:
         """As `--json` prints it."""
-        checkout = self.checkout
-        return {
-            **fields_of(self.transfer),
-            "artifacts": [item.to_dict() for item in self.artifacts],
-            "checkout": [item.to_dict() for item in checkout.artifacts] if checkout is not None else None,
-        }
-
-    @property
-    def problems(self) -> tuple[Failure, ...]:
-        """What failed while the rest went on."""
-        return tuple(item.error for item in self.artifacts if item.error)
+        return {**fields_of(self, "transfer", "checkout"), "checkout": plain(self.checkout and self.checkout.artifacts)}
 
     @property
     def finished(self) -> bool:
@@ -59,7 +37,7 @@ class PullResult(Result):
         if only_sources_failed(self.artifacts):
             return True
         if self.checkout is None:
-            return self.transfer.objects > 0 and any(item.ok for item in self.artifacts)
+            return self.objects > 0 and any(item.ok for item in self.artifacts)
         # Files of a directory that lacks others are here, and stay.
         if any(
             item.changed and (not item.error or isinstance(item.error.error, PartlyDone))
@@ -67,7 +45,7 @@ class PullResult(Result):
         ):
             return True
         # Refused, or not there at all: then what was fetched on the way is no progress that anybody asked for.
-        return self.transfer.objects > 0 and any(
+        return self.objects > 0 and any(
             item.error is not None and isinstance(item.error.error, LocalError) for item in self.artifacts
         )
 
@@ -91,7 +69,7 @@ def pull(
     Unsaved files stop their artifact (Unsaved), unless `force` moves them to `lost+found`; `lacking` are errors to tell
     among the results. Raises what fetch does.
 
-    >>> pull(project, ["data/songs/rock"], cwd=Path.cwd()).transfer.objects  # doctest: +SKIP
+    >>> pull(project, ["data/songs/rock"], cwd=Path.cwd()).objects  # doctest: +SKIP
     120
     """
     scope = scope or Scope()
@@ -108,8 +86,34 @@ def pull(
         progress=progress,
     )
     if dry_run:
-        return PullResult(transfer=transfer, checkout=None)
+        return _pulled(transfer, None)
     done = checkout(project, targets, cwd=cwd, rev=scope.rev, force=force, progress=progress)
     stays = {item.path for item in transfer.artifacts if item.stays}
     done = replace(done, artifacts=tuple(item for item in done.artifacts if item.path not in stays or not item.error))
-    return PullResult(transfer=transfer, checkout=done)
+    return _pulled(transfer, done)
+
+
+def _pulled(transfer: TransferResult, checkout: CheckoutResult | None) -> PullResult:
+    return PullResult(
+        remote=transfer.remote,
+        artifacts=_merged(transfer.artifacts, checkout.artifacts if checkout is not None else ()),
+        objects=transfer.objects,
+        bytes=transfer.bytes,
+        skipped_objects=transfer.skipped_objects,
+        requests=transfer.requests,
+        dry_run=transfer.dry_run,
+        checkout=checkout,
+        transfer=transfer,
+    )
+
+
+def _merged(fetched: Sequence[Transferred], checked_out: Sequence[CheckedOut]) -> tuple[Transferred, ...]:
+    """Each artifact once, with the first of its errors."""
+    merged = {item.path: item for item in fetched}
+    for item in checked_out:
+        before = merged.get(item.path)
+        if item.error is not None and (before is None or before.ok):
+            merged[item.path] = Transferred(path=item.path, ok=False, error=item.error)
+        elif before is None:
+            merged[item.path] = Transferred(path=item.path, ok=True)
+    return tuple(merged[path] for path in sorted(merged))

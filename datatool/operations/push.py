@@ -105,7 +105,7 @@ def push(
         skipped_objects=totals.skipped,
         requests=totals.requests,
         dry_run=dry_run,
-        places=places,
+        _places=places,
     )
 
 

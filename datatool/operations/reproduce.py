@@ -3,66 +3,83 @@
 from __future__ import annotations
 
 import os
-import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from msgspec.structs import replace
-
-from datatool.errors import CommandFailed, DatatoolError, FormatError, PathNotFound, Refused, UsageError
+from datatool.errors import DatatoolError, FormatError, PathNotFound, Refused, UsageError
 from datatool.formats.run_record import decode_run
 from datatool.model.oid import ObjectId, parse_oid, prefixed
-from datatool.model.paths import named, show
-from datatool.model.run import STDIN, RunFile, RunKind, RunRecord
+from datatool.model.paths import named
+from datatool.model.run import RunFile, RunKind, RunRecord
 from datatool.operations.failures import Failure, failure_of
-from datatool.operations.result import Part, Result, plain
-from datatool.operations.run_command import Action, RunResult, Surroundings, file_fields, run_command
+from datatool.operations.result import Part, Result, told
+from datatool.operations.run_command import (
+    Action,
+    RunResult,
+    Surroundings,
+    ToldFile,
+    restore_run,
+    run_command,
+    told_file,
+)
 from datatool.operations.run_records import record_of
-from datatool.operations.runs.command import Command, fingerprint_of
-from datatool.operations.runs.inputs import file_now, not_here, unlike_now
+from datatool.operations.runs.inputs import not_here, unlike_now
 from datatool.operations.runs.marks import left_over
 from datatool.operations.runs.outputs import check_unsaved
-from datatool.operations.runs.search import earlier_run
+from datatool.operations.runs.repeat import command_of_record, fingerprint_now, refusal, shown
+from datatool.operations.runs.search import earlier_run, may_be_fetched
 from datatool.operations.targets import select
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
-from datatool.stages.secrets import HIDDEN
 from datatool.workspace.pointers import Artifact, owner
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reproduced(Part):
-    """One run, by the record that its outputs named, and what became of it: `action` is what was done, or would be;
-    `outputs` are what came of it now, `differing` those that are not what the record says."""
+    """One run, by the record that its outputs named (`recorded`), and what became of it: `action` is what was done, or
+    would be; `run` is the record that holds now, `differing` are the outputs that are not what the first says."""
 
-    run: ObjectId
+    recorded: str
     record: RunRecord
     action: Action
     result: RunResult | None = None
-    differing: tuple[bytes, ...] = ()
+    differing: tuple[str, ...] = ()
     error: Failure | None = None
+
+    @property
+    def name(self) -> str:
+        """What its user called it, or its program."""
+        return self.record.name
+
+    @property
+    def kind(self) -> RunKind:
+        """What was executed."""
+        return self.record.kind
+
+    @property
+    def run(self) -> str | None:
+        """The record that holds now; None where nothing was done."""
+        return prefixed(self.result.run) if self.result is not None else None
+
+    @property
+    def outputs(self) -> tuple[ToldFile, ...]:
+        """What came of it now; where nothing was done, what the record says."""
+        return tuple(map(told_file, (self.record if self.result is None else self.result).outputs))
+
+    @property
+    def same(self) -> bool | None:
+        """Whether the bytes came out as recorded; None where nothing was done."""
+        return not self.differing if self.result is not None else None
 
     @property
     def shown(self) -> str:
         """The words of the command or script that ran, or what else a person calls it."""
-        return _shown(self.record)
+        return shown(self.record)
 
     def to_dict(self) -> dict[str, object]:
         """As `--json` prints it."""
-        result = self.result
-        found: dict[str, object] = {
-            "recorded": prefixed(self.run),
-            "name": self.record.name,
-            "kind": str(self.record.kind),
-            "action": str(self.action),
-            "run": prefixed(result.run) if result is not None else None,
-            "outputs": [file_fields(file) for file in (self.record if result is None else result).outputs],
-            "same": not self.differing if result is not None else None,
-            "differing": [os.fsdecode(path) for path in self.differing],
-        }
-        return found if self.error is None else {**found, "error": plain(self.error)}
+        return told(self, "recorded", "name", "kind", "action", "run", "outputs", "same", "differing", "error")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,8 +96,8 @@ class ReproduceResult(Result):
 
     @property
     def finished(self) -> bool:
-        """Whether a run was executed or its outputs came back before one failed."""
-        return any(item.result is not None and item.action is not Action.UNCHANGED for item in self.runs)
+        """Whether a run was, or would be, executed or its outputs came back before one failed."""
+        return any(item.action in (Action.EXECUTED, Action.RESTORED) for item in self.runs)
 
 
 def reproduce(
@@ -109,17 +126,22 @@ def reproduce(
     for oid, record in history.ordered:
         try:
             if dry_run:
-                action = _planned(project, record, changing, force=force, progress=progress)
+                action = _planned(project, record, around, changing, force=force, progress=progress)
                 if action is Action.EXECUTED:
                     changing.update(file.path for file in record.outputs)
-                done.append(Reproduced(run=oid, record=record, action=action))
+                done.append(Reproduced(recorded=prefixed(oid), record=record, action=action))
                 continue
             result = _again(project, record, around, force=force, progress=progress)
         except DatatoolError as error:
-            done.append(Reproduced(run=oid, record=record, action=Action.EXECUTED, error=failure_of(error)))
+            done.append(
+                Reproduced(recorded=prefixed(oid), record=record, action=Action.FAILED, error=failure_of(error))
+            )
             break
         differing = _differing(record, result)
-        done.append(Reproduced(run=oid, record=record, action=result.action, result=result, differing=differing))
+        made = Reproduced(
+            recorded=prefixed(oid), record=record, action=result.action, result=result, differing=differing
+        )
+        done.append(made)
     return ReproduceResult(runs=tuple(done), dry_run=dry_run)
 
 
@@ -230,129 +252,57 @@ def _chosen(project: Project, targets: Sequence[str], cwd: Path) -> list[Artifac
     return chosen
 
 
-def _command(project: Project, record: RunRecord) -> Command:
-    """What to run to repeat a run. Raises CommandFailed for one that only its user can repeat."""
-    inputs = tuple(file.path for file in record.inputs if not file.noted)
-    outputs = tuple(file.path for file in record.outputs if not file.noted)
-    command = Command(
-        words=record.command or (),
-        directory=project.root / (record.directory or ""),
-        inputs=inputs,
-        outputs=outputs,
-        parameters=record.parameters,
-        name=record.name,
-        secrets=record.secrets,
-    )
-    if record.kind is RunKind.COMMAND and record.command:
-        return command
-    entry = record.code.entry
-    if record.kind is RunKind.SCRIPT and entry is not None:
-        program = command.words if _is_module(record) else (os.fspath(project.root / entry), *command.words[1:])
-        return replace(command, words=(sys.executable, *program), script=entry)
-    if record.kind is RunKind.SCRIPT and "-c" in record.code.functions:
-        raise CommandFailed(
-            "-c: was started with python -c, of which only the hash is recorded",
-            hint="run it again by hand; a program in a file of the project can be repeated",
-        )
-    what = {
-        RunKind.NOTEBOOK: "is a notebook, which no command runs again",
-        RunKind.BLOCK: "is a block of a program, which no command runs again",
-        RunKind.STAGE: "is a stage, which no command runs again",
-    }.get(record.kind, "is no program in a file of this project")
-    raise CommandFailed(f"{_called(record)}: {what}; nothing was run", hint=_by_hand(record))
-
-
-def _called(record: RunRecord) -> str:
-    """What its user calls a run that no command repeats: its file, where one is known."""
-    return show(record.name if record.kind is RunKind.BLOCK else record.code.entry or record.name)
-
-
-def _by_hand(record: RunRecord) -> str:
-    entry = show(record.code.entry or record.name)
-    if record.kind is RunKind.NOTEBOOK:
-        return f"open {entry if record.code.entry or record.name != 'notebook' else 'it'} and run all its cells"
-    if record.kind is RunKind.SCRIPT and record.name == STDIN:
-        return "give python the same program on its standard input again; in a file of the project it could be repeated"
-    if record.kind is RunKind.STAGE:
-        return f"call the stage {show(record.name)} again, from Python"
-    if record.kind is RunKind.SCRIPT:
-        return f"run {entry} again by hand: it is no file of this project"
-    if record.code.entry is not None:
-        return f"run {entry} again, which is where the block is"
-    cells = any(name.startswith("In[") for name in record.code.functions)
-    return f"run the {'notebook' if cells else 'program'} again that has the block"
-
-
-def _again(project: Project, record: RunRecord, around: Surroundings, *, force: bool, progress: Progress) -> RunResult:
-    command = _command(project, record)
-    if _holds_secret(record):
-        inputs = [file_now(project, path) for path in command.inputs]
-        fingerprint = fingerprint_of(project, command, inputs)
-        if force or earlier_run(project, fingerprint, offline=around.offline, progress=progress) is None:
-            raise CommandFailed(
-                f"{_shown(record)}: held a secret, which is not in its record, so it can't be run from there",
-                hint=f"run it by hand, with the secret in place of {HIDDEN}: {_typed(record)}",
-            )
-    if command.script is not None and not (project.root / command.script).is_file():
-        raise PathNotFound(
-            f"{show(command.script)}: is not here any more",
-            hint=f"git log -- {named(os.fsencode(command.script))} shows when it went; check out a commit that has it",
-            path=command.script,
-        )
-    made = ", ".join(named(path) for path in command.outputs)
-    command = replace(command, announcement=f"{_shown(record)} for {made}" if made else _shown(record))
-    return run_command(project, command, around, force=force, progress=progress)
-
-
-def _planned(project: Project, record: RunRecord, changing: set[bytes], *, force: bool, progress: Progress) -> Action:
-    """What would be done, as far as that can be told before what it depends on is made. Raises Unsaved for outputs with
-    edits that nobody saved, as the run would."""
-    command = _command(project, record)
-    check_unsaved(project, command.outputs, force=force, left_over=left_over(project, command.outputs))
-    if force or any(file.path in changing for file in record.inputs):
-        return Action.EXECUTED
-    try:
-        inputs = [file_now(project, path) for path in command.inputs]
-        fingerprint = fingerprint_of(project, command, inputs)
-    except DatatoolError:
-        return Action.EXECUTED
-    if unlike_now(project, inputs):
-        return Action.EXECUTED
-    known = earlier_run(project, fingerprint, offline=True, fetches=False, progress=progress)
-    if known is None:
-        return Action.EXECUTED
-    outputs = known.record.outputs
-    return Action.RESTORED if unlike_now(project, outputs) or not_here(project, outputs) else Action.UNCHANGED
-
-
-def _differing(record: RunRecord, result: RunResult) -> tuple[bytes, ...]:
+def _differing(record: RunRecord, result: RunResult) -> tuple[str, ...]:
     now: dict[bytes, RunFile] = {file.path: file for file in result.outputs}
     return tuple(
-        file.path
+        os.fsdecode(file.path)
         for file in record.outputs
         if file.path in now and (now[file.path].oid, now[file.path].executable) != (file.oid, file.executable)
     )
 
 
-def _holds_secret(record: RunRecord) -> bool:
-    return HIDDEN in repr(record.command) or HIDDEN in repr(record.parameters)
+def _again(project: Project, record: RunRecord, around: Surroundings, *, force: bool, progress: Progress) -> RunResult:
+    """Do a run again; what can't be executed is brought back, or left, where nothing that determines it has changed."""
+    command = command_of_record(project, record)
+    refused = refusal(project, record)
+    if refused is None:
+        return run_command(project, command, around, force=force, progress=progress)
+    fingerprint = None if force else fingerprint_now(project, record)
+    result = None
+    if fingerprint is not None:
+        result = restore_run(project, command, fingerprint, offline=around.offline, progress=progress)
+    if result is None:
+        raise refused
+    return result
 
 
-def _is_module(record: RunRecord) -> bool:
-    """Whether a program was started with `python -m`."""
-    return record.kind is RunKind.SCRIPT and record.command is not None and record.command[:1] == ("-m",)
+def _planned(
+    project: Project, record: RunRecord, around: Surroundings, changing: set[bytes], *, force: bool, progress: Progress
+) -> Action:
+    """What would be done, as far as that can be told before what it depends on is made. Raises Unsaved for outputs with
+    edits that nobody saved, and what the run would be refused for, as the run would."""
+    refused = refusal(project, record)
+    action = Action.EXECUTED
+    if not force and not any(file.path in changing for file in record.inputs):
+        action = _foreseen(project, record, fetches=not around.offline, progress=progress)
+    if refused is not None and action is Action.EXECUTED:
+        raise refused
+    outputs = command_of_record(project, record).outputs
+    check_unsaved(project, outputs, force=force, left_over=left_over(project, outputs))
+    return action
 
 
-def _shown(record: RunRecord) -> str:
-    if not record.command or record.kind is RunKind.BLOCK:
-        return show(record.name)
-    return show(shlex.join(("python", *record.command) if _is_module(record) else record.command))
-
-
-def _typed(record: RunRecord) -> str:
-    """How a user runs it, in the project's top directory."""
-    typed = _shown(record) if _is_module(record) else f"datatool run … -- {_shown(record)}"
-    if record.kind is RunKind.SCRIPT and not _is_module(record):
-        entry = os.path.relpath(record.code.entry or record.name, record.directory or os.curdir)
-        typed = f"python {show(shlex.join([entry, *(record.command or ())[1:]]))}"
-    return f"cd {show(shlex.quote(record.directory))} && {typed}" if record.directory else typed
+def _foreseen(project: Project, record: RunRecord, *, fetches: bool, progress: Progress) -> Action:
+    """What would be done with a run whose inputs stay as they are: where it `fetches`, a remote is trusted to have what
+    is not here."""
+    try:
+        fingerprint = fingerprint_now(project, record)
+    except DatatoolError:
+        return Action.EXECUTED
+    if fingerprint is None:
+        return Action.EXECUTED
+    known = earlier_run(project, fingerprint, offline=True, fetches=False, progress=progress)
+    if known is None:
+        return Action.RESTORED if fetches and may_be_fetched(project, fingerprint) else Action.EXECUTED
+    outputs = known.record.outputs
+    return Action.RESTORED if unlike_now(project, outputs) or not_here(project, outputs) else Action.UNCHANGED

@@ -60,6 +60,14 @@ def fields_of(part: Part, *leave_out: str) -> dict[str, object]:
     return found
 
 
+def told(part: Part, *names: str) -> dict[str, object]:
+    """The same of fields and properties by their names, for a part that shows more, or otherwise, than it holds."""
+    found = {name: plain(getattr(part, name)) for name in names}
+    if found.get("error", part) is None:
+        del found["error"]
+    return found
+
+
 def _names(part: Part, leave_out: tuple[str, ...]) -> tuple[str, ...]:
     """The names of a part's fields, looked up once for each class: a list has a million parts."""
     key = (type(part), leave_out)
@@ -77,6 +85,8 @@ def plain(value: object) -> object:
         return {"code": value.code, "message": value.message, "hint": value.hint, "path": value.path}
     if isinstance(value, Mapping):
         return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return plain(value._asdict())
     if isinstance(value, list | tuple):
         return [plain(inner) for inner in value]
     return str(value) if isinstance(value, str) else value

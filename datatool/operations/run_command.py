@@ -20,9 +20,10 @@ from datatool.localfs.atomic import make_dirs
 from datatool.localfs.safe_paths import check_parents
 from datatool.model.oid import ObjectId, prefixed
 from datatool.model.paths import named
+from datatool.model.pointer import ArtifactKind
 from datatool.model.run import RunEnvironment, RunFile, RunKind
 from datatool.operations.publish import locked
-from datatool.operations.result import Result
+from datatool.operations.result import Part, Result
 from datatool.operations.runs.code import functions_of
 from datatool.operations.runs.command import Command, fingerprint_of, script_fingerprint
 from datatool.operations.runs.end import code_now, end_run
@@ -53,6 +54,8 @@ class Action(StrEnum):
     """Nothing that determines it had changed, so its earlier outputs were brought back."""
     UNCHANGED = "unchanged"
     """The same, and they were all here."""
+    FAILED = "failed"
+    """It could not be repeated."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,23 +80,30 @@ class RunResult(Result):
             "run": prefixed(self.run),
             "fingerprint": self.fingerprint,
             "action": str(self.action),
-            "inputs": [file_fields(file) for file in self.inputs],
-            "outputs": [{**file_fields(file), "changed": file.path in self.changed} for file in self.outputs],
+            "inputs": [told_file(file).to_dict() for file in self.inputs],
+            "outputs": [{**told_file(file).to_dict(), "changed": file.path in self.changed} for file in self.outputs],
             "started": self.started,
             "duration": self.duration,
             "staged": list(self.staged),
         }
 
 
-def file_fields(file: RunFile) -> dict[str, object]:
-    """A file of a run as JSON."""
-    return {
-        "path": os.fsdecode(file.path),
-        "kind": str(file.kind),
-        "oid": prefixed(file.oid),
-        "size": file.size,
-        "files": file.files,
-    }
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ToldFile(Part):
+    """A file of a run as results tell it."""
+
+    path: str
+    kind: ArtifactKind
+    oid: str
+    size: int
+    files: int | None
+
+
+def told_file(file: RunFile) -> ToldFile:
+    """The same of what a record holds."""
+    return ToldFile(
+        path=os.fsdecode(file.path), kind=file.kind, oid=prefixed(file.oid), size=file.size, files=file.files
+    )
 
 
 class Surroundings(Struct, frozen=True, kw_only=True):
@@ -125,6 +135,18 @@ def run_command(
         if known is not None:
             return _restored(project, command, known, forced=bool(left), progress=progress)
         return _executed(project, command, inputs, fingerprint, around, force=force, progress=progress)
+
+
+def restore_run(
+    project: Project, command: Command, fingerprint: str, *, offline: bool, progress: Progress = SILENT
+) -> RunResult | None:
+    """Bring back, or leave, what an earlier run with a fingerprint made, and never execute anything; None where nobody
+    has all of it. Raises Unsaved."""
+    with locked(project, command.outputs, progress, role=b"run"):
+        left = left_over(project, command.outputs)
+        check_unsaved(project, command.outputs, force=False, left_over=left)
+        known = earlier_run(project, fingerprint, offline=offline, progress=progress)
+        return known and _restored(project, command, known, forced=bool(left), progress=progress)
 
 
 def _restored(project: Project, command: Command, known: Known, *, forced: bool, progress: Progress) -> RunResult:

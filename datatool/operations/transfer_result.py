@@ -65,12 +65,16 @@ class TransferResult(Result):
 class Sent(TransferResult):
     """What push did: each object that was sent stays there."""
 
-    places: Mapping[str, tuple[Failure | None, ...]] = field(default_factory=dict)
-    """For each remote what became of each artifact there."""
+    _places: Mapping[str, tuple[Failure | None, ...]] = field(default_factory=dict, repr=False)
+
+    @property
+    def places(self) -> Mapping[str, tuple[Failure | None, ...]]:
+        """For each remote what became of each artifact there: only the terminal tells of it."""
+        return self._places
 
     def to_dict(self) -> dict[str, object]:
         """As `--json` prints it."""
-        return fields_of(self, "places")
+        return fields_of(self, "_places")
 
     @property
     def finished(self) -> bool:

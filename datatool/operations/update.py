@@ -15,12 +15,12 @@ from datatool.git.repository import has_commit, tree_entries
 from datatool.git.staging import staged_text, unstaged_edits
 from datatool.model.paths import named
 from datatool.model.pointer import Source
-from datatool.operations.failures import Failure, failure_of
+from datatool.operations.failures import Failed, Failure, failure_of
 from datatool.operations.importing import record
 from datatool.operations.imports import Imported, bring_version, counts, place_of, text_of, with_source
 from datatool.operations.publish import stage_paths
 from datatool.operations.reach import Reach
-from datatool.operations.result import Result, fields_of, plain
+from datatool.operations.result import Result
 from datatool.operations.targets import name_of, select
 from datatool.operations.update_url import update_from_url
 from datatool.progress import SILENT, Progress
@@ -39,13 +39,8 @@ class UpdateResult(Result):
     """Every import that was meant, those that failed by path, and the files staged in git."""
 
     artifacts: tuple[Imported, ...]
-    failed: tuple[tuple[str, Failure], ...]
+    failed: tuple[Failed, ...]
     staged: tuple[str, ...]
-
-    def to_dict(self) -> dict[str, object]:
-        """As `--json` prints it."""
-        failed = [{"path": path, "error": plain(failure)} for path, failure in self.failed]
-        return {**fields_of(self), "failed": failed}
 
     @property
     def problems(self) -> tuple[Failure, ...]:
@@ -85,7 +80,7 @@ def update(
     if rev is not None and latest:
         raise UsageError("--rev and --latest exclude each other", hint="leave out one of them")
     chosen, broken = select(project, targets, cwd)
-    failed = [(name_of(error), failure_of(error)) for error in broken]
+    failed = [Failed(name_of(error), failure_of(error)) for error in broken]
     found = {item.artifact.path: item.artifact for item in chosen}
     imports = {path: item for path, item in found.items() if _follows(item)}
     for path, item in found.items():
@@ -120,7 +115,7 @@ def update(
         except DatatoolError as error:
             shown = f"{named(path)}: "
             error.message = error.message if error.message.startswith(named(path)) else shown + error.message
-            failed.append((os.fsdecode(path), failure_of(error)))
+            failed.append(Failed(os.fsdecode(path), failure_of(error)))
     if not check and not dry_run:
         still = [imports[os.fsencode(item.path)] for item in done if not item.changed]
         staged += stage_paths(project, _written_but_not_staged(project, still), progress)

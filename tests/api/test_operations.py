@@ -49,6 +49,10 @@ SPELLED = {
 """`datatool.list` reads from where `datatool.open` does; `repo` may be a URL there."""
 
 
+SCHEMAS = Path(__file__).parents[2] / "docs" / "reference" / "schemas"
+Call = Callable[[], Result]
+
+
 def commands() -> list[str]:
     return [name for name, _ in every_row() if name.split()[0] not in WITHOUT_FUNCTION]
 
@@ -79,6 +83,55 @@ def test_every_command_is_a_function_with_the_same_options(command: str) -> None
 
 
 @pytest.mark.parametrize("command", commands())
+def test_what_is_of_the_wrong_kind_is_named_before_anything_is_done(command: str) -> None:
+    function = getattr(datatool, NAMED.get(command, command))
+    for name in set(inspect.signature(function).parameters) - {"progress"}:
+        with pytest.raises(datatool.UsageError, match=rf"^{name} takes .+, not object"):
+            function(**{name: object()})
+
+
+@pytest.mark.parametrize(
+    ("call", "message", "hint"),
+    [
+        (
+            lambda: datatool.status(remote=True),  # type: ignore[arg-type]
+            "remote takes text or None, not True",
+            "ask_remote=True asks the remote",
+        ),
+        (
+            lambda: datatool.push(remote=True),  # type: ignore[arg-type]
+            "remote takes text or None, not True",
+            "help(datatool.push) explains it",
+        ),
+        (
+            lambda: datatool.add(["table.csv", 3]),  # type: ignore[list-item]
+            "paths takes text, a path or several of them, not 3",
+            "help(datatool.add) explains it",
+        ),
+        (
+            lambda: datatool.checkout("data", rev=3),  # type: ignore[arg-type]
+            "rev takes text or None, not 3",
+            "help(datatool.checkout) explains it",
+        ),
+        (
+            lambda: datatool.pull(jobs=True, force="no"),  # type: ignore[arg-type]
+            "jobs takes a whole number or None, not True",
+            "help(datatool.pull) explains it",
+        ),
+    ],
+)
+def test_the_error_says_what_an_option_takes(call: Call, message: str, hint: str) -> None:
+    with pytest.raises(datatool.UsageError) as caught:
+        call()
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+def test_numbers_and_booleans_may_be_those_of_numpy(study: World) -> None:
+    numpy = pytest.importorskip("numpy")
+    assert datatool.push(jobs=numpy.int64(2), force=numpy.bool_(True)).objects == 0
+
+
+@pytest.mark.parametrize("command", commands())
 def test_options_are_given_by_name_only(command: str) -> None:
     if command in ("list", "diff"):
         return  # `list` follows `open`; the revisions of `diff` are no options at the terminal
@@ -87,10 +140,6 @@ def test_options_are_given_by_name_only(command: str) -> None:
         name = spelled(command, option)
         assert name is not None
         assert name == "out" or known[name].kind is inspect.Parameter.KEYWORD_ONLY
-
-
-SCHEMAS = Path(__file__).parents[2] / "docs" / "reference" / "schemas"
-Call = Callable[[], Result]
 
 
 def both(world: World, words: Sequence[str], call: Call) -> tuple[Any, Any]:
@@ -323,5 +372,5 @@ def test_offline_forbids_the_network(study: World) -> None:
 
 
 def test_the_log_is_of_one_path(study: World) -> None:
-    with pytest.raises(datatool.UsageError, match="log takes one path"):
+    with pytest.raises(datatool.UsageError, match="path takes text or a path, not list"):
         datatool.log(["table.csv", "big.bin"])  # type: ignore[arg-type]

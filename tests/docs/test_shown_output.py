@@ -1,4 +1,4 @@
-"""What the documents on stages show is what really happens: which functions run, and which do not."""
+"""What the documents on scripts and stages show is what really happens: what is recorded, which functions run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from docs.test_docs import ROOT, Block, blocks
 from environment import clean_environment
 from shims import search_path
 
-SHOWN = ("docs/tutorial_stages.md", "docs/how_to/remember_results.md")
+SHOWN = ("docs/tutorial_script.md", "docs/tutorial_stages.md", "docs/how_to/remember_results.md")
 _MARK = "=== command"
 _CHANGES = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d|\d+(\.\d+)? (k?B|m?s)\b| +")
 """What differs from run to run: when, how long, how large a Parquet file is; and the spaces that align it."""

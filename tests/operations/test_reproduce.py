@@ -183,6 +183,19 @@ def test_a_command_that_held_a_secret_is_not_run_with_stars(world: World) -> Non
     assert world.read("got") == b"--token=abc\n"
 
 
+def test_a_dry_run_foresees_what_a_run_with_a_secret_is_refused_for(world: World) -> None:
+    world.write("in", b"1\n")
+    world.ok("run", "-d", "in", "-o", "got", "-p", "password=abc", "--", "cp", "in", "got")
+    assert actions(reproduce(world, "--dry-run", "got")) == [("unchanged", ["got"])]
+    world.write("in", b"2\n")
+    for before in (["status"], ["add", "in"]):  # recorded or not, it is not what the run read
+        world.ok(*before)
+        for words in (["--dry-run"], []):
+            ran = world.fails(1, "reproduce", *words, "got", "--json")
+            assert "held a secret" in ran.error["message"]
+            assert actions(ran.json["runs"]) == [("failed", ["got"])]
+
+
 def another_kind(world: World, kind: RunKind, path: str = "model.bin", **code: Any) -> None:
     """Make the run of an artifact one of another kind."""
     text = world.read(f"{path}.dt").decode()
@@ -367,7 +380,7 @@ def test_a_program_of_python_c_is_said_to_be_known_by_its_hash_alone(world: Worl
 def test_a_program_from_standard_input_is_not_taken_for_one_of_python_c(world: World) -> None:
     code = b"import datatool; datatool.track('got.txt', output=True).write_text('1')"
     subprocess.run([sys.executable, "-"], input=code, cwd=world.root, env=world.env, check=True)
-    error = world.fails(1, "reproduce", "got.txt", "--json").error
+    error = world.fails(1, "reproduce", "--force", "got.txt", "--json").error
     assert error["message"] == "stdin: is no program in a file of this project; nothing was run"
     assert "standard input" in error["hint"]
 
@@ -399,3 +412,62 @@ def test_a_script_that_was_given_a_secret_is_not_run_without_it(world: World) ->
     script(world, ARGUMENTS, "--token", "abc", name="ar.py")
     ran = world.fails(1, "reproduce", "--force", "ar.txt", "--json")
     assert "python ar.py --token" in str(ran.json) and world.read("ar.txt") == b"abc"
+
+
+BLOCK = """
+import datatool
+with datatool.run("clean"):
+    text = datatool.track("raw.csv").read_text()
+    datatool.track("mid.txt", output=True).write_text(text.upper())
+"""
+
+
+@pytest.fixture
+def block(world: World) -> World:
+    """raw.csv → mid.txt, by a block of a program → out.txt, by a command; all of it pushed."""
+    script(world, BLOCK, name="clean.py")
+    world.ok("run", "-d", "mid.txt", "-o", "out.txt", "--", "sh", "-c", "wc -l < mid.txt > out.txt")
+    world.commit()
+    world.ok("push")
+    return world
+
+
+def test_an_unchanged_block_is_left_and_what_depends_on_it_is_looked_at(block: World) -> None:
+    for words in (["--dry-run"], []):
+        assert actions(reproduce(block, *words, "out.txt")) == [("unchanged", ["mid.txt"]), ("unchanged", ["out.txt"])]
+
+
+def test_what_an_unchanged_block_made_is_brought_back_in_a_fresh_clone(block: World) -> None:
+    fresh = block.clone()
+    for words in (["--dry-run"], []):
+        assert actions(reproduce(fresh, *words, "out.txt")) == [("restored", ["mid.txt"]), ("restored", ["out.txt"])]
+    assert (fresh.read("mid.txt"), fresh.read("out.txt")) == (b"B\nA\n", b"2\n")
+
+
+def test_a_dry_run_in_a_fresh_clone_does_not_take_a_block_for_changed_as_what_it_read_is_not_here(world: World) -> None:
+    script(world, BLOCK.replace("raw.csv", "clean.csv"), name="clean.py")
+    world.commit()
+    world.ok("push")
+    fresh = world.clone()
+    for words in (["--dry-run"], []):
+        assert [action for action, _ in actions(reproduce(fresh, *words, "mid.txt"))] == ["restored", "restored"]
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [("raw.csv", b"new\n"), ("clean.py", BLOCK.replace("upper", "lower").encode())],
+)
+def test_a_block_that_would_have_to_run_again_is_named(block: World, path: str, content: bytes) -> None:
+    block.write(path, content)
+    for words in (["--dry-run"], []):
+        ran = block.fails(1, "reproduce", *words, "out.txt", "--json")
+        assert actions(ran.json["runs"]) == [("failed", ["mid.txt"])]
+        assert ran.error["message"] == "clean: is a block of a program, which no command runs again; nothing was run"
+
+
+def test_a_block_behind_what_runs_again_fails_in_the_dry_run_too(world: World) -> None:
+    script(world, BLOCK.replace("raw.csv", "clean.csv"), name="clean.py")
+    world.write("raw.csv", b"c\n")
+    for words in (["--dry-run"], []):
+        runs = reproduce(world, *words, "mid.txt", code=4)
+        assert [action for action, _ in actions(runs)] == ["executed", "failed"]

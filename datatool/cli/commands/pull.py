@@ -69,7 +69,7 @@ def pull(
 def pull_lines(session: Session, root: Path, result: operation.PullResult) -> Iterator[str]:
     """A pull as text: each half without its own summary, then one for both."""
     lines = list(transfer_lines(result.transfer, "fetched", "would fetch"))
-    if result.transfer.dry_run:
+    if result.dry_run:
         yield from lines
         return
     yield from lines[:-1]

@@ -37,7 +37,8 @@ def reproduce(
     executed once, in that order; where nothing that determines it has changed, its outputs are brought back or left.
     Says of each whether the bytes came out as recorded.
 
-    Commands and scripts can be repeated. Notebooks, blocks and stages are named, with what to do instead.
+    Commands and scripts can be repeated. Notebooks, blocks and stages that would have to run again are named, with what
+    to do instead.
     """
     with open_project(None, flags=session.flags, environ=session.environ) as project:
         sys.stdout.flush()
@@ -69,6 +70,6 @@ def _lines(session: Session, root: Path, result: operation.ReproduceResult) -> I
             continue
         came = ""
         if item.action is Action.EXECUTED and not result.dry_run:
-            other = ", ".join(session.see(root, path.decode("utf-8", "surrogateescape")) for path in item.differing)
+            other = ", ".join(session.see(root, path) for path in item.differing)
             came = f"  other bytes than recorded: {other}" if other else "  the same bytes as recorded"
         yield f"{(would if result.dry_run else said)[item.action]}  {paths}  {item.shown}{came}"

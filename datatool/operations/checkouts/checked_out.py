@@ -34,9 +34,14 @@ class CheckedOut(Part):
     saved_to: str | None = None
     error: Failure | None = None
 
+    @property
+    def ok(self) -> bool:
+        """Whether it is as it should be now."""
+        return self.error is None
+
     def to_dict(self) -> dict[str, object]:
         """As `--json` prints it."""
-        return {"path": self.path, "ok": self.error is None, **fields_of(self, "path")}
+        return {"path": self.path, "ok": self.ok, **fields_of(self, "path")}
 
 
 def by_artifact(results: Iterable[CheckedOut]) -> list[CheckedOut]:

@@ -28,6 +28,11 @@ class Migrated(Part):
     size: int | None
     files: int | None
 
+    @property
+    def from_(self) -> Origin:
+        """What `--json` calls `from`, which is a word of Python's own."""
+        return self.origin
+
     def to_dict(self) -> dict[str, object]:
         """As `--json` prints it."""
         return {"from": str(self.origin), **fields_of(self, "origin")}

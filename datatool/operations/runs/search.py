@@ -39,6 +39,11 @@ def earlier_run(
     return None
 
 
+def may_be_fetched(project: Project, fingerprint: str) -> bool:
+    """Whether an earlier run with a fingerprint is known, and a remote that may have its outputs."""
+    return bool(project.config.remotes()) and bool(_holding(project, fingerprint))
+
+
 def _holding(project: Project, fingerprint: str) -> list[Known]:
     ours = project.config.project or ""
     return [known for known in find_runs(project.cache, fingerprint, ours) if _still_holds(project, known)]
