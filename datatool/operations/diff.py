@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,6 +20,7 @@ from datatool.model.pointer import ArtifactKind, Pointer
 from datatool.operations.result import Part, Result
 from datatool.operations.targets import all_artifacts, name_of, nearest, not_found, project_path, require_inside
 from datatool.project.project import Project
+from datatool.workspace.compare import any_below
 from datatool.workspace.differences import against
 from datatool.workspace.merge import same
 from datatool.workspace.pointers import SUFFIX, Artifact, owner
@@ -336,12 +336,11 @@ def _hashed(project: Project, path: bytes, entry: Entry) -> Entry:
 def _without_emptied(pairs: list[Pair]) -> list[Pair]:
     """A directory that became empty, or is so no longer, is told by what went from it or came into it, as in status."""
     paths = sorted(path for path, _, _ in pairs)
-
-    def told(path: bytes) -> bool:
-        at = bisect_left(paths, path + b"/")
-        return at < len(paths) and paths[at].startswith(path + b"/")
-
-    return [pair for pair in pairs if not (_directory_only(pair[1]) and _directory_only(pair[2]) and told(pair[0]))]
+    return [
+        (path, old, new)
+        for path, old, new in pairs
+        if not (_directory_only(old) and _directory_only(new) and any_below(path, paths))
+    ]
 
 
 def _directory_only(entry: Entry | None) -> bool:

@@ -258,7 +258,7 @@ class _Push:
             return missing
         files = {item.oid: item for item in missing if not item.metadata}
         for pack in self._packs.whole_packs(files.keys(), sizes=self._sink.pack_sizes, below=self._sink.loose_min):
-            if self._sink.may_send(pack) and all(record.oid in files for record in pack.records):
+            if self._sink.may_send(pack):
                 self._sink.put_pack(pack, [files.pop(record.oid) for record in pack.records], task)
         return [item for item in missing if item.metadata or item.oid in files]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from itertools import chain
 
@@ -185,12 +185,13 @@ def _beside_a_part(
 
 def _without_emptied(paths: list[bytes], others: list[bytes], empty: set[bytes]) -> tuple[bytes, ...]:
     """A directory that became empty, or is so no longer, is told by what went from it or came into it."""
+    return tuple(path for path in paths if path not in empty or not any_below(path, others))
 
-    def told(path: bytes) -> bool:
-        at = bisect_left(others, path + b"/")
-        return at < len(others) and others[at].startswith(path + b"/")
 
-    return tuple(path for path in paths if path not in empty or not told(path))
+def any_below(path: bytes, others: Sequence[bytes]) -> bool:
+    """Whether one of some sorted paths lies below a path."""
+    at = bisect_left(others, path + b"/")
+    return at < len(others) and others[at].startswith(path + b"/")
 
 
 def _is(workspace: Workspace, load: Load, artifact: bytes, tree: ObjectId) -> bool:
