@@ -98,6 +98,16 @@ def test_status_with_nothing_to_do_loads_neither_rich_nor_libgit2(world: World) 
     assert not loaded & (RARELY_NEEDED | {"rich", "pygit2", "ruamel", "pathspec"})
 
 
+@pytest.mark.parametrize("command", ["status", "diff", "list", "push", "pull", "fetch", "checkout"])
+def test_a_command_without_words_loads_no_parser(command: str, world: World) -> None:
+    world.write("data/a.csv", b"1")
+    world.ok("add", "data")
+    world.ok("push")
+    world.commit()
+    assert "typer" not in modules([command], world.top, cwd=world.root, env=world.env)
+    assert "typer" in modules([command, "data"], world.top, cwd=world.root, env=world.env)
+
+
 @pytest.mark.parametrize("words", [["list", "-R"], ["get"], ["import"]], ids=" ".join)
 def test_a_registry_without_dvc_or_lfs_loads_nothing_that_reads_them(
     words: list[str], world: World, tmp_path: Path

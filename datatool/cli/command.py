@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import FunctionType
 
 from msgspec import Struct
 
 
 class Command(Struct, frozen=True, kw_only=True):
-    """A command: `function` takes the session and what its own annotations declare to typer, and returns an exit code.
+    """A command: `function` takes the session and what is declared beside its parameters, and returns an exit code.
 
     `nothing` is the JSON document of a run that was refused before it did anything.
     """
@@ -20,6 +21,14 @@ class Command(Struct, frozen=True, kw_only=True):
     """Whether words after `--` are kept apart from those before it."""
     rest: str = ""
     """How the usage ends, where that is no option or argument."""
+
+    @property
+    def needs_words(self) -> bool:
+        """Whether there is something that must be said: a parameter without a default."""
+        function = self.function
+        assert isinstance(function, FunctionType)
+        defaults = len(function.__defaults__ or ()) + len(function.__kwdefaults__ or ())
+        return 1 + defaults < function.__code__.co_argcount + function.__code__.co_kwonlyargcount
 
 
 def command(

@@ -93,7 +93,7 @@ def split_globals(words: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _run(name: str, row: Row, words: list[str]) -> int:
-    # Door 2 of 8: typer and everything a command needs is imported here, and only for the command that runs.
+    # Door 2 of 8: everything a command needs is imported here, and only for the command that runs; typer a step later.
     code: int = import_module("datatool.cli.invoke").invoke(name, row, words)
     return code
 

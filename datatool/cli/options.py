@@ -4,37 +4,36 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
+from datatool.cli.declare import Argument, BadValue, Option
 from datatool.errors import UsageError
 
 
 def _not_empty(value: str | None) -> str | None:
     if value == "":
-        raise typer.BadParameter("it is empty")
+        raise BadValue("it is empty")
     return value
 
 
 def _positive(value: int | None) -> int | None:
     if value is not None and value < 1:
-        raise typer.BadParameter("it must be 1 or more")
+        raise BadValue("it must be 1 or more")
     return value
 
 
 Targets = Annotated[
     list[str],
-    typer.Argument(metavar="PATH…", help="Artifacts, pointers, paths inside artifacts, or directories around them"),
+    Argument(metavar="PATH…", help="Artifacts, pointers, paths inside artifacts, or directories around them"),
 ]
 OptionalTargets = Annotated[
     list[str] | None,
-    typer.Argument(
+    Argument(
         metavar="[PATH…]",
         help="Artifacts, pointers, paths inside artifacts, or directories around them; everything by default",
     ),
 ]
 DataTargets = Annotated[
     list[str] | None,
-    typer.Argument(
+    Argument(
         metavar="[PATH…]",
         help="Artifacts, pointers, paths inside artifacts, directories around them, or scripts and notebooks, for what "
         "they track; everything by default",
@@ -42,42 +41,36 @@ DataTargets = Annotated[
 ]
 Remote = Annotated[
     str | None,
-    typer.Option(
-        "-r", "--remote", metavar="NAME", help="Remote to use; the default remote otherwise", callback=_not_empty
-    ),
+    Option("-r", "--remote", metavar="NAME", help="Remote to use; the default remote otherwise", check=_not_empty),
 ]
-Jobs = Annotated[
-    int | None, typer.Option("-j", "--jobs", metavar="N", help="How much to do at once", callback=_positive)
-]
+Jobs = Annotated[int | None, Option("-j", "--jobs", metavar="N", help="How much to do at once", check=_positive)]
 Revision = Annotated[
     str | None,
-    typer.Option("--rev", metavar="REV", help="A git revision instead of the work tree", callback=_not_empty),
+    Option("--rev", metavar="REV", help="A git revision instead of the work tree", check=_not_empty),
 ]
-AllBranches = Annotated[bool, typer.Option("--all-branches", help="The versions at the tip of every branch")]
-AllTags = Annotated[bool, typer.Option("--all-tags", help="The versions at every tag")]
-AllCommits = Annotated[bool, typer.Option("--all-commits", help="The versions of every commit of every ref")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done")]
+AllBranches = Annotated[bool, Option("--all-branches", help="The versions at the tip of every branch")]
+AllTags = Annotated[bool, Option("--all-tags", help="The versions at every tag")]
+AllCommits = Annotated[bool, Option("--all-commits", help="The versions of every commit of every ref")]
+DryRun = Annotated[bool, Option("--dry-run", help="Only say what would be done")]
 
 RemoteUrl = Annotated[
     str | None,
-    typer.Option(
-        "--remote", metavar="URL", help="Read the data from here, not where the registry says", callback=_not_empty
-    ),
+    Option("--remote", metavar="URL", help="Read the data from here, not where the registry says", check=_not_empty),
 ]
 RemoteSettings = Annotated[
-    list[str] | None, typer.Option("--set", metavar="K=V", help="A setting of --remote; repeat for more")
+    list[str] | None, Option("--set", metavar="K=V", help="A setting of --remote; repeat for more")
 ]
 Url = Annotated[
     str,
-    typer.Argument(metavar="URL", help="A path, or s3://BUCKET/KEY, ssh://HOST/PATH, https://HOST/FILE and the like"),
+    Argument(metavar="URL", help="A path, or s3://BUCKET/KEY, ssh://HOST/PATH, https://HOST/FILE and the like"),
 ]
 UrlSettings = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="K=V", help="A setting as remotes have them, such as endpoint_url; repeat for more"),
+    Option("--set", metavar="K=V", help="A setting as remotes have them, such as endpoint_url; repeat for more"),
 ]
 SourceRevision = Annotated[
     str | None,
-    typer.Option("--rev", metavar="REV", help="A branch, tag or commit; the default branch otherwise"),
+    Option("--rev", metavar="REV", help="A branch, tag or commit; the default branch otherwise"),
 ]
 
 

@@ -6,13 +6,14 @@ import inspect
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_origin
 
 import typer
 from typer.core import TyperCommand
 from typer.main import get_command
 
 from datatool.cli.command import Command
+from datatool.cli.declare import Argument, BadValue, Option
 from datatool.cli.help_text import describe, text_of
 from datatool.cli.session import Session
 from datatool.cli.table import GLOBAL_OPTIONS, HELP_FLAGS, GlobalOption
@@ -38,7 +39,10 @@ def build(
     """The parser for one command, shared options included; `opened` hears of the session once words are parsed."""
     own = list(inspect.signature(spec.function, eval_str=True).parameters.values())[1:]
     parameters = [
-        *(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own),
+        *(
+            parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=_annotation(parameter.annotation))
+            for parameter in own
+        ),
         *map(_parameter, GLOBAL_OPTIONS),
     ]
 
@@ -88,6 +92,29 @@ def working_in(directories: Sequence[str]) -> Iterator[None]:
         yield
     finally:
         os.chdir(before)
+
+
+def _annotation(annotation: Any) -> Any:
+    """A parameter's annotation with typer's classes in place of what is declared there."""
+    if get_origin(annotation) is not Annotated:
+        return annotation
+    kind, *declared = get_args(annotation)
+    (one,) = declared
+    if isinstance(one, Argument):
+        return Annotated[kind, typer.Argument(metavar=one.metavar, help=one.help)]
+    assert isinstance(one, Option)
+    callback = _callback(one.check) if one.check is not None else None
+    return Annotated[kind, typer.Option(*one.flags, metavar=one.metavar, help=one.help, min=one.min, callback=callback)]
+
+
+def _callback(check: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def checked(value: Any) -> Any:
+        try:
+            return check(value)
+        except BadValue as error:
+            raise typer.BadParameter(str(error)) from error
+
+    return checked
 
 
 def _parameter(option: GlobalOption) -> inspect.Parameter:

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-import typer
 from jsonschema import validate
 
 import datatool
 from api.conftest import clone, enter
+from datatool.cli.declare import Option
 from datatool.cli.invoke import load
 from datatool.cli.table import every_row
 from datatool.operations.result import Result
@@ -62,9 +62,8 @@ def options(name: str) -> set[str]:
     found = set()
     for parameter in inspect.signature(load(dict(every_row())[name]).function, eval_str=True).parameters.values():
         for part in get_args(parameter.annotation):
-            if type(part) is type(typer.Option()):
-                words = [part.default, *part.param_decls]  # what stands first is no default inside Annotated
-                found.add(next((word for word in words if word.startswith("--")), words[0]))
+            if isinstance(part, Option):
+                found.add(next((word for word in part.flags if word.startswith("--")), part.flags[0]))
     return found
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from datatool.cli.command import command
+from datatool.cli.declare import Argument, Option
 from datatool.cli.options import Jobs
 from datatool.cli.session import Session
 from datatool.model.figures import counted, human_size
@@ -23,19 +22,15 @@ from datatool.operations.open_project import open_project
 )
 def add(
     session: Session,
-    files: Annotated[list[str], typer.Argument(metavar="PATH…", help="Files or directories")],
-    description: Annotated[str | None, typer.Option("--description", metavar="TEXT", help="What it is")] = None,
-    label: Annotated[
-        list[str] | None, typer.Option("--label", metavar="LABEL", help="A label; repeat for more")
-    ] = None,
-    role: Annotated[
-        Role | None, typer.Option("--role", metavar="ROLE", help="source, intermediate, result or code")
-    ] = None,
-    remote: Annotated[str | None, typer.Option("--remote", metavar="NAME", help="Push it to this remote")] = None,
-    follow: Annotated[bool, typer.Option("--follow", help="Store what links out of the artifact point to")] = False,
-    prune: Annotated[bool, typer.Option("--prune", help="Drop entries that were never fetched here")] = False,
+    files: Annotated[list[str], Argument(metavar="PATH…", help="Files or directories")],
+    description: Annotated[str | None, Option("--description", metavar="TEXT", help="What it is")] = None,
+    label: Annotated[list[str] | None, Option("--label", metavar="LABEL", help="A label; repeat for more")] = None,
+    role: Annotated[Role | None, Option("--role", metavar="ROLE", help="source, intermediate, result or code")] = None,
+    remote: Annotated[str | None, Option("--remote", metavar="NAME", help="Push it to this remote")] = None,
+    follow: Annotated[bool, Option("--follow", help="Store what links out of the artifact point to")] = False,
+    prune: Annotated[bool, Option("--prune", help="Drop entries that were never fetched here")] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Take paths that git tracks out of git, and unfinished files")
+        bool, Option("--force", help="Take paths that git tracks out of git, and unfinished files")
     ] = False,
     jobs: Jobs = None,
 ) -> int:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import Annotated
 
-import typer
-
 from datatool.cli.command import command
+from datatool.cli.declare import Option
 from datatool.cli.options import DryRun, OptionalTargets
 from datatool.cli.screen import aligned
 from datatool.cli.session import Session
@@ -67,7 +66,7 @@ def key(session: Session, paths: OptionalTargets = None) -> int:
 def clean(
     session: Session,
     downloads: Annotated[
-        bool, typer.Option("--downloads", help="Also what was downloaded of registries and URLs, for all projects")
+        bool, Option("--downloads", help="Also what was downloaded of registries and URLs, for all projects")
     ] = False,
     dry_run: DryRun = False,
 ) -> int:

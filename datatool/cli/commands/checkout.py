@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from datatool.cli.checkouts import checkout_lines
 from datatool.cli.command import command
+from datatool.cli.declare import Option
 from datatool.cli.options import DataTargets, Revision
 from datatool.cli.session import Session
 from datatool.cli.targets import meant_by
@@ -25,8 +24,8 @@ def checkout(
     session: Session,
     paths: DataTargets = None,
     rev: Revision = None,
-    force: Annotated[bool, typer.Option("--force", help="Move unsaved files to lost+found first")] = False,
-    relink: Annotated[bool, typer.Option("--relink", help="Apply the configured link type to files in place")] = False,
+    force: Annotated[bool, Option("--force", help="Move unsaved files to lost+found first")] = False,
+    relink: Annotated[bool, Option("--relink", help="Apply the configured link type to files in place")] = False,
 ) -> int:
     """Make the workspace match the pointers.
 

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from datatool.cli.command import command
 from datatool.cli.commands.pull import pull_lines
+from datatool.cli.declare import Argument, Option
 from datatool.cli.options import Jobs
 from datatool.cli.session import Session
 from datatool.model.paths import show
@@ -19,9 +18,9 @@ from datatool.operations import clone as operation
 @command("datatool clone https://example.org/study.git", "datatool clone /srv/git/study here --no-pull")
 def clone(
     session: Session,
-    url: Annotated[str, typer.Argument(metavar="URL", help="Any URL or path that git clones")],
-    directory: Annotated[str | None, typer.Argument(metavar="[DIR]", help="Where to; git's choice by default")] = None,
-    no_pull: Annotated[bool, typer.Option("--no-pull", help="Leave the data for later")] = False,
+    url: Annotated[str, Argument(metavar="URL", help="Any URL or path that git clones")],
+    directory: Annotated[str | None, Argument(metavar="[DIR]", help="Where to; git's choice by default")] = None,
+    no_pull: Annotated[bool, Option("--no-pull", help="Leave the data for later")] = False,
     jobs: Jobs = None,
 ) -> int:
     """Clone a project with git and pull its data.

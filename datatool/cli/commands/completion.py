@@ -5,9 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-import typer
-
 from datatool.cli.command import command
+from datatool.cli.declare import Argument
 from datatool.cli.session import Session
 from datatool.cli.table import COMPLETE
 
@@ -73,9 +72,7 @@ complete -c datatool -f -a '(__datatool_candidates)'
 
 
 @command('eval "$(datatool completion bash)"', "datatool completion fish | source")
-def completion(
-    session: Session, shell: Annotated[Shell, typer.Argument(metavar="SHELL", help="bash, zsh or fish")]
-) -> int:
+def completion(session: Session, shell: Annotated[Shell, Argument(metavar="SHELL", help="bash, zsh or fish")]) -> int:
     """Print the completion script for a shell.
 
     Put the line of the example into the shell's start-up file. Commands, options, artifacts, remotes and setting keys

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Annotated, TypeVar
 
-import typer
-
 from datatool.cli.command import command
+from datatool.cli.declare import Argument, Option
 from datatool.cli.screen import aligned
 from datatool.cli.session import Session
 from datatool.errors import NotFoundError, ProjectNotFound, UsageError
@@ -18,17 +17,17 @@ from datatool.operations.open_project import open_project
 
 T = TypeVar("T")
 
-Key = Annotated[str, typer.Argument(metavar="KEY", help="A key such as cache.link or remotes.origin.url")]
-InProject = Annotated[bool, typer.Option("--project", help="In the project's committed configuration")]
-InLocal = Annotated[bool, typer.Option("--local", help="In the local, uncommitted configuration")]
-InUser = Annotated[bool, typer.Option("--user", help="In your own configuration, for all projects")]
+Key = Annotated[str, Argument(metavar="KEY", help="A key such as cache.link or remotes.origin.url")]
+InProject = Annotated[bool, Option("--project", help="In the project's committed configuration")]
+InLocal = Annotated[bool, Option("--local", help="In the local, uncommitted configuration")]
+InUser = Annotated[bool, Option("--user", help="In your own configuration, for all projects")]
 
 
 @command("datatool config get cache.link", "datatool config get remotes.origin.url")
 def get(
     session: Session,
     key: Key,
-    show_secrets: Annotated[bool, typer.Option("--show-secrets", help="Print passwords and keys as they are")] = False,
+    show_secrets: Annotated[bool, Option("--show-secrets", help="Print passwords and keys as they are")] = False,
 ) -> int:
     """Print one setting.
 
@@ -49,7 +48,7 @@ def get(
 def set_(
     session: Session,
     key: Key,
-    value: Annotated[str, typer.Argument(metavar="VALUE", help="Its new value")],
+    value: Annotated[str, Argument(metavar="VALUE", help="Its new value")],
     project: InProject = False,
     local: InLocal = False,
     user: InUser = False,
@@ -81,7 +80,7 @@ def unset(session: Session, key: Key, project: InProject = False, local: InLocal
 @command("datatool config list", "datatool config list --show-origin")
 def list_(
     session: Session,
-    show_origin: Annotated[bool, typer.Option("--show-origin", help="Say where each comes from")] = False,
+    show_origin: Annotated[bool, Option("--show-origin", help="Say where each comes from")] = False,
 ) -> int:
     """List all settings."""
     project = _if_any(lambda: open_project(None, flags=session.flags, environ=session.environ))

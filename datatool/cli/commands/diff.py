@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from datatool.cli.command import command
+from datatool.cli.declare import Argument, Option
 from datatool.cli.screen import aligned
 from datatool.cli.session import Session
 from datatool.model.figures import counted, human_size
@@ -30,9 +29,9 @@ def diff(
     session: Session,
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[REV [REV]] [PATH…]", help="Revisions first, then paths; -- parts them where needed"),
+        Argument(metavar="[REV [REV]] [PATH…]", help="Revisions first, then paths; -- parts them where needed"),
     ] = None,
-    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 when there is a difference")] = False,
+    exit_code: Annotated[bool, Option("--exit-code", help="Exit with 1 when there is a difference")] = False,
 ) -> int:
     """Show added, modified, deleted and renamed files.
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from datatool.cli.command import command
+from datatool.cli.declare import Option
 from datatool.cli.options import (
     AllBranches,
     AllCommits,
@@ -34,7 +33,7 @@ def fetch(
     all_branches: AllBranches = False,
     all_tags: AllTags = False,
     all_commits: AllCommits = False,
-    force: Annotated[bool, typer.Option("--force", help="Ask the remote also for what should be here")] = False,
+    force: Annotated[bool, Option("--force", help="Ask the remote also for what should be here")] = False,
     dry_run: DryRun = False,
     jobs: Jobs = None,
 ) -> int:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Final
 
-import typer
-
 from datatool.cli.command import command
+from datatool.cli.declare import Option
 from datatool.cli.screen import aligned
 from datatool.cli.session import Session
 from datatool.model.figures import counted, human_size
@@ -34,18 +33,18 @@ def gc(
     session: Session,
     remote: Annotated[
         str | None,
-        typer.Option("-r", "--remote", metavar="NAME", help="Not in this version: nothing is deleted from remotes"),
+        Option("-r", "--remote", metavar="NAME", help="Not in this version: nothing is deleted from remotes"),
     ] = None,
-    apply: Annotated[bool, typer.Option("--apply", help="Do it; otherwise only say what would be done")] = False,
+    apply: Annotated[bool, Option("--apply", help="Do it; otherwise only say what would be done")] = False,
     keep_days: Annotated[
         int,
-        typer.Option(
+        Option(
             "--keep-days", metavar="N", min=0, help="Keep what came into the cache within so many days; 7 by default"
         ),
     ] = operation.KEEP_DAYS,
     runs_older_than: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--runs-older-than",
             metavar="AGE",
             help="Forget runs that ended longer ago (12h, 30d, 8w) and what they read and made",

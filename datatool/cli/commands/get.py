@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import Annotated
 
-import typer
-
 from datatool.cli.command import command
+from datatool.cli.declare import Argument, Option
 from datatool.cli.options import Jobs, RemoteSettings, RemoteUrl, SourceRevision
 from datatool.cli.session import Session
 from datatool.model.figures import counted, human_size
@@ -18,9 +17,7 @@ from datatool.operations.landing import Got
 from datatool.operations.open_project import project_if_any
 from datatool.operations.reach import Reach, settings_here
 
-Repo = Annotated[
-    str, typer.Argument(metavar="REPO", help="A registry: a path, a URL that git understands, or its name")
-]
+Repo = Annotated[str, Argument(metavar="REPO", help="A registry: a path, a URL that git understands, or its name")]
 
 
 @command(
@@ -30,12 +27,12 @@ Repo = Annotated[
 def get(
     session: Session,
     repo: Repo,
-    paths: Annotated[list[str], typer.Argument(metavar="PATH…", help="Files or directories of the registry")],
+    paths: Annotated[list[str], Argument(metavar="PATH…", help="Files or directories of the registry")],
     out: Annotated[
-        str | None, typer.Option("-o", "--out", metavar="OUT", help="A new name, or a directory to put it into")
+        str | None, Option("-o", "--out", metavar="OUT", help="A new name, or a directory to put it into")
     ] = None,
     rev: SourceRevision = None,
-    force: Annotated[bool, typer.Option("--force", help="Move what is in the way to lost+found first")] = False,
+    force: Annotated[bool, Option("--force", help="Move what is in the way to lost+found first")] = False,
     remote: RemoteUrl = None,
     setting: RemoteSettings = None,
     jobs: Jobs = None,

@@ -5,10 +5,9 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import Annotated
 
-import typer
-
 from datatool.cli.command import command
 from datatool.cli.commands.get import got_line
+from datatool.cli.declare import Argument, Option
 from datatool.cli.options import Jobs, Url, UrlSettings
 from datatool.cli.session import Session
 from datatool.model.paths import show
@@ -17,7 +16,7 @@ from datatool.operations.open_project import project_if_any
 from datatool.operations.reach import Reach, settings_here
 
 Out = Annotated[
-    str | None, typer.Argument(metavar="[OUT]", help="A new name, or a directory to put it into; here by default")
+    str | None, Argument(metavar="[OUT]", help="A new name, or a directory to put it into; here by default")
 ]
 
 
@@ -30,7 +29,7 @@ def get_url(
     session: Session,
     url: Url,
     out: Out = None,
-    force: Annotated[bool, typer.Option("--force", help="Move what is in the way to lost+found first")] = False,
+    force: Annotated[bool, Option("--force", help="Move what is in the way to lost+found first")] = False,
     setting: UrlSettings = None,
     jobs: Jobs = None,
 ) -> int:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated
 
-import typer
-
 from datatool.cli.command import command
 from datatool.cli.commands.get import Repo
+from datatool.cli.declare import Argument, Option
 from datatool.cli.options import Jobs, RemoteSettings, RemoteUrl, SourceRevision
 from datatool.cli.session import Session
 from datatool.model.paths import show
@@ -24,15 +23,13 @@ from datatool.operations.reach import Reach
 def import_(
     session: Session,
     repo: Repo,
-    path: Annotated[str, typer.Argument(metavar="PATH", help="A file or directory of the registry")],
+    path: Annotated[str, Argument(metavar="PATH", help="A file or directory of the registry")],
     out: Annotated[
-        str | None, typer.Option("-o", "--out", metavar="OUT", help="A new name, or a directory to put it into")
+        str | None, Option("-o", "--out", metavar="OUT", help="A new name, or a directory to put it into")
     ] = None,
     rev: SourceRevision = None,
-    no_download: Annotated[bool, typer.Option("--no-download", help="Only write the pointer")] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace what is there; unsaved files go to lost+found")
-    ] = False,
+    no_download: Annotated[bool, Option("--no-download", help="Only write the pointer")] = False,
+    force: Annotated[bool, Option("--force", help="Replace what is there; unsaved files go to lost+found")] = False,
     remote: RemoteUrl = None,
     setting: RemoteSettings = None,
     jobs: Jobs = None,

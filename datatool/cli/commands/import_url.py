@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated
 
-import typer
-
 from datatool.cli.command import command
+from datatool.cli.declare import Argument, Option
 from datatool.cli.options import Jobs, Url, UrlSettings
 from datatool.cli.session import Session
 from datatool.model.paths import show
@@ -23,13 +22,9 @@ from datatool.operations.reach import Reach
 def import_url(
     session: Session,
     url: Url,
-    out: Annotated[
-        str | None, typer.Argument(metavar="[OUT]", help="A new name, or a directory to put it into")
-    ] = None,
-    no_download: Annotated[bool, typer.Option("--no-download", help="Only write the pointer")] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace what is there; unsaved files go to lost+found")
-    ] = False,
+    out: Annotated[str | None, Argument(metavar="[OUT]", help="A new name, or a directory to put it into")] = None,
+    no_download: Annotated[bool, Option("--no-download", help="Only write the pointer")] = False,
+    force: Annotated[bool, Option("--force", help="Replace what is there; unsaved files go to lost+found")] = False,
     setting: UrlSettings = None,
     jobs: Jobs = None,
 ) -> int:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from datatool.cli.command import command
+from datatool.cli.declare import Argument, Option
 from datatool.cli.screen import seen_from
 from datatool.cli.session import Session
 from datatool.model.paths import show
@@ -17,13 +16,9 @@ from datatool.operations import init as operation
 @command("datatool init", "datatool init --remote /mnt/share/data", "datatool init ~/study --roles")
 def init(
     session: Session,
-    directory: Annotated[str, typer.Argument(metavar="[DIR]", help="The directory; the current one by default")] = ".",
-    remote: Annotated[
-        str | None, typer.Option("--remote", metavar="URL", help="Set this remote as the default")
-    ] = None,
-    roles: Annotated[
-        bool, typer.Option("--roles", help="Make directories for sources, intermediates and results")
-    ] = False,
+    directory: Annotated[str, Argument(metavar="[DIR]", help="The directory; the current one by default")] = ".",
+    remote: Annotated[str | None, Option("--remote", metavar="URL", help="Set this remote as the default")] = None,
+    roles: Annotated[bool, Option("--roles", help="Make directories for sources, intermediates and results")] = False,
 ) -> int:
     """Make the git repository around a directory a project.
 

@@ -7,9 +7,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, cast
 
-import typer
-
 from datatool.cli.command import command
+from datatool.cli.declare import Argument, Option
 from datatool.cli.options import RemoteSettings, RemoteUrl
 from datatool.cli.screen import aligned
 from datatool.cli.session import Session
@@ -26,16 +25,16 @@ def list_(
     session: Session,
     repo: Annotated[
         str | None,
-        typer.Argument(metavar="[REPO]", help="A registry: a path, a URL or its name; this project otherwise"),
+        Argument(metavar="[REPO]", help="A registry: a path, a URL or its name; this project otherwise"),
     ] = None,
-    path: Annotated[str | None, typer.Argument(metavar="[PATH]", help="A file or directory of it")] = None,
-    recursive: Annotated[bool, typer.Option("-R", "--recursive", help="Go into directories")] = False,
+    path: Annotated[str | None, Argument(metavar="[PATH]", help="A file or directory of it")] = None,
+    recursive: Annotated[bool, Option("-R", "--recursive", help="Go into directories")] = False,
     rev: Annotated[
-        str | None, typer.Option("--rev", metavar="REV", help="A branch, tag or commit instead of what is there now")
+        str | None, Option("--rev", metavar="REV", help="A branch, tag or commit instead of what is there now")
     ] = None,
-    tree: Annotated[bool, typer.Option("--tree", help="Show directories as a tree")] = False,
-    data_only: Annotated[bool, typer.Option("--data-only", help="Leave out what git tracks")] = False,
-    long: Annotated[bool, typer.Option("--long", help="Show sizes, origins and ids")] = False,
+    tree: Annotated[bool, Option("--tree", help="Show directories as a tree")] = False,
+    data_only: Annotated[bool, Option("--data-only", help="Leave out what git tracks")] = False,
+    long: Annotated[bool, Option("--long", help="Show sizes, origins and ids")] = False,
     remote: RemoteUrl = None,
     setting: RemoteSettings = None,
 ) -> int:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated
 
-import typer
-
 from datatool.cli.command import command
+from datatool.cli.declare import Argument, Option
 from datatool.cli.screen import aligned
 from datatool.cli.session import Session
 from datatool.model.figures import counted, human_size
@@ -22,9 +21,9 @@ _COLOURS = {"added": "green", "modified": "yellow", "moved": "cyan", "deleted": 
 @command("datatool log data/raw", "datatool log -n 5 data/raw/table.csv", "datatool log model.bin | less -S")
 def log(
     session: Session,
-    path: Annotated[str, typer.Argument(metavar="PATH", help="An artifact, or a path inside one; also a deleted one")],
+    path: Annotated[str, Argument(metavar="PATH", help="An artifact, or a path inside one; also a deleted one")],
     max_count: Annotated[
-        int | None, typer.Option("-n", "--max-count", metavar="N", help="Show the newest N versions", min=1)
+        int | None, Option("-n", "--max-count", metavar="N", help="Show the newest N versions", min=1)
     ] = None,
 ) -> int:
     """Show the versions of an artifact.

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from datatool.cli.command import command
+from datatool.cli.declare import Argument
 from datatool.cli.session import Session
 from datatool.operations import move as operation
 from datatool.operations.open_project import open_project
@@ -15,8 +14,8 @@ from datatool.operations.open_project import open_project
 @command("datatool move data/raw data/2024", "datatool move model.bin models/")
 def move(
     session: Session,
-    source: Annotated[str, typer.Argument(metavar="SRC", help="An artifact")],
-    target: Annotated[str, typer.Argument(metavar="DST", help="Its new name, or a directory to move it into")],
+    source: Annotated[str, Argument(metavar="SRC", help="An artifact")],
+    target: Annotated[str, Argument(metavar="DST", help="Its new name, or a directory to move it into")],
 ) -> int:
     """Move data, pointer and ignore line together.
 

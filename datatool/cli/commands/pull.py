@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from datatool.cli.checkouts import checkout_lines
 from datatool.cli.command import command
+from datatool.cli.declare import Option
 from datatool.cli.options import (
     AllBranches,
     AllCommits,
@@ -38,7 +37,7 @@ def pull(
     all_branches: AllBranches = False,
     all_tags: AllTags = False,
     all_commits: AllCommits = False,
-    force: Annotated[bool, typer.Option("--force", help="Move unsaved files to lost+found first")] = False,
+    force: Annotated[bool, Option("--force", help="Move unsaved files to lost+found first")] = False,
     dry_run: DryRun = False,
     jobs: Jobs = None,
 ) -> int:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from datatool.cli.command import command
+from datatool.cli.declare import Option
 from datatool.cli.options import (
     AllBranches,
     AllCommits,
@@ -34,10 +33,10 @@ def push(
     all_tags: AllTags = False,
     all_commits: AllCommits = False,
     verify: Annotated[
-        bool, typer.Option("--verify", help="List what the remote really has and restore what is gone")
+        bool, Option("--verify", help="List what the remote really has and restore what is gone")
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Compare every object, also of what the remote says it has whole")
+        bool, Option("--force", help="Compare every object, also of what the remote says it has whole")
     ] = False,
     dry_run: DryRun = False,
     jobs: Jobs = None,

@@ -5,17 +5,16 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import Annotated
 
-import typer
-
 from datatool.cli.command import command
+from datatool.cli.declare import Argument, Option
 from datatool.cli.screen import aligned
 from datatool.cli.session import Session
 from datatool.model.paths import show
 from datatool.operations import registry_names as operation
 from datatool.operations.open_project import project_if_any
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The registry's name")]
-User = Annotated[bool, typer.Option("--user", help="In your own configuration, for all projects")]
+Name = Annotated[str, Argument(metavar="NAME", help="The registry's name")]
+User = Annotated[bool, Option("--user", help="In your own configuration, for all projects")]
 
 
 @command(
@@ -25,9 +24,9 @@ User = Annotated[bool, typer.Option("--user", help="In your own configuration, f
 def add(
     session: Session,
     name: Name,
-    url: Annotated[str, typer.Argument(metavar="URL", help="A path, or a URL that git understands")],
+    url: Annotated[str, Argument(metavar="URL", help="A path, or a URL that git understands")],
     trust: Annotated[
-        bool, typer.Option("--trust", help="Let it name directories and endpoints (kept in your own configuration)")
+        bool, Option("--trust", help="Let it name directories and endpoints (kept in your own configuration)")
     ] = False,
     user: User = False,
 ) -> int:

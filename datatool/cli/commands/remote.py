@@ -6,9 +6,8 @@ import time
 from collections.abc import Iterator
 from typing import Annotated
 
-import typer
-
 from datatool.cli.command import command
+from datatool.cli.declare import Argument, Option
 from datatool.cli.options import settings_of
 from datatool.cli.screen import aligned
 from datatool.cli.session import Session
@@ -17,8 +16,8 @@ from datatool.model.paths import show
 from datatool.operations import remotes as operation
 from datatool.operations.open_project import open_project
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The remote's name")]
-Local = Annotated[bool, typer.Option("--local", help="Write to the local, uncommitted configuration")]
+Name = Annotated[str, Argument(metavar="NAME", help="The remote's name")]
+Local = Annotated[bool, Option("--local", help="Write to the local, uncommitted configuration")]
 
 
 @command(
@@ -26,12 +25,10 @@ Local = Annotated[bool, typer.Option("--local", help="Write to the local, uncomm
 )
 def add(
     session: Session,
-    remote: Annotated[str, typer.Argument(metavar="NAME", help="A name of your choice")],
-    url: Annotated[str, typer.Argument(metavar="URL", help="A directory, or a URL such as s3://bucket/data")],
-    default: Annotated[bool, typer.Option("-d", "--default", help="Make it the default remote")] = False,
-    setting: Annotated[
-        list[str] | None, typer.Option("--set", metavar="K=V", help="A setting; repeat for more")
-    ] = None,
+    remote: Annotated[str, Argument(metavar="NAME", help="A name of your choice")],
+    url: Annotated[str, Argument(metavar="URL", help="A directory, or a URL such as s3://bucket/data")],
+    default: Annotated[bool, Option("-d", "--default", help="Make it the default remote")] = False,
+    setting: Annotated[list[str] | None, Option("--set", metavar="K=V", help="A setting; repeat for more")] = None,
     local: Local = False,
 ) -> int:
     """Add a remote.
@@ -75,7 +72,7 @@ def list_(session: Session) -> int:
 def set_(
     session: Session,
     remote: Name,
-    settings: Annotated[list[str], typer.Argument(metavar="K=V…", help="Settings")],
+    settings: Annotated[list[str], Argument(metavar="K=V…", help="Settings")],
     local: Local = False,
 ) -> int:
     """Change settings of a remote."""
@@ -104,7 +101,7 @@ def remove(session: Session, remote: Name) -> int:
 def rename(
     session: Session,
     remote: Name,
-    new: Annotated[str, typer.Argument(metavar="NEW", help="Its new name")],
+    new: Annotated[str, Argument(metavar="NEW", help="Its new name")],
 ) -> int:
     """Rename a remote."""
     with open_project(None, flags=session.flags, environ=session.environ) as project:
@@ -125,12 +122,8 @@ def default(session: Session, remote: Name) -> int:
 @command("datatool remote check", "datatool remote check backup --clean")
 def check(
     session: Session,
-    remote: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="The remote; the default one if left out")
-    ] = None,
-    clean: Annotated[
-        bool, typer.Option("--clean", help="Delete unfinished uploads that began a day ago or earlier")
-    ] = False,
+    remote: Annotated[str | None, Argument(metavar="[NAME]", help="The remote; the default one if left out")] = None,
+    clean: Annotated[bool, Option("--clean", help="Delete unfinished uploads that began a day ago or earlier")] = False,
 ) -> int:
     """Prove what a remote can do.
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated
 
-import typer
-
 from datatool.cli.command import command
+from datatool.cli.declare import Argument
 from datatool.cli.options import DryRun, Jobs
 from datatool.cli.session import Session
 from datatool.model.figures import counted, human_size
@@ -19,8 +18,8 @@ from datatool.operations.remote_copy import copy_remote
 @command("datatool remote copy origin backup", "datatool remote copy origin backup --dry-run")
 def copy(
     session: Session,
-    source: Annotated[str, typer.Argument(metavar="FROM", help="The remote to read from")],
-    target: Annotated[str, typer.Argument(metavar="TO", help="The remote to write to")],
+    source: Annotated[str, Argument(metavar="FROM", help="The remote to read from")],
+    target: Annotated[str, Argument(metavar="TO", help="The remote to write to")],
     dry_run: DryRun = False,
     jobs: Jobs = None,
 ) -> int:

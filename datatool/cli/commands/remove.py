@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from datatool.cli.command import command
+from datatool.cli.declare import Option
 from datatool.cli.options import Targets
 from datatool.cli.session import Session
 from datatool.operations import remove as operation
@@ -17,7 +16,7 @@ from datatool.operations.open_project import open_project
 def remove(
     session: Session,
     paths: Targets,
-    data: Annotated[bool, typer.Option("--data", help="Delete the data in the workspace too")] = False,
+    data: Annotated[bool, Option("--data", help="Delete the data in the workspace too")] = False,
 ) -> int:
     """Stop tracking.
 

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from datatool.cli.command import command
+from datatool.cli.declare import Option
 from datatool.cli.options import DryRun, Targets
 from datatool.cli.session import Session
 from datatool.operations import reproduce as operation
@@ -27,7 +26,7 @@ def reproduce(
     paths: Targets,
     force: Annotated[
         bool,
-        typer.Option("--force", help="Execute every run; unsaved outputs go to lost+found first"),
+        Option("--force", help="Execute every run; unsaved outputs go to lost+found first"),
     ] = False,
     dry_run: DryRun = False,
 ) -> int:

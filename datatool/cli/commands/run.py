@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from datatool.cli.command import command
+from datatool.cli.declare import Option
 from datatool.cli.session import Session
 from datatool.errors import UsageError
 from datatool.model.figures import counted, human_size
@@ -32,19 +31,19 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 def run(
     session: Session,
     inputs: Annotated[
-        list[str] | None, typer.Option("-d", "--input", metavar="IN", help="What it reads; repeat for more")
+        list[str] | None, Option("-d", "--input", metavar="IN", help="What it reads; repeat for more")
     ] = None,
     outputs: Annotated[
-        list[str] | None, typer.Option("-o", "--output", metavar="OUT", help="What it writes; repeat for more")
+        list[str] | None, Option("-o", "--output", metavar="OUT", help="What it writes; repeat for more")
     ] = None,
     parameters: Annotated[
         list[str] | None,
-        typer.Option("-p", "--param", metavar="K=V", help="A parameter: $DATATOOL_PARAM_K for it; repeat for more"),
+        Option("-p", "--param", metavar="K=V", help="A parameter: $DATATOOL_PARAM_K for it; repeat for more"),
     ] = None,
-    name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="What to call the run")] = None,
+    name: Annotated[str | None, Option("--name", metavar="NAME", help="What to call the run")] = None,
     force: Annotated[
         bool,
-        typer.Option("--force", help="Run it even if nothing has changed; unsaved outputs go to lost+found first"),
+        Option("--force", help="Run it even if nothing has changed; unsaved outputs go to lost+found first"),
     ] = False,
 ) -> int:
     """Run a command, and record what it read and made.

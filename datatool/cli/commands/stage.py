@@ -7,9 +7,8 @@ import time
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-import typer
-
 from datatool.cli.command import command
+from datatool.cli.declare import Argument, Option
 from datatool.cli.options import DryRun
 from datatool.cli.output import stdout_to_stderr
 from datatool.cli.screen import aligned
@@ -25,11 +24,11 @@ from datatool.views.stage_graph import Graph, State, graph_of
 
 Stages = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[NAME|FILE…]", help="Stages by name (clean, pipeline:clean), or files that they stand in"),
+    Argument(metavar="[NAME|FILE…]", help="Stages by name (clean, pipeline:clean), or files that they stand in"),
 ]
 Target = Annotated[
     str,
-    typer.Argument(
+    Argument(
         metavar="TARGET",
         help="FILE.py:STAGE or MODULE:STAGE; without :STAGE the one stage that is no input of another",
     ),
@@ -86,7 +85,7 @@ def graph(
     session: Session,
     target: Target,
     format: Annotated[
-        Literal["text", "dot", "mermaid"], typer.Option("--format", help="A tree, DOT for Graphviz, or Mermaid")
+        Literal["text", "dot", "mermaid"], Option("--format", help="A tree, DOT for Graphviz, or Mermaid")
     ] = "text",
 ) -> int:
     """Show the stages that a stage needs, and which results are kept.
@@ -108,9 +107,9 @@ def clean(
     session: Session,
     stages: Stages = None,
     older_than: Annotated[
-        str | None, typer.Option("--older-than", metavar="AGE", help="Only results made longer ago: 90m, 12h, 7d, 4w")
+        str | None, Option("--older-than", metavar="AGE", help="Only results made longer ago: 90m, 12h, 7d, 4w")
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="The results of every stage")] = False,
+    every: Annotated[bool, Option("--all", help="The results of every stage")] = False,
     dry_run: DryRun = False,
 ) -> int:
     """Forget results of stages, so that they are made again.

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, cast
 
-import typer
-
 from datatool.cli.command import command
+from datatool.cli.declare import Option
 from datatool.cli.options import DataTargets
 from datatool.cli.screen import aligned
 from datatool.cli.session import Session
@@ -36,9 +35,9 @@ _COLOURS = {"clean": "green", "modified": "yellow", "outdated": "blue", "partial
 def status(
     session: Session,
     paths: DataTargets = None,
-    ask_remote: Annotated[bool, typer.Option("--remote", help="Ask the remote what it really has")] = False,
-    remote: Annotated[str | None, typer.Option("-r", metavar="NAME", help="The remote to ask or remember")] = None,
-    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 unless everything is clean")] = False,
+    ask_remote: Annotated[bool, Option("--remote", help="Ask the remote what it really has")] = False,
+    remote: Annotated[str | None, Option("-r", metavar="NAME", help="The remote to ask or remember")] = None,
+    exit_code: Annotated[bool, Option("--exit-code", help="Exit with 1 unless everything is clean")] = False,
 ) -> int:
     """Show what has changed, what is here and what is pushed.
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated
 
-import typer
-
 from datatool.cli.command import command
+from datatool.cli.declare import Option
 from datatool.cli.options import DryRun, Jobs, OptionalTargets, RemoteUrl
 from datatool.cli.session import Session
 from datatool.operations import update as operation
@@ -22,16 +21,16 @@ def update(
     session: Session,
     paths: OptionalTargets = None,
     rev: Annotated[
-        str | None, typer.Option("--rev", metavar="REV", help="Go to this revision, and follow it from now on")
+        str | None, Option("--rev", metavar="REV", help="Go to this revision, and follow it from now on")
     ] = None,
-    latest: Annotated[bool, typer.Option("--latest", help="Follow the source's default branch again")] = False,
-    check: Annotated[bool, typer.Option("--check", help="Only ask whether there is something newer")] = False,
+    latest: Annotated[bool, Option("--latest", help="Follow the source's default branch again")] = False,
+    check: Annotated[bool, Option("--check", help="Only ask whether there is something newer")] = False,
     dry_run: DryRun = False,
-    force: Annotated[bool, typer.Option("--force", help="Move unsaved files to lost+found first")] = False,
+    force: Annotated[bool, Option("--force", help="Move unsaved files to lost+found first")] = False,
     remote: RemoteUrl = None,
     setting: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="K=V", help="A setting of --remote, or of an import's URL; repeat for more"),
+        Option("--set", metavar="K=V", help="A setting of --remote, or of an import's URL; repeat for more"),
     ] = None,
     jobs: Jobs = None,
 ) -> int:
