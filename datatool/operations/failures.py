@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from datatool import errors
@@ -13,13 +13,14 @@ from datatool.errors import DamageFound, DatatoolError, LocalError, PartlyDone
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failure:
-    """One artifact's error, in the words that JSON and the terminal use; `code` names its kind, as `unsaved`."""
+    """One artifact's error, in the words that JSON and the terminal use; `code` names its kind, as `unsaved`. Two that
+    say the same are equal."""
 
     code: str
     message: str
     hint: str | None
     path: str | None
-    error: DatatoolError
+    error: DatatoolError = field(compare=False)
 
 
 class Failed(NamedTuple):

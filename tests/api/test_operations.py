@@ -340,6 +340,7 @@ def test_results_and_errors_can_be_sent_to_other_processes(study: World) -> None
     assert pickle.loads(pickle.dumps(result)) == result
     with pytest.raises(datatool.Unsaved) as caught:
         datatool.checkout("table.csv")
+    assert pickle.loads(pickle.dumps(caught.value.result)) == caught.value.result  # with a failure in it
     copy = pickle.loads(pickle.dumps(caught.value))
     assert (str(copy), copy.hint, copy.result.to_dict()) == (
         str(caught.value),
