@@ -9,6 +9,7 @@ from pathlib import Path
 from datatool.errors import DatatoolError, LocalError, PartlyDone
 from datatool.operations.checkout import CheckedOut, CheckoutResult, checkout
 from datatool.operations.fetch import fetch
+from datatool.operations.healing import healed
 from datatool.operations.result import fields_of, plain
 from datatool.operations.scope import Scope
 from datatool.operations.transfer_result import Transferred, TransferResult, only_sources_failed
@@ -64,7 +65,8 @@ def pull(
     lacking: Sequence[DatatoolError] = (),
     progress: Progress = SILENT,
 ) -> PullResult:
-    """Get what is lacking and write it into the workspace; with a revision, go to that revision's versions.
+    """Get what is lacking and write it into the workspace; with a revision, go to that revision's versions. What proves
+    to be damaged in the cache is fetched again.
 
     Unsaved files stop their artifact (Unsaved), unless `force` moves them to `lost+found`; `lacking` are errors to tell
     among the results. Raises what fetch does.
@@ -73,21 +75,28 @@ def pull(
     120
     """
     scope = scope or Scope()
-    transfer = fetch(
-        project,
-        targets,
-        cwd=cwd,
-        remote=remote,
-        scope=scope,
-        dry_run=dry_run,
-        jobs=jobs,
-        offline=offline,
-        lacking=lacking,
-        progress=progress,
-    )
+
+    def get() -> TransferResult:
+        return fetch(
+            project,
+            targets,
+            cwd=cwd,
+            remote=remote,
+            scope=scope,
+            dry_run=dry_run,
+            jobs=jobs,
+            offline=offline,
+            lacking=lacking,
+            progress=progress,
+        )
+
+    def put() -> CheckoutResult:
+        return checkout(project, targets, cwd=cwd, rev=scope.rev, force=force, progress=progress)
+
+    transfer = get()
     if dry_run:
         return _pulled(transfer, None)
-    done = checkout(project, targets, cwd=cwd, rev=scope.rev, force=force, progress=progress)
+    transfer, done = healed((transfer, put()), get, put, progress)
     stays = {item.path for item in transfer.artifacts if item.stays}
     done = replace(done, artifacts=tuple(item for item in done.artifacts if item.path not in stays or not item.error))
     return _pulled(transfer, done)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 
 import pytest
@@ -99,3 +100,16 @@ def test_damage_in_the_cache_heals_from_a_remote_without_a_word(
     damage(desk, NEW)
     assert datatool.track("x.csv").read_bytes() == NEW
     assert "damaged" not in capsys.readouterr().err
+
+
+def test_a_large_file_and_a_directory_heal_in_the_same_call(desk: World) -> None:
+    large = NEW * (3 << 20)
+    desk.write("d/y.bin", large[1:])
+    pinned(desk, "x.bin", large)
+    desk.ok("add", "d")
+    shutil.rmtree(desk.root / "d")
+    desk.ok("push")
+    damage(desk, large)
+    damage(desk, large[1:])
+    assert datatool.track("x.bin").read_bytes() == large
+    assert (datatool.track("d") / "y.bin").read_bytes() == large[1:]

@@ -77,7 +77,7 @@ def test_a_job_that_is_cut_off_from_the_remote_uses_the_cache_that_was_kept(worl
     assert is_complete(second)
 
 
-def test_a_cache_that_was_kept_and_is_damaged_gives_no_wrong_byte_and_heals_at_the_next_pull(world: World) -> None:
+def test_a_cache_that_was_kept_and_is_damaged_gives_no_wrong_byte_and_heals(world: World) -> None:
     publish(world)
     first = job(world, "first")
     first.ok("pull")
@@ -88,9 +88,7 @@ def test_a_cache_that_was_kept_and_is_damaged_gives_no_wrong_byte_and_heals_at_t
     second = job(world, "second")
     (second.local).mkdir(parents=True, exist_ok=True)
     first.cache.rename(second.cache)
-    second.fails(5, "pull")
-    assert not second.exists("model.bin")
-    second.ok("pull")
+    assert "was damaged" in second.ok("pull").err
     assert is_complete(second)
 
 
