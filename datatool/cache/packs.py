@@ -31,7 +31,7 @@ _HAS_PREAD = hasattr(os, "pread")
 _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
-class Place(Struct, frozen=True):
+class Place(Struct, frozen=True, gc=False):
     """Where an object's bytes lie: `clen` bytes at `off` of a pack, compressed if `kind` says so."""
 
     pack: ObjectId

@@ -36,7 +36,7 @@ _Settled = tuple[int, int]
 """Up to which time files are sure to be what was written, and on which filesystem."""
 
 
-class NewFile(Struct, frozen=True):
+class NewFile(Struct, frozen=True, gc=False):
     """A file whose bytes are in memory: it will be `target`, with the bits of `mode` that sharing or the umask leave.
 
     Without `replace`, a target that is there when the batch is published stays as it is.
@@ -49,7 +49,7 @@ class NewFile(Struct, frozen=True):
     tag: object = None
 
 
-class Published(Struct, frozen=True):
+class Published(Struct, frozen=True, gc=False):
     """A file that has its final name now. `stat` is its lstat, or None if the file was there already or may have
     been changed since: then nothing must be remembered of it. `tag` is what the caller gave with it."""
 
@@ -58,7 +58,7 @@ class Published(Struct, frozen=True):
     tag: object
 
 
-class _Pending(Struct, frozen=True):
+class _Pending(Struct, frozen=True, gc=False):
     temp: bytes
     target: bytes
     replace: bool

@@ -18,7 +18,6 @@ from datatool.model.settings import LinkMethod
 from datatool.progress import Task
 from datatool.store.objects import Absent, Large, Small
 
-
 _COUNTED: Final = 1 << 20
 """From this size on a file's bytes count as copied."""
 

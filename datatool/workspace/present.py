@@ -166,9 +166,7 @@ class Workspace(Struct, frozen=True):
         known = [item for item in published if item.stat is not None and isinstance(item.tag, tuple)]
         stamps = stamp_many([item.stat for item in known if item.stat is not None])
         tags = [item.tag for item in known if isinstance(item.tag, tuple)]
-        self.state.remember(
-            [(path, stamp, to_digest(oid)) for (path, oid), stamp in zip(tags, stamps, strict=True)]
-        )
+        self.state.remember([(path, stamp, to_digest(oid)) for (path, oid), stamp in zip(tags, stamps, strict=True)])
 
     def sweep(self) -> None:
         """Delete temporary files and directories that were met, and whose process is gone; the caller holds the lock of
