@@ -165,7 +165,8 @@ class Cache:
         return self._read(wanted, checked=False)
 
     def checked(self, wanted: Sequence[Wanted]) -> Iterator[Small | Large | Absent]:
-        """The objects by the trust rule: what changed since it was verified is hashed again, and set aside if wrong."""
+        """The objects, in that order, by the trust rule: what changed since it was verified is hashed again, and set
+        aside if wrong."""
         return self._read(wanted, checked=True)
 
     def _read(self, wanted: Sequence[Wanted], *, checked: bool) -> Iterator[Small | Large | Absent]:

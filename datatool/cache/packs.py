@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from datatool.cache.trust import Trust
 from datatool.errors import FormatError, LocalError
 from datatool.formats.pack import PackRecord, footer_start, is_metadata, pack_path, parse_footer
@@ -29,7 +31,7 @@ _HAS_PREAD = hasattr(os, "pread")
 _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
-class Place(NamedTuple):
+class Place(Struct, frozen=True, gc=False):
     """Where an object's bytes lie: `clen` bytes at `off` of a pack, compressed if `kind` says so."""
 
     pack: ObjectId
@@ -130,8 +132,9 @@ class Packs:
                 at += 1
                 continue
             first = run[0].off
-            for _, _, off, clen, _ in run:
-                yield whole[off - first : off - first + clen]
+            for place in run:
+                start = place.off - first
+                yield whole[start : start + place.clen]
             at += len(run)
 
     def _read_run(self, run: Sequence[Place]) -> memoryview | None:

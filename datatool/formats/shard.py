@@ -14,6 +14,7 @@ import os
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import compress, count
 from struct import Struct
 from struct import error as StructError
 from typing import Final, NamedTuple, cast
@@ -53,7 +54,7 @@ _BLOCK = _RECORD.size << 13  # so many bytes are unpacked at a time where all re
 _MAX_OBJECT = (1 << 63) - 1
 _FIRST_PAYLOAD = 8
 _MAX_PACKED = (1 << 32) - 1
-_SCAN_WORTH = 25
+_SCAN_WORTH = 60
 """Looking at this many records in a row costs as much as finding one by bisection."""
 
 
@@ -124,15 +125,18 @@ class Shard:
                     found[oid] = records
             return found
         wanted = dict(zip(map(bytes.fromhex, oids), oids, strict=True))
-        for block in self._blocks():
-            for digest, place, off, clen, ulen in [row for row in _RECORD.iter_unpack(block) if row[0] in wanted]:
-                oid = wanted[digest]
-                if self._readable(place, off, clen, ulen):
-                    record = _make_record((oid, place >> 24, place & _ORDINAL, off, clen, ulen))
-                    if oid in found:
-                        found[oid].append(record)
+        starts = frozenset(_starts(memoryview(b"".join(wanted)), 32))
+        for start in range(self._first, self.size, _BLOCK):
+            block = self._view[start : start + _BLOCK]
+            for at in compress(count(0, _RECORD.size), map(starts.__contains__, _starts(block, _RECORD.size))):
+                digest, place, off, clen, ulen = _RECORD.unpack_from(block, at)
+                known = wanted.get(digest)
+                if known is not None and self._readable(place, off, clen, ulen):
+                    record = _make_record((known, place >> 24, place & _ORDINAL, off, clen, ulen))
+                    if known in found:
+                        found[known].append(record)
                     else:
-                        found[oid] = [record]
+                        found[known] = [record]
         return found
 
     def records(self) -> Iterator[ShardRecord]:
@@ -235,6 +239,11 @@ def encode_shard(
     if size > MAX_SHARD:
         raise ValueError(f"a shard of {size} bytes is more than {MAX_SHARD}")
     return b"".join([_MAGIC, _LENGTH.pack(len(header)), header, bytes(_padded(start) - start), *sorted(rows)])
+
+
+def _starts(rows: memoryview, size: int) -> list[int]:
+    """The first four bytes of each row of some `size`, as numbers: of all that can be compared this is had fastest."""
+    return rows.cast("I")[:: size // 4].tolist()
 
 
 def _padded(size: int) -> int:

@@ -7,7 +7,7 @@ cost twice the time.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from struct import Struct, error
 from typing import Final, NewType, cast
 
@@ -22,21 +22,25 @@ _LIMIT: Final = 1 << 63
 
 def stamp_of(at: os.stat_result) -> Stamp:
     """The stamp of one file."""
-    return stamps_of([Found(b"", at, "f", None)])[0]
+    return stamp_many([at])[0]
 
 
 def stamps_of(found: Iterable[Found]) -> list[Stamp]:
     """Those of all that was found."""
+    return stamp_many([at for _, at, _, _ in found])
+
+
+def stamp_many(stats: Sequence[os.stat_result]) -> list[Stamp]:
+    """The stamps of many files."""
     pack = _FORM.pack
-    stats = [at for _, at, _, _ in found]
     try:
-        stamps = [pack(at.st_size, at.st_mtime_ns, at.st_ctime_ns, at.st_dev, at.st_ino, at.st_mode) for at in stats]
+        packed = [pack(at.st_size, at.st_mtime_ns, at.st_ctime_ns, at.st_dev, at.st_ino, at.st_mode) for at in stats]
     except error:  # inodes, devices, and times of years to come may be larger
-        stamps = [
+        packed = [
             pack(*map(_cut, (at.st_size, at.st_mtime_ns, at.st_ctime_ns, at.st_dev, at.st_ino, at.st_mode)))
             for at in stats
         ]
-    return cast("list[Stamp]", stamps)
+    return cast("list[Stamp]", packed)
 
 
 def _cut(value: int) -> int:

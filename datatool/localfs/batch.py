@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from datatool.errors import DatatoolError
 from datatool.localfs.atomic import local_error, make_dirs, replace, write_all
@@ -35,7 +36,20 @@ _Settled = tuple[int, int]
 """Up to which time files are sure to be what was written, and on which filesystem."""
 
 
-class Published(NamedTuple):
+class NewFile(Struct, frozen=True, gc=False):
+    """A file whose bytes are in memory: it will be `target`, with the bits of `mode` that sharing or the umask leave.
+
+    Without `replace`, a target that is there when the batch is published stays as it is.
+    """
+
+    target: bytes
+    data: bytes | memoryview
+    mode: int
+    replace: bool
+    tag: object = None
+
+
+class Published(Struct, frozen=True, gc=False):
     """A file that has its final name now. `stat` is its lstat, or None if the file was there already or may have
     been changed since: then nothing must be remembered of it. `tag` is what the caller gave with it."""
 
@@ -44,13 +58,15 @@ class Published(NamedTuple):
     tag: object
 
 
-class _Pending(NamedTuple):
+class _Pending(Struct, frozen=True, gc=False):
     temp: bytes
     target: bytes
     replace: bool
     linked: bool
     stat: os.stat_result
     tag: object
+    named_in: bytes = b""
+    """The directory, itself temporary, in which `temp` has the name of the target."""
 
 
 class Batch:
@@ -117,24 +133,20 @@ class Batch:
 
     # Filling
 
-    def open_temp(self, directory: bytes, mode: int = 0o600, *, name: bytes = b"") -> tuple[int, bytes]:
-        """Make an empty temporary file in a directory; its descriptor (for reading and writing) and its path.
-
-        In a directory that is temporary itself it has the final `name` at once, where that is given.
-        """
+    def open_temp(self, directory: bytes, mode: int = 0o600) -> tuple[int, bytes]:
+        """Make an empty temporary file in a directory; its descriptor (for reading and writing) and its path."""
         with self._lock:
             for attempt in (0, 1):
                 try:
                     home = self._home(directory)
                     fd, prefix = self._at(home)
-                    if home == directory or not name:
-                        name = temp_name()
                     while True:
+                        name = temp_name()
                         try:
                             opened = os.open(prefix + name, NEW_FILE, mode, dir_fd=fd)
                             break
                         except FileExistsError:
-                            name = temp_name()
+                            continue
                     temp = home + b"/" + name if home else name
                     self._open.add(temp)
                     return opened, temp
@@ -156,21 +168,10 @@ class Batch:
     def add(
         self, temp: bytes, target: bytes, *, fd: int, mode: int, size: int, replace: bool, tag: object = None
     ) -> None:
-        """Take a finished temporary file: it will be `target`, with the bits of `mode` that sharing or the umask leave.
-
-        `fd` is closed here. Without `replace`, a target that is there when the batch is published stays as it is.
-        """
-        try:
-            found = os.fstat(fd)
-            if not self._sharing.is_dressed(found, mode):
-                self._sharing.dress_file(fd, mode)
-                found = os.fstat(fd)
-        except OSError as error:
-            self.discard(temp, fd=fd)
-            raise self.error(error, target, size) from error
+        """Take a finished temporary file, as what `NewFile` says; `fd` is closed here."""
         with self._lock:  # taken and listed at once, so that another thread's flush syncs it or doesn't know it
             try:
-                keep = self._syncs.take(fd)
+                found, keep = self._finish(fd, mode)
             except OSError as error:
                 self.discard(temp, fd=fd)
                 raise self.error(error, target, size) from error
@@ -179,15 +180,42 @@ class Batch:
             self._take(_Pending(temp, target, replace, False, found, tag), size)
 
     def write(self, target: bytes, data: bytes | memoryview, *, mode: int, replace: bool, tag: object = None) -> None:
-        """Take a file whose bytes are in memory."""
-        directory, _, name = target.rpartition(b"/")
-        fd, temp = self.open_temp(directory, self._sharing.first_mode(mode), name=name)
-        try:
-            write_all(fd, data)
-        except OSError as error:
-            self.discard(temp, fd=fd)
-            raise self.error(error, target, len(data)) from error
-        self.add(temp, target, fd=fd, mode=mode, size=len(data), replace=replace, tag=tag)
+        """Take one file whose bytes are in memory."""
+        self.write_many([NewFile(target, data, mode, replace, tag)])
+
+    def write_many(self, files: Iterable[NewFile]) -> None:
+        """Take files whose bytes are in memory; cheapest where those of one directory come one after the other."""
+        with self._lock:
+            last = None
+            for file in files:
+                directory, _, name = file.target.rpartition(b"/")
+                bits = self._sharing.first_mode(file.mode)
+                try:
+                    if directory != last:
+                        home = self._home(directory)
+                        named_in = home if home != directory else b""
+                        at, prefix = self._at(home)
+                        last = directory
+                    temp = name if named_in else temp_name()
+                    fd = os.open(prefix + temp, NEW_FILE, bits, dir_fd=at)
+                    temp = home + b"/" + temp if home else temp
+                except OSError:  # tried again, and told of, there
+                    fd, temp = self.open_temp(directory, bits)
+                    last, named_in = None, b""
+                try:
+                    write_all(fd, file.data)
+                    found, keep = self._finish(fd, file.mode)
+                except BaseException as error:
+                    self.discard(temp, fd=fd)
+                    if isinstance(error, OSError):
+                        raise self.error(error, file.target, len(file.data)) from error
+                    raise
+                if not keep:
+                    os.close(fd)
+                if self._take(
+                    _Pending(temp, file.target, file.replace, False, found, file.tag, named_in), len(file.data)
+                ):
+                    last = None
 
     def symlink(self, target: bytes, link_text: bytes, *, replace: bool, tag: object = None) -> None:
         """Take a symlink at `target` that says `link_text`."""
@@ -242,13 +270,24 @@ class Batch:
             found = os.stat(prefix + name, dir_fd=fd, follow_symlinks=False)
         self._take(_Pending(temp, target, replace, source is not None, found, tag), 0)
 
-    def _take(self, item: _Pending, size: int) -> None:
+    def _finish(self, fd: int, mode: int) -> tuple[os.stat_result, bool]:
+        """Give an open file its bits, and sync it now or later; its stat, and whether it stays open until then."""
+        found = os.fstat(fd)
+        if not self._sharing.is_dressed(found, mode):
+            self._sharing.dress_file(fd, mode)
+            found = os.fstat(fd)
+        return found, self._syncs.take(fd)
+
+    def _take(self, item: _Pending, size: int) -> bool:
+        """List what waits for its name; whether the batch was full, and has been published."""
         with self._lock:
             self._open.discard(item.temp)
             self._pending.append(item)
             self._bytes += size
-            if len(self._pending) >= self._max_files or self._bytes >= self._max_bytes:
+            full = len(self._pending) >= self._max_files or self._bytes >= self._max_bytes
+            if full:
                 self.flush()
+            return full
 
     # Publishing
 
@@ -278,12 +317,12 @@ class Batch:
         done = 0
         try:
             for item in self._pending:
-                directory, _, name = item.target.rpartition(b"/")
-                found: os.stat_result | None
-                if moved and item.temp.rpartition(b"/")[0] in moved:
-                    found = self._moved(item, directory, name, settled)
+                if item.named_in in moved:
+                    directory, found = moved[item.named_in], _unchanged(item.stat, settled)
                 else:
-                    is_new = self._publish(item, directory, name)
+                    directory, _, name = item.target.rpartition(b"/")
+                    at, _, temp = item.temp.rpartition(b"/")
+                    is_new = self._publish(item, moved.get(at, at), temp, directory, name)
                     found = self._found(item, directory, name, settled) if is_new else None
                 done += 1
                 touched.add(directory)
@@ -296,26 +335,17 @@ class Batch:
         self._syncs.directories(touched)
         return published
 
-    def _publish(self, item: _Pending, directory: bytes, name: bytes) -> bool:
-        """Give a temporary file its `name` in a directory; False if that was taken, and stays."""
-        place, _, temp = item.temp.rpartition(b"/")
+    def _publish(self, item: _Pending, at: bytes, temp: bytes, directory: bytes, name: bytes) -> bool:
+        """Give the temporary file `temp` in `at` its `name` in a directory; False if that was taken, and stays."""
         try:
-            if place == directory:
+            if at == directory:
                 fd, prefix = self._directories.at(directory)
                 return _give_name(item, prefix + temp, prefix + name, fd, fd)
-            with self._directories.held(place) as (fd, prefix):
+            with self._directories.held(at) as (fd, prefix):
                 to_fd, to_prefix = self._at(directory)
                 return _give_name(item, prefix + temp, to_prefix + name, fd, to_fd)
         except OSError as error:
             raise self.error(error, item.target) from error
-
-    def _moved(self, item: _Pending, directory: bytes, name: bytes, settled: _Settled | None) -> os.stat_result | None:
-        """What `_found` gives, of a file whose directory got its name: most often it has its own already."""
-        temp, was = item.temp.rpartition(b"/")[2], item.stat
-        if temp == name:
-            return was if settled and was.st_mtime_ns <= settled[0] and was.st_dev == settled[1] else None
-        is_new = self._publish(item._replace(temp=directory + b"/" + temp), directory, name)
-        return self._found(item, directory, name, settled) if is_new else None
 
     def _found(self, item: _Pending, directory: bytes, name: bytes, settled: _Settled | None) -> os.stat_result | None:
         """The lstat of a published file, if no change to it can have gone unseen (formats §4, racy rule)."""
@@ -392,6 +422,11 @@ class Batch:
     def _unlink(self, temp: bytes) -> None:
         with suppress(OSError):  # what can't be deleted now is swept later
             self._directories.remove(temp)
+
+
+def _unchanged(was: os.stat_result, settled: _Settled | None) -> os.stat_result | None:
+    """What `_found` gives of a file that has had its own name all along, out of everybody's sight."""
+    return was if settled is not None and was.st_mtime_ns <= settled[0] and was.st_dev == settled[1] else None
 
 
 def _give_name(item: _Pending, temp: bytes, target: bytes, fd: int | None, to_fd: int | None) -> bool:

@@ -59,9 +59,9 @@ class Syncs:
         if not self._many:
             return
         found = list(taken)
-        places = {was.st_dev: path.rpartition(b"/")[0] for path, was in found}
-        for directory in places.values():
-            if not self._filesystem(directory):  # a sandbox without the call
+        places = {was.st_dev: path for path, was in found}
+        for path in places.values():
+            if not self._filesystem(path.rpartition(b"/")[0]):  # a sandbox without the call
                 self._in_bulk = False
         self._many = False
         if not self._in_bulk:

@@ -18,7 +18,7 @@ from datatool.progress import Task
 from datatool.store.protocol import Advance
 
 
-class Wanted(NamedTuple):
+class Wanted(Struct, frozen=True, gc=False):
     """An object that is to move. `size` is in bytes; `label` is the path to name in messages (raw bytes,
     relative to the project's root); `metadata` marks tree pages, roots and run records."""
 
@@ -28,7 +28,7 @@ class Wanted(NamedTuple):
     metadata: bool = False
 
 
-class Small(NamedTuple):
+class Small(Struct, frozen=True, gc=False):
     """An object that fits in memory, its bytes not yet checked."""
 
     wanted: Wanted

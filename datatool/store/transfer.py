@@ -70,7 +70,7 @@ def _pass(source: ObjectSource, sink: ObjectSink, wanted: Sequence[Wanted], task
     put = sink.put
     for item in source.read(wanted):
         if isinstance(item, Small):
-            want, data = item
+            want, data = item.wanted, item.data
             if digest(data) != want.oid:
                 tally.wrong.append(want)
                 continue

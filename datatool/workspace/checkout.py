@@ -22,11 +22,11 @@ from datatool.model.oid import EMPTY, ObjectId
 from datatool.model.settings import Durability, LinkMethod
 from datatool.model.tree import TreeSummary
 from datatool.progress import Spared, Task
-from datatool.store.objects import Absent, Wanted
+from datatool.store.objects import Wanted
 from datatool.workspace.differences import against
 from datatool.workspace.merge import same, side_by_side
 from datatool.workspace.parents import Parents
-from datatool.workspace.placing import Outcome, link, place
+from datatool.workspace.placing import Outcome, Placing, link
 from datatool.workspace.present import Workspace
 
 CHUNK = 4096
@@ -135,11 +135,11 @@ class Checkout(Struct, frozen=True, kw_only=True):
 
     def _triples(self) -> Iterator[Triple]:
         """Join workspace, base and target; a file of unknown hash is hashed where base or target could match."""
-        wanted = self._wanted()
         if self.fresh or self.workspace.kind(self._whole(self.within) if self.within else self.artifact) is None:
-            for path, base, target in wanted:
-                yield path, None, base, target
+            for entry in self._tree(self.target):
+                yield entry.path, None, None, entry  # without anything here it doesn't matter what was
             return
+        wanted = self._wanted()
         ahead: dict[bytes, tuple[Entry | None, Entry | None]] = {}
 
         def reference() -> Iterator[Entry]:
@@ -193,7 +193,7 @@ class Checkout(Struct, frozen=True, kw_only=True):
             with Behind(self.workspace.remember_published) as behind:
                 for path, now, base, target in self._triples():
                     if target is not None:
-                        if not same(now, target) or (self.relink and target.is_file):
+                        if now is None or not same(now, target) or (self.relink and target.is_file):
                             if now is not None and self._became_unsaved(path, now, base, target):
                                 outcome.refused.append(path)
                                 continue
@@ -261,8 +261,7 @@ class Checkout(Struct, frozen=True, kw_only=True):
         behind.publish(batch, published)
 
     def _write(self, batch: Batch, chunk: list[tuple[Entry, bool]], outcome: Outcome, task: Task) -> None:
-        files: list[Wanted] = []
-        entries: dict[int, tuple[Entry, bool]] = {}
+        files: list[tuple[bytes, Entry, bool]] = []
         linked = [method for method in self.links if method in (LinkMethod.HARDLINK, LinkMethod.SYMLINK)]
         for entry, replace in chunk:
             target = self._whole(entry.path)
@@ -273,23 +272,15 @@ class Checkout(Struct, frozen=True, kw_only=True):
                 batch.symlink(target, entry.target or b"", replace=replace)
                 outcome.written += 1
             else:
-                assert entry.oid is not None
                 if linked and self._link(batch, entry, target, replace, linked):
                     outcome.written += 1
                     task.advance(bytes=entry.size, files=1)
                     continue
-                wanted = Wanted(entry.oid, entry.size, entry.path)
-                entries[id(wanted)] = (entry, replace)
-                files.append(wanted)
-        for item in self.cache.checked(files):
-            entry, replace = entries[id(item.wanted)]
-            if isinstance(item, Absent):
-                (outcome.damaged if item.damaged else outcome.missing).append(entry.path)
-                continue
-            place(batch, item, self._whole(entry.path), entry, replace, task, read_only=self.read_only)
-            outcome.written += 1
-            if entry.size >= 1 << 20:
-                outcome.bytes_copied += entry.size
+                files.append((target, entry, replace))
+        wanted = [Wanted(entry.oid, entry.size, entry.path) for _, entry, _ in files if entry.oid is not None]
+        with Placing(batch, outcome, task, read_only=self.read_only) as placing:
+            for item, (target, entry, replace) in zip(self.cache.checked(wanted), files, strict=True):
+                placing.put(item, target, entry, replace=replace)
 
     def _link(self, batch: Batch, entry: Entry, target: bytes, replace: bool, methods: Sequence[LinkMethod]) -> bool:
         assert entry.oid is not None

@@ -11,8 +11,8 @@ from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, Entry
 from datatool.model.oid import EMPTY, ObjectId
 from datatool.model.settings import Durability, LinkMethod
 from datatool.progress import Task
-from datatool.store.objects import Absent, Wanted
-from datatool.workspace.placing import Outcome, link, place
+from datatool.store.objects import Wanted
+from datatool.workspace.placing import Outcome, Placing, link
 from datatool.workspace.present import Workspace
 
 
@@ -72,10 +72,6 @@ class FileCheckout(Struct, frozen=True, kw_only=True):
             if source is not None and link(batch, source, self.path, entry.oid, methods, replace=replace):
                 outcome.written += 1
                 return
-        for item in self.cache.checked([Wanted(entry.oid, entry.size, self.path)]):
-            if isinstance(item, Absent):
-                (outcome.damaged if item.damaged else outcome.missing).append(self.path)
-            else:
-                place(batch, item, self.path, entry, replace, task, read_only=self.read_only)
-                outcome.written += 1
-                outcome.bytes_copied += entry.size if entry.size >= 1 << 20 else 0
+        with Placing(batch, outcome, task, read_only=self.read_only) as placing:
+            for item in self.cache.checked([Wanted(entry.oid, entry.size, self.path)]):
+                placing.put(item, self.path, entry, replace=replace)

@@ -5,17 +5,24 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from msgspec import Struct, field
 
-from datatool.localfs.batch import Batch
+from datatool.localfs.batch import Batch, NewFile
 from datatool.localfs.links import hardlinks_safe
 from datatool.localfs.modes import file_mode
-from datatool.model.entry import EXECUTABLE, Entry
+from datatool.model.entry import EXECUTABLE, FILE, Entry
 from datatool.model.oid import ObjectId
 from datatool.model.settings import LinkMethod
 from datatool.progress import Task
-from datatool.store.objects import Large, Small
+from datatool.store.objects import Absent, Large, Small
+
+_COUNTED: Final = 1 << 20
+"""From this size on a file's bytes count as copied."""
+
+_TOGETHER: Final = 256 << 10
+"""About so many bytes of small files are written together."""
 
 
 class Outcome(Struct):
@@ -49,23 +56,61 @@ def link(
     return False
 
 
-def place(
-    batch: Batch, item: Small | Large, path: bytes, entry: Entry, replace: bool, task: Task, *, read_only: bool = False
-) -> None:
-    """Write one checked object to its place in the workspace; `task` hears of it. Raises LocalError, NoSpace."""
-    assert entry.oid is not None
-    mode = file_mode(executable=entry.kind == EXECUTABLE) & (0o555 if read_only else 0o777)
-    if isinstance(item, Small):
-        batch.write(path, item.data, mode=mode, replace=replace, tag=(path, entry.oid))
-        task.advance(bytes=entry.size, files=1)
-        return
-    fd, temp = batch.open_temp(os.path.dirname(path))
-    try:
-        item.copy_to(fd, 0, lambda count: task.advance(bytes=count))
-    except BaseException as error:
-        batch.discard(temp, fd=fd)
-        if isinstance(error, OSError):
-            raise batch.error(error, path, entry.size) from error
-        raise
-    batch.add(temp, path, fd=fd, mode=mode, size=entry.size, replace=replace, tag=(path, entry.oid))
-    task.advance(files=1)
+class Placing:
+    """Writes checked objects to their places in the workspace; use it with `with`. `task` hears of them.
+
+    Small ones are written some at a time, while their bytes are still in the processor's cache.
+    """
+
+    def __init__(self, batch: Batch, outcome: Outcome, task: Task, *, read_only: bool = False) -> None:
+        self._batch = batch
+        self._outcome = outcome
+        self._task = task
+        bits = 0o555 if read_only else 0o777
+        self._modes = {FILE: file_mode(executable=False) & bits, EXECUTABLE: file_mode(executable=True) & bits}
+        self._waiting: list[NewFile] = []
+        self._bytes = 0
+
+    def __enter__(self) -> Placing:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            self._write()
+
+    def put(self, item: Small | Large | Absent, path: bytes, entry: Entry, *, replace: bool) -> None:
+        """Put one entry's object at `path` (from the batch's top). Raises LocalError, NoSpace."""
+        if isinstance(item, Small):
+            data = item.data
+            self._waiting.append(NewFile(path, data, self._modes[entry.kind], replace, (path, entry.oid)))
+            self._bytes += len(data)
+            if self._bytes >= _TOGETHER:
+                self._write()
+        elif isinstance(item, Large):
+            self._copy(item, path, entry, replace)
+        else:
+            (self._outcome.damaged if item.damaged else self._outcome.missing).append(entry.path)
+
+    def _write(self) -> None:
+        files, size = self._waiting, self._bytes
+        self._waiting, self._bytes = [], 0
+        self._batch.write_many(files)
+        self._task.advance(bytes=size, files=len(files))
+        self._outcome.written += len(files)
+        self._outcome.bytes_copied += sum([len(file.data) for file in files if len(file.data) >= _COUNTED])
+
+    def _copy(self, item: Large, path: bytes, entry: Entry, replace: bool) -> None:
+        batch, task = self._batch, self._task
+        fd, temp = batch.open_temp(os.path.dirname(path))
+        try:
+            item.copy_to(fd, 0, lambda count: task.advance(bytes=count))
+        except BaseException as error:
+            batch.discard(temp, fd=fd)
+            if isinstance(error, OSError):
+                raise batch.error(error, path, entry.size) from error
+            raise
+        mode = self._modes[entry.kind]
+        batch.add(temp, path, fd=fd, mode=mode, size=entry.size, replace=replace, tag=(path, entry.oid))
+        task.advance(files=1)
+        self._outcome.written += 1
+        self._outcome.bytes_copied += entry.size

@@ -19,7 +19,7 @@ from msgspec.structs import force_setattr
 from datatool.errors import ChangedWhileRead, DatatoolError, LocalError, PathNotFound, ReadFailed
 from datatool.hashing import hash_fd
 from datatool.index.listing import Mark, Seen, recall
-from datatool.index.stamp import Stamp, changed_in, size_in, stamp_of, stamps_of
+from datatool.index.stamp import Stamp, changed_in, size_in, stamp_many, stamp_of, stamps_of
 from datatool.index.state import State
 from datatool.localfs.atomic import local_error
 from datatool.localfs.batch import Published
@@ -163,11 +163,10 @@ class Workspace(Struct, frozen=True):
 
     def remember_published(self, published: list[Published]) -> None:
         """Remember what a batch wrote, by the racy rule as it told; its tags are (path from the root, id)."""
-        self.state.remember(
-            (item.tag[0], stamp_of(item.stat), to_digest(item.tag[1]))
-            for item in published
-            if item.stat is not None and isinstance(item.tag, tuple)
-        )
+        known = [item for item in published if item.stat is not None and isinstance(item.tag, tuple)]
+        stamps = stamp_many([item.stat for item in known if item.stat is not None])
+        tags = [item.tag for item in known if isinstance(item.tag, tuple)]
+        self.state.remember([(path, stamp, to_digest(oid)) for (path, oid), stamp in zip(tags, stamps, strict=True)])
 
     def sweep(self) -> None:
         """Delete temporary files and directories that were met, and whose process is gone; the caller holds the lock of

@@ -24,7 +24,7 @@ def test_a_checkout_that_wrote_nothing_leaves_no_directory_and_the_artifact_abse
         raise NoSpace("data: the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr("datatool.workspace.checkout.place", full)
+        patch.setattr("datatool.workspace.placing.Placing.put", full)
         copy.fails(1, "checkout", "data")
     assert not copy.exists("data")
     assert copy.json("status", "data")["artifacts"][0]["state"] == "absent"
