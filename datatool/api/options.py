@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import operator
 import os
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache, wraps
@@ -41,6 +42,8 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
         for name, value in (*zip(kinds, args, strict=False), *named.items()):
             if name in kinds and not _is(value, kinds[name]):
                 raise _wrong(function, name, value)
+            if name == "jobs" and isinstance(value, SupportsIndex) and operator.index(value) < 1:
+                raise UsageError(f"jobs takes 1 or more, not {value}")
         return function(*args, **named)
 
     return call

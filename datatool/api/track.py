@@ -83,6 +83,8 @@ def track(
 
 
 def _track(paths: Sequence[Where], on_change: str | None, output: bool, source: Source | None) -> list[Path]:
+    if type(output).__name__ not in ("bool", "bool_"):  # NumPy's too
+        raise UsageError(f"output takes True or False, not {output!r}", hint="output=True is for what will be written")
     unsaid = OnChange.KEEP if is_looking() else None
     rule = Rule(on_change=_on_change(on_change) or unsaid, frozen=is_frozen(os.environ))
     _check_source(source)
@@ -144,7 +146,7 @@ def _text(path: Where) -> str:
     name = os.fspath(path) if isinstance(path, str | os.PathLike) else None
     if not isinstance(name, str):
         raise _no_path(path)
-    if not name:
+    if not name or "\0" in name:
         raise UsageError(f"{name!r}: no path", hint="name a file or directory")
     if _URL.match(name):
         raise UsageError(

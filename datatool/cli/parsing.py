@@ -56,5 +56,9 @@ def _usage_error(name: str, parser: Parser, error: Exception, words: Sequence[st
     parameter = getattr(error, "param", None)
     if type(error).__name__ == "MissingParameter" and parameter is not None:
         return UsageError(f"{parameter.metavar or parameter.name} is missing", hint=help_hint)
+    if name == "run" and "--" not in words and "extra argument" in str(error):
+        return UsageError(
+            "the command to run does not stand behind --", hint="datatool run -d IN -o OUT -- COMMAND [ARGUMENT…]"
+        )
     text: str = getattr(error, "format_message", error.__str__)()
     return UsageError(text[:1].lower() + text[1:].rstrip("."), hint=help_hint)

@@ -79,6 +79,8 @@ def find_root(directory: Path | str) -> Path:
         if os.path.lexists(f"{current}{os.sep}.git") or parent == current:
             break
         current = parent
+    if not os.path.isdir(directory):
+        raise ProjectNotFound(f"{directory}: no such directory", hint="check the path")
     raise ProjectNotFound(
         f"{directory}: not inside a datatool project", hint="datatool init makes the git repository here one"
     )

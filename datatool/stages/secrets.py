@@ -21,7 +21,7 @@ _SECRET_PARTS: Final = frozenset(
 )
 _SECRET_ENDS: Final = ("password", "passwd", "passphrase", "pwd")
 """Ends of words that were written together, as in `PGPASSWORD`."""
-_SHORT: Final = ("pass", "pw", "pin")
+_SHORT: Final = ("pass", "pw", "pin", "otp", "totp")
 """Words that are a secret only at the end of a name, and have other meanings: `-pass 2` of a video is no password."""
 _BEFORE_PASS: Final = frozenset(
     {

@@ -117,12 +117,18 @@ def test_what_is_of_the_wrong_kind_is_named_before_anything_is_done(command: str
             "jobs takes a whole number or None, not True",
             "help(datatool.pull) explains it",
         ),
+        (lambda: datatool.push(jobs=0), "jobs takes 1 or more, not 0", None),
     ],
 )
-def test_the_error_says_what_an_option_takes(call: Call, message: str, hint: str) -> None:
+def test_the_error_says_what_an_option_takes(call: Call, message: str, hint: str | None) -> None:
     with pytest.raises(datatool.UsageError) as caught:
         call()
     assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+def test_a_project_that_is_not_there_is_named(study: World) -> None:
+    with pytest.raises(datatool.ProjectNotFound, match="nowhere: no such directory"):
+        datatool.status(project=study.top / "nowhere")
 
 
 def test_numbers_and_booleans_may_be_those_of_numpy(study: World) -> None:

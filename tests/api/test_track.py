@@ -318,8 +318,11 @@ def test_each_call_tells_the_run_what_it_read(desk: World) -> None:
 def test_a_wrong_word_is_a_usage_error(desk: World) -> None:
     with pytest.raises(ValueError, match="must be 'add', 'error' or 'keep'"):
         datatool.track("x.csv", on_change="replace")
-    with pytest.raises(ValueError, match="no path"):
-        datatool.track("")
+    for path in ("", "a\0b"):
+        with pytest.raises(datatool.UsageError, match="no path"):
+            datatool.track(path)
+    with pytest.raises(datatool.UsageError, match="output takes True or False, not 'yes'"):
+        datatool.track("x.csv", output="yes")  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize("given", [None, 5, b"x.csv", [b"x.csv"], [None]])

@@ -515,3 +515,14 @@ def test_a_signal_that_arrives_while_the_command_is_started_ends_it_too(
 def test_the_command_records_where_programs_by_themselves_do_not(world: World) -> None:
     ran = world.process("run", "-o", "out", "--", "sh", "-c", "echo > out", env={"CI": "true", "DATATOOL_FROZEN": "1"})
     assert ran.code == 0 and world.exists("out.dt")
+
+
+def test_a_command_that_does_not_stand_behind_dashes_is_told_so(world: World) -> None:
+    ran = world.fails(2, "run", "-d", "in.csv", "-o", "out.csv", "cp", "in.csv", "out.csv")
+    assert ran.err == (
+        "error: the command to run does not stand behind --\nhint: datatool run -d IN -o OUT -- COMMAND [ARGUMENT…]\n"
+    )
+
+
+def test_a_parameter_is_given_once(world: World) -> None:
+    assert "-p n: is given twice" in world.fails(2, "run", "-p", "n=1", "-p", "n=2", "--", "true").err

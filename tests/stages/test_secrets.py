@@ -30,6 +30,7 @@ def test_a_secret_among_the_words_of_a_list_is_hidden_as_in_a_command() -> None:
         *("credentials", "auth", "Authorization", "account_key"),
         *("PGPASSWORD", "MYSQL_PWD", "dbpassword", "userpwd", "SSHPASS", "db_pass", "dbPass", "pass", "pw", "--db-pw"),
         *("pin", "card_pin", "secret_id", "token_secret", "rate_limit_token", "password_count_secret", "password2"),
+        *("otp", "--otp", "login_totp"),
     ],
 )
 def test_the_name_says_that_it_is_a_secret(name: str) -> None:

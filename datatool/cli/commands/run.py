@@ -84,6 +84,8 @@ def _parameters(words: list[str] | None) -> dict[str, object]:
         name, equals, value = word.partition("=")
         if not equals or not _NAME.fullmatch(name):
             raise UsageError("-p: not NAME=VALUE", hint="such as -p lr=0.1; a name has letters, digits, _, . and -")
+        if name in found:
+            raise UsageError(f"-p {name}: is given twice")
         found[name] = _value(value)
     return found
 
