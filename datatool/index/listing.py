@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from hashlib import blake2b
 from typing import NamedTuple, cast
@@ -23,6 +23,49 @@ class Seen(NamedTuple):
 
 
 _make_seen = cast("Callable[[tuple[object, ...]], Seen]", partial(tuple.__new__, Seen))
+
+
+class Looked(NamedTuple):
+    """Many paths in the workspace, column by column: an object for each of them would cost as much as the looks."""
+
+    found: list[Found]
+    stamps: list[Stamp]
+    digests: list[bytes | None]
+    """32 raw bytes each, None where `Seen` has no `oid`."""
+
+    def all_known(self) -> bool:
+        """Whether the hash of every file among them is known."""
+        return None not in self.digests or not any(
+            digest is None and item.kind == FILE for item, digest in zip(self.found, self.digests, strict=True)
+        )
+
+    def each(self) -> list[Seen]:
+        """All of them, one by one."""
+        return [
+            _make_seen((found, stamp, digest.hex() if digest is not None else None))
+            for found, stamp, digest in zip(self.found, self.stamps, self.digests, strict=True)
+        ]
+
+    def at(self, places: Sequence[int]) -> list[Seen]:
+        """Those at some places."""
+        found, stamps, digests = self
+        return Looked(
+            [found[place] for place in places],
+            [stamps[place] for place in places],
+            [digests[place] for place in places],
+        ).each()
+
+    def parted(self, end: int) -> tuple[Looked, Looked]:
+        """Those before a place, and the others."""
+        found, stamps, digests = self
+        return (
+            Looked(found[:end], stamps[:end], digests[:end]),
+            Looked(found[end:], stamps[end:], digests[end:]),
+        )
+
+    def and_then(self, more: Looked) -> Looked:
+        """Those, followed by others."""
+        return Looked(self.found + more.found, self.stamps + more.stamps, self.digests + more.digests)
 
 
 class Mark:
@@ -50,7 +93,7 @@ class Mark:
         return self._names.digest() + self._stamps.digest()
 
 
-def recall(state: State, prefix: bytes, found: list[Found], stamps: list[Stamp]) -> list[Seen]:
+def recall(state: State, prefix: bytes, found: list[Found], stamps: list[Stamp]) -> Looked:
     """Look up some of what a walk found in a row; remembered paths start with `prefix`, which ends with `/`.
 
     A hash holds only while the whole stamp is what it was (formats §4). All is done for many at once, as it is done
@@ -60,8 +103,8 @@ def recall(state: State, prefix: bytes, found: list[Found], stamps: list[Stamp])
     paths = [prefix + path if kind != DIRECTORY else prefix + path + b"/" for path, _, kind, _ in found]
     if not found[0].path:  # the artifact is a file
         paths[0] = prefix[:-1]
-    return [
-        # 32 bytes from our own table
-        _make_seen((item, stamp, row[2].hex() if row is not None and row[1] == stamp else None))
-        for item, stamp, row in zip(found, stamps, state.recall(paths), strict=True)
+    digests = [
+        row[2] if row is not None and row[1] == stamp else None
+        for row, stamp in zip(state.recall(paths), stamps, strict=True)
     ]
+    return Looked(found, stamps, digests)

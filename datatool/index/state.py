@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from operator import eq
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -169,7 +170,9 @@ class State:
             )
             # Where more lies between them than was asked for, the page tells of the first of them only.
             end = len(paths) if len(page) < _PAGE else bisect_right(paths, page[-1][0])
-            found += map({row[0]: row for row in page}.get, paths[start:end])
+            asked = paths[start:end]
+            every = len(page) == len(asked) and all(map(eq, [row[0] for row in page], asked))
+            found += page if every else map({row[0]: row for row in page}.get, asked)
         return found
 
     def remember(self, rows: Iterable[tuple[bytes, Stamp, bytes]]) -> None:

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from datatool.errors import PathNotFound
 from datatool.formats.tree_object import Load, TreeWriter, diff_trees, read_tree
-from datatool.index.listing import Mark, Seen
+from datatool.index.listing import Looked, Mark
 from datatool.index.state import Base
 from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, Entry
 from datatool.model.oid import ObjectId
@@ -207,27 +207,27 @@ def known_tree(workspace: Workspace, artifact: bytes) -> ObjectId | None:
     return _known(workspace, artifact)[0]
 
 
-def _known(workspace: Workspace, artifact: bytes) -> tuple[ObjectId | None, Iterator[list[Seen]] | None]:
+def _known(workspace: Workspace, artifact: bytes) -> tuple[ObjectId | None, Iterator[Looked] | None]:
     """That tree; and what the directory holds, if that had to be found out and is not too much."""
     if not workspace.modes_bind:
         return None, None
     known = workspace.state.listing(artifact)
-    again: Iterator[list[Seen]] | None = None
+    again: Iterator[Looked] | None = None
     if known is not None:
         glance = workspace.glance(artifact)
         if known[0] == glance.mark:
             return known[1], None
         again = workspace.look_again(artifact, glance)
-    seen: list[list[Seen]] = []
+    seen: list[Looked] = []
     mark = Mark()
     tree = TreeWriter(lambda oid, data: None, check=False)
-    for some in again if again is not None else workspace.look_by_many(artifact):
+    for some in again if again is not None else workspace.look_by_columns(artifact):
         if again is not None:
             seen.append(some)
-        if any(item.oid is None and item.found.kind == FILE for item in some):
+        if not some.all_known():
             return None, chain(seen, again) if again is not None else None
-        mark.saw([item.found for item in some], [item.stamp for item in some])
-        for item in some:
+        mark.saw(some.found, some.stamps)
+        for item in some.each():
             if item.found.path:
                 tree.add(workspace.entry(item, item.oid))
     made = tree.finish().oid

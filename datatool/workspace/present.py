@@ -18,7 +18,7 @@ from msgspec.structs import force_setattr
 
 from datatool.errors import ChangedWhileRead, DatatoolError, LocalError, PathNotFound, ReadFailed
 from datatool.hashing import hash_fd
-from datatool.index.listing import Mark, Seen, recall
+from datatool.index.listing import Looked, Mark, Seen, recall
 from datatool.index.stamp import Stamp, changed_in, size_in, stamp_of, stamps_of
 from datatool.index.state import State
 from datatool.localfs.atomic import local_error
@@ -103,6 +103,13 @@ class Workspace(Struct, frozen=True):
         self, artifact: bytes, *, within: bytes = b"", on_special: Callable[[bytes, str], None] | None = None
     ) -> Iterator[list[Seen]]:
         """The same, some thousand at a time."""
+        for looked in self.look_by_columns(artifact, within=within, on_special=on_special):
+            yield looked.each()
+
+    def look_by_columns(
+        self, artifact: bytes, *, within: bytes = b"", on_special: Callable[[bytes, str], None] | None = None
+    ) -> Iterator[Looked]:
+        """The same for who needs few of them one by one."""
         for found in self._walk(artifact, within, on_special):
             yield recall(self.state, artifact + b"/", found, stamps_of(found))
 
@@ -121,8 +128,8 @@ class Workspace(Struct, frozen=True):
                 kept.append((found, stamps))
         return Glance(mark.finish(), kept)
 
-    def look_again(self, artifact: bytes, glance: Glance) -> Iterator[list[Seen]] | None:
-        """What `look_by_many` would have given instead of that glance, if it kept enough."""
+    def look_again(self, artifact: bytes, glance: Glance) -> Iterator[Looked] | None:
+        """What `look_by_columns` would have given instead of that glance, if it kept enough."""
         if glance.found is None:
             return None
         return (recall(self.state, artifact + b"/", found, stamps) for found, stamps in glance.found)
