@@ -136,6 +136,14 @@ def decode_lines(lines: Sequence[str]) -> list[Entry]:
     return list(map(_make_entry, zip(kinds, unescape_many(fields), oids, numbers(sizes), repeat(None))))
 
 
+def paths_of_files(lines: Sequence[str]) -> list[bytes] | None:
+    """The path on each line of a page; None where one is not that of a file. Nothing else is checked."""
+    words = " ".join(lines).split(" ")
+    if len(words) != 5 * len(lines) or set(words[3::5]) != {"-"} or not {FILE, EXECUTABLE}.issuperset(words[0::5]):
+        return None
+    return unescape_many(words[4::5])
+
+
 def _encode_line(entry: Entry, field: str) -> str:
     kind, _, oid, size, target = entry
     if kind in (FILE, EXECUTABLE) and oid is not None and target is None and size >= 0:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from hashlib import blake2b
 from typing import NamedTuple, cast
 
 from datatool.index.stamp import Stamp
-from datatool.index.state import State
+from datatool.index.state import Part, State
 from datatool.localfs.walk import Found
 from datatool.model.entry import DIRECTORY, FILE
 from datatool.model.oid import ObjectId
@@ -68,13 +68,20 @@ class Looked(NamedTuple):
         return Looked(self.found + more.found, self.stamps + more.stamps, self.digests + more.digests)
 
 
+_FEW = 16
+"""Of so many paths one may have changed for the others to be told apart from it by their stamps alone."""
+
+
 class Mark:
     """A digest of all that a walk saw: paths, kinds, targets of links, stamps. As long as it stays the same, every
     remembered hash holds that held before, and with them the tree that they make."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, kept: int = 0) -> None:
+        """The stamps of the first `kept` paths are kept as `parts`."""
         self.known = True
         """Whether the hash of every file is remembered; to be unset by who knows better."""
+        self.parts: list[Part] = []
+        self._to_keep = kept
         self._names = blake2b(digest_size=16)
         self._stamps = blake2b(digest_size=16)
 
@@ -87,10 +94,55 @@ class Mark:
         ]
         self._names.update(b"\0".join([*names, b""]))
         self._stamps.update(b"".join(stamps))
+        if len(found) <= self._to_keep:
+            self._to_keep -= len(found)
+            places = [place for place, (path, _, kind, to) in enumerate(found) if path and kind == FILE and to is None]
+            if places:
+                self.parts.append(Part.of([found[place].path for place in places], [stamps[place] for place in places]))
 
     def finish(self) -> bytes:
         """The digest, 32 bytes."""
         return self._names.digest() + self._stamps.digest()
+
+
+class Apart(NamedTuple):
+    """What is in a directory beside a tree whose parts are remembered: the paths of files that are still just what the
+    tree has there, and all the rest."""
+
+    same: set[bytes]
+    rest: Looked
+
+
+def apart(
+    state: State, artifact: bytes, tree: ObjectId, glance: Iterable[tuple[list[Found], list[Stamp]]]
+) -> Apart | None:
+    """Tell what still is as it was; None where little is, which is told faster in another way."""
+    then: dict[bytes, bytes] = {}
+    for part in state.parts(artifact, tree):
+        then.update(part.each())
+    same: set[bytes] = set()
+    rest: list[tuple[Found, Stamp]] = []
+    for found, stamps in glance:
+        for item, stamp in zip(found, stamps, strict=True):
+            if then.get(item[0]) == stamp:
+                same.add(item[0])
+            else:
+                rest.append((item, stamp))
+    if len(rest) * _FEW > len(same):
+        return None
+    prefix = artifact + b"/"
+    rows = [state.row(prefix + item.path) if item.kind == FILE else None for item, _ in rest]
+    return Apart(
+        same,
+        Looked(
+            [item for item, _ in rest],
+            [stamp for _, stamp in rest],
+            [
+                row.digest if row is not None and row.stamp == stamp else None
+                for row, (_, stamp) in zip(rows, rest, strict=True)
+            ],
+        ),
+    )
 
 
 def recall(state: State, prefix: bytes, found: list[Found], stamps: list[Stamp]) -> Looked:

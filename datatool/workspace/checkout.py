@@ -182,6 +182,8 @@ class Checkout(Struct, frozen=True, kw_only=True):
         chunk: list[tuple[Entry, bool]] = []
         size = 0
         right = right_bytes = 0
+        if self.fresh:
+            self.workspace.state.forget_parts(self.artifact)
         with Directories(self.workspace.root) as directories:
             if save_to is not None:
                 for path in plan.unsaved:
@@ -190,7 +192,7 @@ class Checkout(Struct, frozen=True, kw_only=True):
                     directories.move_out(self._whole(path), place)
             for path in reversed(plan.first):
                 self._delete(directories, path, outcome, empty)
-            with Behind(self.workspace.remember_published) as behind:
+            with Behind(self._remember) as behind:
                 for path, now, base, target in self._triples():
                     if target is not None:
                         if not same(now, target) or (self.relink and target.is_file):
@@ -216,6 +218,11 @@ class Checkout(Struct, frozen=True, kw_only=True):
             for path in reversed(going):
                 self._delete(directories, path, outcome, empty)
         return outcome
+
+    def _remember(self, published: list[Published]) -> None:
+        self.workspace.remember_published(published)
+        if self.fresh and not self.within:
+            self.workspace.remember_part(self.artifact, self.target, published)
 
     def _is_taken(self, path: bytes) -> bool:
         """Whether a broken link into a cache lies there, which counts as nothing."""

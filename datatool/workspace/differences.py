@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from itertools import zip_longest
 
 from datatool.formats.tree_object import Load, parse_lines, read_lines
-from datatool.formats.tree_text import encode_files, encode_lines
-from datatool.index.listing import Looked, Seen
+from datatool.formats.tree_text import encode_files, encode_lines, paths_of_files
+from datatool.index.listing import Apart, Looked, Seen
 from datatool.localfs.walk import Found
 from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, Entry, sort_key
 from datatool.model.oid import ObjectId
@@ -37,18 +37,35 @@ def differences(
     tree: ObjectId,
     *,
     seen: Iterator[Looked] | None = None,
+    parts: Apart | None = None,
 ) -> Iterator[Row]:
     """Those rows of `against` that differ, for a tree that was checked before; `seen` is what a look at the directory
-    gave a moment ago.
+    gave a moment ago, or `parts` what was told of it beside that very tree.
 
     What is here is spelled as a tree spells it, and compared line by line: of the tree, only the lines that are not
     found here are read.
     """
+    pages = read_lines(tree, load)
     looked = seen if seen is not None else workspace.look_by_columns(artifact)
-    for here, there in _unlike(workspace, looked, read_lines(tree, load)):
+    for here, there in _unlike(workspace, looked, pages) if parts is None else _rest(parts, pages):
         for path, now, then in _joined(workspace, artifact, iter(here), iter(there)):
             if now != then:
                 yield path, now, then
+
+
+def _rest(parts: Apart, pages: Iterator[list[str]]) -> Iterator[tuple[list[Seen], list[Entry]]]:
+    """What `_unlike` gives, where it was told by stamps what is the same."""
+    same, rest = parts
+    for lines in pages:
+        last = sort_key(parse_lines(lines[-1:])[0])
+        within, rest = rest.parted(bisect_right(rest.found, last, key=_key))
+        paths = paths_of_files(lines)
+        if paths is None:
+            entries = [entry for entry in parse_lines(lines) if not entry.is_file or entry.path not in same]
+        else:
+            entries = parse_lines([line for line, path in zip(lines, paths, strict=True) if path not in same])
+        yield within.each(), entries
+    yield rest.each(), []
 
 
 def _unlike(

@@ -56,7 +56,7 @@ def place(
     assert entry.oid is not None
     mode = file_mode(executable=entry.kind == EXECUTABLE) & (0o555 if read_only else 0o777)
     if isinstance(item, Small):
-        batch.write(path, item.data, mode=mode, replace=replace, tag=(path, entry.oid))
+        batch.write(path, item.data, mode=mode, replace=replace, tag=(path, entry.oid, entry))
         task.advance(bytes=entry.size, files=1)
         return
     fd, temp = batch.open_temp(os.path.dirname(path))
@@ -67,5 +67,5 @@ def place(
         if isinstance(error, OSError):
             raise batch.error(error, path, entry.size) from error
         raise
-    batch.add(temp, path, fd=fd, mode=mode, size=entry.size, replace=replace, tag=(path, entry.oid))
+    batch.add(temp, path, fd=fd, mode=mode, size=entry.size, replace=replace, tag=(path, entry.oid, entry))
     task.advance(files=1)

@@ -20,7 +20,7 @@ from datatool.errors import ChangedWhileRead, DatatoolError, LocalError, PathNot
 from datatool.hashing import hash_fd
 from datatool.index.listing import Looked, Mark, Seen, recall
 from datatool.index.stamp import Stamp, changed_in, size_in, stamp_of, stamps_of
-from datatool.index.state import State
+from datatool.index.state import Part, State
 from datatool.localfs.atomic import local_error
 from datatool.localfs.batch import Published
 from datatool.localfs.clock import granularity, scratch_time
@@ -43,7 +43,7 @@ _OPEN = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0) 
 
 _TOGETHER = 4096
 """Paths that are looked up together."""
-_KEPT = 1 << 16
+KEPT = 1 << 16
 """Paths that a glance keeps: about 60 MB of memory, with what is remembered of them."""
 
 
@@ -122,7 +122,7 @@ class Workspace(Struct, frozen=True):
             stamps = stamps_of(found)
             mark.saw(found, stamps)
             count += len(found)
-            if count > _KEPT:
+            if count > KEPT:
                 kept = None
             elif kept is not None:
                 kept.append((found, stamps))
@@ -175,6 +175,24 @@ class Workspace(Struct, frozen=True):
             for item in published
             if item.stat is not None and isinstance(item.tag, tuple)
         )
+
+    def remember_part(self, artifact: bytes, tree: ObjectId, published: list[Published]) -> None:
+        """Remember which of those files are now just what a tree has at their paths; their tags end with its entry."""
+        if not self.modes_bind:
+            return
+        right = [
+            (entry.path, item.stat)
+            for item in published
+            if item.stat is not None
+            and isinstance(item.tag, tuple)
+            and isinstance(entry := item.tag[-1], Entry)
+            and stat.S_ISREG(item.stat.st_mode)
+            and item.stat.st_size == entry.size
+            and bool(item.stat.st_mode & 0o111) == (entry.kind == EXECUTABLE)
+        ]
+        if right:
+            part = Part.of([path for path, _ in right], [stamp_of(at) for _, at in right])
+            self.state.add_parts(artifact, tree, [part])
 
     def sweep(self) -> None:
         """Delete temporary files and directories that were met, and whose process is gone; the caller holds the lock of

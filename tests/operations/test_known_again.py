@@ -97,7 +97,7 @@ def test_a_directory_that_changed_is_walked_once(tracked: World, monkeypatch: py
     walked: list[bytes] = []
     listed = walk._listed
 
-    def counted(directory: bytes, top: bytes) -> list[tuple[bytes, bytes, os.stat_result]]:
+    def counted(directory: bytes, top: bytes) -> dict[bytes, os.stat_result]:
         walked.append(directory)
         return listed(directory, top)
 
@@ -111,7 +111,7 @@ def test_a_directory_that_changed_is_walked_once(tracked: World, monkeypatch: py
 def test_what_changed_is_told_of_a_directory_that_is_too_large_to_keep(
     tracked: World, kept: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("datatool.workspace.present._KEPT", kept)
+    monkeypatch.setattr("datatool.workspace.present.KEPT", kept)
     tracked.write("data/part1/f01.bin", b"changed")
     (found,) = tracked.json("status")["artifacts"]
     assert found["changes"]["modified"] == ["data/part1/f01.bin"]
