@@ -114,7 +114,9 @@ def encode_files(
 ) -> list[str]:
     """The same for files, which are FILE or EXECUTABLE."""
     fields = escape_many(paths)
-    return [f"{kind} {oid} {size} - {field}" for kind, oid, size, field in zip(kinds, oids, sizes, fields, strict=False)]
+    return [
+        f"{kind} {oid} {size} - {field}" for kind, oid, size, field in zip(kinds, oids, sizes, fields, strict=False)
+    ]
 
 
 def decode_lines(lines: Sequence[str]) -> list[Entry]:

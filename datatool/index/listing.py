@@ -123,11 +123,11 @@ def apart(
     same: set[bytes] = set()
     rest: list[tuple[Found, Stamp]] = []
     for found, stamps in glance:
-        for item, stamp in zip(found, stamps, strict=True):
-            if then.get(item[0]) == stamp:
-                same.add(item[0])
-            else:
-                rest.append((item, stamp))
+        paths = [item[0] for item in found]
+        places = [place for place, (a, b) in enumerate(zip(map(then.get, paths), stamps, strict=True)) if a != b]
+        same.update(paths)
+        same.difference_update([paths[place] for place in places])
+        rest += [(found[place], stamps[place]) for place in places]
     if len(rest) * _FEW > len(same):
         return None
     prefix = artifact + b"/"
