@@ -139,11 +139,15 @@ def decode_lines(lines: Sequence[str]) -> list[Entry]:
 
 
 def paths_of_files(lines: Sequence[str]) -> list[bytes] | None:
-    """The path on each line of a page; None where one is not that of a file. Nothing else is checked."""
+    """The path on each line of a page; None where one is not that of a file, or is badly spelled. Nothing else is
+    checked."""
     words = " ".join(lines).split(" ")
     if len(words) != 5 * len(lines) or set(words[3::5]) != {"-"} or not {FILE, EXECUTABLE}.issuperset(words[0::5]):
         return None
-    return unescape_many(words[4::5])
+    try:
+        return unescape_many(words[4::5])
+    except ValueError:
+        return None
 
 
 def _encode_line(entry: Entry, field: str) -> str:

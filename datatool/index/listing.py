@@ -77,7 +77,7 @@ class Mark:
     remembered hash holds that held before, and with them the tree that they make."""
 
     def __init__(self, *, kept: int = 0) -> None:
-        """The stamps of the first `kept` paths are kept as `parts`."""
+        """Stamps are kept as `parts`, where there are no more than `kept` paths."""
         self.known = True
         """Whether the hash of every file is remembered; to be unset by who knows better."""
         self.parts: list[Part] = []
@@ -99,6 +99,9 @@ class Mark:
             places = [place for place, (path, _, kind, to) in enumerate(found) if path and kind == FILE and to is None]
             if places:
                 self.parts.append(Part.of([found[place].path for place in places], [stamps[place] for place in places]))
+        else:
+            self._to_keep = 0
+            self.parts = []
 
     def finish(self) -> bytes:
         """The digest, 32 bytes."""

@@ -19,6 +19,7 @@ from datatool.index.stamp import Stamp, stamp_of, stamps_of
 from datatool.index.state import State
 from datatool.localfs.walk import Found
 from datatool.model.entry import Entry
+from datatool.model.oid import ObjectId
 from world import World
 
 
@@ -247,6 +248,25 @@ def test_what_is_told_by_stamps_is_what_is_told_by_lines(
     assert world.json("status")["artifacts"] == [found]
     assert found["state"] == "modified"
     assert "data/0/010.bin" in found["changes"]["modified"]
+
+
+@pytest.mark.parametrize("kept", [0, 100])
+def test_of_a_directory_that_is_too_large_to_keep_no_stamps_are_kept(
+    world: World, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in ("present", "save", "compare", "checkout"):
+        monkeypatch.setattr(f"datatool.workspace.{place}.KEPT", kept)
+    monkeypatch.setattr("datatool.workspace.present._TOGETHER", 50)
+    monkeypatch.setattr("datatool.formats.tree_object.MAX_PAGE", 90)
+    _many(world)
+    oid = ObjectId(re.findall(r"[0-9a-f]{64}", world.read("data.dt").decode())[0])
+    with State(world.local / "state.db") as state:
+        assert not state.parts(b"data", oid)
+    (world.root / "data").rename(world.root / "gone")
+    world.ok("checkout")
+    with State(world.local / "state.db") as state:
+        assert not state.parts(b"data", oid)
+    assert world.json("status")["clean"]
 
 
 def test_where_much_changed_stamps_are_not_asked(world: World, looked_up: list[bytes]) -> None:
