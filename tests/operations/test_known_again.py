@@ -243,7 +243,8 @@ def test_what_is_told_by_stamps_is_what_is_told_by_lines(
         MORE[change](top)
     (top / "0/010.bin").write_bytes(b"longer than it was")
     (found,) = world.json("status")["artifacts"]
-    assert not looked_up, "stamps told it"
+    if not checked_out:  # a checkout may be too quick for the clock of files: then some are not remembered
+        assert not looked_up, "stamps told it"
     monkeypatch.setattr("datatool.workspace.compare.apart", lambda *_: None)
     assert world.json("status")["artifacts"] == [found]
     assert found["state"] == "modified"
