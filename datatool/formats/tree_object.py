@@ -212,6 +212,12 @@ def part_ids(oid: ObjectId, load: Load) -> tuple[ObjectId, ...]:
     return (oid, *(page.oid for page in parse_root(data))) if is_root(data) else (oid,)
 
 
+def entries_in(oid: ObjectId, load: Load) -> int:
+    """How many entries a tree has; of one with a single page, no fewer."""
+    data = load(oid)
+    return sum(page.entries for page in parse_root(data)) if is_root(data) else MAX_PAGE
+
+
 def read_tree(oid: ObjectId, load: Load, *, within: bytes = b"") -> Iterator[Entry]:
     """The entries of a tree, in order, their paths relative to the tree.
 

@@ -23,6 +23,8 @@ MAX_NUMBER: Final = (1 << 63) - 1
 
 _ESCAPED = re.compile("[\x00-\x20%\x7f\udc80-\udcff]")
 _RARE = "[\x00-\x09\x0b-\x1f\x7f\udc80-\udcff]"
+_CONTROLS = bytes((*range(0x0A), *range(0x0B, 0x20), 0x7F))
+"""The bytes among those."""
 _NOT_SPELLED = bytes((*range(0x0A), *range(0x0B, 0x21), 0x7F))
 """What no field holds as it is, but for bytes that are no text; the newline is between fields."""
 _ESCAPE = re.compile(rb"%([0-9A-F]{2})")
@@ -47,8 +49,13 @@ def escape_many(paths: Sequence[bytes]) -> list[str]:
     blob = b"\n".join(paths)
     if blob.count(b"\n") != len(paths) - 1:  # a name with a newline in it
         return [escape(path) for path in paths]
-    text = blob.decode("utf-8", "surrogateescape").replace("%", "%25").replace(" ", "%20")
-    if re.search(_RARE, text):
+    try:
+        text = blob.decode()
+        rare = len(blob.translate(None, _CONTROLS)) != len(blob)  # a search for a pattern takes five times as long
+    except UnicodeDecodeError:
+        text, rare = blob.decode("utf-8", "surrogateescape"), True
+    text = text.replace("%", "%25").replace(" ", "%20")
+    if rare:
         text = re.sub(_RARE, _spelled, text)
     return text.split("\n")
 
@@ -106,7 +113,10 @@ def encode_files(
     kinds: Iterable[str], paths: Sequence[bytes], oids: Iterable[ObjectId], sizes: Iterable[int]
 ) -> list[str]:
     """The same for files, which are FILE or EXECUTABLE."""
-    return list(map(" ".join, zip(kinds, oids, map(str, sizes), repeat("-"), escape_many(paths))))
+    fields = escape_many(paths)
+    return [
+        f"{kind} {oid} {size} - {field}" for kind, oid, size, field in zip(kinds, oids, sizes, fields, strict=False)
+    ]
 
 
 def decode_lines(lines: Sequence[str]) -> list[Entry]:
@@ -126,6 +136,18 @@ def decode_lines(lines: Sequence[str]) -> list[Entry]:
     ):
         return [_decode_line(line) for line in lines]
     return list(map(_make_entry, zip(kinds, unescape_many(fields), oids, numbers(sizes), repeat(None))))
+
+
+def paths_of_files(lines: Sequence[str]) -> list[bytes] | None:
+    """The path on each line of a page; None where one is not that of a file, or is badly spelled. Nothing else is
+    checked."""
+    words = " ".join(lines).split(" ")
+    if len(words) != 5 * len(lines) or set(words[3::5]) != {"-"} or not {FILE, EXECUTABLE}.issuperset(words[0::5]):
+        return None
+    try:
+        return unescape_many(words[4::5])
+    except ValueError:
+        return None
 
 
 def _encode_line(entry: Entry, field: str) -> str:

@@ -18,6 +18,7 @@ Stamp = NewType("Stamp", bytes)
 
 _FORM: Final = Struct("<6q")
 _LIMIT: Final = 1 << 63
+STAMP_SIZE: Final = _FORM.size
 
 
 def stamp_of(at: os.stat_result) -> Stamp:

@@ -10,21 +10,23 @@ from __future__ import annotations
 import sqlite3
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from operator import eq
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from msgspec import Struct
 
-from datatool.index.stamp import Stamp
+from datatool.index.stamp import STAMP_SIZE, Stamp
 from datatool.localfs.database import BUSY_SECONDS, database_calls, open_database, read_database
 from datatool.model.oid import ObjectId, from_digest, to_digest
 
-_VERSION = 3
+_VERSION = 4
 _SCHEMA = """
 CREATE TABLE stat (path BLOB PRIMARY KEY, stamp BLOB, oid BLOB) WITHOUT ROWID;
 CREATE TABLE base (artifact BLOB PRIMARY KEY, version BLOB, here BLOB, executable INTEGER) WITHOUT ROWID;
 CREATE TABLE verified (name TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, ino INTEGER) WITHOUT ROWID;
 CREATE TABLE listing (artifact BLOB PRIMARY KEY, mark BLOB, tree BLOB) WITHOUT ROWID;
+CREATE TABLE part (artifact BLOB, first BLOB, tree BLOB, paths BLOB, stamps BLOB, PRIMARY KEY (artifact, first));
 CREATE TABLE complete (oid BLOB PRIMARY KEY, stamp BLOB) WITHOUT ROWID;
 """
 _KEPT = frozenset({"base", "verified"})
@@ -42,6 +44,25 @@ class Row(NamedTuple):
     stamp: Stamp
     digest: bytes
     """32 raw bytes."""
+
+
+class Part(NamedTuple):
+    """Some files of a directory that were what a tree has at their paths when they had these stamps: their paths, with
+    a NUL between two of them, and their stamps one behind the other."""
+
+    paths: bytes
+    stamps: bytes
+
+    @classmethod
+    def of(cls, paths: list[bytes], stamps: list[Stamp]) -> Part:
+        """That of some files."""
+        return cls(b"\0".join(paths), b"".join(stamps))
+
+    def each(self) -> Iterator[tuple[bytes, bytes]]:
+        """Path and stamp of each of them."""
+        stamps = self.stamps
+        every = [stamps[at : at + STAMP_SIZE] for at in range(0, len(stamps), STAMP_SIZE)]
+        return zip(self.paths.split(b"\0"), every, strict=False)
 
 
 class Base(Struct, frozen=True, kw_only=True):
@@ -169,7 +190,9 @@ class State:
             )
             # Where more lies between them than was asked for, the page tells of the first of them only.
             end = len(paths) if len(page) < _PAGE else bisect_right(paths, page[-1][0])
-            found += map({row[0]: row for row in page}.get, paths[start:end])
+            asked = paths[start:end]
+            every = len(page) == len(asked) and all(map(eq, [row[0] for row in page], asked))
+            found += page if every else map({row[0]: row for row in page}.get, asked)
         return found
 
     def remember(self, rows: Iterable[tuple[bytes, Stamp, bytes]]) -> None:
@@ -186,6 +209,7 @@ class State:
         self._write("DELETE FROM base WHERE artifact=?", (prefix,))
         self._uncommitted.pop(prefix, None)
         self._write("DELETE FROM listing WHERE artifact=?", (prefix,))
+        self.forget_parts(prefix)
 
     def move(self, old: bytes, new: bytes) -> None:
         """Remember under a new path what was remembered at or below an old one (a rename keeps inode and times,
@@ -221,9 +245,32 @@ class State:
             return mark, from_digest(tree)
         return None
 
-    def set_listing(self, artifact: bytes, mark: bytes, tree: ObjectId) -> None:
-        """Remember that; every file's hash is remembered too."""
+    def set_listing(self, artifact: bytes, mark: bytes, tree: ObjectId, parts: Iterable[Part]) -> None:
+        """Remember that, and `parts` of it; every file's hash is remembered too."""
         self._write("INSERT OR REPLACE INTO listing VALUES (?,?,?)", (artifact, mark, to_digest(tree)))
+        self.forget_parts(artifact)
+        self.add_parts(artifact, tree, parts)
+
+    def parts(self, artifact: bytes, tree: ObjectId) -> list[Part]:
+        """Files of a directory that were just what a tree has there."""
+        rows = self._all("SELECT paths, stamps FROM part WHERE artifact=? AND tree=?", (artifact, to_digest(tree)))
+        return [Part(*row) for row in rows]
+
+    def has_parts(self, artifact: bytes, tree: ObjectId) -> bool:
+        """Whether there are some."""
+        question = "SELECT 1 FROM part WHERE artifact=? AND tree=? LIMIT 1"
+        return bool(self._all(question, (artifact, to_digest(tree))))
+
+    def add_parts(self, artifact: bytes, tree: ObjectId, parts: Iterable[Part]) -> None:
+        """Remember more of them; the caller has applied the racy rule."""
+        self._write_many(
+            "INSERT OR REPLACE INTO part VALUES (?,?,?,?,?)",
+            [(artifact, part.paths.partition(b"\0")[0], to_digest(tree), *part) for part in parts],
+        )
+
+    def forget_parts(self, artifact: bytes) -> None:
+        """Forget them, whichever tree it was."""
+        self._write("DELETE FROM part WHERE artifact=?", (artifact,))
 
     def verified(self, name: str) -> tuple[int, int, int] | None:
         """size, mtime_ns and ino that a cache file had when its bytes were last known to be right."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import stat as stat_module
-from collections.abc import Callable, Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import partial
+from itertools import islice
 from typing import NamedTuple, cast
 
 from datatool.errors import ReadFailed, Refused
@@ -77,15 +80,21 @@ def _walk(
     IFMT, IFREG, IFDIR, IFLNK = 0o170000, stat_module.S_IFREG, stat_module.S_IFDIR, stat_module.S_IFLNK
     temp = os.fsencode(TEMP_PREFIX)
     base = top + b"/"
-    # A stack of directories under way: (its path with `/`, its lstat, what is left in it in order, found any).
-    stack: list[_Level] = [_Level(b"", None, iter(_listed(top, top)))]
+    names = skip_names if skip is None else None
+    stack: list[_Level] = [_Level(b"", None, _listed(top, top), names)]
     while stack:
         level = stack[-1]
         prefix = level.prefix
         run: list[Found] = []
-        for _, name, found in level.rest:
-            path = prefix + name
+        for at in level.unusual:
+            if at != level.done:
+                run += level.plain_until(at)
+            level.done = at + 1
+            key = level.keys[at]
+            found = level.found[key]
             kind = found.st_mode & IFMT
+            name = key[:-1] if kind == IFDIR else key
+            path = prefix + name
             if name[:1] == b".":
                 if name.startswith(temp):
                     if on_temp is not None:
@@ -105,7 +114,7 @@ def _walk(
                         on_special(path, "junction")
                     continue
                 level.any = True
-                stack.append(_Level(path + b"/", found, iter(_listed(base + path, top))))
+                stack.append(_Level(path + b"/", found, _listed(base + path, top), names))
                 break
             elif kind == IFLNK:
                 try:
@@ -118,6 +127,7 @@ def _walk(
             elif on_special is not None:
                 on_special(path, _name_of(found.st_mode))
         else:
+            run += level.plain_until(len(level.keys))
             stack.pop()
             if not run and not level.any and level.stat is not None:
                 run.append(Found(prefix[:-1], level.stat, "d", None))
@@ -127,36 +137,86 @@ def _walk(
 
 
 class _Level:
-    __slots__ = ("any", "prefix", "rest", "stat")
+    """A directory under way: its path with `/`, its lstat, what lies in it and how much of that was told.
+
+    `unusual` gives the places in `keys` that are looked at one by one: all that is no regular file, or may be left out
+    for its name. Regular files between them are told at once.
+    """
+
+    __slots__ = ("any", "done", "found", "keys", "prefix", "stat", "unusual")
 
     def __init__(
-        self, prefix: bytes, stat: os.stat_result | None, rest: Iterator[tuple[bytes, bytes, os.stat_result]]
+        self,
+        prefix: bytes,
+        stat: os.stat_result | None,
+        found: dict[bytes, os.stat_result],
+        skip_names: frozenset[bytes] | None,
     ) -> None:
-        self.prefix, self.stat, self.rest = prefix, stat, rest
+        """`skip_names` is None where any name may be left out."""
+        self.prefix, self.stat = prefix, stat
         self.any = False
+        self.done = 0
+        unusual = _with_slashes(found)
+        self.found, self.keys = found, sorted(found)
+        self.unusual = iter(self._places(unusual, skip_names))
+
+    def _places(self, unusual: list[bytes], skip_names: frozenset[bytes] | None) -> Iterable[int]:
+        keys = self.keys
+        if skip_names is None:
+            return range(len(keys))
+        places = {bisect_left(keys, key) for key in unusual}
+        places.update(range(bisect_left(keys, b"."), bisect_left(keys, b"/")))
+        if not skip_names.isdisjoint(keys):
+            places.update(place for place, key in enumerate(keys) if key in skip_names)
+        return sorted(places)
+
+    def plain_until(self, place: int) -> list[Found]:
+        """The regular files between what was told and a place."""
+        prefix, found = self.prefix, self.found
+        return [_make_found((prefix + key, found[key], "f", None)) for key in self.keys[self.done : place]]
 
 
-def _listed(directory: bytes, top: bytes) -> list[tuple[bytes, bytes, os.stat_result]]:
-    """(sort key, name, lstat) of everything in a directory; what vanishes meanwhile is not there."""
-    rows: list[tuple[bytes, bytes, os.stat_result]] = []
+def _with_slashes(found: dict[bytes, os.stat_result]) -> list[bytes]:
+    """Give each directory the key that it is sorted by; returns the keys of all that is no regular file."""
+    keys: list[bytes] = []
+    for name in [name for name, at in found.items() if at.st_mode & 0o170000 != 0o100000]:
+        if found[name].st_mode & 0o170000 == 0o040000:
+            found[name + b"/"] = found.pop(name)
+            keys.append(name + b"/")
+        else:
+            keys.append(name)
+    return keys
+
+
+def _listed(directory: bytes, top: bytes) -> dict[bytes, os.stat_result]:
+    """The lstat of everything in a directory, by name; what vanishes meanwhile is not there."""
+    found: dict[bytes, os.stat_result] = {}
     try:
         with os.scandir(directory) as entries:
-            for entry in entries:
+            while some := list(islice(entries, _AT_ONCE)):
                 try:
-                    found = os.lstat(entry.path) if _WINDOWS else entry.stat(follow_symlinks=False)
+                    found.update(_lstats(some))
                 except FileNotFoundError:
-                    continue
-                name = entry.name
-                rows.append((name + b"/" if found.st_mode & 0o170000 == 0o040000 else name, name, found))
+                    for entry in some:
+                        with suppress(FileNotFoundError):
+                            found.update(_lstats([entry]))
     except FileNotFoundError:
-        return []
+        return {}
     except OSError as error:
         raise _unreadable(directory, error) from error
-    rows.sort()  # keys are unique but for a name seen as file and as directory, which no directory holds
-    return rows
+    return found
+
+
+def _lstats(entries: list[os.DirEntry[bytes]]) -> dict[bytes, os.stat_result]:
+    if _WINDOWS:
+        return {entry.name: os.lstat(entry.path) for entry in entries}
+    return {entry.name: entry.stat(follow_symlinks=False) for entry in entries}
 
 
 _WINDOWS = os.name == "nt"  # there, a directory entry knows no inode
+
+_AT_ONCE = 512
+"""Entries of a directory that are held at once."""
 
 
 def _is_junction(found: os.stat_result) -> bool:

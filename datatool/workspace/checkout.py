@@ -12,7 +12,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from datatool.cache.local import Cache
-from datatool.formats.tree_object import Load, TreeWriter, read_tree
+from datatool.formats.tree_object import Load, TreeWriter, entries_in, read_tree
 from datatool.localfs.atomic import make_dirs
 from datatool.localfs.batch import Batch, Published
 from datatool.localfs.behind import Behind
@@ -27,7 +27,7 @@ from datatool.workspace.differences import against
 from datatool.workspace.merge import same, side_by_side
 from datatool.workspace.parents import Parents
 from datatool.workspace.placing import Outcome, Placing, link
-from datatool.workspace.present import Workspace
+from datatool.workspace.present import KEPT, Workspace
 
 CHUNK = 4096
 """Paths written together."""
@@ -182,6 +182,11 @@ class Checkout(Struct, frozen=True, kw_only=True):
         chunk: list[tuple[Entry, bool]] = []
         size = 0
         right = right_bytes = 0
+        remember = self.workspace.remember_published
+        if self.fresh:
+            self.workspace.state.forget_parts(self.artifact)
+            if not self.within and entries_in(self.target, self.load) <= KEPT:
+                remember = self._remember
         with Directories(self.workspace.root) as directories:
             if save_to is not None:
                 for path in plan.unsaved:
@@ -190,7 +195,7 @@ class Checkout(Struct, frozen=True, kw_only=True):
                     directories.move_out(self._whole(path), place)
             for path in reversed(plan.first):
                 self._delete(directories, path, outcome, empty)
-            with Behind(self.workspace.remember_published) as behind:
+            with Behind(remember) as behind:
                 for path, now, base, target in self._triples():
                     if target is not None:
                         if now is None or not same(now, target) or (self.relink and target.is_file):
@@ -216,6 +221,10 @@ class Checkout(Struct, frozen=True, kw_only=True):
             for path in reversed(going):
                 self._delete(directories, path, outcome, empty)
         return outcome
+
+    def _remember(self, published: list[Published]) -> None:
+        self.workspace.remember_published(published)
+        self.workspace.remember_part(self.artifact, self.target, published)
 
     def _is_taken(self, path: bytes) -> bool:
         """Whether a broken link into a cache lies there, which counts as nothing."""

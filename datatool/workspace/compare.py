@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from datatool.errors import PathNotFound
 from datatool.formats.tree_object import Load, TreeWriter, diff_trees, read_tree
-from datatool.index.listing import Mark, Seen
+from datatool.index.listing import Apart, Looked, Mark, apart
 from datatool.index.state import Base
 from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, Entry
 from datatool.model.oid import ObjectId
@@ -19,7 +19,7 @@ from datatool.model.pointer import ArtifactKind
 from datatool.workspace.differences import against, differences
 from datatool.workspace.merge import same
 from datatool.workspace.pointers import Artifact
-from datatool.workspace.present import Workspace
+from datatool.workspace.present import KEPT, Workspace
 
 
 class State(StrEnum):
@@ -108,17 +108,17 @@ def _compare_file(workspace: Workspace, artifact: Artifact, base: Base | None, k
 
 def _compare_directory(workspace: Workspace, load: Load, artifact: Artifact, base: Base | None) -> Comparison:
     pointer = artifact.pointer.oid
-    here, seen = _known(workspace, artifact.path)
+    reference = base.here if base is not None else pointer
+    here, seen, parts = _known(workspace, artifact.path, base.here if base is not None else None)
     if here is not None:
         if here == pointer:
             return Comparison(state=State.CLEAN)
         if base is not None and here == base.here:
             return Comparison(state=State.PARTIAL if base.version == pointer else State.OUTDATED)
-    reference = base.here if base is not None else pointer
     if reference is None:
         return Comparison(state=State.MODIFIED, unknown=True)
     if base is not None:  # that tree was written here, or read as a whole when it was checked out
-        rows = differences(workspace, load, artifact.path, reference, seen=seen)
+        rows = differences(workspace, load, artifact.path, reference, seen=seen, parts=parts)
     else:
         rows = against(workspace, artifact.path, read_tree(reference, load))
     new: dict[bytes, Entry] = {}
@@ -207,32 +207,40 @@ def known_tree(workspace: Workspace, artifact: bytes) -> ObjectId | None:
     return _known(workspace, artifact)[0]
 
 
-def _known(workspace: Workspace, artifact: bytes) -> tuple[ObjectId | None, Iterator[list[Seen]] | None]:
-    """That tree; and what the directory holds, if that had to be found out and is not too much."""
+def _known(
+    workspace: Workspace, artifact: bytes, reference: ObjectId | None = None
+) -> tuple[ObjectId | None, Iterator[Looked] | None, Apart | None]:
+    """That tree; and what the directory holds, if that had to be found out and is not too much: all of it, or what is
+    not as the tree `reference` has it."""
     if not workspace.modes_bind:
-        return None, None
-    known = workspace.state.listing(artifact)
-    again: Iterator[list[Seen]] | None = None
-    if known is not None:
+        return None, None, None
+    state = workspace.state
+    known = state.listing(artifact)
+    again: Iterator[Looked] | None = None
+    if known is not None or (reference is not None and state.has_parts(artifact, reference)):
         glance = workspace.glance(artifact)
-        if known[0] == glance.mark:
-            return known[1], None
+        if known is not None and known[0] == glance.mark:
+            return known[1], None, None
+        if reference is not None and glance.found is not None:
+            parts = apart(state, artifact, reference, glance.found)
+            if parts is not None and not parts.rest.all_known():
+                return None, None, parts
         again = workspace.look_again(artifact, glance)
-    seen: list[list[Seen]] = []
-    mark = Mark()
+    seen: list[Looked] = []
+    mark = Mark(kept=KEPT)
     tree = TreeWriter(lambda oid, data: None, check=False)
-    for some in again if again is not None else workspace.look_by_many(artifact):
+    for some in again if again is not None else workspace.look_by_columns(artifact):
         if again is not None:
             seen.append(some)
-        if any(item.oid is None and item.found.kind == FILE for item in some):
-            return None, chain(seen, again) if again is not None else None
-        mark.saw([item.found for item in some], [item.stamp for item in some])
-        for item in some:
+        if not some.all_known():
+            return None, chain(seen, again) if again is not None else None, None
+        mark.saw(some.found, some.stamps)
+        for item in some.each():
             if item.found.path:
                 tree.add(workspace.entry(item, item.oid))
     made = tree.finish().oid
-    workspace.state.set_listing(artifact, mark.finish(), made)
-    return made, iter(seen) if again is not None else None
+    state.set_listing(artifact, mark.finish(), made, mark.parts)
+    return made, iter(seen) if again is not None else None, None
 
 
 def _moved(reference: ObjectId, pointer: ObjectId, load: Load) -> Iterator[tuple[bytes, Entry | None, Entry | None]]:

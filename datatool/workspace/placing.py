@@ -82,7 +82,7 @@ class Placing:
         """Put one entry's object at `path` (from the batch's top). Raises LocalError, NoSpace."""
         if isinstance(item, Small):
             data = item.data
-            self._waiting.append(NewFile(path, data, self._modes[entry.kind], replace, (path, entry.oid)))
+            self._waiting.append(NewFile(path, data, self._modes[entry.kind], replace, (path, entry.oid, entry)))
             self._bytes += len(data)
             if self._bytes >= _TOGETHER:
                 self._write()
@@ -110,7 +110,7 @@ class Placing:
                 raise batch.error(error, path, entry.size) from error
             raise
         mode = self._modes[entry.kind]
-        batch.add(temp, path, fd=fd, mode=mode, size=entry.size, replace=replace, tag=(path, entry.oid))
+        batch.add(temp, path, fd=fd, mode=mode, size=entry.size, replace=replace, tag=(path, entry.oid, entry))
         task.advance(files=1)
         self._outcome.written += 1
         self._outcome.bytes_copied += entry.size

@@ -18,9 +18,9 @@ from msgspec.structs import force_setattr
 
 from datatool.errors import ChangedWhileRead, DatatoolError, LocalError, PathNotFound, ReadFailed
 from datatool.hashing import hash_fd
-from datatool.index.listing import Mark, Seen, recall
+from datatool.index.listing import Looked, Mark, Seen, recall
 from datatool.index.stamp import Stamp, changed_in, size_in, stamp_many, stamp_of, stamps_of
-from datatool.index.state import State
+from datatool.index.state import Part, State
 from datatool.localfs.atomic import local_error
 from datatool.localfs.batch import Published
 from datatool.localfs.clock import granularity, scratch_time
@@ -43,7 +43,7 @@ _OPEN = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0) 
 
 _TOGETHER = 4096
 """Paths that are looked up together."""
-_KEPT = 1 << 16
+KEPT = 1 << 16
 """Paths that a glance keeps: about 60 MB of memory, with what is remembered of them."""
 
 
@@ -103,6 +103,13 @@ class Workspace(Struct, frozen=True):
         self, artifact: bytes, *, within: bytes = b"", on_special: Callable[[bytes, str], None] | None = None
     ) -> Iterator[list[Seen]]:
         """The same, some thousand at a time."""
+        for looked in self.look_by_columns(artifact, within=within, on_special=on_special):
+            yield looked.each()
+
+    def look_by_columns(
+        self, artifact: bytes, *, within: bytes = b"", on_special: Callable[[bytes, str], None] | None = None
+    ) -> Iterator[Looked]:
+        """The same for who needs few of them one by one."""
         for found in self._walk(artifact, within, on_special):
             yield recall(self.state, artifact + b"/", found, stamps_of(found))
 
@@ -115,14 +122,14 @@ class Workspace(Struct, frozen=True):
             stamps = stamps_of(found)
             mark.saw(found, stamps)
             count += len(found)
-            if count > _KEPT:
+            if count > KEPT:
                 kept = None
             elif kept is not None:
                 kept.append((found, stamps))
         return Glance(mark.finish(), kept)
 
-    def look_again(self, artifact: bytes, glance: Glance) -> Iterator[list[Seen]] | None:
-        """What `look_by_many` would have given instead of that glance, if it kept enough."""
+    def look_again(self, artifact: bytes, glance: Glance) -> Iterator[Looked] | None:
+        """What `look_by_columns` would have given instead of that glance, if it kept enough."""
         if glance.found is None:
             return None
         return (recall(self.state, artifact + b"/", found, stamps) for found, stamps in glance.found)
@@ -162,11 +169,31 @@ class Workspace(Struct, frozen=True):
         )
 
     def remember_published(self, published: list[Published]) -> None:
-        """Remember what a batch wrote, by the racy rule as it told; its tags are (path from the root, id)."""
+        """Remember what a batch wrote, by the racy rule as it told; its tags begin with path from the root and id."""
         known = [item for item in published if item.stat is not None and isinstance(item.tag, tuple)]
         stamps = stamp_many([item.stat for item in known if item.stat is not None])
         tags = [item.tag for item in known if isinstance(item.tag, tuple)]
-        self.state.remember([(path, stamp, to_digest(oid)) for (path, oid), stamp in zip(tags, stamps, strict=True)])
+        self.state.remember(
+            [(path, stamp, to_digest(oid)) for (path, oid, *_), stamp in zip(tags, stamps, strict=True)]
+        )
+
+    def remember_part(self, artifact: bytes, tree: ObjectId, published: list[Published]) -> None:
+        """Remember which of those files are now just what a tree has at their paths; their tags end with its entry."""
+        if not self.modes_bind:
+            return
+        right = [
+            (entry.path, item.stat)
+            for item in published
+            if item.stat is not None
+            and isinstance(item.tag, tuple)
+            and isinstance(entry := item.tag[-1], Entry)
+            and stat.S_ISREG(item.stat.st_mode)
+            and item.stat.st_size == entry.size
+            and bool(item.stat.st_mode & 0o111) == (entry.kind == EXECUTABLE)
+        ]
+        if right:
+            part = Part.of([path for path, _ in right], stamp_many([at for _, at in right]))
+            self.state.add_parts(artifact, tree, [part])
 
     def sweep(self) -> None:
         """Delete temporary files and directories that were met, and whose process is gone; the caller holds the lock of

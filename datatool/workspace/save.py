@@ -32,7 +32,7 @@ from datatool.model.tree import TreeSummary
 from datatool.progress import Task
 from datatool.store.objects import Wanted
 from datatool.workspace.merge import same, side_by_side
-from datatool.workspace.present import Workspace
+from datatool.workspace.present import KEPT, Workspace
 
 WORTH_RECALLING = 16 << 10
 """From so many bytes on, hashing a file costs more than to ask whether its hash is remembered."""
@@ -78,7 +78,7 @@ def save_directory(
 
     tree = TreeWriter(emit)
     here = TreeWriter(emit)
-    mark = Mark() if workspace.modes_bind and not withins else None
+    mark = Mark(kept=KEPT) if workspace.modes_bind and not withins else None
     linkable: list[bytes] = []
     paths: list[bytes] = []
     parts = [
@@ -116,7 +116,7 @@ def save_directory(
                 tree.add(recorded)
         summary, here_summary = tree.finish(), here.finish()
     if mark is not None and mark.known:
-        workspace.state.set_listing(artifact, mark.finish(), here_summary.oid)
+        workspace.state.set_listing(artifact, mark.finish(), here_summary.oid, mark.parts)
     return SavedDirectory(
         tree=summary, here=here_summary, linkable=tuple(linkable), problems=tuple(portability_problems(paths))
     )

@@ -19,6 +19,7 @@ from datatool.index.stamp import Stamp, stamp_of, stamps_of
 from datatool.index.state import State
 from datatool.localfs.walk import Found
 from datatool.model.entry import Entry
+from datatool.model.oid import ObjectId
 from world import World
 
 
@@ -97,7 +98,7 @@ def test_a_directory_that_changed_is_walked_once(tracked: World, monkeypatch: py
     walked: list[bytes] = []
     listed = walk._listed
 
-    def counted(directory: bytes, top: bytes) -> list[tuple[bytes, bytes, os.stat_result]]:
+    def counted(directory: bytes, top: bytes) -> dict[bytes, os.stat_result]:
         walked.append(directory)
         return listed(directory, top)
 
@@ -111,7 +112,7 @@ def test_a_directory_that_changed_is_walked_once(tracked: World, monkeypatch: py
 def test_what_changed_is_told_of_a_directory_that_is_too_large_to_keep(
     tracked: World, kept: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("datatool.workspace.present._KEPT", kept)
+    monkeypatch.setattr("datatool.workspace.present.KEPT", kept)
     tracked.write("data/part1/f01.bin", b"changed")
     (found,) = tracked.json("status")["artifacts"]
     assert found["changes"]["modified"] == ["data/part1/f01.bin"]
@@ -193,6 +194,90 @@ def test_of_what_changed_the_tree_is_read_and_of_the_rest_nothing(
     assert len(found["changes"]["modified"]) == 6
     assert len(read) <= 6 + 1, "those that changed, and where the one page ends"
     assert sorted(looked_up) == sorted(set(looked_up)), "each file is looked up once"
+
+
+def _many(world: World) -> None:
+    for n in range(300):
+        world.write(f"data/{n % 10}/{n:03}.bin", b"%03d" % n)
+    world.write("data/run.sh", b"#!/bin/sh\n", executable=True)
+    world.write("data/\udcff %41.bin", b"no text")
+    (world.root / "data/link").symlink_to("run.sh")
+    (world.root / "data/nothing").mkdir()
+    world.settle()
+    world.ok("add", "data")
+    world.commit()
+
+
+MORE: dict[str, Callable[[Path], object]] = {
+    "another content": lambda top: (top / "1/001.bin").write_bytes(b"100"),
+    "a new file": lambda top: (top / "1/new").write_bytes(b""),
+    "a file less": lambda top: (top / "2/002.bin").unlink(),
+    "another name": lambda top: (top / "2/002.bin").rename(top / "2/0020.bin"),
+    "a name that is no text": lambda top: (top / "\udcff %41.bin").rename(top / "\udcfe %41.bin"),
+    "executable": lambda top: (top / "3/003.bin").chmod(0o755),
+    "no longer executable": lambda top: (top / "run.sh").chmod(0o644),
+    "another target": lambda top: ((top / "link").unlink(), (top / "link").symlink_to("3")),
+    "a link in place of a file": lambda top: ((top / "3/003.bin").unlink(), (top / "3/003.bin").symlink_to("013.bin")),
+    "an empty directory less": lambda top: (top / "nothing").rmdir(),
+    "an empty directory more": lambda top: (top / "nothing/deeper").mkdir(),
+    "a file in place of a directory": lambda top: ((top / "nothing").rmdir(), (top / "nothing").write_bytes(b"")),
+    "a directory in place of a file": lambda top: ((top / "run.sh").unlink(), (top / "run.sh").mkdir()),
+    "another place": lambda top: (top / "5/005.bin").rename(top / "6/005.bin"),
+}
+
+
+@pytest.mark.parametrize("checked_out", [False, True])
+@pytest.mark.parametrize("change", ["none", *MORE])
+def test_what_is_told_by_stamps_is_what_is_told_by_lines(
+    world: World, change: str, checked_out: bool, looked_up: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _many(world)
+    top = world.root / "data"
+    if checked_out:
+        (world.local / "state.db").unlink()
+        world.ok("checkout")
+        top.rename(world.root / "gone")
+        world.ok("checkout")
+    looked_up.clear()
+    if change in MORE:
+        MORE[change](top)
+    (top / "0/010.bin").write_bytes(b"longer than it was")
+    (found,) = world.json("status")["artifacts"]
+    if not checked_out:  # a checkout may be too quick for the clock of files: then some are not remembered
+        assert not looked_up, "stamps told it"
+    monkeypatch.setattr("datatool.workspace.compare.apart", lambda *_: None)
+    assert world.json("status")["artifacts"] == [found]
+    assert found["state"] == "modified"
+    assert "data/0/010.bin" in found["changes"]["modified"]
+
+
+@pytest.mark.parametrize("kept", [0, 100])
+def test_of_a_directory_that_is_too_large_to_keep_no_stamps_are_kept(
+    world: World, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in ("present", "save", "compare", "checkout"):
+        monkeypatch.setattr(f"datatool.workspace.{place}.KEPT", kept)
+    monkeypatch.setattr("datatool.workspace.present._TOGETHER", 50)
+    monkeypatch.setattr("datatool.formats.tree_object.MAX_PAGE", 90)
+    _many(world)
+    oid = ObjectId(re.findall(r"[0-9a-f]{64}", world.read("data.dt").decode())[0])
+    with State(world.local / "state.db") as state:
+        assert not state.parts(b"data", oid)
+    (world.root / "data").rename(world.root / "gone")
+    world.ok("checkout")
+    with State(world.local / "state.db") as state:
+        assert not state.parts(b"data", oid)
+    assert world.json("status")["clean"]
+
+
+def test_where_much_changed_stamps_are_not_asked(world: World, looked_up: list[bytes]) -> None:
+    _many(world)
+    looked_up.clear()
+    for n in range(0, 300, 5):
+        world.write(f"data/{n % 10}/{n:03}.bin", b"longer than it was")
+    (found,) = world.json("status")["artifacts"]
+    assert len(found["changes"]["modified"]) == 60
+    assert looked_up
 
 
 def test_what_changed_is_told_though_the_version_that_the_pointer_names_was_never_fetched(tracked: World) -> None:

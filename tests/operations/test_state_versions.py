@@ -19,7 +19,7 @@ def written_by(world: World, version: int) -> None:
     database.close()
 
 
-@pytest.mark.parametrize("version", [1, 2, 99])
+@pytest.mark.parametrize("version", [1, 2, 3, 99])
 def test_what_datatool_put_there_is_no_edit_after_an_upgrade(world: World, version: int) -> None:
     for content in (b"first", b"second"):
         world.write("one.bin", content)

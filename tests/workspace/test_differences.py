@@ -110,7 +110,7 @@ def test_the_differences_are_those_that_a_look_at_every_path_finds(
             write(top / "data", {}, before)
             tree = save(workspace, objects)
             write(top / "data", before, after)
-            seen = iter(list(workspace.look_by_many(b"data"))) if looked else None
+            seen = iter(list(workspace.look_by_columns(b"data"))) if looked else None
             load = objects.__getitem__
             found = list(differences(workspace, load, b"data", tree, seen=seen))
             every = list(against(workspace, b"data", read_tree(tree, load)))
