@@ -101,6 +101,18 @@ def test_an_edit_of_the_same_size_right_after_add_is_seen(world: World) -> None:
         assert world.json("status")["artifacts"][0]["state"] == "modified"
 
 
+def test_an_edit_and_a_new_file_among_many_are_seen(world: World) -> None:
+    for i in range(40):
+        world.write(f"data/{i}.txt", b"%02d" % i)
+    world.ok("add", "data")
+    world.commit()
+    assert world.json("status")["clean"]
+    world.write("data/7.txt", b"xx")
+    world.write("data/new.txt", b"xx")
+    (item,) = world.json("status")["artifacts"]
+    assert (item["changes"]["modified"], item["changes"]["added"]) == (["data/7.txt"], ["data/new.txt"])
+
+
 def test_a_hash_is_not_remembered_for_a_file_that_may_change_unseen(tmp_path: Path) -> None:
     with State(tmp_path / "state.db") as state:
         workspace = Workspace(tmp_path, state)

@@ -67,6 +67,13 @@ MUTANTS = [
         caught_by="test_every_page_of_a_large_tree_travels",
     ),
     Mutant(
+        name="take a file for what the tree has without its stamp",
+        module="index/listing.py",
+        old="strict=True)) if a != b]",
+        new="strict=True)) if a is None]",
+        caught_by="test_an_edit_and_a_new_file_among_many_are_seen",
+    ),
+    Mutant(
         name="ignore the executable bit",
         module="workspace/present.py",
         old="letter = EXECUTABLE if found.st_mode & 0o111 else FILE",
