@@ -21,7 +21,7 @@ from datatool.model.tree import PageRef
 MAX_NUMBER: Final = (1 << 63) - 1
 """No size or count is larger: every language and database at hand can hold it."""
 
-_ESCAPED = re.compile("[\x00-\x20%\x7f\udc80-\udcff]")
+_ESCAPED = "[\x00-\x20%\x7f\udc80-\udcff]"
 _RARE = "[\x00-\x09\x0b-\x1f\x7f\udc80-\udcff]"
 _CONTROLS = bytes((*range(0x0A), *range(0x0B, 0x20), 0x7F))
 """The bytes among those."""
@@ -41,7 +41,7 @@ _make_entry = cast("Callable[[tuple[object, ...]], Entry]", partial(tuple.__new_
 
 def escape(raw: bytes) -> str:
     """Spell raw bytes as a field: what is not visible UTF-8 text, and `%`, as `%XX`."""
-    return _ESCAPED.sub(_spelled, raw.decode("utf-8", "surrogateescape"))
+    return re.sub(_ESCAPED, _spelled, raw.decode("utf-8", "surrogateescape"))
 
 
 def escape_many(paths: Sequence[bytes]) -> list[str]:

@@ -33,7 +33,7 @@ _SEPARATORS = re.compile(rb"[/\\]")
 
 # Bytes without which no path breaks an escape rule, for screening many at once; only a hit costs a closer look.
 _SUSPICIOUS = (b"\0", b"\\", b":", b"~", b"//", b"\xe2\x80", b"\xe2\x81", b"\xef\xbb\xbf")
-_SUSPICIOUS_DOT = re.compile(rb"/\.(?:\.?/|[gG][iI]|[dD][aA])")
+_SUSPICIOUS_DOT = rb"/\.(?:\.?/|[gG][iI]|[dD][aA])"
 
 
 class PathRefused(ValueError):
@@ -60,7 +60,7 @@ def check_escape(path: bytes) -> None:
 def check_escapes(paths: Sequence[bytes]) -> None:
     """Refuse the first of many paths that breaks an escape rule: `check_escape` for thousands in one look."""
     blob = b"/" + b"/".join(paths) + b"/"
-    if any(mark in blob for mark in _SUSPICIOUS) or (b"/." in blob and _SUSPICIOUS_DOT.search(blob) is not None):
+    if any(mark in blob for mark in _SUSPICIOUS) or (b"/." in blob and re.search(_SUSPICIOUS_DOT, blob) is not None):
         for path in paths:
             check_escape(path)
 
@@ -139,16 +139,14 @@ def _link_reason(path: bytes, names: list[bytes], target: bytes) -> str | None:
     return None
 
 
-# Portability
+# Portability. What few commands need is compiled when it is first used.
 
 _CHUNK = 4096
 # Without any of these no name is unportable by itself; they are looked for in thousands of names at once.
 _ODD_BYTES = bytes((*range(0x20), *b'<>:"|?*\\', *range(0x7F, 0x100)))
-_ODD_NAME = re.compile(rb"/(?:con|prn|aux|nul|com[0-9]|lpt[0-9]|conin\$|conout\$)[ ./]")
-_FORBIDDEN = re.compile(r'[<>:"|?*\\\x00-\x1f]')
-_DEVICE = re.compile(
-    r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$) *(?:\..*)?", re.IGNORECASE | re.DOTALL
-)
+_ODD_NAME = rb"/(?:con|prn|aux|nul|com[0-9]|lpt[0-9]|conin\$|conout\$)[ ./]"
+_FORBIDDEN = r'[<>:"|?*\\\x00-\x1f]'
+_DEVICE = r"(?is)(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$) *(?:\..*)?"
 
 
 def portability_problems(paths: Iterable[bytes]) -> Iterator[tuple[bytes, str]]:
@@ -166,7 +164,7 @@ def portability_problems(paths: Iterable[bytes]) -> Iterator[tuple[bytes, str]]:
             len(blob.translate(None, _ODD_BYTES)) != len(blob)
             or b" /" in blob
             or b"./" in blob
-            or _ODD_NAME.search(lower) is not None
+            or re.search(_ODD_NAME, lower) is not None
         )
         folded = [_fold(path) for path in chunk] if odd else [path.lower() for path in chunk]
         if not odd and seen.take_all(folded, chunk):
@@ -222,11 +220,11 @@ def portability_problem(path: bytes) -> str | None:
     except UnicodeDecodeError:
         return "the name is not valid UTF-8"
     for name in text.split("/"):
-        if (match := _FORBIDDEN.search(name)) is not None:
+        if (match := re.search(_FORBIDDEN, name)) is not None:
             return f"Windows does not allow {show(match[0])} in a name"
         if name.endswith((".", " ")):
             return "Windows drops the dot or space at the end of a name"
-        if _DEVICE.fullmatch(name):
+        if re.fullmatch(_DEVICE, name):
             return "Windows reserves the name for a device"
     return None
 

@@ -36,7 +36,7 @@ T = TypeVar("T")
 ATTEMPTS = 3
 """How often a file that changes while it is read is read again before that is an error."""
 
-_INTO_A_CACHE = re.compile(rb"[/\\]objects[/\\][0-9a-f]{2}[/\\][0-9a-f]{62}\Z")
+_INTO_A_CACHE = rb"[/\\]objects[/\\][0-9a-f]{2}[/\\][0-9a-f]{62}\Z"
 
 _OPEN = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 
@@ -355,7 +355,7 @@ def _followed(top: bytes, item: Found) -> Found | None:
     try:
         there = os.stat(os.path.join(top, item.path))
     except OSError:
-        return None if _INTO_A_CACHE.search(item.target or b"") else item
+        return None if re.search(_INTO_A_CACHE, item.target or b"") else item
     return Found(item.path, there, FILE, item.target) if stat.S_ISREG(there.st_mode) else item
 
 
