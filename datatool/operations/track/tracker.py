@@ -188,9 +188,9 @@ class Tracker:
         results: dict[bytes, Tracked] = {}
         wanted = [item for item in found if decide(item.condition, rule) is Action.FETCH]
         if wanted:
-            unnamed = [item for item in wanted if item.condition is Condition.UNNAMED]
-            for item in unnamed if self._links else ():
-                self._recording.release(item.path)
+            unnamed = [item.path for item in wanted if item.condition is Condition.UNNAMED]
+            for path in unnamed if self._links else ():
+                self._recording.release(path)
             with aside(self._project, unnamed, self._progress):
                 self._fetch(wanted)
             fetched = [self._fetched(item) for item in wanted]
