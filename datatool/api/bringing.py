@@ -37,6 +37,14 @@ def bring_list(project: Project, artifact: Artifact, progress: Progress) -> None
     bring_list(project, artifact, progress)
 
 
+def bring_rest(project: Project, artifact: Artifact, within: bytes, progress: Progress) -> list[DatatoolError]:
+    """What was never here of a directory that was fetched in part and edited since: see there."""
+    with importing:
+        from datatool.operations.track.rest import bring_rest
+
+    return bring_rest(project, artifact, within, progress)
+
+
 def record(project: Project, progress: Progress) -> Recording:
     """What changes files and pointers of a project: see there."""
     with importing:

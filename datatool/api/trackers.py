@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from datatool.api.bringing import bring, bring_list, record
+from datatool.api.bringing import bring, bring_list, bring_rest, record
 from datatool.api.telling import Told
 from datatool.operations.track.tracker import Tracker
 
@@ -54,7 +54,15 @@ def tracking(root: Path) -> Iterator[Tracker]:
                 found.tracker.close()
             found = None
         if found is None:
-            made = Tracker(root, environ=os.environ, bring=bring, bring_list=bring_list, record=record, progress=Told())
+            made = Tracker(
+                root,
+                environ=os.environ,
+                bring=bring,
+                bring_list=bring_list,
+                bring_rest=bring_rest,
+                record=record,
+                progress=Told(),
+            )
             found = _Open(made)
         _all.open[key] = found
         found.users += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -17,6 +18,8 @@ from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, Entry
 from datatool.model.oid import ObjectId, prefixed
 from datatool.model.paths import named
 from datatool.model.pointer import ArtifactKind, Pointer
+from datatool.operations.cached import has_list
+from datatool.operations.checkouts.checked_out import typed_revision
 from datatool.operations.result import Part, Result
 from datatool.operations.targets import all_artifacts, name_of, nearest, not_found, project_path, require_inside
 from datatool.project.project import Project
@@ -28,6 +31,8 @@ from datatool.workspace.pointers import SUFFIX, Artifact, owner
 WORKSPACE = "workspace"
 Pair = tuple[bytes, Entry | None, Entry | None]
 """A raw path from the project's root, as it was and as it is."""
+Side = tuple[str | None, dict[bytes, Pointer]]
+"""A revision as its user named it, or None for the work tree, and the pointers there."""
 
 
 class ChangeKind(StrEnum):
@@ -72,8 +77,8 @@ def diff(project: Project, words: Sequence[str], paths_after_dashes: Sequence[st
 def between(project: Project, revisions: Sequence[str], targets: Sequence[str], cwd: Path) -> DiffResult:
     """Compare HEAD with the workspace, one revision with the workspace, or two revisions with each other.
 
-    What was never fetched is no difference. Raises PathNotFound, RevisionNotFound, PartlyDone where the cache lacks
-    the list of a version.
+    What was never fetched is no difference, and takes no list where its pointer is the same. Raises PathNotFound,
+    RevisionNotFound, PartlyDone where the cache lacks the list of a version that has to be looked at.
     """
     wanted = [_target(project, target, cwd) for target in targets]
     if project.worktree is None:
@@ -84,9 +89,9 @@ def between(project: Project, revisions: Sequence[str], targets: Sequence[str], 
     old = _pointers(project, commits[0]) if commits else {}
     if len(commits) == 2:
         new = _pointers(project, commits[1])
-        pairs = _between(project, old, new, wanted)
+        pairs = _between(project, (revisions[0], old), (revisions[1], new), wanted)
     else:
-        pairs = _with_workspace(project, old, wanted)
+        pairs = _with_workspace(project, (revisions[0] if revisions else "HEAD", old), wanted)
     changes = _changes(project, pairs)
     known = set(old) | (set(new) if len(commits) == 2 else set())
     _require_known(project, targets, wanted, known, changed=bool(changes))
@@ -159,12 +164,12 @@ def _pointers(project: Project, commit: str) -> dict[bytes, Pointer]:
     return found
 
 
-def _between(
-    project: Project, old: dict[bytes, Pointer], new: dict[bytes, Pointer], wanted: Sequence[bytes]
-) -> Iterator[Pair]:
+def _between(project: Project, before: Side, after: Side, wanted: Sequence[bytes]) -> Iterator[Pair]:
+    old, new = before[1], after[1]
     for artifact in sorted({*old, *new}):
         if _meant(artifact, wanted):
-            yield from _only(_versions(project, artifact, old.get(artifact), new.get(artifact)), wanted)
+            with _lists(project, artifact, before, after):
+                yield from _only(_versions(project, artifact, old.get(artifact), new.get(artifact)), wanted)
 
 
 def _versions(project: Project, artifact: bytes, old: Pointer | None, new: Pointer | None) -> Iterator[Pair]:
@@ -175,12 +180,8 @@ def _versions(project: Project, artifact: bytes, old: Pointer | None, new: Point
             if not same(left.get(path), right.get(path)):
                 yield path, left.get(path), right.get(path)
         return
-    prefix = artifact + b"/"
-    try:
-        for path, one, two in diff_trees(old.oid, new.oid, project.cache.load):
-            yield prefix + path, one, two
-    except KeyError:
-        raise _lacking(artifact) from None
+    for path, one, two in diff_trees(old.oid, new.oid, project.cache.load):
+        yield artifact + b"/" + path, one, two
 
 
 def _entries(project: Project, artifact: bytes, pointer: Pointer | None) -> Iterator[Entry]:
@@ -190,33 +191,36 @@ def _entries(project: Project, artifact: bytes, pointer: Pointer | None) -> Iter
     if pointer.kind is ArtifactKind.FILE:
         yield Entry(EXECUTABLE if pointer.executable else FILE, artifact, pointer.oid, pointer.size or 0)
         return
-    try:
-        for entry in read_tree(pointer.oid, project.cache.load):
-            yield entry._replace(path=artifact + b"/" + entry.path)
-    except KeyError:
-        raise _lacking(artifact) from None
+    for entry in read_tree(pointer.oid, project.cache.load):
+        yield entry._replace(path=artifact + b"/" + entry.path)
 
 
-def _with_workspace(project: Project, old: dict[bytes, Pointer], wanted: Sequence[bytes]) -> Iterator[Pair]:
+def _with_workspace(project: Project, before: Side, wanted: Sequence[bytes]) -> Iterator[Pair]:
+    old = before[1]
     current: dict[bytes, Artifact] = {}
     for item in all_artifacts(project):
         if isinstance(item, Artifact):
             current[item.path] = item
         elif _meant(os.fsencode(name_of(item)), wanted):
             raise item
+    after: Side = None, {path: item.pointer for path, item in current.items()}
     for artifact in sorted({*old, *current}):
-        if not _meant(artifact, wanted):
-            continue
-        pointer = old.get(artifact)
-        now = current.get(artifact)
-        if now is None:
-            yield from _only(_versions(project, artifact, pointer, None), wanted)
-        elif _is_file(now.pointer):
-            yield from _only(_file(project, now, pointer), wanted)
-        elif _is_file(pointer) or project.workspace.kind(artifact) not in (DIRECTORY, None):
-            yield from _only(_versions(project, artifact, pointer, now.pointer), wanted)
-        else:
-            yield from _only(_directory(project, now, pointer), wanted)
+        if _meant(artifact, wanted):
+            with _lists(project, artifact, before, after):
+                yield from _only(_now(project, artifact, old.get(artifact), current.get(artifact)), wanted)
+
+
+def _now(project: Project, artifact: bytes, old: Pointer | None, now: Artifact | None) -> Iterator[Pair]:
+    """How an artifact in the workspace differs from a version of it."""
+    if now is None:
+        return _versions(project, artifact, old, None)
+    if _is_file(now.pointer):
+        return _file(project, now, old)
+    kind = project.workspace.kind(artifact)
+    never_here = kind is None and project.state.base(artifact) is None
+    if never_here or _is_file(old) or kind not in (DIRECTORY, None):
+        return _versions(project, artifact, old, now.pointer)
+    return _directory(project, now, old)
 
 
 def _file(project: Project, now: Artifact, old: Pointer | None) -> Iterator[Pair]:
@@ -250,21 +254,18 @@ def _directory(project: Project, now: Artifact, old: Pointer | None) -> Iterator
     prefix = now.path + b"/"
     unfetched: dict[bytes, Entry] = {}
     pointed = now.pointer.oid
-    try:
-        if pointed is not None and (base is None or base.here != pointed):
-            here = base.here if base is not None else None
-            if base is None or base.version != base.here or base.version != pointed:
-                unfetched = {
-                    path: new for path, gone, new in diff_trees(here, pointed, load) if new is not None and gone is None
-                }
-        reference = read_tree(old.oid, load) if old is not None and old.oid is not None else iter(())
-        for path, present, then in against(project.workspace, now.path, reference):
-            absent = unfetched.pop(path, None)
-            after = present if present is not None else absent
-            if not same(then, after):
-                yield prefix + path, then, after
-    except KeyError:
-        raise _lacking(now.path) from None
+    if pointed is not None and (base is None or base.here != pointed):
+        here = base.here if base is not None else None
+        if base is None or base.version != base.here or base.version != pointed:
+            unfetched = {
+                path: new for path, gone, new in diff_trees(here, pointed, load) if new is not None and gone is None
+            }
+    reference = read_tree(old.oid, load) if old is not None and old.oid is not None else iter(())
+    for path, present, then in against(project.workspace, now.path, reference):
+        absent = unfetched.pop(path, None)
+        after = present if present is not None else absent
+        if not same(then, after):
+            yield prefix + path, then, after
     for path, entry in sorted(unfetched.items()):
         yield prefix + path, None, entry
 
@@ -273,11 +274,29 @@ def _is_file(pointer: Pointer | None) -> bool:
     return pointer is not None and pointer.kind is ArtifactKind.FILE
 
 
-def _lacking(artifact: bytes) -> PartlyDone:
+@contextmanager
+def _lists(project: Project, artifact: bytes, *sides: Side) -> Iterator[None]:
+    """Tell what gets the list of an artifact that proves to be lacking."""
+    try:
+        yield
+    except KeyError:
+        raise _lacking(project, artifact, sides) from None
+
+
+def _lacking(project: Project, artifact: bytes, sides: Sequence[Side]) -> PartlyDone:
     name = named(artifact)
+    commands: dict[str, None] = {}
+    for revision, pointers in sides:
+        pointer = pointers.get(artifact)
+        if pointer is None or pointer.oid is None or _is_file(pointer) or has_list(project.cache, pointer.oid):
+            continue
+        at = "" if revision is None else f" --rev {typed_revision(revision)}"
+        commands[f"datatool fetch {name}{at}"] = None
+    if not commands:  # what was put here last is another version, or a part of one
+        commands[f"datatool pull {name}"] = None
     return PartlyDone(
         f"{name}: the list of one of its versions is not in the cache",
-        hint=f"datatool fetch {name}, or datatool fetch --rev REV {name}, gets it from the remote",
+        hint=f"{' and '.join(commands)} {'gets it' if len(commands) == 1 else 'get them'} from the remote",
         path=os.fsdecode(artifact),
     )
 

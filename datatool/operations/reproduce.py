@@ -24,7 +24,7 @@ from datatool.operations.run_command import (
     told_file,
 )
 from datatool.operations.run_records import record_of
-from datatool.operations.runs.inputs import not_here, unlike_now
+from datatool.operations.runs.inputs import bring_lists, to_bring, unlike_now
 from datatool.operations.runs.marks import left_over
 from datatool.operations.runs.outputs import check_unsaved
 from datatool.operations.runs.repeat import command_of_record, fingerprint_now, refusal, shown
@@ -295,6 +295,7 @@ def _planned(
 def _foreseen(project: Project, record: RunRecord, *, fetches: bool, progress: Progress) -> Action:
     """What would be done with a run whose inputs stay as they are: where it `fetches`, a remote is trusted to have what
     is not here."""
+    bring_lists(project, [file.path for file in record.inputs], offline=not fetches, progress=progress)
     try:
         fingerprint = fingerprint_now(project, record)
     except DatatoolError:
@@ -305,4 +306,4 @@ def _foreseen(project: Project, record: RunRecord, *, fetches: bool, progress: P
     if known is None:
         return Action.RESTORED if fetches and may_be_fetched(project, fingerprint) else Action.EXECUTED
     outputs = known.record.outputs
-    return Action.RESTORED if unlike_now(project, outputs) or not_here(project, outputs) else Action.UNCHANGED
+    return Action.RESTORED if unlike_now(project, outputs) or to_bring(project, outputs) else Action.UNCHANGED

@@ -15,7 +15,7 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from datatool.errors import CommandFailed, DatatoolError
+from datatool.errors import CommandFailed, DamageFound, DatatoolError
 from datatool.localfs.atomic import make_dirs
 from datatool.localfs.safe_paths import check_parents
 from datatool.model.oid import ObjectId, prefixed
@@ -28,10 +28,11 @@ from datatool.operations.runs.code import functions_of
 from datatool.operations.runs.command import Command, fingerprint_of, script_fingerprint
 from datatool.operations.runs.end import code_now, end_run
 from datatool.operations.runs.execution import Execution, directory_in, refuse_unnamed
-from datatool.operations.runs.inputs import bring_inputs, inputs_of, unlike_now
+from datatool.operations.runs.inputs import bring_inputs, bring_outdated, inputs_of, unlike_now
 from datatool.operations.runs.marks import forget_marks, left_over, marked
-from datatool.operations.runs.outputs import check_unsaved, clear, put_back, refuse_outputs, restore
+from datatool.operations.runs.outputs import check_unsaved, clear, put_back, refuse_outputs
 from datatool.operations.runs.process import run_process
+from datatool.operations.runs.restoring import restore
 from datatool.operations.runs.search import earlier_run
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
@@ -128,12 +129,15 @@ def run_command(
         refuse_unnamed(project, command.directory, [*command.inputs, *command.outputs])
         left = left_over(project, command.outputs)
         check_unsaved(project, command.outputs, force=force, left_over=left)
-        inputs = inputs_of(project, command.inputs, progress)
+        inputs = inputs_of(project, command.inputs, offline=around.offline, progress=progress)
         command = command.sealed(around.environ)
         fingerprint = fingerprint_of(project, command, inputs)
         known = None if force else earlier_run(project, fingerprint, offline=around.offline, progress=progress)
         if known is not None:
-            return _restored(project, command, known, forced=bool(left), progress=progress)
+            try:
+                return _restored(project, command, known, around.offline, forced=bool(left), progress=progress)
+            except DamageFound as error:
+                progress.warn(f"{error.message}; so the command runs again")
         return _executed(project, command, inputs, fingerprint, around, force=force, progress=progress)
 
 
@@ -146,13 +150,16 @@ def restore_run(
         left = left_over(project, command.outputs)
         check_unsaved(project, command.outputs, force=False, left_over=left)
         known = earlier_run(project, fingerprint, offline=offline, progress=progress)
-        return known and _restored(project, command, known, forced=bool(left), progress=progress)
+        return known and _restored(project, command, known, offline, forced=bool(left), progress=progress)
 
 
-def _restored(project: Project, command: Command, known: Known, *, forced: bool, progress: Progress) -> RunResult:
+def _restored(
+    project: Project, command: Command, known: Known, offline: bool, *, forced: bool, progress: Progress
+) -> RunResult:
     record = known.record
     whole = [file for file in record.outputs if _is_whole(project, file)]
-    changed, staged = restore(project, whole, known.oid, force=forced, progress=progress)
+    changed, staged = restore(project, whole, known.oid, offline=offline, force=forced, progress=progress)
+    bring_outdated(project, record.inputs, offline=offline, progress=progress)
     forget_marks(project, command.outputs)
     return RunResult(
         run=known.oid,

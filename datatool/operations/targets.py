@@ -28,12 +28,14 @@ from datatool.workspace.pointers import (
 
 class Selection(Struct, frozen=True, kw_only=True):
     """An artifact that is meant, whole (`within` is `b""`) or one path inside it; `older`: as another pointer than the
-    one that lies there says, which stays; `rev` is the revision that it was asked for."""
+    one that lies there says, which stays; `rev` is the revision that it was asked for; `beside`: only what was never
+    here is meant, and the rest stays as it is."""
 
     artifact: Artifact
     within: bytes = b""
     older: bool = False
     rev: str | None = None
+    beside: bool = False
 
 
 class Meant(Struct, frozen=True, kw_only=True):

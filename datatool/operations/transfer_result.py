@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from msgspec import Struct
 
@@ -59,6 +60,10 @@ class TransferResult(Result):
         """Whether an artifact came that was not here, or only sources of imports failed."""
         came = self.objects > 0 and any(item.ok for item in self.artifacts)
         return came or only_sources_failed(self.artifacts)
+
+
+NOTHING_SENT: Final = TransferResult(remote="", artifacts=(), objects=0, bytes=0, skipped_objects=0, requests=0)
+"""Of what needed no transfer."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

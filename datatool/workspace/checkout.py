@@ -68,12 +68,14 @@ class Checkout(Struct, frozen=True, kw_only=True):
     """Whether links into a cache may lie here: then a path that seems free is looked at before it is written."""
     read_only: bool = False
     """Whether nobody is to write to the files, whichever way they get there."""
+    beside: bool = False
+    """Whether only what was never here comes: what was, or lies in the way, stays as it is, changed or gone."""
 
     # Deciding
 
     def plan(self) -> Plan:
         """Look, and decide; nothing is changed. KeyError where the cache lacks a tree."""
-        if self.fresh:
+        if self.fresh or self.beside:
             return Plan(unsaved=(), kept=(), first=())
         unsaved: list[bytes] = []
         kept: list[bytes] = []
@@ -134,6 +136,10 @@ class Checkout(Struct, frozen=True, kw_only=True):
         return self.workspace.hash(self._whole(path))[0]
 
     def _triples(self) -> Iterator[Triple]:
+        """What becomes of each path."""
+        return self._beside() if self.beside else self._joined()
+
+    def _joined(self) -> Iterator[Triple]:
         """Join workspace, base and target; a file of unknown hash is hashed where base or target could match."""
         if self.fresh or self.workspace.kind(self._whole(self.within) if self.within else self.artifact) is None:
             for entry in self._tree(self.target):
@@ -158,6 +164,17 @@ class Checkout(Struct, frozen=True, kw_only=True):
             if now is not None and unknown and base is not None and base is not then and base.size == now.size:
                 now = now._replace(oid=self._now(path))
             yield path, now, base, target
+
+    def _beside(self) -> Iterator[Triple]:
+        """What was never here, and has nothing in its way."""
+        in_the_way = Parents()
+        for path, now, base, target in self._joined():
+            if now is not None and now.kind != DIRECTORY:
+                in_the_way.push(path)
+            elif now is None and base is None and target is not None:
+                taken = in_the_way.at_or_above(path) is not None or self.workspace.kind(self._whole(path)) is not None
+                if not taken:
+                    yield path, None, None, target
 
     def _wanted(self) -> Iterator[tuple[bytes, Entry | None, Entry | None]]:
         """Join base and target; most often there is no base, or it is the target."""

@@ -471,3 +471,42 @@ def test_a_block_behind_what_runs_again_fails_in_the_dry_run_too(world: World) -
     for words in (["--dry-run"], []):
         runs = reproduce(world, *words, "mid.txt", code=4)
         assert [action for action, _ in actions(runs)] == ["executed", "failed"]
+
+
+@pytest.mark.parametrize("fetched", [False, True])
+def test_outdated_inputs_and_outputs_are_brought_as_the_dry_run_says(world: World, fetched: bool) -> None:
+    world.ok("push")
+    copy = world.clone()
+    copy.ok("pull")
+    world.write("raw.csv", b"d\nc\n")
+    reproduce(world, "model.bin")
+    world.commit("new")
+    world.ok("push")
+    world.git("push", "-q", str(world.origin), "HEAD")
+    copy.git("pull", "-q")
+    if fetched:
+        copy.ok("fetch")
+    before = copy.tree()
+    log(world)
+    planned = actions(reproduce(copy, "--dry-run", "model.bin"))
+    assert copy.tree() == before
+    assert planned == [("restored", ["clean.csv", "notes.txt"]), ("restored", ["model.bin"])]
+    assert actions(reproduce(copy, "model.bin")) == planned
+    assert log(world) == []
+    assert copy.read("raw.csv") == b"d\nc\n" and copy.read("model.bin") == b"c\nd\nsorted\n"
+    assert copy.json("status")["clean"]
+
+
+def test_where_nobody_has_an_outdated_input_the_hint_brings_it_once_it_was_pushed(world: World) -> None:
+    world.ok("push")
+    copy = world.clone()
+    copy.ok("pull")
+    world.write("raw.csv", b"d\nc\n")
+    world.ok("add", "raw.csv")
+    world.commit("new")
+    world.git("push", "-q", str(world.origin), "HEAD")
+    copy.git("pull", "-q")
+    (failed,) = reproduce(copy, "model.bin", code=4)
+    assert failed["action"] == "failed" and "datatool push" in failed["error"]["hint"]
+    world.ok("push")
+    assert [run["action"] for run in reproduce(copy, "model.bin")] == ["executed", "executed"]

@@ -424,15 +424,82 @@ def test_unsaved_edits_in_an_output_stop_the_run_and_force_keeps_them_in_lost_an
     assert lost_and_found(world) == {"out.csv": b"my edits"}
 
 
-def test_an_outdated_input_is_refused_with_both_ways_out(world: World) -> None:
+def test_an_outdated_input_that_no_commit_names_is_brought_and_what_was_there_is_in_lost_and_found(
+    world: World,
+) -> None:
     world.ok("add", "in.csv")
     world.commit()
     first = world.read("in.csv.dt")
     world.write("in.csv", b"b\n")
     world.ok("add", "in.csv")
     (world.root / "in.csv.dt").write_bytes(first)
-    refused = run(world, code=7)
-    assert "datatool checkout in.csv" in refused.error["hint"]
+    ran = run(world)
+    assert ran.json["action"] == "executed"
+    assert "in.csv: no commit names the version that was here" in ran.err
+    assert (world.read("in.csv"), world.read("out.csv")) == (b"a\n", b"A\n")
+    assert lost_and_found(world) == {"in.csv": b"b\n"}
+
+
+@pytest.mark.parametrize("remote", [True, False])
+def test_an_outdated_input_is_brought_to_run_and_beside_what_is_restored(world: World, remote: bool) -> None:
+    run(world)
+    world.commit("old")
+    world.ok("push")
+    copy = world.clone()
+    copy.ok("pull")
+    world.write("in.csv", b"b\n")
+    assert run(world).json["action"] == "executed"
+    world.commit("new")
+    world.ok("push")
+    world.git("push", "-q", str(world.origin), "HEAD")
+    copy.git("pull", "-q")
+    if not remote:
+        copy.ok("fetch", "in.csv")
+        world.remote.rename(world.top / "gone")
+    ran = run(copy, code=0)
+    assert ran.json["action"] == ("restored" if remote else "executed")
+    assert (copy.read("in.csv"), copy.read("out.csv")) == (b"b\n", b"B\n")
+    assert lost_and_found(copy) == {}
+    assert copy.json("status")["clean"]
+
+
+def test_what_is_restored_comes_back_although_an_outdated_input_can_not(world: World) -> None:
+    run(world)
+    world.commit("old")
+    copy = world.clone()
+    world.ok("push")
+    copy.ok("pull")
+    world.write("in.csv", b"b\n")
+    run(world)
+    world.commit("new")
+    world.ok("push", "out.csv")
+    world.git("push", "-q", str(world.origin), "HEAD")
+    copy.git("pull", "-q")
+    copy.ok("fetch", "out.csv")
+    ran = run(copy, "--offline")
+    assert ran.json["action"] == "restored"
+    assert "what is here is another version than its pointer names" in ran.err
+    assert (copy.read("in.csv"), copy.read("out.csv")) == (b"a\n", b"B\n")
+
+
+def test_an_outdated_input_in_a_directory_is_brought(world: World) -> None:
+    world.write("data/a/x.csv", b"a\n")
+    world.write("data/b.csv", b"b\n")
+    world.ok("add", "data")
+    world.commit("old")
+    world.ok("push")
+    copy = world.clone()
+    copy.ok("pull")
+    world.write("data/a/x.csv", b"c\n")
+    world.write("data/b.csv", b"c\n")
+    world.ok("add", "data")
+    world.commit("new")
+    world.ok("push")
+    world.git("push", "-q", str(world.origin), "HEAD")
+    copy.git("pull", "-q")
+    words = ["run", "-d", "data/a", "-o", "out.csv", "--json", "--", "sh", "-c", "cat data/a/x.csv > out.csv"]
+    assert copy.ok(*words).json["action"] == "executed"
+    assert copy.read("out.csv") == b"c\n"
 
 
 def test_an_input_that_is_not_here_is_fetched_only_when_it_is_needed(world: World) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -412,3 +414,54 @@ def test_a_directory_outside_any_project_says_so(tmp_path: Path) -> None:
     for command in (["status"], ["add", "x"], ["push"], ["list"]):
         ran = world.fails(3, *command)
         assert "datatool init" in ran.err
+
+
+# ---- lists that are not here
+
+
+def test_diff_of_a_fresh_clone_takes_no_list(tracked: World) -> None:
+    copy = tracked.clone()
+    assert copy.json("diff")["changes"] == []
+    assert copy.json("diff", "HEAD", "data")["changes"] == []
+    assert copy.json("diff", "HEAD", "HEAD")["changes"] == []
+    assert copy.ok("diff", "--exit-code", "data/a.txt").code == 0
+
+
+@pytest.mark.parametrize("words", [("v1",), ("v1", "HEAD"), ("HEAD~1", "data/a.txt"), ("HEAD^{/one}", "--", "data")])
+def test_diff_without_a_list_names_the_commands_that_bring_it(tracked: World, words: tuple[str, ...]) -> None:
+    tracked.ok("push")
+    tracked.write("data/a.txt", b"another\n")
+    tracked.ok("add", "data")
+    tracked.commit("second")
+    tracked.ok("push")
+    copy = tracked.clone()
+    copy.git("fetch", "-q", "--tags", str(tracked.root))
+    run_hints(copy, copy.fails(4, "diff", *words).err)
+    assert [item["path"] for item in copy.ok("diff", "--json", *words).json["changes"]] == ["data/a.txt"]
+
+
+def test_diff_of_an_edited_directory_whose_pointer_moved_on_names_the_old_version(tracked: World) -> None:
+    tracked.ok("push")
+    copy = tracked.clone()
+    copy.ok("pull", "data")
+    tracked.write("data/a.txt", b"another\n")
+    tracked.ok("add", "data")
+    tracked.commit("second")
+    tracked.ok("push")
+    tracked.git("push", "-q", str(tracked.origin), "HEAD")
+    copy.git("pull", "-q")
+    copy.write("data/mine.txt", b"mine\n")
+    assert "diff HEAD data shows what that takes back" in copy.ok("add", "data").err
+    refused = copy.fails(4, "diff", "HEAD", "data")
+    assert "hint: datatool fetch data --rev HEAD gets it from the remote" in refused.err
+    run_hints(copy, refused.err)
+    assert {item["path"] for item in copy.json("diff", "HEAD", "data")["changes"]} == {"data/a.txt", "data/mine.txt"}
+
+
+def run_hints(world: World, said: str) -> None:
+    """Run the commands that a hint names."""
+    (hint,) = (line for line in said.splitlines() if line.startswith("hint: "))
+    commands = re.findall(r"datatool (.+?)(?= and datatool| gets? )", hint)
+    assert commands
+    for command in commands:
+        world.ok(*shlex.split(command))

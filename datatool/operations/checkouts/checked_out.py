@@ -111,6 +111,10 @@ def _named_for(item: Selection) -> str:
     asked for, as the rest stays as it is."""
     if item.rev is None:
         return named(item.artifact.path)
-    rev = item.rev if _PLAIN.fullmatch(item.rev) else shlex.quote(show(item.rev))
     path = item.artifact.path + b"/" + item.within if item.within else item.artifact.path
-    return f"{named(path)} --rev {rev}"
+    return f"{named(path)} --rev {typed_revision(item.rev)}"
+
+
+def typed_revision(revision: str) -> str:
+    """A revision as it is typed in a shell."""
+    return revision if _PLAIN.fullmatch(revision) else shlex.quote(show(revision))

@@ -68,6 +68,7 @@ def check_out_directory(
         relink=relink,
         fresh=kind is None,
         had_links=kind == DIRECTORY,
+        beside=item.beside,
     )
     full = Path(os.fsdecode(workspace.full(artifact.path)))
     make_dirs(full)

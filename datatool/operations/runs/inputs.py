@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 
-from datatool.errors import DatatoolError, PathNotFound, Refused
+from datatool.errors import DatatoolError, PathNotFound
 from datatool.git.ignore import tracked_under
 from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, SYMLINK
 from datatool.model.paths import named
 from datatool.model.pointer import ArtifactKind
 from datatool.model.run import RunFile
 from datatool.operations.add import add
+from datatool.operations.cached import has_list
+from datatool.operations.contents.fetch_list import bring_list
+from datatool.operations.edit import edit
 from datatool.operations.failures import worst
 from datatool.operations.pull import pull
 from datatool.operations.runs.files import file_in
 from datatool.operations.targets import not_found, pointer_paths, project_path
+from datatool.operations.track.aside import Committed, aside
+from datatool.operations.track.state import Condition, Trees, look
 from datatool.progress import Progress
 from datatool.project.project import Project
 from datatool.workspace.compare import State, compare
 from datatool.workspace.pointers import SUFFIX, Artifact, find_artifact, owner
 
-_NOT_HERE = (State.ABSENT, State.MISSING, State.PARTIAL)
+_TO_BRING = (State.ABSENT, State.MISSING, State.PARTIAL, State.OUTDATED)
 
 
-def inputs_of(project: Project, paths: Sequence[bytes], progress: Progress) -> list[RunFile]:
+def inputs_of(project: Project, paths: Sequence[bytes], *, offline: bool, progress: Progress) -> list[RunFile]:
     """What paths of the project stand for now, sorted. What changed is recorded, and what neither datatool nor git
-    tracks is added, so that the record names what can be had again. What is not here counts as its pointer says.
+    tracks is added, so that the record names what can be had again. What is not here counts as its pointer says, and so
+    does what datatool put here before the pointer moved on.
 
     Raises PathNotFound, Refused, and what `add` raises.
     """
@@ -35,6 +42,7 @@ def inputs_of(project: Project, paths: Sequence[bytes], progress: Progress) -> l
     if to_add:
         names = [os.fsdecode(path) for path in to_add]
         add(project, names, cwd=project.root, progress=progress)
+    bring_lists(project, chosen, offline=offline, progress=progress)
     return [file_now(project, path) for path in sorted(chosen)]
 
 
@@ -54,21 +62,58 @@ def file_now(project: Project, path: bytes) -> RunFile:
 
 
 def bring_inputs(project: Project, files: Iterable[RunFile], *, offline: bool, progress: Progress) -> None:
-    """Fetch and check out what a run reads and what is not here. Raises what `pull` fails with."""
-    lacking = not_here(project, files)
+    """Fetch and check out what a run reads and what is not here, or outdated. Raises what `pull` fails with."""
+    _bring(project, _in_state(project, files, _TO_BRING), offline=offline, progress=progress)
+
+
+def bring_outdated(project: Project, files: Iterable[RunFile], *, offline: bool, progress: Progress) -> None:
+    """The same of what is outdated alone, beside results that came back without it; what fails is a warning."""
+    try:
+        _bring(project, _in_state(project, files, (State.OUTDATED,)), offline=offline, progress=progress)
+    except DatatoolError as error:
+        progress.warn(f"{error.message}; what is here is another version than its pointer names", hint=error.hint)
+
+
+def to_bring(project: Project, files: Iterable[RunFile]) -> list[bytes]:
+    """Which of a record's files belong to an artifact that is not, or not wholly, in the workspace, or outdated."""
+    return [path for path, _ in _in_state(project, files, _TO_BRING)]
+
+
+def bring_lists(project: Project, paths: Iterable[bytes], *, offline: bool, progress: Progress) -> None:
+    """Get the lists of the directories that some paths lie in, as far as they can be had: without them `file_now` can't
+    tell what is there."""
+    around = {found.path: found for path in paths if (found := owner(project.root, path)) and found.path != path}
+    for artifact in around.values():
+        oid, kind = artifact.pointer.oid, artifact.pointer.kind
+        if kind is ArtifactKind.DIRECTORY and oid is not None and not offline and not has_list(project.cache, oid):
+            with suppress(DatatoolError):
+                bring_list(project, artifact, progress)
+
+
+def _in_state(project: Project, files: Iterable[RunFile], states: Collection[State]) -> list[tuple[bytes, Artifact]]:
+    owners = ((file.path, owner(project.root, file.path)) for file in files)
+    return [(path, around) for path, around in owners if around is not None and _state(project, around) in states]
+
+
+def _bring(project: Project, lacking: Sequence[tuple[bytes, Artifact]], *, offline: bool, progress: Progress) -> None:
+    """Pull paths; as `track()` does, what lies there in a version that no commit names goes to lost+found."""
     if not lacking:
         return
-    names = [os.fsdecode(path) for path in lacking]
-    done = pull(project, names, cwd=project.root, offline=offline, progress=progress)
-    error = worst([item.error for item in done.artifacts if item.error is not None], finished=False)
-    if error is not None:
-        raise error
-
-
-def not_here(project: Project, files: Iterable[RunFile]) -> list[bytes]:
-    """Which of a record's files belong to an artifact that is not, or not wholly, in the workspace."""
-    owners = ((file.path, owner(project.root, file.path)) for file in files)
-    return [path for path, around in owners if around is not None and _state(project, around) in _NOT_HERE]
+    committed, trees = Committed(project), Trees(project)
+    unnamed = [
+        path
+        for path, around in lacking
+        if look(project, trees, path).condition is Condition.OUTDATED and not committed.names(around)
+    ]
+    unnamed = [path for path in unnamed if not any(path.startswith(other + b"/") for other in unnamed)]
+    names = [os.fsdecode(path) for path, _ in lacking]
+    if unnamed:
+        edit(project, [os.fsdecode(path) for path in unnamed], cwd=project.root)
+    with aside(project, unnamed, progress):
+        done = pull(project, names, cwd=project.root, offline=offline, progress=progress)
+        error = worst([item.error for item in done.artifacts if item.error is not None], finished=False)
+        if error is not None:
+            raise error
 
 
 def unlike_now(project: Project, files: Iterable[RunFile]) -> list[bytes]:
@@ -119,15 +164,7 @@ def _to_add(project: Project, path: bytes) -> bytes | None:
         return None if kept_by_git else path
     if project.workspace.kind(path) is None and project.workspace.kind(around.path) is None:
         return None
-    state = _state(project, around)
-    if state is State.OUTDATED:
-        name = named(around.path)
-        raise Refused(
-            f"{name}: what is here is another version than its pointer names",
-            hint=f"datatool checkout {name} brings the new one; datatool add --force {name} goes back to what is here",
-            path=around.name,
-        )
-    return around.path if state is State.MODIFIED else None
+    return around.path if _state(project, around) is State.MODIFIED else None
 
 
 def _file_of_git(project: Project, path: bytes) -> RunFile:

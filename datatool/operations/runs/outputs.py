@@ -1,4 +1,4 @@
-"""What a run writes: where it may, what must not be lost by it, and how it comes back when it need not run again."""
+"""What a run writes: where it may, what must not be lost by it, and the pointers to it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from itertools import combinations
 from pathlib import Path
 
 from datatool.errors import Refused, Unsaved, UsageError
-from datatool.formats.pointer_file import write_pointer
 from datatool.localfs.atomic import make_dirs, move
 from datatool.localfs.removal import remove_tree
 from datatool.localfs.safe_paths import check_parents
@@ -21,7 +20,6 @@ from datatool.model.run import RunFile
 from datatool.operations.add import add
 from datatool.operations.cached import is_cached
 from datatool.operations.checkout import checkout_selected
-from datatool.operations.publish import ignore, locked, publish
 from datatool.operations.record import Target
 from datatool.operations.remove import unsaved_paths
 from datatool.operations.targets import Selection
@@ -29,7 +27,7 @@ from datatool.operations.trackable import refuse_untrackable
 from datatool.progress import Progress
 from datatool.project.project import Project
 from datatool.workspace.compare import State, compare
-from datatool.workspace.pointers import Artifact, find_artifact, owner
+from datatool.workspace.pointers import find_artifact, owner
 
 
 def refuse_outputs(project: Project, outputs: Sequence[bytes], inputs: Collection[bytes]) -> None:
@@ -112,29 +110,6 @@ def put_back(project: Project, outputs: Sequence[bytes], before: Collection[byte
         if done.error is not None:
             progress.warn(done.error.message, hint=done.error.hint)
     return lost if moved else None
-
-
-def restore(
-    project: Project, files: Sequence[RunFile], run: ObjectId, *, force: bool, progress: Progress
-) -> tuple[list[bytes], tuple[str, ...]]:
-    """Make a run's outputs, which the cache has, the versions here: the data first, then the pointers. The artifacts
-    that changed, and what was staged in git."""
-    changed: list[bytes] = []
-    staged: list[str] = []
-    for file in files:
-        old = find_artifact(project.root, file.path)
-        pointer = pointer_to(project, file, run, old.pointer if old is not None else None)
-        text = write_pointer(pointer, old=old.text if old is not None else None)
-        ignore(project, [file.path])
-        artifact = Artifact(path=file.path, pointer=pointer, text=text)
-        done = checkout_selected(project, [Selection(artifact=artifact)], force=force, progress=progress)[0]
-        if done.error is not None:
-            raise done.error.error
-        with locked(project, [file.path], progress):
-            staged += publish(project, [(file.path, text, old.text if old is not None else None)], progress)
-        if done.changed or old is None or old.text != text:
-            changed.append(file.path)
-    return changed, tuple(staged)
 
 
 def pointer_to(project: Project, file: RunFile, run: ObjectId, old: Pointer | None, *, known: bool = True) -> Pointer:

@@ -73,6 +73,7 @@ class _Trackers:
                 environ=self._environ,
                 bring=lambda *_: [],
                 bring_list=bring_list,
+                bring_rest=lambda *_: [],
                 record=Recording,
                 progress=self._progress,
             )

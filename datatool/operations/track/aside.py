@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -14,7 +14,6 @@ from datatool.git.pointers import pointer_patterns
 from datatool.git.worktree import ask
 from datatool.localfs.atomic import make_dirs, move
 from datatool.model.paths import named
-from datatool.operations.track.state import Found
 from datatool.progress import Progress
 from datatool.project.project import Project
 from datatool.workspace.pointers import Artifact
@@ -60,10 +59,10 @@ class Committed:
 
 
 @contextmanager
-def aside(project: Project, items: Sequence[Found], progress: Progress) -> Iterator[None]:
+def aside(project: Project, paths: Iterable[bytes], progress: Progress) -> Iterator[None]:
     """Move what lies at some paths to lost+found while other versions are brought there, and tell; where that fails and
     nothing came, it is put back."""
-    places = {item.path: move_aside(project, item.path) for item in items}
+    places = {path: move_aside(project, path) for path in paths}
     try:
         yield
     except BaseException:

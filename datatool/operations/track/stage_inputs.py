@@ -23,10 +23,15 @@ def input_now(project: Project, trees: Trees, found: Found) -> RunFile | None:
         pinned = _pinned(project, trees, found)
         if pinned is not None:
             return pinned
-    kind = project.workspace.kind(found.path)
+    return content_here(project, found.path)
+
+
+def content_here(project: Project, path: bytes) -> RunFile | None:
+    """A file or directory as it lies there, recorded or not. None where nothing is."""
+    kind = project.workspace.kind(path)
     if kind in (FILE, SYMLINK):
-        return file_here(project, found.path)
-    return _directory_here(project, found.path) if kind == DIRECTORY else None
+        return file_here(project, path)
+    return _directory_here(project, path) if kind == DIRECTORY else None
 
 
 def link_pinned(project: Project, trees: Trees, found: Found) -> bytes | None:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from datatool.errors import DatatoolError, Locked, PartlyDone, UsageError
 from datatool.index.stamp import Stamp, stamp_of
 from datatool.localfs.temps import sweep_temps
+from datatool.model.entry import DIRECTORY
 from datatool.model.paths import named, see_from
 from datatool.model.run import RunFile
 from datatool.model.settings import LinkMethod
@@ -25,7 +26,7 @@ from datatool.operations.track.beside import comes_beside
 from datatool.operations.track.damage import not_brought
 from datatool.operations.track.marks import is_unfinished, unsorted
 from datatool.operations.track.refusals import refusal
-from datatool.operations.track.stage_inputs import input_now, link_pinned
+from datatool.operations.track.stage_inputs import content_here, input_now, link_pinned
 from datatool.operations.track.state import (
     Action,
     Condition,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Bring = Callable[[Project, Sequence[str], Progress], Sequence[DatatoolError]]
 BringList = Callable[[Project, Artifact, Progress], None]
+BringRest = Callable[[Project, Artifact, bytes, Progress], Sequence[DatatoolError]]
 Record = Callable[[Project, Progress], "Recording"]
 
 
@@ -74,14 +76,17 @@ class Tracker:
         environ: Mapping[str, str],
         bring: Bring,
         bring_list: BringList,
+        bring_rest: BringRest,
         record: Record,
         progress: Progress,
     ) -> None:
-        """`bring` fetches what is pinned, as `pull PATH` does, `bring_list` only what lists a directory; `record` makes
-        a `Recording`. Each loads what it needs when it is called first, and in most programs nothing calls it."""
+        """`bring` fetches what is pinned, as `pull PATH` does, `bring_list` only what lists a directory, `bring_rest`
+        what was never here of one that changed; `record` makes a `Recording`. Each loads what it needs when it is
+        called first, and in most programs nothing calls it."""
         self.root = root
         self._bring = bring
         self._bring_list = bring_list
+        self._bring_rest = bring_rest
         self._progress = progress
         self._lock = threading.RLock()
         self._stack = ExitStack()
@@ -179,12 +184,13 @@ class Tracker:
         self._sweep(item.path for item in found if not item.at_a_glance)
         found = [self._judged(item, rule) for item in found]
         self._refuse(found, rule, may_lack)
+        self._complete(item for item in found if decide(item.condition, rule) in (Action.RECORD, Action.NOTHING))
         results: dict[bytes, Tracked] = {}
         wanted = [item for item in found if decide(item.condition, rule) is Action.FETCH]
         if wanted:
-            unnamed = [item for item in wanted if item.condition is Condition.UNNAMED]
-            for item in unnamed if self._links else ():
-                self._recording.release(item.path)
+            unnamed = [item.path for item in wanted if item.condition is Condition.UNNAMED]
+            for path in unnamed if self._links else ():
+                self._recording.release(path)
             with aside(self._project, unnamed, self._progress):
                 self._fetch(wanted)
             fetched = [self._fetched(item) for item in wanted]
@@ -232,7 +238,7 @@ class Tracker:
         if item.condition is Condition.NOWHERE:
             return Tracked(path=item.path, action=Action.LACK)
         equal = item.condition is Condition.EQUAL
-        file = pinned_file(self._trees, item) if equal else file_here(self._project, item.path)
+        file = pinned_file(self._trees, item) if equal else content_here(self._project, item.path)
         return Tracked(path=item.path, action=Action.NOTHING, file=file)
 
     # Fetching
@@ -250,6 +256,20 @@ class Tracker:
             errors = [error]
         if errors:
             raise not_brought(self._project, damaged, errors)
+
+    def _complete(self, used: Iterable[Found]) -> None:
+        """Bring what was never here of directories that are used as their user left them. Raises what that fails
+        with."""
+        for item in used:
+            artifact, path = item.artifact, item.path
+            if artifact is None or item.condition is Condition.EQUAL or self._project.workspace.kind(path) != DIRECTORY:
+                continue
+            base = self._project.state.base(artifact.path)
+            if base is None or base.here == base.version:
+                continue
+            errors = self._bring_rest(self._project, artifact, item.within, self._progress)
+            if errors:
+                raise errors[0]
 
     def _fetched(self, item: Found) -> Found:
         now = look(self._project, self._trees, item.path)
@@ -305,10 +325,11 @@ class Tracker:
 
     def _recorded(self, path: bytes, version: NewVersion) -> Tracked:
         artifact = version.recorded.target.path
+        is_whole = path == artifact or self._project.workspace.kind(path) == DIRECTORY
         return Tracked(
             path=path,
             action=Action.RECORD if version.changed else Action.NOTHING,
-            file=as_input(artifact, version.recorded.pointer) if path == artifact else file_here(self._project, path),
+            file=as_input(artifact, version.recorded.pointer) if is_whole else file_here(self._project, path),
             version=version,
         )
 
