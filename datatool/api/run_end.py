@@ -9,10 +9,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from datatool.api.current_run import CurrentRun, Noted
+from datatool.api.program_files import Files, files_of_program, may_have_workers, program_names
 from datatool.api.telling import Told, say, warn
 from datatool.api.trackers import settle_trackers, tracking
 from datatool.errors import DatatoolError
-from datatool.model.run import RunKind
+from datatool.model.run import RunFile, RunKind
+from datatool.operations.runs.program_notes import told_to_program
 from datatool.operations.runs.program_run import Program, Record, end_program
 
 
@@ -60,6 +62,7 @@ def end(
     for item in noted.values():
         try:
             outputs = _written(item)
+            around = _around(item)
             settle_trackers()
             ended = end_program(
                 item.root,
@@ -70,12 +73,30 @@ def end(
                 always=always,
                 record=record,
                 progress=Told(),
+                around=around,
             )
         except DatatoolError as problem:
             warn(f"the run {name} is not recorded: {problem.message}", hint=problem.hint)
             continue
         for line in ended.lines if ended is not None else ():
             say(line)
+
+
+def _around(noted: Noted) -> list[RunFile]:
+    """What the program has read. Of what this run read in more than one version the first holds, as it was told."""
+    own = files_of_program(noted.root)
+    found = Files()
+    if may_have_workers():
+        with tracking(noted.root) as tracker:
+            local = tracker.local
+        for item in told_to_program(local, program_names(), noted.root):
+            if isinstance(item, RunFile):
+                found.note_read(item)
+            else:
+                found.note_written(item)
+    for file in own.read.values():
+        found.note_read(file)
+    return [file for file in found.read.values() if file.path not in noted.changed]
 
 
 def _written(noted: Noted) -> list[bytes]:

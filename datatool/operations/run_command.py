@@ -131,7 +131,11 @@ def run_command(
         inputs = inputs_of(project, command.inputs, progress)
         command = command.sealed(around.environ)
         fingerprint = fingerprint_of(project, command, inputs)
-        known = None if force else earlier_run(project, fingerprint, offline=around.offline, progress=progress)
+        known = (
+            None
+            if force
+            else earlier_run(project, fingerprint, command.outputs, offline=around.offline, progress=progress)
+        )
         if known is not None:
             return _restored(project, command, known, forced=bool(left), progress=progress)
         return _executed(project, command, inputs, fingerprint, around, force=force, progress=progress)
@@ -145,7 +149,7 @@ def restore_run(
     with locked(project, command.outputs, progress, role=b"run"):
         left = left_over(project, command.outputs)
         check_unsaved(project, command.outputs, force=False, left_over=left)
-        known = earlier_run(project, fingerprint, offline=offline, progress=progress)
+        known = earlier_run(project, fingerprint, command.outputs, offline=offline, progress=progress)
         return known and _restored(project, command, known, forced=bool(left), progress=progress)
 
 

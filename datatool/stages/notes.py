@@ -7,7 +7,7 @@ is a JSON object. Every program adds its lines at once, when it ends.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -44,9 +44,10 @@ def tell(
     metrics: Mapping[str, object] | None = None,
     python: str | None = None,
     packages: Mapping[str, str] | None = None,
+    create: bool = False,
 ) -> None:
-    """Add what a program has to tell of the project at `root`. Raises LocalError, and FormatError for values that JSON
-    has not."""
+    """Add what a program has to tell of the project at `root`; with `create` the file may be made. Raises
+    LocalError, and FormatError for values that JSON has not."""
     where = str(root)
     lines: list[dict[str, object]] = [{"role": "input", **file_values(file)} for file in inputs]
     lines += [{"role": "output", "path": output.decode("utf-8", "surrogateescape")} for output in outputs]
@@ -55,24 +56,38 @@ def tell(
     if said:
         lines.append({"role": "program", **said})
     if lines:
-        append(path, b"".join(canonical({"root": where, **line}) + b"\n" for line in lines))
+        append(path, b"".join(canonical({"root": where, **line}) + b"\n" for line in lines), create=create)
 
 
 def read_notes(path: Path, root: Path) -> Notes:
     """What was told of the project at `root`; lines that do not read, as of a killed program, are left out."""
     notes = Notes()
+    for values in _lines(path, root):
+        _take(notes, values)
+    return notes
+
+
+def read_files(path: Path, root: Path) -> Iterator[RunFile | bytes]:
+    """The files read and, as their paths, those written in the project at `root`, in the order in which it was told."""
+    for values in _lines(path, root):
+        notes = Notes()
+        _take(notes, values)
+        yield from notes.inputs.values()
+        yield from notes.outputs
+
+
+def _lines(path: Path, root: Path) -> Iterator[dict[str, object]]:
     try:
         data = path.read_bytes()[:_LIMIT]
     except OSError:
-        return notes
+        return
     for line in data.splitlines():
         try:
             values = json.loads(line)
         except (ValueError, RecursionError):
             continue
         if isinstance(values, dict) and values.get("root") == str(root):
-            _take(notes, values)
-    return notes
+            yield values
 
 
 def _take(notes: Notes, values: dict[str, object]) -> None:

@@ -1,0 +1,55 @@
+"""What the processes of one program tell each other: a file in the project's local directory, named by the program."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from datatool.errors import DatatoolError
+from datatool.localfs.atomic import make_dirs, remove_file
+from datatool.model.run import RunFile
+from datatool.stages.notes import VARIABLE, read_files, tell
+
+_OLD: Final = 30 * 24 * 3600.0
+"""Seconds without news, after which nobody reads such a file any more: the program was killed, say."""
+
+
+def tell_program(local: Path, program: str, root: Path, read: Iterable[RunFile], written: Iterable[bytes]) -> None:
+    """Add what a process of a program read and wrote in the project at `root`. Inside `datatool run` nothing, as there
+    all of it belongs to one run. Where the disk refuses, no record will come about either."""
+    if os.environ.get(VARIABLE):
+        return
+    path = _directory(local) / program
+    with suppress(DatatoolError):
+        if not path.exists():
+            make_dirs(path.parent, like=local.parent)
+            _forget_old(path.parent)
+        tell(path, root, inputs=read, outputs=written, create=True)
+
+
+def told_to_program(local: Path, programs: Iterable[str], root: Path) -> Iterator[RunFile | bytes]:
+    """What was told under the names of a program: the files read and, as their paths, those written, in order."""
+    for program in programs:
+        yield from read_files(_directory(local) / program, root)
+
+
+def forget_program(local: Path, programs: Iterable[str]) -> None:
+    """Take away what was told. Raises LocalError."""
+    for program in programs:
+        remove_file(_directory(local) / program)
+
+
+def _directory(local: Path) -> Path:
+    return local / "tmp" / "programs"
+
+
+def _forget_old(directory: Path) -> None:
+    before = time.time() - _OLD
+    for path in directory.iterdir():
+        with suppress(OSError, DatatoolError):
+            if path.stat().st_mtime < before:
+                remove_file(path)
