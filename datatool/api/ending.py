@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 from datatool.api.current_run import CurrentRun
 from datatool.api.program_files import (
     may_have_workers,
+    places_of_first,
     program_name,
     program_names,
     tell_workers_the_name,
-    told_roots,
     untold,
 )
 from datatool.api.programs import ThisProgram
-from datatool.api.trackers import tracking
 from datatool.forks import importing
 from datatool.operations.frozen import is_frozen
 
@@ -50,7 +49,7 @@ def tell_program(root: Path, local: Path) -> None:
     if not may_have_workers() or is_frozen(os.environ):
         return
     tell_workers_the_name()
-    read, written = untold(root)
+    read, written = untold(root, local)
     if not read and not written:
         return
     with importing:
@@ -61,15 +60,14 @@ def tell_program(root: Path, local: Path) -> None:
 
 def forget_program() -> None:
     """Take away what the processes of this program told each other, where this is the first of them and ends."""
-    roots = told_roots()
-    if not roots:
+    places = places_of_first()
+    if not places:
         return
     with importing:
         from datatool.operations.runs import program_notes
 
-    for root in roots:
-        with tracking(root) as tracker:
-            program_notes.forget_program(tracker.local, program_names())
+    for local in places:
+        program_notes.forget_program(local, program_names())
 
 
 def record(what: ToRecord) -> Ended:

@@ -51,6 +51,7 @@ class _Program:
         self.lock = wait_before_forks(threading.Lock())
         self.files: dict[Path, Files] = {}
         self.told: dict[Path, tuple[int, int]] = {}
+        self.places: set[Path] = set()
         self.name: str | None = None
         self.forked = False
 
@@ -77,19 +78,21 @@ def files_of_program(root: Path) -> Files:
         return Files(read=dict(known.read), written=dict(known.written))
 
 
-def untold(root: Path) -> tuple[list[RunFile], list[bytes]]:
-    """What this process read and wrote since the last call: what its program's other processes have to be told."""
+def untold(root: Path, local: Path) -> tuple[list[RunFile], list[bytes]]:
+    """What this process read and wrote in a project since the last call: what its program's other processes have to be
+    told, in the project's local directory."""
     with _program.lock:
         known = _program.files.get(root) or Files()
         read, written = _program.told.get(root, (0, 0))
         _program.told[root] = len(known.read), len(known.written)
+        _program.places.add(local)
         return list(known.read.values())[read:], list(known.written)[written:]
 
 
-def told_roots() -> list[Path]:
-    """The projects of which this process told others, where it is its program's first."""
+def places_of_first() -> list[Path]:
+    """The local directories in which this process told others, where it is its program's first."""
     is_first = _program.name is not None and _program.name.partition("-")[0] == str(os.getpid())
-    return list(_program.told) if is_first else []
+    return sorted(_program.places) if is_first else []
 
 
 def may_have_workers() -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -247,3 +249,75 @@ def test_a_program_of_one_process_tells_nobody_and_has_nothing_around_it(desk: W
     assert run_python(desk, "-c", "import datatool; datatool.track('t.csv')").code == 0
     assert [(len(record.inputs), record.around) for record in records(desk)] == [(1, ())]
     assert not desk.exists(".git/datatool/tmp/programs")
+
+
+def test_a_program_in_a_command_or_on_a_build_server_tells_its_workers_nothing(desk: World) -> None:
+    needs.linux()
+    desk.write("t.csv", b"1\n")
+    path = desk.write("script.py", WORKERS.encode())
+    desk.ok("run", "-o", "w1.txt", "-o", "w2.txt", "--", sys.executable, path, "fork")
+    record = run_of(desk, "w1.txt.dt")
+    assert ([file.path for file in record.inputs], record.around) == ([b"t.csv"], ())
+    assert run_python(desk, str(path), "fork", env={"CI": "1"}).code == 0
+    assert not desk.exists(".git/datatool/tmp/programs")
+
+
+def test_what_a_killed_program_told_is_taken_away_by_a_later_one(desk: World) -> None:
+    needs.linux()
+    desk.write("t.csv", b"1\n")
+    old = desk.write(".git/datatool/tmp/programs/1-1", b"{}\n")
+    new = desk.write(".git/datatool/tmp/programs/1-2", b"{}\n")
+    os.utime(old, (1, 1))
+    ran(desk, WORKERS, "fork")
+    assert [new] == list(new.parent.iterdir())
+
+
+def test_what_is_around_a_run_is_kept_pulled_with_its_script_and_its_maker_travels(desk: World) -> None:
+    desk.ok("run", "-o", "t.csv", "--", "sh", "-c", "echo 1 > t.csv")
+    ran(desk, BLOCK)
+    desk.ok("gc", "--apply", "--keep-days", "0")
+    desk.commit()
+    desk.ok("push", "o.txt")
+    assert len(list((desk.remote / "runs").glob("*/*/*"))) == 2
+    desk.ok("push")
+    copy = desk.clone()
+    copy.write("script.py", b"import datatool\n")
+    copy.ok("pull", "o.txt")
+    copy.ok("pull", "script.py")
+    assert copy.read("t.csv") == b"1\n"
+
+
+AFTER = """
+import datatool, multiprocessing, sys
+
+def write(source, target):
+    datatool.track(target, output=True).write_text(open(datatool.track(source)).read() + "!")
+
+if __name__ == "__main__":
+    for words in (("t.csv", "w1.txt"), ("u.csv", "w2.txt")):
+        child = multiprocessing.get_context("fork").Process(target=write, args=words)
+        child.start()
+        child.join()
+"""
+
+
+def test_a_program_comes_behind_all_that_one_of_its_processes_read(desk: World) -> None:
+    needs.linux()
+    desk.write("raw.csv", b"1\n")
+    desk.write("t.csv", b"t\n")
+    desk.ok("run", "-d", "raw.csv", "-o", "u.csv", "--", "sh", "-c", "cp raw.csv u.csv")
+    ran(desk, AFTER)
+    desk.ok("run", "-d", "w1.txt", "-o", "z.txt", "--", "sh", "-c", "cp w1.txt z.txt")
+    desk.commit()
+    desk.write("raw.csv", b"2\n")
+    assert reproduced(desk, "z.txt", "w2.txt") == [
+        ("executed", ["u.csv"]),
+        ("executed", ["w1.txt", "w2.txt"]),
+        ("unchanged", ["z.txt"]),
+    ]
+    assert desk.read("w2.txt") == b"2\n!"
+    desk.write("raw.csv", b"3\n")
+    assert reproduced(desk, "--dry-run", "w1.txt", "w2.txt") == [
+        ("executed", ["u.csv"]),
+        ("executed", ["w1.txt", "w2.txt"]),
+    ]
