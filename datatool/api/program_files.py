@@ -30,14 +30,18 @@ class Files(Struct, kw_only=True):
     read: dict[tuple[bytes, ObjectId], RunFile] = field(default_factory=dict)
     written: dict[bytes, None] = field(default_factory=dict)
 
-    def note_read(self, file: RunFile) -> None:
-        """A file was read."""
-        if (file.path, file.oid) not in self.read and not self.wrote(file.path):
-            self.read[file.path, file.oid] = file
+    def note_read(self, file: RunFile) -> bool:
+        """A file was read; whether that is news."""
+        if (file.path, file.oid) in self.read or self.wrote(file.path):
+            return False
+        self.read[file.path, file.oid] = file
+        return True
 
-    def note_written(self, path: bytes) -> None:
-        """A file is written by the program, or is going to be."""
+    def note_written(self, path: bytes) -> bool:
+        """A file is written by the program, or is going to be; whether that is news."""
+        is_news = path not in self.written
         self.written[path] = None
+        return is_news
 
     def wrote(self, path: bytes) -> bool:
         """Whether a file, or a directory around it, was written."""
@@ -50,7 +54,7 @@ class _Program:
     def __init__(self) -> None:
         self.lock = wait_before_forks(threading.Lock())
         self.files: dict[Path, Files] = {}
-        self.told: dict[Path, tuple[int, int]] = {}
+        self.untold: dict[Path, tuple[list[RunFile], list[bytes]]] = {}
         self.places: set[Path] = set()
         self.name: str | None = None
         self.forked = False
@@ -62,31 +66,32 @@ _program: Final = _Program()
 def note_read(root: Path, file: RunFile) -> None:
     """This process read a file in the project at `root`."""
     with _program.lock:
-        _program.files.setdefault(root, Files()).note_read(file)
+        if _program.files.setdefault(root, Files()).note_read(file):
+            _program.untold.setdefault(root, ([], []))[0].append(file)
 
 
 def note_written(root: Path, path: bytes) -> None:
     """This process writes a file in the project at `root`."""
     with _program.lock:
-        _program.files.setdefault(root, Files()).note_written(path)
+        if _program.files.setdefault(root, Files()).note_written(path):
+            _program.untold.setdefault(root, ([], []))[1].append(path)
 
 
-def files_of_program(root: Path) -> Files:
-    """What this process knows itself of the project at `root`."""
+def files_of_program(root: Path, heard: Files | None = None) -> list[RunFile]:
+    """What the program read in the project at `root`, as far as this process knows: by itself, and as it `heard`."""
+    heard = heard or Files()
     with _program.lock:
-        known = _program.files.get(root) or Files()
-        return Files(read=dict(known.read), written=dict(known.written))
+        known = list((_program.files.get(root) or Files()).read.values())
+    own = [file for file in known if (file.path, file.oid) not in heard.read and not heard.wrote(file.path)]
+    return [*heard.read.values(), *own]
 
 
 def untold(root: Path, local: Path) -> tuple[list[RunFile], list[bytes]]:
     """What this process read and wrote in a project since the last call: what its program's other processes have to be
     told, in the project's local directory."""
     with _program.lock:
-        known = _program.files.get(root) or Files()
-        read, written = _program.told.get(root, (0, 0))
-        _program.told[root] = len(known.read), len(known.written)
         _program.places.add(local)
-        return list(known.read.values())[read:], list(known.written)[written:]
+        return _program.untold.pop(root, ([], []))
 
 
 def places_of_first() -> list[Path]:

@@ -62,25 +62,34 @@ def tell(
 def read_notes(path: Path, root: Path) -> Notes:
     """What was told of the project at `root`; lines that do not read, as of a killed program, are left out."""
     notes = Notes()
-    for values in _lines(path, root):
+    try:
+        data = path.read_bytes()[:_LIMIT]
+    except OSError:
+        return notes
+    for values in _lines(data, root):
         _take(notes, values)
     return notes
 
 
-def read_files(path: Path, root: Path) -> Iterator[RunFile | bytes]:
-    """The files read and, as their paths, those written in the project at `root`, in the order in which it was told."""
-    for values in _lines(path, root):
+def read_files(path: Path, root: Path, after: int = 0) -> tuple[list[RunFile | bytes], int]:
+    """What was told behind the first `after` bytes of the project at `root`, in order: the files read and, as their
+    paths, those written; and how many bytes that was until then. A line that is half there is left for later."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(after)
+            data = file.read(_LIMIT)
+    except OSError:
+        return [], after
+    found: list[RunFile | bytes] = []
+    whole = data[: data.rfind(b"\n") + 1]
+    for values in _lines(whole, root):
         notes = Notes()
         _take(notes, values)
-        yield from notes.inputs.values()
-        yield from notes.outputs
+        found += [*notes.inputs.values(), *notes.outputs]
+    return found, after + len(whole)
 
 
-def _lines(path: Path, root: Path) -> Iterator[dict[str, object]]:
-    try:
-        data = path.read_bytes()[:_LIMIT]
-    except OSError:
-        return
+def _lines(data: bytes, root: Path) -> Iterator[dict[str, object]]:
     for line in data.splitlines():
         try:
             values = json.loads(line)

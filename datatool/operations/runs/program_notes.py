@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -31,10 +31,14 @@ def tell_program(local: Path, program: str, root: Path, read: Iterable[RunFile],
         tell(path, root, inputs=read, outputs=written, create=True)
 
 
-def told_to_program(local: Path, programs: Iterable[str], root: Path) -> Iterator[RunFile | bytes]:
-    """What was told under the names of a program: the files read and, as their paths, those written, in order."""
+def told_to_program(local: Path, programs: Iterable[str], root: Path, read: dict[str, int]) -> list[RunFile | bytes]:
+    """What was told under the names of a program since the last call: the files read and, as their paths, those
+    written, in order. `read` is how far that was, by name, and is changed."""
+    found: list[RunFile | bytes] = []
     for program in programs:
-        yield from read_files(_directory(local) / program, root)
+        news, read[program] = read_files(_directory(local) / program, root, read.get(program, 0))
+        found += news
+    return found
 
 
 def forget_program(local: Path, programs: Iterable[str]) -> None:
