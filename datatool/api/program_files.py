@@ -19,6 +19,7 @@ from msgspec import Struct, field
 from datatool.forks import wait_before_forks
 from datatool.model.oid import ObjectId
 from datatool.model.run import RunFile
+from datatool.operations.runs.process_names import name_of_process
 
 _KEY: Final = "datatool_program"
 """Among what `multiprocessing` hands from a process to the workers that it starts, however it starts them."""
@@ -108,13 +109,13 @@ def may_have_workers() -> bool:
 def program_name() -> str:
     """What all processes of this program call it, and no other program that runs here."""
     if _program.name is None:
-        _program.name = _given() or _name_of(os.getpid()) or f"{os.getpid()}-{os.urandom(8).hex()}"
+        _program.name = _given() or name_of_process(os.getpid()) or f"{os.getpid()}-{os.urandom(8).hex()}"
     return _program.name
 
 
 def program_names() -> Iterable[str]:
     """The same, and what workers called it that were started before it said so."""
-    return dict.fromkeys((program_name(), _name_of(os.getpid()) or program_name()))
+    return dict.fromkeys((program_name(), name_of_process(os.getpid()) or program_name()))
 
 
 def tell_workers_the_name() -> None:
@@ -135,17 +136,7 @@ def _given() -> str | None:
     given = config.get(_KEY) if isinstance(config, dict) else None
     if isinstance(given, str) and given.replace("-", "").isalnum():
         return given
-    return _name_of(parent.pid) if parent is not None and parent.pid is not None else None
-
-
-def _name_of(pid: int) -> str | None:
-    """A process by its number and when it began; None where the system does not say."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            began = file.read().rpartition(b")")[2].split()[19]
-        return f"{pid}-{int(began)}"
-    except (OSError, IndexError, ValueError):
-        return None
+    return name_of_process(parent.pid) if parent is not None and parent.pid is not None else None
 
 
 def _before_fork() -> None:

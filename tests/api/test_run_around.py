@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ import datatool
 import needs
 from api.test_track_runs import records, run_of
 from api.tracking import run_python, script
+from datatool.operations.runs.process_names import name_of_process
 from world import World
 
 BLOCK = """
@@ -262,14 +264,16 @@ def test_a_program_in_a_command_or_on_a_build_server_tells_its_workers_nothing(d
     assert not desk.exists(".git/datatool/tmp/programs")
 
 
-def test_what_a_killed_program_told_is_taken_away_by_a_later_one(desk: World) -> None:
+def test_what_a_program_told_that_is_gone_is_taken_away_by_a_later_one(desk: World) -> None:
     needs.linux()
     desk.write("t.csv", b"1\n")
-    old = desk.write(".git/datatool/tmp/programs/1-1", b"{}\n")
-    new = desk.write(".git/datatool/tmp/programs/1-2", b"{}\n")
-    os.utime(old, (1, 1))
+    ours = name_of_process(os.getpid())
+    days = {"1-1": 2.0, "0-2": 0.5, f"{ours}": 2.0, "2-x": 31.0}
+    for name, age in days.items():
+        path = desk.write(f".git/datatool/tmp/programs/{name}", b"{}\n")
+        os.utime(path, (1, time.time() - age * 24 * 3600))
     ran(desk, WORKERS, "fork")
-    assert [new] == list(new.parent.iterdir())
+    assert sorted(os.listdir(path.parent)) == ["0-2", ours]
 
 
 def test_what_is_around_a_run_is_kept_pulled_with_its_script_and_its_maker_travels(desk: World) -> None:

@@ -12,10 +12,14 @@ from typing import Final
 from datatool.errors import DatatoolError
 from datatool.localfs.atomic import make_dirs, remove_file
 from datatool.model.run import RunFile
+from datatool.operations.runs.process_names import name_of_process
 from datatool.stages.notes import VARIABLE, read_files, tell
 
 _OLD: Final = 30 * 24 * 3600.0
 """Seconds without news, after which nobody reads such a file any more: the program was killed, say."""
+_GONE: Final = 24 * 3600.0
+"""The same where its first process is not on this machine: it ended without a look at what its workers told, or runs on
+another one that shares the directory."""
 
 
 def tell_program(local: Path, program: str, root: Path, read: Iterable[RunFile], written: Iterable[bytes]) -> None:
@@ -52,8 +56,9 @@ def _directory(local: Path) -> Path:
 
 
 def _forget_old(directory: Path) -> None:
-    before = time.time() - _OLD
+    now = time.time()
     for path in directory.iterdir():
         with suppress(OSError, DatatoolError):
-            if path.stat().st_mtime < before:
+            age = now - path.stat().st_mtime
+            if age > _GONE and (age > _OLD or name_of_process(path.name.partition("-")[0]) != path.name):
                 remove_file(path)
