@@ -12,6 +12,7 @@ from pathlib import Path
 
 from msgspec import Struct, field
 
+from datatool.api.program_files import note_read, note_written, tell_workers_the_name
 from datatool.api.telling import warn
 from datatool.model.paths import named
 from datatool.model.run import RunFile
@@ -49,6 +50,7 @@ class CurrentRun:
     def note_input(self, root: Path, file: RunFile) -> None:
         """A file was read; what was noted of it first holds, as that is what the run saw. That another version of it is
         read later, which the run itself did not write, is told once."""
+        note_read(root, file)
         with self._lock:
             noted = self._of(root)
             first = noted.inputs.setdefault(file.path, file)
@@ -60,6 +62,7 @@ class CurrentRun:
 
     def note_output(self, root: Path, path: bytes) -> None:
         """A file will be there when the run ends."""
+        note_written(root, path)
         with self._lock:
             self._of(root).outputs[path] = None
 
@@ -96,6 +99,7 @@ def current_run() -> CurrentRun:
 @contextmanager
 def entered(run: CurrentRun) -> Iterator[None]:
     """Make a run the current one for a block."""
+    tell_workers_the_name()
     token = _entered.set(run)
     _open.append(run)
     try:

@@ -9,7 +9,7 @@ import threading
 from typing import NoReturn
 
 from datatool.api.current_run import process_run
-from datatool.api.ending import end
+from datatool.api.ending import end, forget_program
 from datatool.api.programs import ThisProgram, this_program
 from datatool.api.telling import warn
 from datatool.api.trackers import close_trackers
@@ -49,6 +49,7 @@ def end_process() -> None:
     elif run.is_noted:
         end(run, _armed.get(os.getpid()) or this_program())
     try:
+        forget_program()
         close_trackers()
     except DatatoolError as problem:
         warn(problem.message, hint=problem.hint)

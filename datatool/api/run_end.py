@@ -4,16 +4,34 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Final
+
+from msgspec import Struct, field
 
 from datatool.api.current_run import CurrentRun, Noted
+from datatool.api.program_files import Files, files_of_program, may_have_workers, program_names
 from datatool.api.telling import Told, say, warn
 from datatool.api.trackers import settle_trackers, tracking
 from datatool.errors import DatatoolError
-from datatool.model.run import RunKind
+from datatool.forks import wait_before_forks
+from datatool.model.run import RunFile, RunKind
+from datatool.operations.runs.program_notes import told_to_program
 from datatool.operations.runs.program_run import Program, Record, end_program
+
+
+class _Heard(Struct):
+    """What the processes of this program told of one project, and how far that was read, by the program's names."""
+
+    files: Files = field(default_factory=Files)
+    until: dict[str, int] = field(default_factory=dict)
+
+
+_heard: Final[dict[Path, _Heard]] = {}
+_reading: Final = wait_before_forks(threading.Lock())
 
 
 def end(
@@ -60,6 +78,7 @@ def end(
     for item in noted.values():
         try:
             outputs = _written(item)
+            around = _around(item)
             settle_trackers()
             ended = end_program(
                 item.root,
@@ -70,12 +89,31 @@ def end(
                 always=always,
                 record=record,
                 progress=Told(),
+                around=around,
             )
         except DatatoolError as problem:
             warn(f"the run {name} is not recorded: {problem.message}", hint=problem.hint)
             continue
         for line in ended.lines if ended is not None else ():
             say(line)
+
+
+def _around(noted: Noted) -> list[RunFile]:
+    """What the program has read. Of what this run read in more than one version the first holds, as it was told."""
+    if may_have_workers():
+        with tracking(noted.root) as tracker:
+            local = tracker.local
+        with _reading:
+            known = _heard.setdefault(noted.root, _Heard())
+            for item in told_to_program(local, program_names(), noted.root, known.until):
+                if isinstance(item, RunFile):
+                    known.files.note_read(item)
+                else:
+                    known.files.note_written(item)
+            found = files_of_program(noted.root, known.files)
+    else:
+        found = files_of_program(noted.root)
+    return [file for file in found if file.path not in noted.changed]
 
 
 def _written(noted: Noted) -> list[bytes]:

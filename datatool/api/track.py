@@ -11,6 +11,7 @@ from typing import Final, Literal, TypeAlias, overload
 
 from datatool.api.calling import calling_directory
 from datatool.api.current_run import current_run
+from datatool.api.ending import tell_program
 from datatool.api.process_end import arm_process_end
 from datatool.api.programs import working_directory
 from datatool.api.telling import say, warn
@@ -172,6 +173,7 @@ def _pin(root: Path, fulls: Sequence[str], cwd: str, rule: Rule, source: Source 
             line = tracker.line(result)
             if line is not None:
                 say(line)
+        tell_program(root, tracker.local)
 
 
 def _expect(root: Path, fulls: Sequence[str], cwd: str, *, noted: bool) -> None:
@@ -184,6 +186,7 @@ def _expect(root: Path, fulls: Sequence[str], cwd: str, *, noted: bool) -> None:
             make_parent(full)
             if noted:
                 run.note_output(root, path)
+        tell_program(root, tracker.local)
 
 
 def _outside(fulls: Sequence[str], output: bool, source: Source | None) -> None:

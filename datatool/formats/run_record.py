@@ -23,7 +23,7 @@ LIMIT: Final = 16 << 20
 _KEYS: Final = (
     *("datatool_run", "fingerprint", "project", "kind", "name", "code", "command", "directory", "parameters"),
     *("noted_parameters", "inputs", "outputs", "metrics", "started", "duration", "host", "user", "environment"),
-    *("secrets", "stage"),
+    *("secrets", "stage", "around", "more_around"),
 )
 _MAX: Final = (1 << 63) - 1
 
@@ -40,7 +40,7 @@ def canonical(values: Mapping[str, object]) -> bytes:
 def encode_run(record: RunRecord) -> bytes:
     """The bytes of a run record; its id is their sha256. Raises FormatError for values that JSON has not, for paths
     that break an escape rule, which nobody would read back, and for a record that is too large."""
-    for path in (*(file.path for file in (*record.inputs, *record.outputs)), *_texts_of(record)):
+    for path in (*(file.path for file in (*record.read, *record.outputs)), *_texts_of(record)):
         try:
             check_escape(path)
         except PathRefused as error:
@@ -59,6 +59,8 @@ def encode_run(record: RunRecord) -> bytes:
         "noted_parameters": dict(record.noted_parameters),
         "secrets": record.secrets,
         "inputs": [file_values(file) for file in record.inputs],
+        "around": [file_values(file) for file in record.around] or None,
+        "more_around": record.more_around or None,
         "outputs": [file_values(file) for file in record.outputs],
         "metrics": dict(record.metrics),
         "started": record.started,
@@ -103,6 +105,8 @@ def decode_run(data: bytes, *, name: str = "run record") -> RunRecord:
         noted_parameters=_values(fields, "noted_parameters"),
         secrets=_seal(fields, "secrets"),
         inputs=_files(fields, "inputs"),
+        around=_files(fields, "around") if fields.values.get("around") is not None else (),
+        more_around=_more(fields, "more_around"),
         outputs=_files(fields, "outputs"),
         metrics=_values(fields, "metrics"),
         started=required(fields, "started"),
@@ -230,6 +234,13 @@ def _files(fields: Fields, key: str) -> tuple[RunFile, ...]:
     if not isinstance(values, list) or not all(isinstance(value, Mapping) for value in values):
         raise fields.wrong(key, "a list of files")
     return tuple(_file(Fields(value, fields.name, f"{key}[{number}].")) for number, value in enumerate(values))
+
+
+def _more(fields: Fields, key: str) -> int:
+    number = fields.number(key) or 0
+    if number > _MAX:
+        raise fields.wrong(key, "a number of files")
+    return number
 
 
 def _file(fields: Fields) -> RunFile:

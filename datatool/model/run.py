@@ -78,8 +78,9 @@ class RunRecord:
     of it, and in records of programs from before it was noted). `parameters` and `metrics` are JSON values;
     `noted_parameters` are those that blocks in a command's programs had; `secrets` is the seal of what is hidden in
     words and parameters (64 hex digits), which only the machine that ran it can make. `stage` is what only the run of a
-    stage has; its one output is the result, whose path is a name and no place in the workspace. `more` keeps what a
-    later version wrote."""
+    stage has; its one output is the result, whose path is a name and no place in the workspace. `around` is what the
+    same program had read besides `inputs` when this ended, in other blocks and processes, but for `more_around` files.
+    `more` keeps what a later version wrote."""
 
     fingerprint: str
     project: str
@@ -100,7 +101,14 @@ class RunRecord:
     noted_parameters: Mapping[str, object] = field(default_factory=dict)
     secrets: str | None = None
     stage: StageResult | None = None
+    around: tuple[RunFile, ...] = ()
+    more_around: int = 0
     more: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def read(self) -> tuple[RunFile, ...]:
+        """All that its outputs may come of, as far as it is named."""
+        return (*self.inputs, *self.around)
 
     @property
     def ended(self) -> float:

@@ -15,9 +15,9 @@ from datatool.stages.run_store import look_ups
 
 
 def need_runs(needed: NeededObjects, cache: Cache, *, before: float | None) -> tuple[Path, ...]:
-    """Every record of a cache is needed, of whatever project, and so is what it read and made; but of those that ended
-    `before` a time (seconds since 1970) only those that a pointer names, alone. Gives the look-ups of the others.
-    Raises NewerFormat for a record of a later version: nobody knows what that keeps."""
+    """Every record of a cache is needed, of whatever project, and so is what it and its program read, and what it made;
+    but of those that ended `before` a time (seconds since 1970) only those that a pointer names, alone. Gives the
+    look-ups of the others. Raises NewerFormat for a record of a later version: nobody knows what that keeps."""
     old: list[Path] = []
     for path, oid in look_ups(cache):
         record = _record(cache, oid)
@@ -29,7 +29,7 @@ def need_runs(needed: NeededObjects, cache: Cache, *, before: float | None) -> t
         record = _record(cache, oid)
         needed.found.setdefault(oid, Keep.RUNS)
         if record is not None and (before is None or record.ended >= before):
-            for file in (*record.inputs, *record.outputs):
+            for file in (*record.read, *record.outputs):
                 needed.version(file.oid, file.kind, Keep.RUNS)
     return tuple(old)
 

@@ -42,7 +42,7 @@ def runs_of(versions: Iterable[Version], every: Runs) -> Runs:
         record = every.get(oid) if oid not in found else None
         if record is not None:
             found[oid] = record
-            pending += [maker for file in record.inputs if (maker := makers.get((file.path, file.oid))) is not None]
+            pending += [maker for file in record.read if (maker := makers.get((file.path, file.oid))) is not None]
     return found
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from datatool.errors import DatatoolError, FormatError, PathNotFound, Refused, UsageError
@@ -32,6 +32,7 @@ from datatool.operations.runs.search import earlier_run, may_be_fetched
 from datatool.operations.targets import select
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
+from datatool.stages.run_store import Known
 from datatool.workspace.pointers import Artifact, owner
 
 
@@ -123,26 +124,61 @@ def reproduce(
         history.follow(artifact, asked=True)
     done: list[Reproduced] = []
     changing: set[bytes] = set()
-    for oid, record in history.ordered:
-        try:
-            if dry_run:
-                action = _planned(project, record, around, changing, force=force, progress=progress)
-                if action is Action.EXECUTED:
-                    changing.update(file.path for file in record.outputs)
-                done.append(Reproduced(recorded=prefixed(oid), record=record, action=action))
-                continue
-            result = _again(project, record, around, force=force, progress=progress)
-        except DatatoolError as error:
+    for several in history.ordered:
+        parts = several
+        if len(several) > 1 and (force or not _hold(project, several, around, changing, progress=progress)):
+            parts = [_together(several)]
+        for oid, record in parts:
+            try:
+                if dry_run:
+                    action = _planned(project, record, around, changing, force=force, progress=progress)
+                    if action is Action.EXECUTED:
+                        changing.update(file.path for file in record.outputs)
+                    done.append(Reproduced(recorded=prefixed(oid), record=record, action=action))
+                    continue
+                result = _again(project, record, around, force=force, progress=progress)
+            except DatatoolError as error:
+                failed = failure_of(error)
+                done.append(Reproduced(recorded=prefixed(oid), record=record, action=Action.FAILED, error=failed))
+                return ReproduceResult(runs=tuple(done), dry_run=dry_run)
+            differing = _differing(record, result)
+            is_done = result.action is Action.EXECUTED  # and with it the other processes of the program
             done.append(
-                Reproduced(recorded=prefixed(oid), record=record, action=Action.FAILED, error=failure_of(error))
+                Reproduced(
+                    recorded=prefixed(oid), record=record, action=result.action, result=result, differing=differing
+                )
             )
-            break
-        differing = _differing(record, result)
-        made = Reproduced(
-            recorded=prefixed(oid), record=record, action=result.action, result=result, differing=differing
-        )
-        done.append(made)
+            if is_done:
+                break
     return ReproduceResult(runs=tuple(done), dry_run=dry_run)
+
+
+def _hold(
+    project: Project, several: Sequence[Known], around: Surroundings, changing: Collection[bytes], *, progress: Progress
+) -> bool:
+    """Whether none of several runs of one program has to be executed."""
+    if any(file.path in changing for _, record in several for file in record.read):
+        return False
+    return all(
+        _foreseen(project, record, fetches=not around.offline, progress=progress) is not Action.EXECUTED
+        for _, record in several
+    )
+
+
+def _together(several: Sequence[Known]) -> Known:
+    """Runs that are processes of one program as one run, which makes all that they made; known by the newest."""
+    newest = max(several, key=lambda known: known.record.started)
+    by_age = sorted(several, key=lambda known: known.record.started)
+    outputs = {file.path: file for _, record in by_age for file in record.outputs}
+    read = {file.path: file for _, record in by_age for file in record.inputs if file.path not in outputs}
+    others = {(file.path, file.oid): file for _, record in by_age for file in record.around}
+    record = replace(
+        newest.record,
+        inputs=tuple(read[path] for path in sorted(read)),
+        around=tuple(file for _, file in sorted(others.items()) if file.path not in outputs),
+        outputs=tuple(outputs[path] for path in sorted(outputs)),
+    )
+    return Known(newest.oid, record)
 
 
 class _History:
@@ -153,12 +189,32 @@ class _History:
         self._around = around
         self._progress = progress
         self._seen: set[bytes] = set()
-        self._found: dict[tuple[object, ...], tuple[ObjectId, RunRecord]] = {}
+        self._found: dict[tuple[object, ...], Known] = {}
+        self._read: dict[tuple[object, ...], set[bytes]] = {}
+        self._makers: dict[bytes, tuple[object, ...]] = {}
 
     @property
-    def ordered(self) -> list[tuple[ObjectId, RunRecord]]:
-        """The runs in the order in which they have to be executed."""
-        return list(self._found.values())
+    def ordered(self) -> list[list[Known]]:
+        """The runs in the order in which they have to be executed; those of processes of one program are together."""
+        programs: dict[tuple[object, ...], list[tuple[object, ...]]] = {}
+        for key, known in self._found.items():
+            programs.setdefault(_program(known.record) or key, []).append(key)
+        ordered: dict[tuple[object, ...], None] = {}
+        seen: set[tuple[object, ...]] = set()
+
+        def visit(program: tuple[object, ...]) -> None:
+            if program in seen:
+                return
+            seen.add(program)
+            for read in (path for key in programs[program] for path in sorted(self._read[key])):
+                maker = self._makers.get(read)
+                if maker is not None:
+                    visit(_program(self._found[maker].record) or maker)
+            ordered[program] = None
+
+        for program in programs:
+            visit(program)
+        return [[self._found[key] for key in programs[program]] for program in ordered]
 
     def follow(self, artifact: Artifact, *, asked: bool = False) -> None:
         """Add the run that made an artifact, behind those that made what it read. One that was moved since is taken as
@@ -177,14 +233,16 @@ class _History:
                 raise _moved(artifact, record)
             self._progress.warn(f"{named(artifact.path)}: was moved since it was made; it is taken as it is")
             return
-        for file in record.inputs:
-            around = owner(self._project.root, file.path)
-            if around is not None:
-                self.follow(around)
+        owners = [owner(self._project.root, file.path) for file in record.read]
+        behind = {around.path: around for around in owners if around is not None}
+        for around in behind.values():
+            self.follow(around)
         key = _identity(record)
+        self._makers[artifact.path] = key
+        self._read.setdefault(key, set()).update(behind)
         known = self._found.get(key)
-        if known is None or known[1].started < record.started:
-            self._found[key] = (run, record)
+        if known is None or known.record.started < record.started:
+            self._found[key] = Known(run, record)
 
 
 def _no_record(project: Project, artifact: Artifact, run: ObjectId) -> DatatoolError:
@@ -205,6 +263,14 @@ def _identity(record: RunRecord) -> tuple[object, ...]:
     """What makes two records runs of one thing: outputs of one command may name different runs of it."""
     outputs = tuple(file.path for file in record.outputs if not file.noted)
     return record.kind, record.command, record.directory or "", record.code.entry, record.name, outputs
+
+
+def _program(record: RunRecord) -> tuple[object, ...] | None:
+    """What is the same of the runs of one program's processes, which are one execution if they are repeated; None for
+    what is by itself."""
+    if record.kind is not RunKind.SCRIPT or record.code.entry is None:
+        return None
+    return record.kind, record.command, record.directory or "", record.code.entry, record.secrets
 
 
 def _names(record: RunRecord, artifact: Artifact) -> bool:
@@ -283,7 +349,7 @@ def _planned(
     edits that nobody saved, and what the run would be refused for, as the run would."""
     refused = refusal(project, record)
     action = Action.EXECUTED
-    if not force and not any(file.path in changing for file in record.inputs):
+    if not force and not any(file.path in changing for file in record.read):
         action = _foreseen(project, record, fetches=not around.offline, progress=progress)
     if refused is not None and action is Action.EXECUTED:
         raise refused
@@ -302,8 +368,9 @@ def _foreseen(project: Project, record: RunRecord, *, fetches: bool, progress: P
         return Action.EXECUTED
     if fingerprint is None:
         return Action.EXECUTED
-    known = earlier_run(project, fingerprint, offline=True, fetches=False, progress=progress)
+    made = command_of_record(project, record).outputs
+    known = earlier_run(project, fingerprint, made, offline=True, fetches=False, progress=progress)
     if known is None:
-        return Action.RESTORED if fetches and may_be_fetched(project, fingerprint) else Action.EXECUTED
+        return Action.RESTORED if fetches and may_be_fetched(project, fingerprint, made) else Action.EXECUTED
     outputs = known.record.outputs
     return Action.RESTORED if unlike_now(project, outputs) or to_bring(project, outputs) else Action.UNCHANGED

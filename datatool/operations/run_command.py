@@ -132,7 +132,11 @@ def run_command(
         inputs = inputs_of(project, command.inputs, offline=around.offline, progress=progress)
         command = command.sealed(around.environ)
         fingerprint = fingerprint_of(project, command, inputs)
-        known = None if force else earlier_run(project, fingerprint, offline=around.offline, progress=progress)
+        known = (
+            None
+            if force
+            else earlier_run(project, fingerprint, command.outputs, offline=around.offline, progress=progress)
+        )
         if known is not None:
             try:
                 return _restored(project, command, known, around.offline, forced=bool(left), progress=progress)
@@ -149,7 +153,7 @@ def restore_run(
     with locked(project, command.outputs, progress, role=b"run"):
         left = left_over(project, command.outputs)
         check_unsaved(project, command.outputs, force=False, left_over=left)
-        known = earlier_run(project, fingerprint, offline=offline, progress=progress)
+        known = earlier_run(project, fingerprint, command.outputs, offline=offline, progress=progress)
         return known and _restored(project, command, known, offline, forced=bool(left), progress=progress)
 
 

@@ -7,7 +7,7 @@ is a JSON object. Every program adds its lines at once, when it ends.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -44,9 +44,10 @@ def tell(
     metrics: Mapping[str, object] | None = None,
     python: str | None = None,
     packages: Mapping[str, str] | None = None,
+    create: bool = False,
 ) -> None:
-    """Add what a program has to tell of the project at `root`. Raises LocalError, and FormatError for values that JSON
-    has not."""
+    """Add what a program has to tell of the project at `root`; with `create` the file may be made. Raises
+    LocalError, and FormatError for values that JSON has not."""
     where = str(root)
     lines: list[dict[str, object]] = [{"role": "input", **file_values(file)} for file in inputs]
     lines += [{"role": "output", "path": output.decode("utf-8", "surrogateescape")} for output in outputs]
@@ -55,7 +56,7 @@ def tell(
     if said:
         lines.append({"role": "program", **said})
     if lines:
-        append(path, b"".join(canonical({"root": where, **line}) + b"\n" for line in lines))
+        append(path, b"".join(canonical({"root": where, **line}) + b"\n" for line in lines), create=create)
 
 
 def read_notes(path: Path, root: Path) -> Notes:
@@ -65,14 +66,37 @@ def read_notes(path: Path, root: Path) -> Notes:
         data = path.read_bytes()[:_LIMIT]
     except OSError:
         return notes
+    for values in _lines(data, root):
+        _take(notes, values)
+    return notes
+
+
+def read_files(path: Path, root: Path, after: int = 0) -> tuple[list[RunFile | bytes], int]:
+    """What was told behind the first `after` bytes of the project at `root`, in order: the files read and, as their
+    paths, those written; and how many bytes that was until then. A line that is half there is left for later."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(after)
+            data = file.read(_LIMIT)
+    except OSError:
+        return [], after
+    found: list[RunFile | bytes] = []
+    whole = data[: data.rfind(b"\n") + 1]
+    for values in _lines(whole, root):
+        notes = Notes()
+        _take(notes, values)
+        found += [*notes.inputs.values(), *notes.outputs]
+    return found, after + len(whole)
+
+
+def _lines(data: bytes, root: Path) -> Iterator[dict[str, object]]:
     for line in data.splitlines():
         try:
             values = json.loads(line)
         except (ValueError, RecursionError):
             continue
         if isinstance(values, dict) and values.get("root") == str(root):
-            _take(notes, values)
-    return notes
+            yield values
 
 
 def _take(notes: Notes, values: dict[str, object]) -> None:

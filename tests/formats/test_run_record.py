@@ -107,6 +107,8 @@ RECORDS = st.builds(
     noted_parameters=MAPPINGS,
     inputs=st.lists(FILES, max_size=3).map(tuple),
     outputs=st.lists(FILES, max_size=3).map(tuple),
+    around=st.lists(FILES, max_size=3).map(tuple),
+    more_around=st.integers(0, (1 << 63) - 1),
     metrics=MAPPINGS,
     started=TEXTS,
     duration=st.floats(0, 1e9),
@@ -137,9 +139,9 @@ def changed(**change: object) -> bytes:
     return json.dumps({**json.loads(GOLDEN.read_bytes()), **change}).encode()
 
 
-def with_path(path: str) -> bytes:
+def with_path(path: str, key: str) -> bytes:
     found = json.loads(GOLDEN.read_bytes())
-    found["outputs"][0]["path"] = path
+    found[key] = [{**found["outputs"][0], "path": path}]
     return json.dumps(found).encode()
 
 
@@ -147,9 +149,15 @@ def with_path(path: str) -> bytes:
     "path",
     ["/etc/passwd", "../x", "a/../b", "", ".git/hooks/post-checkout", "a\x00b", "C:\\x", "\ud800", "\udcc3\udca9"],
 )
-def test_a_path_that_leads_elsewhere_is_refused(path: str) -> None:
-    with pytest.raises(FormatError, match=r"outputs\[0\]\.path"):
-        decode_run(with_path(path))
+@pytest.mark.parametrize("key", ["inputs", "outputs", "around"])
+def test_a_path_that_leads_elsewhere_is_refused(path: str, key: str) -> None:
+    with pytest.raises(FormatError, match=rf"{key}\[0\]\.path"):
+        decode_run(with_path(path, key))
+
+
+def test_no_record_is_written_that_names_a_path_elsewhere_around_it() -> None:
+    with pytest.raises(FormatError, match="can't name it"):
+        encode_run(replace(RECORD, around=(replace(RECORD.outputs[0], path=b".git/config"),)))
 
 
 def test_directory_and_entry_are_paths_too() -> None:
@@ -169,6 +177,12 @@ def test_directory_and_entry_are_paths_too() -> None:
         {"outputs": [{"path": "a", "kind": "file", "oid": "sha256:0", "size": 1}]},
         {"outputs": [{"path": "a", "kind": "file", "oid": f"sha256:{HELLO}", "size": 1 << 70}]},
         {"outputs": [{"path": "a", "kind": "file", "oid": f"sha256:{HELLO}", "size": -1}]},
+        {"around": {"path": "a"}},
+        {"around": ["a"]},
+        {"around": [{"path": "a", "kind": "file", "oid": f"sha256:{HELLO}", "size": -1}]},
+        {"more_around": -1},
+        {"more_around": 1 << 70},
+        {"more_around": "many"},
         {"duration": -1},
         {"duration": 10**400},
         {"duration": True},

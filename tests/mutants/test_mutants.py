@@ -213,6 +213,22 @@ MUTANTS = [
         tests=ARGUMENTS,
     ),
     Mutant(
+        name="take a block for unchanged whatever was read before it",
+        module="operations/runs/search.py",
+        old="[*noted, *known.record.around, ",
+        new="[*noted, ",
+        caught_by="test_what_was_read_before_a_block_counts_for_what_it_makes",
+        tests="tests/api/test_run_around.py",
+    ),
+    Mutant(
+        name="bring back what another worker of the program made",
+        module="operations/runs/search.py",
+        old="return set(outputs) <= {file.path for file in known.record.outputs}",
+        new="return True",
+        caught_by="test_what_the_parent_read_counts_for_a_worker_and_a_program_is_run_once",
+        tests="tests/api/test_run_around.py",
+    ),
+    Mutant(
         name="count what the file says for what was loaded before",
         module="stages/loaded.py",
         old="if note is None or _stamp(real) == note.stamp:",

@@ -90,7 +90,7 @@ def end_run(
         )
         run, new = _record(project, execution, environment, files, always=always)
         # A program asks no remote for the record that a pointer names, so here it may be unknown.
-        saved = [_of_run(project, item, run, known=stage) for item in saved]
+        saved = [_of_run(project, item, run, known=stage, whole=stage and not execution.around) for item in saved]
         staged: list[str] = []
 
         def write(pointers: Sequence[Pointing]) -> None:
@@ -137,12 +137,13 @@ def _target(project: Project, path: bytes, outputs: Sequence[bytes]) -> Target:
     return Target(path=path, artifact=find_artifact(project.root, path), withins=() if path in outputs else withins)
 
 
-def _of_run(project: Project, item: Recorded, run: ObjectId, *, known: bool) -> Recorded:
+def _of_run(project: Project, item: Recorded, run: ObjectId, *, known: bool, whole: bool) -> Recorded:
     if item.target.withins:
         return item  # a part of an artifact: all of it was not made by this run
     old = item.target.artifact.pointer if item.target.artifact is not None else None
     file = file_in(project, item.target.path, item.pointer, item.target.path)
-    return replace(item, pointer=replace(item.pointer, source=pointer_to(project, file, run, old, known=known).source))
+    pointer = pointer_to(project, file, run, old, known=known, whole=whole)
+    return replace(item, pointer=replace(item.pointer, source=pointer.source))
 
 
 def _record(
@@ -159,6 +160,8 @@ def _record(
         name=execution.name,
         code=execution.code,
         inputs=tuple(sorted(execution.inputs, key=lambda file: file.path)),
+        around=tuple(execution.around),
+        more_around=execution.more_around,
         outputs=outputs,
         parameters=execution.parameters,
         metrics=execution.metrics,

@@ -27,6 +27,10 @@ class Execution(Struct, frozen=True, kw_only=True):
     started: float
     duration: float
     inputs: Sequence[RunFile] = ()
+    around: Sequence[RunFile] = ()
+    """What else the same program had read when it ended, in other blocks and processes."""
+    more_around: int = 0
+    """How many files more it was."""
     parameters: Mapping[str, object] = field(default_factory=dict)
     metrics: Mapping[str, object] = field(default_factory=dict)
     command: tuple[str, ...] | None = None
@@ -74,6 +78,8 @@ def refuse_unnamed(project: Project, directory: Path, paths: Sequence[bytes]) ->
 def recorded(project: Project, execution: Execution, outputs: tuple[RunFile, ...] = ()) -> ObjectId | None:
     """The record that says what would be said now of a run with such outputs."""
     for known in find_runs(project.cache, execution.fingerprint, project.config.project or ""):
-        if known.record.outputs == outputs and known.record.metrics == execution.metrics:
+        record = known.record
+        same_around = (record.around, record.more_around) == (tuple(execution.around), execution.more_around)
+        if record.outputs == outputs and record.metrics == execution.metrics and same_around:
             return known.oid
     return None

@@ -26,6 +26,7 @@ from datatool.operations.targets import Selection
 from datatool.operations.trackable import refuse_untrackable
 from datatool.progress import Progress
 from datatool.project.project import Project
+from datatool.stages.run_store import load_run
 from datatool.workspace.compare import State, compare
 from datatool.workspace.pointers import find_artifact, owner
 
@@ -112,9 +113,12 @@ def put_back(project: Project, outputs: Sequence[bytes], before: Collection[byte
     return lost if moved else None
 
 
-def pointer_to(project: Project, file: RunFile, run: ObjectId, old: Pointer | None, *, known: bool = True) -> Pointer:
+def pointer_to(
+    project: Project, file: RunFile, run: ObjectId, old: Pointer | None, *, known: bool = True, whole: bool = False
+) -> Pointer:
     """The pointer to an output. Where the content is the same and it says already where that came from, it stays: a
-    run that makes the same again is no news to git. `known`: unless the record of the run that it names is not here."""
+    run that makes the same again is no news to git. `known`: unless the record of the run that it names is not here.
+    `whole`: nor where that is of a part of a program, and the new one of all of it."""
     fresh = Pointer(
         kind=file.kind,
         oid=file.oid,
@@ -127,6 +131,8 @@ def pointer_to(project: Project, file: RunFile, run: ObjectId, old: Pointer | No
         return fresh
     source = old.source
     told = source is not None and (source.run is None or not known or project.cache.has(ObjectId(source.run)))
+    if whole and source is not None and source.run is not None:
+        told = told and not _is_part(project, ObjectId(source.run))
     same = old.oid == file.oid and told
     return Pointer(
         kind=fresh.kind,
@@ -142,6 +148,11 @@ def pointer_to(project: Project, file: RunFile, run: ObjectId, old: Pointer | No
         meta=old.meta,
         source=source if same else fresh.source,
     )
+
+
+def _is_part(project: Project, run: ObjectId) -> bool:
+    record = load_run(project.cache, run)
+    return record is not None and bool(record.around or record.more_around)
 
 
 def lost_place(project: Project) -> str:

@@ -6,7 +6,7 @@ import os
 import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -28,6 +28,10 @@ from datatool.stages.secrets import visible_metrics, visible_values, visible_wor
 
 if TYPE_CHECKING:
     from datatool.operations.runs.end import Ended
+
+
+_MOST_AROUND: Final = 1000
+"""A program may begin a block for each of its files, and each of their records would name all of them."""
 
 
 class Program(Struct, frozen=True, kw_only=True):
@@ -91,9 +95,11 @@ def end_program(
     always: bool,
     record: Record,
     progress: Progress,
+    around: Iterable[RunFile] = (),
 ) -> Ended | None:
     """Record the outputs and the run of a program in the project at `root`; None where nothing is recorded: inside
-    `datatool run`, which is told instead, and where the environment says that nothing may be (formats §5).
+    `datatool run`, which is told instead, and where the environment says that nothing may be (formats §5). `around` is
+    what the program has read, in other blocks and processes too.
 
     Unless `always`, a run that a record describes already is not written again: most often nothing is, so what writes
     is given as `record`, and loaded only then. Raises what `add` does.
@@ -123,7 +129,7 @@ def end_program(
             if path not in here:
                 progress.warn(f"{named(path)}: was to be an output, and is not there")
         secrets = seal_of_secrets(program.said, visible.said, environ)
-        execution = _execution(project, visible, read, secrets)
+        execution = _with_around(_execution(project, visible, read, secrets), around, made)
         if not always and not here and recorded(project, execution) is not None:
             return None
         return record(
@@ -136,6 +142,16 @@ def end_program(
                 progress=progress,
             )
         )
+
+
+def _with_around(execution: Execution, around: Iterable[RunFile], made: Sequence[bytes]) -> Execution:
+    """The run with what is around it, which its inputs and outputs do not say already."""
+    said = {(file.path, file.oid) for file in execution.inputs}
+    others = {
+        (file.path, file.oid): file for file in around if file.path not in made and (file.path, file.oid) not in said
+    }
+    kept = [others[key] for key in sorted(others)[:_MOST_AROUND]]
+    return replace(execution, around=kept, more_around=len(others) - len(kept))
 
 
 def _execution(project: Project, program: Program, inputs: Sequence[RunFile], secrets: str | None) -> Execution:

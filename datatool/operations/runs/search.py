@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from datatool.errors import DamageFound, DatatoolError
 from datatool.model.run import RunFile
@@ -18,35 +18,47 @@ from datatool.workspace.pointers import owner
 
 
 def earlier_run(
-    project: Project, fingerprint: str, *, offline: bool, fetches: bool = True, progress: Progress
+    project: Project,
+    fingerprint: str,
+    outputs: Collection[bytes],
+    *,
+    offline: bool,
+    fetches: bool = True,
+    progress: Progress,
 ) -> Known | None:
-    """The newest run with a fingerprint whose outputs can be had: from the cache, else from a remote, which is not
-    asked unless it `fetches`.
+    """The newest run with a fingerprint that made at least `outputs`, in which the worker processes of a program may
+    differ alone, and whose outputs can be had: from the cache, else from a remote, which is not asked unless it
+    `fetches`.
 
-    What `track()` told of while it ran is not in the fingerprint, so it is compared here.
+    What `track()` told of while it ran, and what its program read around it, is not in the fingerprint, so it is
+    compared here.
     """
-    found = _holding(project, fingerprint)
+    found = _holding(project, fingerprint, outputs)
     for known in found:
         if all(is_cached(project.cache, project.state, file.pointer) for file in known.record.outputs):
             return known
     if not fetches:
         return None
     if not found and bring_runs(project, fingerprint, offline=offline, progress=progress):
-        found = _holding(project, fingerprint)
+        found = _holding(project, fingerprint, outputs)
     for known in found:
         if bring_outputs(project, known.record.outputs, offline=offline, progress=progress):
             return known
     return None
 
 
-def may_be_fetched(project: Project, fingerprint: str) -> bool:
+def may_be_fetched(project: Project, fingerprint: str, outputs: Collection[bytes]) -> bool:
     """Whether an earlier run with a fingerprint is known, and a remote that may have its outputs."""
-    return bool(project.config.remotes()) and bool(_holding(project, fingerprint))
+    return bool(project.config.remotes()) and bool(_holding(project, fingerprint, outputs))
 
 
-def _holding(project: Project, fingerprint: str) -> list[Known]:
-    ours = project.config.project or ""
-    return [known for known in find_runs(project.cache, fingerprint, ours) if _still_holds(project, known)]
+def _holding(project: Project, fingerprint: str, outputs: Collection[bytes]) -> list[Known]:
+    found = find_runs(project.cache, fingerprint, project.config.project or "")
+    return [known for known in found if _made(known, outputs) and _still_holds(project, known)]
+
+
+def _made(known: Known, outputs: Collection[bytes]) -> bool:
+    return set(outputs) <= {file.path for file in known.record.outputs}
 
 
 def bring_outputs(project: Project, files: Sequence[RunFile], *, offline: bool, progress: Progress) -> bool:
@@ -69,8 +81,12 @@ def bring_outputs(project: Project, files: Sequence[RunFile], *, offline: bool, 
 def _still_holds(project: Project, known: Known) -> bool:
     if not known.record.outputs:
         return False  # it was run for what it does, and nothing of that can be brought back
+    if known.record.more_around:
+        return False  # nobody knows what else it came of
     noted = [file for file in known.record.inputs if file.noted]
-    return not unlike_now(project, [*noted, *(file for file in known.record.outputs if _is_part(project, file))])
+    return not unlike_now(
+        project, [*noted, *known.record.around, *(file for file in known.record.outputs if _is_part(project, file))]
+    )
 
 
 def _is_part(project: Project, file: RunFile) -> bool:

@@ -101,6 +101,11 @@ class Tracker:
         self._config, self._around = os.path.join(root, FOLDER, CONFIG), os.fspath(self._project.local.parent)
         self._opened_as = self._identity()
 
+    @property
+    def local(self) -> Path:
+        """The directory of what belongs to this clone alone."""
+        return self._project.local
+
     def is_current(self) -> bool:
         """Whether this is still the project at that place: not made anew, nor configured otherwise."""
         return self._identity() == self._opened_as
