@@ -138,7 +138,7 @@ def recorded_inputs(cache: Cache, project: str, entry: str, cells: Set[str] = fr
     found = found or [known for known in runs if _mostly(known.record.code, cells)]
     found.sort(key=lambda known: _age(cache.top / lookup_directory(known.record.fingerprint), known))
     newest = {_part(known.record): known.record for known in found}
-    return sorted({file.path for record in newest.values() for file in record.read})
+    return sorted({file.path for record in newest.values() for file in record.inputs})
 
 
 def _part(record: RunRecord) -> str | None:
