@@ -593,3 +593,11 @@ def test_a_command_that_does_not_stand_behind_dashes_is_told_so(world: World) ->
 
 def test_a_parameter_is_given_once(world: World) -> None:
     assert "-p n: is given twice" in world.fails(2, "run", "-p", "n=1", "-p", "n=2", "--", "true").err
+
+
+def test_what_is_recorded_of_inputs_on_the_way_is_told(world: World) -> None:
+    words = ("run", "-d", "in.csv", "-o", "out.csv", "--", sys.executable, "upper.py", "in.csv", "out.csv")
+    assert "hint: in.csv: tracked from now on, 2 B\n" in world.ok(*words).err
+    assert "in.csv" not in world.ok(*words).err
+    world.write("in.csv", b"a\nb\n")
+    assert "hint: in.csv: recorded a new version, 4 B (was 2 B)\n" in world.ok(*words).err

@@ -8,11 +8,12 @@ from contextlib import suppress
 
 from datatool.errors import DatatoolError, PathNotFound
 from datatool.git.ignore import tracked_under
+from datatool.localfs.atomic import size_text
 from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, SYMLINK
 from datatool.model.paths import named
 from datatool.model.pointer import ArtifactKind
 from datatool.model.run import RunFile
-from datatool.operations.add import add
+from datatool.operations.add import Added, add
 from datatool.operations.cached import has_list
 from datatool.operations.contents.fetch_list import bring_list
 from datatool.operations.edit import edit
@@ -40,10 +41,22 @@ def inputs_of(project: Project, paths: Sequence[bytes], *, offline: bool, progre
     chosen = {inner: None for path in paths for inner in _expanded(project, path)}
     to_add = sorted({artifact for path in chosen if (artifact := _to_add(project, path)) is not None})
     if to_add:
+        before = {path: find_artifact(project.root, path) for path in to_add}
         names = [os.fsdecode(path) for path in to_add]
-        add(project, names, cwd=project.root, progress=progress)
+        for added in add(project, names, cwd=project.root, progress=progress).artifacts:
+            if added.changed:
+                progress.hint(_news(added, before.get(os.fsencode(added.path))))
     bring_lists(project, chosen, offline=offline, progress=progress)
     return [file_now(project, path) for path in sorted(chosen)]
+
+
+def _news(added: Added, before: Artifact | None) -> str:
+    """What was recorded of an input: nobody asked for that by name."""
+    size = size_text(added.size)
+    if before is None:
+        return f"{named(os.fsencode(added.path))}: tracked from now on, {size}"
+    was = size_text(before.pointer.size or 0)
+    return f"{named(os.fsencode(added.path))}: recorded a new version, {size} (was {was})"
 
 
 def file_now(project: Project, path: bytes) -> RunFile:
