@@ -40,8 +40,9 @@ def healed(
         if path not in failed and item.error is not None:
             progress.warn(f"{show(item.error.message)}; it was fetched again")
     artifacts = [_unhealed(item, failed[item.path]) if item.path in failed else item for item in done.artifacts]
-    begun = [replace(item, error=None, missing=()) for item in artifacts if item.path in {one.path for one in then}]
-    rest = [item for item in artifacts if item.path not in {one.path for one in then}]
+    again_done = {item.path for item in then}
+    begun = [replace(item, error=None, missing=()) for item in artifacts if item.path in again_done]
+    rest = [item for item in artifacts if item.path not in again_done]
     return (
         replace(
             transfer,
