@@ -180,6 +180,27 @@ def test_runs_keep_what_they_read_and_made(world: World) -> None:
     assert has(world, b"made-of-old")
 
 
+def test_runs_keep_what_their_program_read_around_them(world: World) -> None:
+    world.write(
+        "work.py",
+        b"import datatool, os\n"
+        b"read = datatool.track('in.csv').read_text()\n"
+        b"with datatool.run('block'):\n"
+        b"    datatool.track('out.csv', output=True).write_text('made of ' + read)\n"
+        b"os._exit(7)\n",  # so that the block's record is the only one
+    )
+    for text in (b"old", b"new"):
+        world.write("in.csv", text)
+        done = subprocess.run([sys.executable, "work.py"], cwd=world.root, env=world.env, capture_output=True)
+        assert done.returncode == 7, done.stderr.decode()
+    assert len(list((world.cache / "runs").rglob("*/*/*"))) == 2
+    world.ok(*NOW)
+    assert has(world, b"old")
+    assert has(world, b"made of old")
+    world.ok(*NOW, "--runs-older-than", "0s")
+    assert not has(world, b"old")
+
+
 def test_old_runs_are_forgotten_with_what_they_made_unless_a_pointer_names_them(world: World) -> None:
     with_runs(world)
     world.commit()
