@@ -38,7 +38,7 @@ def failure_of(error: DatatoolError) -> Failure:
 def code_of(error: BaseException) -> str:
     """The kind of an error as one word of its public class: `PathNotFound` → `path_not_found`."""
     public = next((kind for kind in type(error).__mro__ if kind.__module__ == errors.__name__), type(error))
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", public.__name__).lower()
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", public.__name__).lower()
 
 
 def worst(failures: Sequence[Failure], *, finished: bool) -> DatatoolError | None:

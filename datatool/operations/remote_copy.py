@@ -10,6 +10,7 @@ from datatool.cache.local import Cache
 from datatool.errors import DamageFound, LocalError, PartlyDone, RemoteError, UsageError
 from datatool.formats.shard import PushRecord, Root
 from datatool.formats.tree_object import is_root, parse_root
+from datatool.model.oid import ObjectId
 from datatool.model.paths import named
 from datatool.operations.failures import Failure, failure_of
 from datatool.operations.push import wanted_by
@@ -92,6 +93,7 @@ def copy_remote(
         origin.remote.open()
     objects = sent = skipped = versions = 0
     failures: list[Failure] = []
+    counted: set[ObjectId] = set()
     for record, roots in _unique_roots(origin.remote):
         known = [root for root in roots if root.kind in _KINDS]
         if len(known) < len(roots):
@@ -100,7 +102,7 @@ def copy_remote(
             f"mount it and try again; if it was deleted on purpose, datatool push -r {goal.name} --force makes it anew"
         )
         with named_in_hints(goal.name), _gone_told(f"{anew}, and then this goes on"):
-            result = _push_record(project, origin, goal, record, known, dry_run=dry_run, progress=progress)
+            result = _push_record(project, origin, goal, record, known, counted if dry_run else None, progress)
         objects += result.objects
         skipped += result.skipped_objects
         versions += len(result.pushed)
@@ -145,11 +147,12 @@ def _push_record(
     goal: Connection,
     record: PushRecord,
     roots: Sequence[Root],
-    *,
-    dry_run: bool,
+    counted: set[ObjectId] | None,
     progress: Progress,
 ) -> PushResult:
-    """Push the roots of one record under its own project and commit: another project's record protects nothing."""
+    """Push the roots of one record under its own project and commit: another project's record protects nothing. With
+    `counted`, what records before it would have copied, only count what this one would copy beside it."""
+    dry_run = counted is not None
     source = RemoteSource(origin.remote, jobs=origin.jobs)
     remote = Remote(goal.store, memory_dir=project.remotes_memory, project=record.project, name=goal.name)
     _fetch_lists(project.cache, source, roots)
@@ -162,6 +165,7 @@ def _push_record(
         commit=record.commit,
         jobs=goal.jobs,
         dry_run=dry_run,
+        counted=counted,
         compress=goal.settings.get("compression") == "zstd",
         pack=goal.settings.get("pack", "true") != "false",
         index_list=goal.settings.get("index_list", "true") != "false",

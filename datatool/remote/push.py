@@ -70,6 +70,7 @@ def push(
     verify: bool = False,
     force: bool = False,
     dry_run: bool = False,
+    counted: set[ObjectId] | None = None,
     compress: bool = False,
     pack: bool = True,
     index_list: bool = True,
@@ -80,8 +81,8 @@ def push(
     `packs` is the source, if it has packs: they are sent as they are where that saves reading them object by object.
     `commit` is the git commit to note. `verify` also reads the index anew, lists what is really there and restores what
     is damaged or gone. `force` asks for every object even where a push record covers it (and makes a remote anew that
-    is gone). `dry_run` only counts. An object that can't be read here makes the roots that need it fail; the rest goes
-    on.
+    is gone). `dry_run` only counts: not what was `counted` by pushes before this one, and what it counts joins that. An
+    object that can't be read here makes the roots that need it fail; the rest goes on.
     """
     if not remote.store.capabilities.write:
         remote.require_writable()  # refuses, before anything is asked
@@ -98,7 +99,7 @@ def push(
             pushed=frozenset(root.root.oid for root in roots), failed={}, objects=0, bytes=0, skipped_objects=0
         )
     if dry_run:
-        return _count(remote, roots, todo, wanted)
+        return _count(remote, roots, todo, wanted, set() if counted is None else counted)
     sink = UploadSink(remote, jobs=jobs, compress=compress, pack=pack)
     try:
         sink.adopt()
@@ -128,9 +129,10 @@ def _not_pushed(remote: Remote, roots: Sequence[PushRoot], *, everything: bool) 
     return [root for key, root in once.items() if key not in pushed]
 
 
-def _count(remote: Remote, roots: Sequence[PushRoot], todo: Sequence[PushRoot], wanted: WantedBy) -> PushResult:
-    """What a push would send."""
-    seen: set[ObjectId] = set()
+def _count(
+    remote: Remote, roots: Sequence[PushRoot], todo: Sequence[PushRoot], wanted: WantedBy, seen: set[ObjectId]
+) -> PushResult:
+    """What a push would send; each object once, and none that was `seen`."""
     objects = total = skipped = 0
     for chunk in _chunks(item for root in todo for item in _readable(wanted, root)):
         new = [item for item in chunk if item.oid not in seen and item.oid != EMPTY]

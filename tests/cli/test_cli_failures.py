@@ -6,6 +6,7 @@ import inspect
 import json
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from datatool.cli.failures import exit_code, nearest, translate
 from datatool.cli.main import main
 from datatool.interruption import Terminated
 from datatool.operations import init as operation
+from datatool.operations.failures import code_of
 from patience import LONG, started
 from world import World
 
@@ -49,6 +51,17 @@ def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
 def test_every_error_has_the_exit_code_of_its_branch(kind: type[errors.DatatoolError]) -> None:
     branch = [CODES[parent.__name__] for parent in kind.__mro__ if parent.__name__ in CODES]
     assert exit_code(kind("x")) == (branch[0] if branch else 1)
+
+
+def test_the_reference_lists_every_code_with_its_exit_code() -> None:
+    reference = Path(__file__).parents[2] / "docs" / "reference" / "exit_codes_and_json.md"
+    listed = {}
+    for row in re.findall(r"^\| (`[a-z_`, ]+`) \| ([\d, ]+) \|", reference.read_text(encoding="utf-8"), re.MULTILINE):
+        words = re.findall("[a-z_]+", row[0])
+        numbers = [int(number) for number in row[1].split(",")]
+        listed |= dict(zip(words, numbers * len(words) if len(numbers) == 1 else numbers, strict=False))
+    made = {code_of(kind("x")): exit_code(kind("x")) for kind in CLASSES if kind is not errors.DatatoolError}
+    assert listed == made | {"internal_error": 1, "interrupted": 130, "terminated": 143}
 
 
 @pytest.mark.parametrize(

@@ -227,6 +227,18 @@ def test_a_dry_run_of_a_copy_writes_nothing(two: World) -> None:
     assert not (two.top / "second").exists()
 
 
+def test_a_dry_run_of_a_copy_counts_what_versions_share_once(two: World) -> None:
+    two.ok("push")
+    two.write("data/b.txt", b"b" * 10)
+    two.ok("add", "data")
+    two.commit("two")
+    two.ok("push")
+    told = two.json("remote", "copy", "default", "second", "--dry-run")
+    done = two.json("remote", "copy", "default", "second")
+    assert told["objects"] == done["objects"]
+    assert (5 << 20) < told["bytes"] < (6 << 20)
+
+
 def test_a_damaged_object_is_not_copied(two: World) -> None:
     two.ok("push")
     for path in (two.remote / "objects").rglob("*"):
