@@ -20,7 +20,7 @@ from datatool.operations.remote_access import Connection, connect_to, named_in_h
 from datatool.operations.remote_names import remote_name, write_names
 from datatool.operations.scope import Scope
 from datatool.operations.targets import name_of
-from datatool.operations.transfer_result import Sent, Totals, Transferred
+from datatool.operations.transfer_result import Sent, SentTo, Totals, Transferred
 from datatool.operations.versions import Version, versions
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
@@ -105,6 +105,7 @@ def push(
         skipped_objects=totals.skipped,
         requests=totals.requests,
         dry_run=dry_run,
+        remotes=tuple(SentTo.of(name, errors) for name, errors in sorted(places.items())),
         _places=places,
     )
 

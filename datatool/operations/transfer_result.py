@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -67,14 +67,31 @@ NOTHING_SENT: Final = TransferResult(remote="", artifacts=(), objects=0, bytes=0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Sent(TransferResult):
-    """What push did: each object that was sent stays there."""
+class SentTo(Part):
+    """How a push went at one remote; `failures` are what is not (wholly) there, each once."""
 
+    name: str
+    ok: bool
+    failures: tuple[Failure, ...] = ()
+
+    @classmethod
+    def of(cls, name: str, errors: Iterable[Failure | None]) -> SentTo:
+        """What the errors of artifacts come to."""
+        failures = tuple(dict.fromkeys(error for error in errors if error is not None))
+        return cls(name=name, ok=not failures, failures=failures)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sent(TransferResult):
+    """What push did: each object that was sent stays there. `remotes` tells how it went at each: an artifact is `ok`
+    where all of its remotes have it."""
+
+    remotes: tuple[SentTo, ...] = ()
     _places: Mapping[str, tuple[Failure | None, ...]] = field(default_factory=dict, repr=False)
 
     @property
     def places(self) -> Mapping[str, tuple[Failure | None, ...]]:
-        """For each remote what became of each artifact there: only the terminal tells of it."""
+        """For each remote what became of each artifact there: the terminal counts them."""
         return self._places
 
     def to_dict(self) -> dict[str, object]:

@@ -56,6 +56,10 @@ def test_a_mirror_that_fails_does_not_stop_the_others(two: World) -> None:
     two.ok("config", "set", "remotes.second.mirror", "true")
     ran = two.fails(4, "push", "--json")
     assert "remote second: " in ran.err and ran.json["remote"] == "default"
+    first, second = ran.json["remotes"]
+    assert first == {"name": "default", "ok": True, "failures": []}
+    assert (second["name"], second["ok"], len(second["failures"])) == ("second", False, 1)
+    assert second["failures"][0]["code"] == "remote_error"
     said = two.run("push").out
     assert "default: 2 artifacts up to date" in said and "second: 0 of 2 artifacts up to date, 2 failed" in said
     two.clone().ok("pull")
