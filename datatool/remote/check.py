@@ -106,9 +106,14 @@ def status(remote: Remote, roots: Iterable[Root]) -> frozenset[ObjectId]:
 
 
 def present(remote: Remote, wanted: Sequence[Wanted]) -> frozenset[ObjectId]:
-    """The oids of wanted objects that are missing: no name that the index has for them is really there."""
+    """The oids of wanted objects that are missing: no name that the index has for them is really there, but for those
+    that somebody found damaged."""
     oids = {item.oid for item in wanted if item.oid != EMPTY}
-    places = remote.state.locations(oids)
+    damaged = remote.state.damaged
+    places = {
+        oid: [place for place in found if place.name not in damaged]
+        for oid, found in remote.state.locations(oids).items()
+    }
     if not places:
         return frozenset(oids)
     if not remote.store.capabilities.list:

@@ -65,11 +65,13 @@ class FormatFile:
 
     def gone(self) -> RemoteGone:
         """The error where this machine has used a remote, and there is none."""
+        mounted = "://" not in self._store.label
+        check = "mount it and try again" if mounted else "check the remote's URL, and which service it is at"
+        anew = "; if it was deleted on purpose, datatool push --force makes it anew"
         return RemoteGone(
-            f"{self._store.label}: there is no remote any more; is it mounted? this machine has used one there",
-            hint="mount it and try again; if it was deleted on purpose, datatool push --force makes it anew"
-            if self._store.capabilities.write
-            else "check the remote's URL",
+            f"{self._store.label}: there is no remote any more;{' is it mounted?' if mounted else ''} this machine has "
+            "used one there",
+            hint=check + (anew if self._store.capabilities.write else ""),
         )
 
     def lost(self) -> NotARemote:
@@ -93,6 +95,11 @@ class FormatFile:
         except NewerFormat as error:
             raise NewerFormat(f"{label}: {error}", hint=error.hint) from error
         except FormatError as error:
+            if data.lstrip()[:1] == b"<":
+                raise NotARemote(
+                    f"{label}: what lies there is a web page, and no datatool remote: a login page?",
+                    hint="check the remote's URL, and whether the server or the network wants you to log in first",
+                ) from error
             raise NotARemote(
                 f"{label}: what lies there is no datatool remote ({error})",
                 hint=f"check the remote's URL; if only {FORMAT_NAME} is damaged, datatool push --verify where it was "

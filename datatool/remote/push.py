@@ -88,10 +88,12 @@ def push(
         remote.require_writable()  # refuses, before anything is asked
     remote.open(create=not dry_run, again=force, afresh=verify)
     if not dry_run:
+        if _todo(remote, roots, everything=force or verify):
+            remote.confirm()
         remote.require_writable()
         for name in (*remote.restored, *repair_index(remote)):
             progress.hint(f"{remote.label}: {name} was damaged or gone; it is restored")
-    todo = _not_pushed(remote, roots, everything=force or verify or bool(remote.state.damaged))
+    todo = _todo(remote, roots, everything=force or verify)
     if not todo:
         if index_list and remote.list_is_due and not dry_run:
             write_index_list(remote)  # the last push here was broken off before it got to that
@@ -122,9 +124,13 @@ def push(
     )
 
 
-def _not_pushed(remote: Remote, roots: Sequence[PushRoot], *, everything: bool) -> list[PushRoot]:
-    """Each root once, without those that a young record of this project lists."""
-    pushed = frozenset() if everything else remote.state.pushed_roots(remote.project, now=remote.now())
+def _todo(remote: Remote, roots: Sequence[PushRoot], *, everything: bool) -> list[PushRoot]:
+    """Each root once, without those that a young record of this project lists; all where something is damaged."""
+    pushed = (
+        frozenset()
+        if everything or remote.state.damaged
+        else remote.state.pushed_roots(remote.project, now=remote.now())
+    )
     once = {root_key(root.root): root for root in roots}
     return [root for key, root in once.items() if key not in pushed]
 

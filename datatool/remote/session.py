@@ -7,7 +7,7 @@ gc records last, so that what gc decided while the shards were read is known (fo
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +35,7 @@ from datatool.store.protocol import Listed, NameMissing, Store
 INDEX_LIST: Final = "index.list"
 _READ_TRIES: Final = 20
 _BATCH: Final = 16
+_NONE: Final[Mapping[str, Listed]] = {}
 _LIST_TRIES: Final = 2
 """How often an `index.list` is read that names shards which are not there, before they are left out."""
 
@@ -83,6 +84,8 @@ class Remote:
         self._file = FormatFile(store, memory_dir)
         self._just_read = False
         """Whether the format file was read since the last refresh: then it need not be looked at again."""
+        self._remembered = False
+        """Whether the format is only remembered: this process has not read it."""
         self._records: RecordMemory | None = None
         self._loaded: dict[str, Shard] = {}
         self._gc: dict[str, Condemn | Drop] = {}
@@ -118,6 +121,7 @@ class Remote:
                 self.refresh()
             return
         self._use(known)
+        self._remembered = True
         try:
             if afresh:
                 self._read_format_anew(repair=create)
@@ -126,6 +130,20 @@ class Remote:
             if not (create and again):
                 raise
             self._read_format(create=True)
+            self.refresh()
+
+    def confirm(self) -> None:
+        """Before anything is sent: read the format file if it is only remembered, as others could not read what is
+        pushed without it. A lost one is restored; if another remote lies there by now, that one is used.
+
+        Raises NotARemote, NewerFormat, RemoteGone.
+        """
+        if not self._remembered:
+            return
+        before = self.format
+        self._read_format_anew(repair=True)
+        self._just_read = False
+        if before is None or self.format is None or before.id != self.format.id:
             self.refresh()
 
     def now(self) -> float:
@@ -185,7 +203,7 @@ class Remote:
                 raise (self._file.lost() if missing else error) from None
             self._file.restore()
             self.restored += (FORMAT_NAME,)
-        self._just_read = True
+        self._just_read, self._remembered = True, False
 
     def settle(self) -> None:
         """Before a first push is committed: another one may have written its own format file meanwhile, where no
@@ -217,7 +235,7 @@ class Remote:
             return self._refresh_without_list(records)
         index = {item.name: item for item in self.store.list("index/") if is_record(item.name, "index/", (".dti",))}
         just_read, self._just_read = self._just_read, False
-        if not just_read and self._was_replaced(records, index) and self._reread_format():
+        if not just_read and self._was_replaced(records, index) and self._reread_format(index):
             return False
         if self._load_shards(records, index):
             return False  # superseded shards were deleted between the listing and the read
@@ -236,13 +254,14 @@ class Remote:
         """Whether another remote may lie at this place now: a shard that was seen is gone, or there is none at all."""
         return not index or any(name not in index for name in records.names("index/"))
 
-    def _reread_format(self) -> bool:
-        """Whether it is another remote than before."""
+    def _reread_format(self, index: Mapping[str, Listed] = _NONE) -> bool:
+        """Whether it is another remote than before; `index` is what is listed of it now."""
         before = self.format
         try:
             self._use(self._file.read())
         except NameMissing:
-            raise self._file.gone() from None
+            raise (self._file.lost() if index else self._file.gone()) from None
+        self._remembered = False
         return before is None or self.format is None or before.id != self.format.id
 
     def _refresh_without_list(self, records: RecordMemory) -> bool:

@@ -89,6 +89,48 @@ def test_verify_restores_a_lost_format_file(pushed: World) -> None:
     colleague.ok("pull")
 
 
+@pytest.mark.parametrize("words", [("push",), ("push", "--force")])
+@pytest.mark.parametrize("content", [None, b"garbage"])
+def test_whoever_sends_anything_restores_a_lost_format_file(
+    pushed: World, words: tuple[str, ...], content: bytes | None
+) -> None:
+    before = format_file(pushed).read_bytes()
+    if content is None:
+        format_file(pushed).unlink()
+    else:
+        format_file(pushed).write_bytes(content)
+    if words == ("push",):
+        pushed.write("data/c.txt", b"c")
+        pushed.ok("add", "data")
+        pushed.commit("two")
+    assert "datatool-remote.json was damaged or gone; it is restored" in pushed.ok(*words).err
+    assert format_file(pushed).read_bytes() == before
+    pushed.clone().ok("pull")
+
+
+def test_nothing_is_sent_to_a_remote_that_got_a_later_format_meanwhile(pushed: World) -> None:
+    value = json.loads(format_file(pushed).read_text())
+    format_file(pushed).write_text(json.dumps({**value, "version": 2}))
+    pushed.write("data/c.txt", b"c")
+    pushed.ok("add", "data")
+    there = sorted(pushed.remote.rglob("*"))
+    assert "newer" in pushed.fails(1, "push").err
+    assert sorted(pushed.remote.rglob("*")) == there
+
+
+def test_of_a_remote_that_lost_its_format_file_and_a_shard_a_push_says_what_restores_it(pushed: World) -> None:
+    (first,) = (pushed.remote / "index").glob("*.dti")
+    pushed.write("data/c.txt", b"c")
+    pushed.ok("add", "data")
+    pushed.ok("push")
+    first.unlink()
+    format_file(pushed).unlink()
+    ran = pushed.fails(6, "push")
+    assert "datatool-remote.json is gone" in ran.err and "push --verify" in ran.err
+    pushed.ok("push", "--verify")
+    pushed.clone().ok("pull")
+
+
 def test_verify_restores_a_format_file_that_is_garbage(pushed: World) -> None:
     before = format_file(pushed).read_bytes()
     format_file(pushed).write_bytes(b"garbage")

@@ -81,6 +81,7 @@ def test_a_remote_that_damaged_an_object_costs_only_that_path_and_heals(world: W
     assert copy.tree("data") == {"b.txt": b"b" * 20}
     assert not list(copy.cache.glob("corrupt/*"))
     assert not [path for path in copy.cache.rglob("*") if path.is_file() and b"X" * 10 in path.read_bytes()]
+    assert not copy.json("status", "--remote")["artifacts"][0]["remote"]  # it noted the damage itself
     world.ok("push")
     copy.ok("pull")
     assert copy.tree("data") == world.tree("data")

@@ -233,6 +233,7 @@ def test_a_login_page_is_no_remote(published: World, web_server: WebServer, name
     copy = reader(published, web_server.url)
     ran = copy.fails(6, "pull", "--json")
     assert "URL" in ran.error["hint"] and web_server.url in ran.error["message"]
+    assert "log in" in ran.error["hint"]
 
 
 def test_where_nothing_was_pushed_yet_the_address_is_told(published: World, web_server: WebServer) -> None:

@@ -133,6 +133,19 @@ def test_redirects_are_followed_with_credentials_only_to_the_same_place(tmp_path
         assert other.asked[0].headers["range"] == "bytes=0-2"
 
 
+@pytest.mark.parametrize("status", [401, 403])
+def test_where_a_redirect_leads_to_a_server_that_wants_credentials_that_server_is_named(
+    status: int, tmp_path: Path
+) -> None:
+    with (
+        serving(lambda speaker, asked: speaker.answer(b"", status=status)) as other,
+        serving(lambda speaker, asked: speaker.redirect(f"{other.url}/elsewhere")) as server,
+        pytest.raises(RemoteDenied, match=f"redirects to http://127.0.0.1:{other.port}, which denies") as caught,
+    ):
+        store_at(server.url, tmp_path, token="secret").get("a")
+    assert "own server only" in str(caught.value.hint)
+
+
 def test_five_redirects_are_enough(tmp_path: Path) -> None:
     def script(speaker: Speaker, asked: Asked) -> None:
         steps = int(asked.path.rpartition("/")[2])

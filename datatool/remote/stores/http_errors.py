@@ -73,6 +73,7 @@ MEANINGS: Final[tuple[tuple[type[BaseException], type[RemoteError], str], ...]] 
 
 _BUSY: Final = frozenset({408, 425, 429})
 _GONE: Final = frozenset({404, 410})
+DENIED: Final = frozenset({401, 403})
 
 
 @contextmanager
@@ -114,12 +115,21 @@ def refusal(status: int, headers: Mapping[str, str], place: Place, name: str) ->
     """What an answer means that is neither a success nor a redirect."""
     if status in _GONE:
         return NameMissing(name)
-    if status in (401, 403):
+    if status in DENIED:
         return RemoteDenied(f"{place.label}: access denied {place.identity.shown} (HTTP {status})", hint=_hint(place))
     if status in _BUSY or status >= 500:
         asked = retry_after(headers.get("Retry-After"), now=time.time())
         return RemoteBusy(f"{place.label}: the server is busy or in trouble (HTTP {status})", retry_after=asked)
     return RemoteError(f"{place.label}: the server refused {name} (HTTP {status})")
+
+
+def denied_elsewhere(status: int, origin: str, place: Place) -> RemoteDenied:
+    """The error where a redirect led to another server, which got no credentials and wants some."""
+    return RemoteDenied(
+        f"{place.label}: redirects to {origin}, which denies access without credentials (HTTP {status})",
+        hint="credentials go to the remote's own server only: give the remote the URL that it redirects to, if that is "
+        "where they belong",
+    )
 
 
 def retry_after(text: str | None, *, now: float) -> float | None:

@@ -11,7 +11,7 @@ from yarl import URL
 from datatool.errors import RemoteError, UsageError
 from datatool.remote.stores.event_loop import EventLoop
 from datatool.remote.stores.http_answer import Answer, missing_end
-from datatool.remote.stores.http_errors import Place, refusal
+from datatool.remote.stores.http_errors import DENIED, Place, denied_elsewhere, refusal
 from datatool.remote.stores.http_identity import find_identity
 from datatool.remote.stores.http_sender import MOVED, REDIRECTS, Sender, redirected
 from datatool.remote.stores.options import StoreOptions
@@ -46,6 +46,9 @@ class Requests:
         """
         headers = ranged(start, stop, validator)
         response = await self._ask("GET", name, headers)
+        if response.status in DENIED and response.url.origin() != self._base.origin():
+            response.close()
+            raise denied_elsewhere(response.status, str(response.url.origin()), self.place)
         return read_answer(response, self.place, name, start, stop, timeout=self._options.timeout)
 
     async def head(self, name: str) -> ClientResponse:
