@@ -32,6 +32,7 @@ class Kind(StrEnum):
     TEXT = "text"
     SWITCH = "true or false"
     NUMBER = "a whole number, 1 or more"
+    PORT = "a port, 1 to 65535"
     RATE = "bytes per second, as 10M or 500k"
     ENGINE = "s3fs or obstore"
     NAMES = "names of remotes, in the order to try"
@@ -83,7 +84,7 @@ KEYS: Final = (
         default="s3fs",
         meaning="what talks to S3: s3fs, or obstore (needs the extra fast)",
     ),
-    Key(pattern="remotes.NAME.port", kind=Kind.NUMBER, meaning="the server's port"),
+    Key(pattern="remotes.NAME.port", kind=Kind.PORT, meaning="the server's port"),
     Key(
         pattern="remotes.NAME.timeout",
         kind=Kind.NUMBER,
@@ -186,6 +187,12 @@ def whole_number(text: str) -> int | None:
     return int(word) or None if word.isascii() and word.isdigit() and len(word) <= 18 else None
 
 
+def port(text: str) -> int | None:
+    """The number of a port, None for other text."""
+    number = whole_number(text)
+    return number if number is not None and number <= 65535 else None
+
+
 def rate(text: str) -> int | None:
     """Bytes per second for `10M`, `1.5 MB/s`, `512Ki`, `100000`; None for other text.
 
@@ -231,6 +238,7 @@ _READERS: Final = MappingProxyType(
     {
         Kind.SWITCH: switch,
         Kind.NUMBER: whole_number,
+        Kind.PORT: port,
         Kind.RATE: rate,
         Kind.NAMES: names,
         Kind.ENGINE: engine,
@@ -240,7 +248,7 @@ _READERS: Final = MappingProxyType(
 )
 
 
-_EXAMPLES: Final = MappingProxyType({Kind.NUMBER: "8", Kind.RATE: "10M", Kind.NAMES: "mirror, origin"})
+_EXAMPLES: Final = MappingProxyType({Kind.NUMBER: "8", Kind.PORT: "2222", Kind.RATE: "10M", Kind.NAMES: "mirror, origin"})
 """A value for the kinds of settings that may have no default."""
 
 

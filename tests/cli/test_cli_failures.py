@@ -309,6 +309,7 @@ def test_the_nearest_word_is_near() -> None:
         (("-C", "nope", "status"), "check the path"),
         (("clone", ".", "data"), "name another directory"),
         (("config", "set", "jobs", "0"), "such as 8; datatool config unset jobs"),
+        (("remote", "set", "default", "port=99999"), "such as 2222; datatool config unset"),
         (("config", "set", "durability", "x"), "such as batch;"),
         (("config", "set", "cache.link", "x"), "such as reflink, copy;"),
         (("config", "set", "bandwidth", "x"), "such as 10M;"),

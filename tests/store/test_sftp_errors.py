@@ -64,3 +64,8 @@ def test_what_a_server_says_is_kept_short() -> None:
 def test_what_newer_servers_say_of_their_disk_is_understood() -> None:
     for error in (asyncssh.SFTPNoSpaceOnFilesystem("x"), asyncssh.SFTPQuotaExceeded("x")):
         assert "no room left" in str(remote_error(error, "sftp://host/x"))
+
+
+def test_where_a_server_only_says_that_it_failed_the_next_step_is_told() -> None:
+    assert "path" in str(remote_error(asyncssh.SFTPFailure("Failure"), "sftp://host/x").hint)
+    assert remote_error(asyncssh.SFTPFailure("because"), "sftp://host/x").hint is None

@@ -350,6 +350,12 @@ def test_a_command_may_make_the_connection(world: SftpWorld) -> None:
     works(world, url=f"ssh://lab{world.server.directory()}")
 
 
+def test_a_command_that_cannot_be_run_is_told_as_the_one_of_the_configuration(world: SftpWorld) -> None:
+    world.configure(f"Host lab\n  HostName {world.server.host}\n  ProxyCommand /no/such/program %h %p\n")
+    error = refusal(world, url=f"ssh://lab{world.server.directory()}")
+    assert "the ProxyCommand in ~/.ssh/config can't be run: No such file" in str(error)
+
+
 def test_a_configuration_that_cannot_be_read_is_told_with_its_line(world: SftpWorld) -> None:
     world.configure("Host *\n  Port many\n")
     error = refusal(world, settings={})

@@ -166,7 +166,13 @@ def remote_error(error: BaseException, where: str) -> RemoteError:
         case Kind.FULL:
             return no_room(where)
         case _:
-            return RemoteError(text, path=where)
+            hint = "the server says no more than this; check the remote's path there" if _says_nothing(error) else None
+            return RemoteError(text, hint=hint, path=where)
+
+
+def _says_nothing(error: BaseException) -> bool:
+    """Whether it is the answer that OpenSSH has for whatever it has no code for."""
+    return isinstance(error, asyncssh.SFTPFailure) and reason(error) == "Failure"
 
 
 def no_room(where: str, *, needed: str = "", free: str = "") -> RemoteError:

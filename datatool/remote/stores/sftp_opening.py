@@ -149,6 +149,8 @@ class Opening:
             return no_common_host_key(login.name, endpoint=where)
         if kind is Kind.LOGIN or (isinstance(error, asyncssh.DisconnectError) and "authentication" in text.lower()):
             return self._denied(login, where, text)
+        if isinstance(error, FileNotFoundError) and not login.direct and login.jump is None:
+            text = f"the ProxyCommand in ~/.ssh/config can't be run: {text}"
         if kind is Kind.UNREACHABLE or isinstance(error, OSError):
             return unreachable(text, where, seen=self._seen, hint=f"ssh {by_hand(login)} says more")
         if isinstance(error, asyncssh.ConnectionLost) and "timeout" in text.lower():
