@@ -248,7 +248,9 @@ _READERS: Final = MappingProxyType(
 )
 
 
-_EXAMPLES: Final = MappingProxyType({Kind.NUMBER: "8", Kind.PORT: "2222", Kind.RATE: "10M", Kind.NAMES: "mirror, origin"})
+_EXAMPLES: Final = MappingProxyType(
+    {Kind.NUMBER: "8", Kind.PORT: "2222", Kind.RATE: "10M", Kind.NAMES: "mirror, origin"}
+)
 """A value for the kinds of settings that may have no default."""
 
 
