@@ -78,6 +78,11 @@ def s3_endpoint(environ: Mapping[str, str]) -> str | None:
     return environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL") or None
 
 
+def aws_profile(environ: Mapping[str, str]) -> str | None:
+    """The profile that the environment chooses, as the AWS tools understand it."""
+    return environ.get("AWS_DEFAULT_PROFILE") or environ.get("AWS_PROFILE") or None
+
+
 def _meant(url: str) -> str:
     """What somebody probably meant who wrote `s3:/bucket`, or `host:path` as for scp."""
     host, _, path = url.partition(":")

@@ -7,7 +7,7 @@ import os
 import socket
 import ssl
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
@@ -67,7 +67,8 @@ def translate(
     if isinstance(error, DatatoolError | NameMissing):
         return error
     if isinstance(error, boto.ClientError):
-        return caller.explain(_refusal(error.response), operation, name)
+        refusal = _refusal(error.response)
+        return caller.login_refused(refusal, _asked(error)) or caller.explain(refusal, operation, name)
     label = caller.place.label
     if isinstance(error, NotS3):
         return NotARemote(
@@ -84,9 +85,7 @@ def translate(
             path=label,
         )
     if isinstance(error, _LOGIN_AGAIN):
-        return RemoteDenied(
-            f"{label}: {caller.login}: {_text(error)}", hint=f"log in again: aws sso login; {OTHER_LOGIN}", path=label
-        )
+        return caller.no_login(_text(error))
     if isinstance(error, _LOGIN_LOST):
         return RemoteDenied(f"{label}: {caller.login}: {_text(error)}", hint=OTHER_LOGIN, path=label)
     if isinstance(error, boto.ProfileNotFound):
@@ -96,6 +95,33 @@ def translate(
             f"{label}: {_text(error)}", hint="check the remote's settings, ~/.aws and the AWS_ variables", path=label
         )
     return _network(error, caller, operation, timeout)
+
+
+def translate_login(error: BaseException, caller: Caller) -> DatatoolError:
+    """The error of ours for what went wrong while the AWS library looked for credentials, which other services than S3
+    may have."""
+    if isinstance(error, boto.HTTPClientError | boto.ConnectionError | aiohttp.ClientError | OSError):
+        return RemoteUnreachable(
+            f"{caller.place.label}: {caller.login}: the credentials can't be fetched: {_text(error)}",
+            hint=f"check the network and ~/.aws/config; {OTHER_LOGIN}",
+            path=caller.place.label,
+        )
+    if isinstance(error, boto.ClientError):
+        found = caller.login_refused(_refusal(error.response), _asked(error))
+        return found or caller.no_login(f"no credentials: {_text(error)}")
+    if isinstance(error, (boto.ProfileNotFound, *_LOGIN_AGAIN, *_LOGIN_LOST, *_SETTINGS_WRONG)):
+        return cast(DatatoolError, translate(error, caller, "", None, timeout=0))
+    return caller.no_login(f"no credentials: {_text(error)}")
+
+
+def _asked(error: BaseException) -> str:
+    """What was asked of a server, as it calls it."""
+    return str(getattr(error, "operation_name", ""))
+
+
+def is_expired(error: RuntimeError) -> bool:
+    """Whether this is how botocore says that new credentials are old already: it has no class for that."""
+    return "credentials are still expired" in str(error)
 
 
 def _network(error: BaseException, caller: Caller, operation: str, timeout: float) -> RemoteError:
