@@ -97,3 +97,39 @@ def test_only_who_may_not_list_unfinished_uploads_is_told_so(far: S3World) -> No
     steps, error = far.check()
     assert [name for name, step in steps.items() if not step["ok"]] == ["unfinished uploads"]
     assert "s3:ListBucketMultipartUploads" in error["hint"] and "NAME" not in error["hint"]
+
+
+def test_the_service_of_an_aws_profile_is_part_of_what_a_remote_is(
+    radosgw: S3Server, s3_server: S3Server, tmp_path: Path
+) -> None:
+    config = tmp_path / "aws"
+
+    def serve(server: S3Server) -> str:
+        config.write_text(
+            f"[profile lab]\nendpoint_url = {server.endpoint}\naws_access_key_id = {server.access_key_id}\n"
+            f"aws_secret_access_key = {server.secret_access_key}\n"
+        )
+        return server.endpoint
+
+    bucket = radosgw.bucket()
+    assert s3_server.raw().send("PUT", f"/{bucket}").status == 200
+    s3_server.buckets.append(bucket)
+    world = World(tmp_path)
+    world.env |= {"AWS_PROFILE": "lab", "AWS_CONFIG_FILE": str(config), "AWS_EC2_METADATA_DISABLED": "true"}
+    world.ok("remote", "add", "-d", "net", f"s3://{bucket}/data")
+    world.write("a.txt", b"a")
+    world.ok("add", "a.txt")
+    world.commit("a")
+    there = serve(radosgw)
+    checked = world.json("remote", "check")
+    assert checked["url"] == f"s3://{bucket}/data at {there}" and not checked["capabilities"]["conditional"]
+    world.ok("push")
+    assert world.json("status")["artifacts"][0]["pushed"] is not None
+    elsewhere = serve(s3_server)
+    assert world.json("status")["artifacts"][0]["pushed"] is None
+    assert world.json("push")["objects"] == 1
+    radosgw.empty(bucket)
+    serve(radosgw)
+    error = world.fails(6, "push", "--json").error
+    assert there in error["message"] and elsewhere not in error["message"]
+    assert "no remote any more" in error["message"] and "mount" not in error["message"] + error["hint"]

@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from botocore.session import Session
 
 from datatool.errors import RemoteError, UsageError
 from datatool.model.settings import Durability
@@ -83,6 +84,60 @@ def test_the_environment_may_name_the_service_as_for_the_aws_tools() -> None:
     assert place("s3://bucket", environ).endpoint == "https://b.example.org"
     assert place("s3://bucket", environ, endpoint_url="https://c.example.org").endpoint == "https://c.example.org"
     assert place("s3://bucket", {**environ, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}).endpoint is None
+
+
+CONFIG = """\
+[default]
+endpoint_url = https://default.example.org
+[profile lab]
+endpoint_url = https://lab.example.org
+[profile parts]
+endpoint_url = https://all.example.org
+services = mine
+[profile "two words"]
+endpoint_url = https://words.example.org
+[profile plain]
+region = eu-west-1
+[profile unwilling]
+endpoint_url = https://lab.example.org
+ignore_configured_endpoint_urls = true
+[profile elsewhere]
+services = other
+[services mine]
+s3 =
+  endpoint_url = https://own.example.org
+[services other]
+dynamodb =
+  endpoint_url = https://tables.example.org
+"""
+CREDENTIALS = "[held]\nendpoint_url = https://held.example.org\n[plain]\naws_access_key_id = a\n"
+
+
+@pytest.mark.parametrize(
+    "profile", [None, "default", "lab", "parts", "two words", "plain", "unwilling", "elsewhere", "held"]
+)
+def test_the_profile_may_name_the_service_as_for_the_aws_tools(
+    profile: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config").write_text(CONFIG)
+    (tmp_path / "credentials").write_text(CREDENTIALS)
+    environ = {"AWS_CONFIG_FILE": f"{tmp_path}/config", "AWS_SHARED_CREDENTIALS_FILE": f"{tmp_path}/credentials"}
+    for key, value in environ.items():
+        monkeypatch.setenv(key, value)
+    session = Session(profile=profile)
+    client = session.create_client("s3", "us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
+    expected = None if "amazonaws.com" in client.meta.endpoint_url else client.meta.endpoint_url
+    assert place("s3://bucket", {**environ, "AWS_PROFILE": profile or ""}).endpoint == expected
+    if profile is not None:
+        assert place("s3://bucket", {**environ, "AWS_PROFILE": "none"}, profile=profile).endpoint == expected
+        assert place("s3://bucket", environ, profile=profile, endpoint_url="http://set:1").endpoint == "http://set:1"
+
+
+@pytest.mark.parametrize("text", ["endpoint_url = no section", "[default]\nendpoint_url", "[a]\n[a]\nendpoint_url = x"])
+def test_a_broken_file_of_the_aws_tools_names_no_service(text: str, tmp_path: Path) -> None:
+    (tmp_path / "config").write_text(text)
+    environ = {"AWS_CONFIG_FILE": f"{tmp_path}/config", "AWS_SHARED_CREDENTIALS_FILE": "/nowhere"}
+    assert place("s3://bucket", environ).endpoint is None
 
 
 def test_amazon_is_known_by_its_hosts() -> None:
