@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -133,3 +135,17 @@ def test_the_service_of_an_aws_profile_is_part_of_what_a_remote_is(
     error = world.fails(6, "push", "--json").error
     assert there in error["message"] and elsewhere not in error["message"]
     assert "no remote any more" in error["message"] and "mount" not in error["message"] + error["hint"]
+
+
+@pytest.mark.slow
+def test_a_service_that_goes_silent_during_a_push_is_told_in_time(s3_server: S3Server, tmp_path: Path) -> None:
+    world = S3World(tmp_path, s3_server)
+    world.ok("push")
+    world.write("large.bin", os.urandom(100 << 20))
+    world.ok("add", "large.bin")
+    s3_server.proxy.fault("stall", direction="up", nth=7, times=None)
+    began = time.monotonic()
+    error = world.fails(6, "push", "--json").error
+    assert time.monotonic() - began < 30
+    assert "nothing has moved for 12 seconds" in error["message"] and "_" not in error["message"].partition("(")[2]
+    assert "datatool remote set net timeout=60" in error["hint"]

@@ -34,6 +34,22 @@ _DOING: Final = {
 """What a request does, in words, and the right that it takes; all others write."""
 _WRITING: Final = ("write", "s3:PutObject")
 
+_WHILE: Final = {
+    "list_objects_v2": "listing it",
+    "head_bucket": "looking at the bucket",
+    "get_object": "reading",
+    "head_object": "looking at an object",
+    "put_object": "writing",
+    "delete_objects": "deleting",
+    "delete_object": "deleting",
+    "create_multipart_upload": "beginning an upload",
+    "upload_part": "sending a part of a file",
+    "complete_multipart_upload": "ending an upload",
+    "abort_multipart_upload": "giving up an upload",
+    "list_multipart_uploads": "listing unfinished uploads",
+    "list_parts": "listing the parts of an upload",
+}
+
 _LOGIN: Final = frozenset(
     {
         *("AssumeRole", "AssumeRoleWithWebIdentity", "AssumeRoleWithSAML", "GetRoleCredentials", "GetSessionToken"),
@@ -170,7 +186,7 @@ class Caller(Struct, frozen=True, kw_only=True):
             )
         said = f"{code}: {refusal.message}" if code and refusal.message else code or refusal.message
         return Refused(
-            f"{place.label}: {operation} was refused (status {status}): {show(said)[:300]}",
+            f"{place.label}: {doing(operation)} was refused (status {status}): {show(said)[:300]}",
             code=code,
             status=status,
             path=place.label,
@@ -213,6 +229,15 @@ class Caller(Struct, frozen=True, kw_only=True):
 
     def _error(self, what: str, hint: str) -> RemoteError:
         return RemoteError(f"{self.place.label}: {what}", hint=hint, path=self.place.label)
+
+
+def doing(operation: str) -> str:
+    """What is done by a request that botocore calls so, in words.
+
+    >>> doing("get_object"), doing("get_bucket_acl")
+    ('reading', 'get bucket acl')
+    """
+    return _WHILE.get(operation) or operation.replace("_", " ") or "the request"
 
 
 def retry_after(header: str | None, now: float | None = None) -> float | None:

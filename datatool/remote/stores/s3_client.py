@@ -28,7 +28,7 @@ from datatool.remote.stores.s3_models import Models, parse_date
 from datatool.remote.stores.s3_place import Place
 from datatool.remote.stores.s3_wire import LONGEST, wire_class
 from datatool.remote.stores.server_clock import ServerClock
-from datatool.store.retry import Retries
+from datatool.store.retry import Failures, Retries
 
 T = TypeVar("T")
 
@@ -109,16 +109,15 @@ class S3Client(EventLoop):
 
     async def patiently(self, attempt: Callable[[], Awaitable[T]], retries: Retries = PART_RETRIES) -> T:
         """What `attempt` gives, tried again while it says RemoteBusy; the last of these where all fail."""
-        started = retries.clock()
-        for number in range(1, retries.tries + 1):
+        failures = Failures(retries)
+        while True:
             try:
                 return await attempt()
             except RemoteBusy as error:
-                wait = retries.wait(number, error.retry_after)
-                if number == retries.tries or retries.clock() - started + wait > retries.patience:
+                wait = failures.wait_after(error)
+                if wait is None:
                     raise
                 await asyncio.sleep(wait)
-        raise AssertionError("no attempt was made")
 
     # Connecting
 

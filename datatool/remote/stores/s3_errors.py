@@ -16,9 +16,11 @@ from botocore.parsers import ResponseParserError
 
 from datatool.errors import DatatoolError, NotARemote, RemoteBusy, RemoteDenied, RemoteError, RemoteUnreachable
 from datatool.model.paths import show
-from datatool.remote.stores.s3_answers import OTHER_LOGIN, Caller, Refusal, retry_after
+from datatool.remote.stores.options import SLOW
+from datatool.remote.stores.s3_answers import OTHER_LOGIN, Caller, Refusal, doing, retry_after
 from datatool.remote.stores.s3_login import no_profile
 from datatool.store.protocol import NameMissing
+from datatool.store.retry import Stalled
 
 FOREIGN: Final = (
     *(boto.BotoCoreError, boto.ClientError, boto.UndefinedModelAttributeError, ResponseParserError),
@@ -148,22 +150,24 @@ def _network(error: BaseException, caller: Caller, operation: str, timeout: floa
             path=label,
         )
     if isinstance(error, _TIMED_OUT) or isinstance(inner, _TIMED_OUT):
-        return RemoteBusy(
-            f"{label}: nothing has moved for {timeout:g} seconds ({operation})", hint="try again", path=label
+        return Stalled(
+            f"{label}: nothing has moved for {timeout:g} seconds ({doing(operation)})", hint=SLOW, path=label
         )
     if isinstance(error, _CUT) or isinstance(inner, (*_CUT, OSError)):
-        return RemoteBusy(f"{label}: the connection broke ({operation})", hint="try again", path=label)
+        return RemoteBusy(f"{label}: the connection broke ({doing(operation)})", hint="try again", path=label)
     if isinstance(inner, HttpProcessingError | aiohttp.ClientResponseError):
-        return RemoteBusy(f"{label}: the answer was not readable ({operation})", hint="try again", path=label)
+        return RemoteBusy(f"{label}: the answer was not readable ({doing(operation)})", hint="try again", path=label)
     if isinstance(error, boto.HTTPClientError | boto.ConnectionError | aiohttp.ClientConnectionError):
-        return RemoteBusy(f"{label}: the connection failed ({operation}: {_text(inner)})", hint="try again", path=label)
+        return RemoteBusy(
+            f"{label}: the connection failed ({doing(operation)}: {_text(inner)})", hint="try again", path=label
+        )
     if _is_unreadable(error):
         return NotARemote(
-            f"{label}: the answer is not that of an S3 service ({operation})",
+            f"{label}: the answer is not that of an S3 service ({doing(operation)})",
             hint="check the URL and endpoint_url, and whether the network wants a login",
             path=label,
         )
-    return RemoteError(f"{label}: {operation} failed: {type(error).__name__}: {_text(error)}", path=label)
+    return RemoteError(f"{label}: {doing(operation)} failed: {type(error).__name__}: {_text(error)}", path=label)
 
 
 def _refusal(response: Mapping[str, Any]) -> Refusal:
