@@ -18,7 +18,7 @@ from datatool.remote.stores.budget import Budget
 from datatool.remote.stores.pace import LEAST, Pace
 from datatool.remote.stores.s3_login import Keys, read_login
 from datatool.remote.stores.s3_multipart import SMALLEST, part_size
-from datatool.remote.stores.s3_place import Place, check_endpoint, parse_place
+from datatool.remote.stores.s3_place import Place, check_endpoint, check_place, parse_place
 from datatool.remote.stores.server_clock import ServerClock
 from datatool.remote.stores.transfer import Transfer
 from datatool.remote.url import parse_url
@@ -72,6 +72,17 @@ def test_what_is_no_service_is_refused(url: str) -> None:
     with pytest.raises(UsageError) as caught:
         check_endpoint(url)
     assert "secret" not in caught.value.message
+
+
+@pytest.mark.parametrize("region", ["eu west", "eu_west", "-eu", "eu-", "eu/west", "é", "x" * 64, "eu-west-1\n"])
+def test_a_region_that_can_be_none_is_refused_when_it_is_set(region: str) -> None:
+    with pytest.raises(UsageError, match="region"):
+        check_place(parse_url("s3://bucket/x", root=Path("/")), {"region": region})
+
+
+@pytest.mark.parametrize("region", ["eu-west-1", "us-gov-east-1", "default", "auto", "RegionOne"])
+def test_a_region_may_be_that_of_any_service(region: str) -> None:
+    check_place(parse_url("s3://bucket/x", root=Path("/")), {"region": region})
 
 
 def test_the_same_bucket_elsewhere_is_another_remote() -> None:

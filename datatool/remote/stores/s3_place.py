@@ -19,6 +19,8 @@ _PREFIX: Final = re.compile(r"[A-Za-z0-9!_.'()=+@,-]+(?:/[A-Za-z0-9!_.'()=+@,-]+
 """Amazon's safe characters and a few more: they mean the same to every server, in a URL and in a signature."""
 _HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]+", re.ASCII)
 _PATH: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+)*/?", re.ASCII)
+_REGION: Final = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)", re.ASCII)
+"""What the AWS library takes: a region becomes part of a host's name."""
 _AMAZON: Final = re.compile(r"(?:.+\.)?amazonaws\.com(?:\.cn)?", re.ASCII | re.IGNORECASE)
 
 
@@ -96,6 +98,12 @@ def _bucket(name: str, url: RemoteUrl) -> str:
 def _place(
     bucket: str, prefix: str, shown: str, settings: Mapping[str, str], environ: Mapping[str, str] | None
 ) -> Place:
+    region = settings.get("region")
+    if region and not _REGION.fullmatch(region):
+        raise UsageError(
+            f"region: not the name of a region: {show(region[:60])}",
+            hint="letters, digits and -, such as region=eu-west-1; an empty value removes the setting",
+        )
     endpoint = settings.get("endpoint_url") or (None if environ is None else s3_endpoint(settings, environ))
     if endpoint is not None:
         endpoint = check_endpoint(endpoint)
