@@ -90,6 +90,19 @@ def test_local_commands_load_no_network_library(command: str, world: World) -> N
     assert not loaded & (NETWORK | SCIENCE | {"asyncio"})
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_the_service_that_an_aws_profile_names_is_read_without_the_aws_library(named: bool, world: World) -> None:
+    world.write("a.csv", b"1")
+    world.ok("add", "a.csv")
+    world.ok("remote", "add", "-d", "far", "s3://bucket/data")
+    config = world.top / "aws"
+    config.write_text("[profile lab]\n" + ("endpoint_url = http://lab:9000\n" if named else "region = eu-west-1\n"))
+    env = {**world.env, "AWS_PROFILE": "lab", "AWS_CONFIG_FILE": str(config)}
+    loaded = modules(["status"], world.top, cwd=world.root, env=env)
+    assert not loaded & (NETWORK | SCIENCE | {"asyncio"})
+    assert ("configparser" in loaded) == named
+
+
 def test_status_with_nothing_to_do_loads_neither_rich_nor_libgit2(world: World) -> None:
     world.write("data/a.csv", b"1")
     world.ok("add", "data")

@@ -22,7 +22,7 @@ from datatool.operations.run_records import take_records
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
 from datatool.remote.damage import report_damage
-from datatool.remote.format_file import RemoteGone
+from datatool.remote.format_file import RemoteGone, where_to_look
 from datatool.remote.push import PushResult, PushRoot
 from datatool.remote.push import push as push_to
 from datatool.remote.session import Remote
@@ -89,7 +89,7 @@ def copy_remote(
         raise UsageError(f"{source}: source and target are the same remote", hint="name two remotes")
     origin = connect_to(project, source, offline=offline, jobs=jobs)
     goal = connect_to(project, target, offline=offline, jobs=jobs)
-    with named_in_hints(origin.name), _gone_told("mount it and try again"):
+    with named_in_hints(origin.name), _gone_told(where_to_look(origin.remote.label)):
         origin.remote.open()
     objects = sent = skipped = versions = 0
     failures: list[Failure] = []
@@ -99,7 +99,8 @@ def copy_remote(
         if len(known) < len(roots):
             progress.warn(f"{origin.remote.label}: {len(roots) - len(known)} entries need a newer datatool; left out")
         anew = (
-            f"mount it and try again; if it was deleted on purpose, datatool push -r {goal.name} --force makes it anew"
+            f"{where_to_look(goal.remote.label)}; if it was deleted on purpose, datatool push -r {goal.name} --force "
+            "makes it anew"
         )
         with named_in_hints(goal.name), _gone_told(f"{anew}, and then this goes on"):
             result = _push_record(project, origin, goal, record, known, counted if dry_run else None, progress)

@@ -13,12 +13,12 @@ from datatool.config.keys import KEYS, Scope, is_name, lookup, names, proper_nam
 from datatool.errors import Refused, RemoteError, RemoteNotFound, UsageError
 from datatool.model.urls import without_secrets
 from datatool.operations.failures import Failure, failure_of
-from datatool.operations.remote_access import connect_to, named_in_hints
+from datatool.operations.remote_access import connect_to, hint_naming, named_in_hints
 from datatool.operations.remote_names import remote_name
 from datatool.operations.result import Part, Result, fields_of
 from datatool.operations.targets import select
 from datatool.project.project import Project
-from datatool.remote.check import CheckStep, check
+from datatool.remote.check import CheckStep, check, leftovers
 from datatool.remote.connect import check_settings
 from datatool.remote.url import DIRECTORY, parse_url
 from datatool.store.protocol import Leftover
@@ -86,7 +86,13 @@ class RemoteCheck(Result):
     def problems(self) -> tuple[Failure, ...]:
         """What the remote can't do."""
         return tuple(
-            failure_of(RemoteError(f"{self.name}: {step.name} failed: {step.detail}", path=self.url))
+            failure_of(
+                RemoteError(
+                    f"{self.name}: {step.name} failed: {step.detail}",
+                    hint=hint_naming(step.hint, self.name),
+                    path=self.url,
+                )
+            )
             for step in self.steps
             if not step.ok
         )
@@ -239,16 +245,19 @@ def check_remote(
     connection = connect_to(project, chosen, offline=offline)
     with named_in_hints(chosen):
         connection.remote.open(afresh=True)
-    store = connection.store
-    capabilities = store.capabilities
-    steps = check(store)
-    if connection.remote.damaged_records:
-        hurt = f"{connection.remote.damaged_records[0]} is damaged or gone; datatool push --verify restores what it can"
-        steps += (CheckStep(name="index", ok=False, detail=hurt),)
-    leftovers = tuple(store.leftovers()) if capabilities.write else ()
-    old = [item for item in leftovers if item.time <= store.server_time() - _DAY] if clean and leftovers else []
-    for item in old:
-        store.discard(item)
+        store = connection.store
+        capabilities = store.capabilities
+        steps = check(store)
+        if connection.remote.damaged_records:
+            hurt = connection.remote.damaged_records[0]
+            told = f"{hurt} is damaged or gone; datatool push --verify restores what it can"
+            steps += (CheckStep(name="index", ok=False, detail=told),)
+        may_write = capabilities.write and all(step.ok for step in steps if step.name == "write")
+        begun, unseen = leftovers(store) if may_write else ((), None)
+        steps += () if unseen is None else (unseen,)
+        old = [item for item in begun if item.time <= store.server_time() - _DAY] if clean and begun else []
+        for item in old:
+            store.discard(item)
     return RemoteCheck(
         name=chosen,
         url=connection.remote.label,
@@ -261,7 +270,7 @@ def check_remote(
             "conditional": capabilities.conditional,
             "multipart": capabilities.multipart,
         },
-        leftovers=leftovers,
+        leftovers=begun,
         discarded=len(old),
     )
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from datatool.errors import DatatoolError, RemoteError
+from datatool.errors import DatatoolError, RemoteDenied, RemoteError
 from datatool.formats.index_list import decode_index_list
 from datatool.formats.shard import LOOSE, Root
 from datatool.model.oid import EMPTY, ObjectId
@@ -16,11 +16,13 @@ from datatool.remote.format_file import FORMAT_NAME
 from datatool.remote.session import INDEX_LIST, Remote
 from datatool.remote.state import Location, root_key
 from datatool.store.objects import Wanted
-from datatool.store.protocol import NameMissing, NameTaken, Store
+from datatool.store.protocol import Leftover, NameMissing, NameTaken, Store
 
 _PACK_END = 44
 """A pack goes on at least this far behind its last payload: nonce and trailer."""
 _JOBS: Final = 8
+_UNDER_WAY: Final = 600.0
+"""Seconds for which what a check has written is that check's own."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,6 +32,8 @@ class CheckStep:
     name: str
     ok: bool
     detail: str
+    hint: str | None = None
+    """What to do where it did not work, as a store says it: `NAME` stands for the remote's name."""
 
 
 class Lost(NamedTuple):
@@ -43,9 +47,10 @@ def check(store: Store) -> tuple[CheckStep, ...]:
     """Prove that a store can be written, read, listed and deleted from, with a small name of its own; one that is
     read only by nature, that a remote can be read from it.
 
-    The steps come in the order they were tried; what can't be tried because an earlier one failed is left out.
+    The steps come in the order they were tried; what can't be tried because an earlier one failed is left out. Who may
+    not write is told what of a remote that is there can be read. What who may not delete has left behind is used by the
+    next check, and deleted by the first that may.
     """
-    name = f"check/{secrets.token_hex(16)}"
     data = secrets.token_bytes(1000)
     steps: list[CheckStep] = []
 
@@ -55,6 +60,8 @@ def check(store: Store) -> tuple[CheckStep, ...]:
 
     if not store.capabilities.write:
         return tuple(_check_reading(store))
+    left = _left_behind(store)
+    name = left[0] if left else f"check/{secrets.token_hex(16)}"
     current = "write"
     try:
         store.put(name, data)
@@ -69,11 +76,48 @@ def check(store: Store) -> tuple[CheckStep, ...]:
             current = "list"
             step(current, [item.size for item in store.list("check/") if item.name == name], [1000])
         current = "delete"
-        store.delete_many([name])
+        store.delete_many([name, *left[1:]])
         step(current, _there(store, name), False)
-    except (DatatoolError, NameMissing) as error:
-        steps.append(CheckStep(name=current, ok=False, detail=str(error)))
+    except NameMissing as missing:
+        steps.append(CheckStep(name=current, ok=False, detail=str(missing)))
+    except DatatoolError as error:
+        stays = f"; {name} stays there" if current == "delete" else ""
+        steps.append(CheckStep(name=current, ok=False, detail=error.message + stays, hint=error.hint))
+        if current == "write" and isinstance(error, RemoteDenied):
+            steps += _check_as_reader(store)
     return tuple(steps)
+
+
+def leftovers(store: Store) -> tuple[tuple[Leftover, ...], CheckStep | None]:
+    """The unfinished uploads, and a step that failed where it is not allowed to list them."""
+    try:
+        return tuple(store.leftovers()), None
+    except RemoteDenied as denied:
+        return (), CheckStep(name="unfinished uploads", ok=False, detail=denied.message, hint=denied.hint)
+
+
+def _left_behind(store: Store) -> list[str]:
+    """What earlier checks could not delete; a younger one may be under way."""
+    if not (store.capabilities.list and store.capabilities.delete):
+        return []
+    try:
+        found = list(store.list("check/"))
+        now = store.server_time() if found else 0.0
+    except DatatoolError:
+        return []  # what is wrong shows in the steps
+    return [item.name for item in found if item.time <= now - _UNDER_WAY]
+
+
+def _check_as_reader(store: Store) -> Iterator[CheckStep]:
+    if not _there(store, FORMAT_NAME, denied=True):
+        return
+    yield from _check_reading(store)
+    if store.capabilities.list:
+        try:
+            found = any(item.name == FORMAT_NAME for item in store.list(FORMAT_NAME))
+            yield CheckStep(name="list", ok=found, detail="" if found else f"{FORMAT_NAME} is not listed")
+        except DatatoolError as error:
+            yield CheckStep(name="list", ok=False, detail=error.message, hint=error.hint)
 
 
 def _check_reading(store: Store) -> Iterator[CheckStep]:
@@ -92,7 +136,7 @@ def _check_reading(store: Store) -> Iterator[CheckStep]:
     except NameMissing as missing:
         yield CheckStep(name=current, ok=False, detail=_not_there(str(missing.args[0]), store))
     except DatatoolError as error:
-        yield CheckStep(name=current, ok=False, detail=str(error))
+        yield CheckStep(name=current, ok=False, detail=error.message, hint=error.hint)
 
 
 def _not_there(name: str, store: Store) -> str:
@@ -156,11 +200,15 @@ def _replaced_at_once(store: Store, name: str, data: bytes) -> bool:
     return store.get(name) == data
 
 
-def _there(store: Store, name: str) -> bool:
+def _there(store: Store, name: str, *, denied: bool = False) -> bool:
+    """Whether a name is there; `denied` is the answer where that must not be known."""
     try:
         store.get(name, 0, 1)
     except NameMissing:
         return False
+    except RemoteDenied:
+        if not denied:
+            raise
     return True
 
 

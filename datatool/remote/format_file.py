@@ -14,6 +14,17 @@ from datatool.store.protocol import NameTaken, Store
 FORMAT_NAME: Final = "datatool-remote.json"
 
 
+_BUCKETS: Final = ("s3://", "gs://", "az://", "http://", "https://")
+"""What nobody mounts."""
+
+
+def where_to_look(label: str) -> str:
+    """What to do where a remote is gone from the place of this label."""
+    if label.startswith(_BUCKETS):
+        return "check the remote's URL and settings, and what is served there"
+    return "mount it and try again"
+
+
 class RemoteGone(RemoteUnreachable):
     """A remote that this machine has used is no longer at its place."""
 
@@ -65,13 +76,12 @@ class FormatFile:
 
     def gone(self) -> RemoteGone:
         """The error where this machine has used a remote, and there is none."""
-        mounted = "://" not in self._store.label
-        check = "mount it and try again" if mounted else "check the remote's URL, and which service it is at"
+        label = self._store.label
         anew = "; if it was deleted on purpose, datatool push --force makes it anew"
         return RemoteGone(
-            f"{self._store.label}: there is no remote any more;{' is it mounted?' if mounted else ''} this machine has "
-            "used one there",
-            hint=check + (anew if self._store.capabilities.write else ""),
+            f"{label}: there is no remote any more{':' if label.startswith(_BUCKETS) else '; is it mounted?'}"
+            " this machine has used one there",
+            hint=where_to_look(label) + (anew if self._store.capabilities.write else ""),
         )
 
     def lost(self) -> NotARemote:

@@ -6,15 +6,18 @@ s3://bucket/prefix, sftp://host/path, https://…     a store of that protocol
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from msgspec import Struct
 
 from datatool.errors import UsageError
+from datatool.forks import load_module
 from datatool.model.urls import without_secrets
 
 DIRECTORY: Final = "file"
@@ -22,6 +25,9 @@ DIRECTORY: Final = "file"
 S3: Final = frozenset({"s3", "s3a"})
 """The protocols of S3, whose URLs name a bucket and no service."""
 
+_AWS_FILES: Final = MappingProxyType(
+    {"AWS_CONFIG_FILE": "~/.aws/config", "AWS_SHARED_CREDENTIALS_FILE": "~/.aws/credentials"}
+)
 _SCHEME: Final = r"([A-Za-z][A-Za-z0-9+.-]+):"  # two letters at least: `C:` is a drive
 _ADDRESS: Final = r"(?<=[/@])\[[0-9A-Fa-f:.]+\](?=[:/]|$)"  # IPv6, as in ssh://[::1]/path
 _SCP: Final = r"(?:[^/\\:@]+@)?[^/\\:@]{2,}:(?!//)"
@@ -67,15 +73,37 @@ def label_of(settings: Mapping[str, str], root: Path, environ: Mapping[str, str]
     """What a configured remote is called in what this machine remembers of it: its URL without secrets, and the service
     that has it, which the environment may name too: the same bucket elsewhere is another remote. Raises UsageError."""
     url = parse_url(settings.get("url", ""), root=root)
-    endpoint = settings.get("endpoint_url") or (s3_endpoint(environ) if url.protocol in S3 else None)
+    endpoint = settings.get("endpoint_url") or (s3_endpoint(settings, environ) if url.protocol in S3 else None)
     return url.shown if endpoint is None else f"{url.shown} at {without_secrets(endpoint)}"
 
 
-def s3_endpoint(environ: Mapping[str, str]) -> str | None:
-    """The S3 service that the environment names, as the AWS tools understand it."""
+def s3_endpoint(settings: Mapping[str, str], environ: Mapping[str, str]) -> str | None:
+    """The S3 service that the environment names, or the profile that goes with a remote's settings, as the AWS tools
+    understand them; `settings` name none."""
     if environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true":
         return None
-    return environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL") or None
+    named = environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
+    if named:
+        return named
+    texts = [_text_of(environ.get(key) or usual) for key, usual in _AWS_FILES.items()]
+    if not any("endpoint_url" in text for text in texts):
+        return None
+    chosen = None if "access_key_id" in settings else settings.get("profile")  # as `read_login` does
+    module = load_module("datatool.remote.aws_profile")
+    endpoint: str | None = module.endpoint_of(chosen or aws_profile(environ), *texts)
+    return endpoint
+
+
+def _text_of(path: str) -> str:
+    try:
+        return Path(os.path.expanduser(os.path.expandvars(path))).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
+
+
+def aws_profile(environ: Mapping[str, str]) -> str | None:
+    """The profile that the environment chooses, as the AWS tools understand it."""
+    return environ.get("AWS_DEFAULT_PROFILE") or environ.get("AWS_PROFILE") or None
 
 
 def _meant(url: str) -> str:

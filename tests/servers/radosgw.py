@@ -11,6 +11,9 @@ from servers.processes import Processes
 
 ACCESS_KEY_ID = "testkey"
 SECRET_ACCESS_KEY = "testsecret"
+GUEST = "guest"
+"""A second user, who may do nothing but what a bucket's policy says; the key and the secret are `guestkey` and
+`guestsecret`."""
 _GIB = 6
 """Room for objects. When it is nearly full, writes wait for ever: tests delete what they wrote, and gc runs at once."""
 
@@ -41,9 +44,10 @@ def start(processes: Processes, data: Path, programs: dict[str, str]) -> dict[st
         seconds=60,
         what="the object store of Ceph",
     )
-    user = ["user", "create", "--uid", "test", "--display-name", "test"]
-    user += ["--access-key", ACCESS_KEY_ID, "--secret-key", SECRET_ACCESS_KEY]
-    processes.run("radosgw-admin", command("radosgw-admin", "-n", "client.rgw", *user), seconds=120)
+    users = {"test": (ACCESS_KEY_ID, SECRET_ACCESS_KEY), GUEST: (f"{GUEST}key", f"{GUEST}secret")}
+    for name, (key, secret) in users.items():
+        user = ["user", "create", "--uid", name, "--display-name", name, "--access-key", key, "--secret-key", secret]
+        processes.run("radosgw-admin", command("radosgw-admin", "-n", "client.rgw", *user), seconds=120)
     processes.start("radosgw", command("radosgw", "-n", "client.rgw", "-f"))
     processes.wait_until(lambda: listens(port), seconds=60, what="radosgw to listen")
     return {"port": port, "access_key_id": ACCESS_KEY_ID, "secret_access_key": SECRET_ACCESS_KEY}

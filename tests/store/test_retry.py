@@ -8,7 +8,7 @@ import pytest
 
 from datatool.errors import RemoteBusy, RemoteDenied
 from datatool.remote.connect import TIMEOUT
-from datatool.store.retry import Retries
+from datatool.store.retry import Retries, Stalled
 
 
 class Clock:
@@ -91,3 +91,18 @@ def test_two_clients_do_not_wait_equally_long() -> None:
     waits = {Retries().wait(3, None) for _ in range(8)}
     assert len(waits) == 8
     assert max(waits) <= 2.0
+
+
+def test_what_stands_still_twice_in_a_row_is_not_tried_a_third_time() -> None:
+    answers = iter([Stalled("still"), RemoteBusy("cut"), Stalled("still"), Stalled("still"), "late"])
+    retries = Retries(stalls=2, tries=9, sleep=lambda _: None)
+
+    def attempt() -> object:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    with pytest.raises(Stalled):
+        retries.call(attempt)
+    assert next(answers) == "late"

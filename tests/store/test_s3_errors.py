@@ -29,6 +29,7 @@ from datatool.remote.stores import s3, s3_errors, s3_obstore, s3_obstore_errors
 from datatool.remote.stores.s3_answers import Caller
 from datatool.remote.stores.s3_place import Place
 from datatool.store.protocol import NameMissing, Store
+from datatool.store.retry import Stalled
 from servers.fixtures import S3Server
 from servers.ports import free_port
 
@@ -386,7 +387,7 @@ def test_every_error_below_s3fs_has_a_meaning(kind: type[BaseException]) -> None
         (botocore.exceptions.UnauthorizedSSOTokenError, RemoteDenied),
         (botocore.exceptions.CredentialRetrievalError, RemoteDenied),
         (botocore.exceptions.ConnectTimeoutError, RemoteBusy),
-        (botocore.exceptions.ReadTimeoutError, RemoteBusy),
+        (botocore.exceptions.ReadTimeoutError, Stalled),
         (botocore.exceptions.ConnectionClosedError, RemoteBusy),
         (botocore.exceptions.IncompleteReadError, RemoteBusy),
         (aiohttp.ClientPayloadError, RemoteBusy),

@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from botocore.session import Session
 
 from datatool.errors import RemoteError, UsageError
 from datatool.model.settings import Durability
@@ -17,7 +18,7 @@ from datatool.remote.stores.budget import Budget
 from datatool.remote.stores.pace import LEAST, Pace
 from datatool.remote.stores.s3_login import Keys, read_login
 from datatool.remote.stores.s3_multipart import SMALLEST, part_size
-from datatool.remote.stores.s3_place import Place, check_endpoint, parse_place
+from datatool.remote.stores.s3_place import Place, check_endpoint, check_place, parse_place
 from datatool.remote.stores.server_clock import ServerClock
 from datatool.remote.stores.transfer import Transfer
 from datatool.remote.url import parse_url
@@ -73,6 +74,17 @@ def test_what_is_no_service_is_refused(url: str) -> None:
     assert "secret" not in caught.value.message
 
 
+@pytest.mark.parametrize("region", ["eu west", "eu_west", "-eu", "eu-", "eu/west", "é", "x" * 64, "eu-west-1\n"])
+def test_a_region_that_can_be_none_is_refused_when_it_is_set(region: str) -> None:
+    with pytest.raises(UsageError, match="region"):
+        check_place(parse_url("s3://bucket/x", root=Path("/")), {"region": region})
+
+
+@pytest.mark.parametrize("region", ["eu-west-1", "us-gov-east-1", "default", "auto", "RegionOne"])
+def test_a_region_may_be_that_of_any_service(region: str) -> None:
+    check_place(parse_url("s3://bucket/x", root=Path("/")), {"region": region})
+
+
 def test_the_same_bucket_elsewhere_is_another_remote() -> None:
     labels = {place("s3://bucket/x").label, place("s3://bucket/x", endpoint_url="http://127.0.0.1:9000").label}
     assert labels == {"s3://bucket/x", "s3://bucket/x at http://127.0.0.1:9000"}
@@ -83,6 +95,60 @@ def test_the_environment_may_name_the_service_as_for_the_aws_tools() -> None:
     assert place("s3://bucket", environ).endpoint == "https://b.example.org"
     assert place("s3://bucket", environ, endpoint_url="https://c.example.org").endpoint == "https://c.example.org"
     assert place("s3://bucket", {**environ, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}).endpoint is None
+
+
+CONFIG = """\
+[default]
+endpoint_url = https://default.example.org
+[profile lab]
+endpoint_url = https://lab.example.org
+[profile parts]
+endpoint_url = https://all.example.org
+services = mine
+[profile "two words"]
+endpoint_url = https://words.example.org
+[profile plain]
+region = eu-west-1
+[profile unwilling]
+endpoint_url = https://lab.example.org
+ignore_configured_endpoint_urls = true
+[profile elsewhere]
+services = other
+[services mine]
+s3 =
+  endpoint_url = https://own.example.org
+[services other]
+dynamodb =
+  endpoint_url = https://tables.example.org
+"""
+CREDENTIALS = "[held]\nendpoint_url = https://held.example.org\n[plain]\naws_access_key_id = a\n"
+
+
+@pytest.mark.parametrize(
+    "profile", [None, "default", "lab", "parts", "two words", "plain", "unwilling", "elsewhere", "held"]
+)
+def test_the_profile_may_name_the_service_as_for_the_aws_tools(
+    profile: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config").write_text(CONFIG)
+    (tmp_path / "credentials").write_text(CREDENTIALS)
+    environ = {"AWS_CONFIG_FILE": f"{tmp_path}/config", "AWS_SHARED_CREDENTIALS_FILE": f"{tmp_path}/credentials"}
+    for key, value in environ.items():
+        monkeypatch.setenv(key, value)
+    session = Session(profile=profile)
+    client = session.create_client("s3", "us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
+    expected = None if "amazonaws.com" in client.meta.endpoint_url else client.meta.endpoint_url
+    assert place("s3://bucket", {**environ, "AWS_PROFILE": profile or ""}).endpoint == expected
+    if profile is not None:
+        assert place("s3://bucket", {**environ, "AWS_PROFILE": "none"}, profile=profile).endpoint == expected
+        assert place("s3://bucket", environ, profile=profile, endpoint_url="http://set:1").endpoint == "http://set:1"
+
+
+@pytest.mark.parametrize("text", ["endpoint_url = no section", "[default]\nendpoint_url", "[a]\n[a]\nendpoint_url = x"])
+def test_a_broken_file_of_the_aws_tools_names_no_service(text: str, tmp_path: Path) -> None:
+    (tmp_path / "config").write_text(text)
+    environ = {"AWS_CONFIG_FILE": f"{tmp_path}/config", "AWS_SHARED_CREDENTIALS_FILE": "/nowhere"}
+    assert place("s3://bucket", environ).endpoint is None
 
 
 def test_amazon_is_known_by_its_hosts() -> None:

@@ -9,8 +9,9 @@ from msgspec import Struct
 
 from datatool.store.retry import Retries
 
-PART_RETRIES: Final = Retries(patience=90.0)
-"""For one part of many: a stall takes a while to be seen, and what was sent of the others is worth more patience."""
+PART_RETRIES: Final = Retries(patience=90.0, stalls=2)
+"""For one part of many: what was sent of the others is worth more patience, but a service that is silent twice in a row
+is told within the 30 seconds of cli.md."""
 
 SLOW: Final = "try again; if it is always that slow, datatool remote set NAME timeout=60 waits longer"
 """What to do where nothing came for too long."""

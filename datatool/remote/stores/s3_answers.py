@@ -6,6 +6,7 @@ that other servers send; where a server sends none, the status of the answer has
 
 from __future__ import annotations
 
+import shlex
 import time
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -32,6 +33,30 @@ _DOING: Final = {
 }
 """What a request does, in words, and the right that it takes; all others write."""
 _WRITING: Final = ("write", "s3:PutObject")
+
+_WHILE: Final = {
+    "list_objects_v2": "listing it",
+    "head_bucket": "looking at the bucket",
+    "get_object": "reading",
+    "head_object": "looking at an object",
+    "put_object": "writing",
+    "delete_objects": "deleting",
+    "delete_object": "deleting",
+    "create_multipart_upload": "beginning an upload",
+    "upload_part": "sending a part of a file",
+    "complete_multipart_upload": "ending an upload",
+    "abort_multipart_upload": "giving up an upload",
+    "list_multipart_uploads": "listing unfinished uploads",
+    "list_parts": "listing the parts of an upload",
+}
+
+_LOGIN: Final = frozenset(
+    {
+        *("AssumeRole", "AssumeRoleWithWebIdentity", "AssumeRoleWithSAML", "GetRoleCredentials", "GetSessionToken"),
+        *("CreateToken", "CreateOAuth2Token", "GetId", "GetCredentialsForIdentity"),
+    }
+)
+"""What is asked of other services than S3, as they call it, before it is known who asks."""
 
 _GONE: Final = frozenset({"NoSuchKey", "NotFound"})
 _NO_CODE: Final = frozenset({"", "404"})
@@ -90,8 +115,28 @@ class Caller(Struct, frozen=True, kw_only=True):
     place: Place
     login: str
     region: str | None = None
+    profile: str | None = None
+    """The profile of the AWS tools that the login comes from, where it is known."""
     ahead: float | None = None
     """Seconds by which the server's clock is ahead of this machine's, where that is known."""
+
+    def no_login(self, why: str) -> RemoteDenied:
+        """The error where there are no valid credentials, for a reason in a library's or a server's words."""
+        return self._denied(f"{self.login}: {why}", self.renew)
+
+    def login_refused(self, refusal: Refusal, asked: str) -> RemoteDenied | None:
+        """The error for a refusal of what was `asked` for credentials; None where it was asked of S3."""
+        if asked not in _LOGIN:
+            return None
+        said = ": ".join(part for part in (refusal.code, refusal.message) if part and not part.isdigit())
+        words = f" ({show(' '.join(said.split()))[:300]})" if said else f" (status {refusal.status})"
+        return self.no_login(f"{asked} was refused, so there are no credentials{words}")
+
+    @property
+    def renew(self) -> str:
+        """What to do about credentials that are not valid any more, or never came to be."""
+        profile = "" if self.profile is None else f" --profile {shlex.quote(show(self.profile))}"
+        return f"log in again (aws sso login{profile}, or wherever the keys come from); {OTHER_LOGIN}"
 
     def explain(self, refusal: Refusal, operation: str, name: str | None) -> DatatoolError | NameMissing:
         """What to raise for a refusal of `operation` (as botocore calls it) on `name`."""
@@ -131,7 +176,7 @@ class Caller(Struct, frozen=True, kw_only=True):
         if code in _EXPIRED:
             return self._denied(
                 f"the session of {self.login} has expired",
-                f"log in again (aws sso login, or wherever the keys came from); {OTHER_LOGIN}",
+                self.renew,
             )
         if code in _DENIED or status in (401, 403):
             words, right = _DOING.get(operation, _WRITING)
@@ -141,7 +186,7 @@ class Caller(Struct, frozen=True, kw_only=True):
             )
         said = f"{code}: {refusal.message}" if code and refusal.message else code or refusal.message
         return Refused(
-            f"{place.label}: {operation} was refused (status {status}): {show(said)[:300]}",
+            f"{place.label}: {doing(operation)} was refused (status {status}): {show(said)[:300]}",
             code=code,
             status=status,
             path=place.label,
@@ -184,6 +229,15 @@ class Caller(Struct, frozen=True, kw_only=True):
 
     def _error(self, what: str, hint: str) -> RemoteError:
         return RemoteError(f"{self.place.label}: {what}", hint=hint, path=self.place.label)
+
+
+def doing(operation: str) -> str:
+    """What is done by a request that botocore calls so, in words.
+
+    >>> doing("get_object"), doing("get_bucket_acl")
+    ('reading', 'get bucket acl')
+    """
+    return _WHILE.get(operation) or operation.replace("_", " ") or "the request"
 
 
 def retry_after(header: str | None, now: float | None = None) -> float | None:

@@ -12,9 +12,8 @@ from botocore.session import Session
 
 from datatool.errors import RemoteDenied
 from datatool.model.paths import show
-from datatool.remote.stores.s3_answers import OTHER_LOGIN
+from datatool.remote.stores.s3_answers import Caller, Refusal
 from datatool.remote.stores.s3_login import no_profile, shortened
-from datatool.remote.stores.s3_place import Place
 
 _VALID: Final = timedelta(minutes=10)
 """How long a key is used before it is asked for again: botocore renews those that expire in the next quarter hour."""
@@ -28,9 +27,10 @@ class Found(NamedTuple):
     region: str | None
 
 
-def find(place: Place, profile: str | None) -> Found:
+def find(caller: Caller, profile: str | None) -> Found:
     """Ask the profile, the environment, `~/.aws` and this machine's role, in the order of the AWS tools. Raises
-    RemoteDenied where there is nothing."""
+    RemoteDenied where there is nothing, or nothing that is valid."""
+    place = caller.place
     try:
         session = Session(profile=profile)
         credentials = session.get_credentials()
@@ -53,11 +53,23 @@ def find(place: Place, profile: str | None) -> Found:
                 "expires_at": datetime.now(UTC) + _VALID,
             }
 
-        login = f"profile {show(profile)}" if profile else f"access key {shortened(provide()['access_key_id'])}"
+        key = provide()["access_key_id"]
+        login = f"profile {show(profile)}" if profile else f"access key {shortened(key)}"
     except boto.ProfileNotFound as error:
         raise no_profile(place, str(error.kwargs["profile"]), os.environ) from error
+    except boto.ClientError as error:
+        answer = error.response.get("Error") or {}
+        refusal = Refusal(status=0, code=str(answer.get("Code") or ""), message=str(answer.get("Message") or ""))
+        denied = caller.login_refused(refusal, str(error.operation_name))
+        raise denied or caller.no_login(f"no credentials: {_words(error)}") from error
     except boto.BotoCoreError as error:
-        raise RemoteDenied(
-            f"{place.label}: {show(' '.join(str(error).split()))[:300]}", hint=OTHER_LOGIN, path=place.label
-        ) from error
+        raise caller.no_login(_words(error)) from error
+    except RuntimeError as error:  # as botocore says that new credentials are old already: it has no class for that
+        if "credentials are still expired" not in str(error):
+            raise
+        raise caller.no_login("the credentials that were fetched have expired") from error
     return Found(provide, login, region)
+
+
+def _words(error: Exception) -> str:
+    return show(" ".join(str(error).split()))[:300]

@@ -7,6 +7,8 @@ tell less about what failed.
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar
 from urllib.request import getproxies
@@ -20,15 +22,19 @@ from datatool.remote.stores.event_loop import EventLoop
 from datatool.remote.stores.options import PART_RETRIES, StoreOptions
 from datatool.remote.stores.s3_answers import Caller
 from datatool.remote.stores.s3_body import md5_base64
-from datatool.remote.stores.s3_errors import FOREIGN, NotS3, translate
+from datatool.remote.stores.s3_errors import FOREIGN, NotS3, is_expired, translate, translate_login
 from datatool.remote.stores.s3_login import Login, shortened
 from datatool.remote.stores.s3_models import Models, parse_date
 from datatool.remote.stores.s3_place import Place
 from datatool.remote.stores.s3_wire import LONGEST, wire_class
 from datatool.remote.stores.server_clock import ServerClock
-from datatool.store.retry import Retries
+from datatool.store.retry import Failures, Retries
 
 T = TypeVar("T")
+
+# Our errors tell what goes wrong; without a handler Python would print these libraries' warnings and tracebacks too.
+for _library in ("aiobotocore", "botocore", "s3fs", "fsspec"):
+    logging.getLogger(_library).addHandler(logging.NullHandler())
 
 _HOW_FOUND: Final = {
     "env": "the environment",
@@ -57,7 +63,9 @@ class S3Client(EventLoop):
         self._slots = asyncio.Semaphore(options.jobs)
         self._connecting = asyncio.Lock()
         self._client: Any = None
-        self._caller = Caller(place=place, login=login.shown or "whoever the AWS tools find", region=login.region)
+        self._caller = Caller(
+            place=place, login=login.called(os.environ), region=login.region, profile=login.profile_in(os.environ)
+        )
         self._filesystem: s3fs.S3FileSystem | None = None
 
     # In the loop's thread
@@ -75,6 +83,10 @@ class S3Client(EventLoop):
             return answer
         except (*FOREIGN, NotS3) as error:
             raise self.explained(error, operation, name) from error
+        except RuntimeError as error:
+            if not is_expired(error):
+                raise
+            raise self.caller.no_login("the credentials that were fetched have expired") from error
 
     @property
     def slots(self) -> asyncio.Semaphore:
@@ -97,16 +109,15 @@ class S3Client(EventLoop):
 
     async def patiently(self, attempt: Callable[[], Awaitable[T]], retries: Retries = PART_RETRIES) -> T:
         """What `attempt` gives, tried again while it says RemoteBusy; the last of these where all fail."""
-        started = retries.clock()
-        for number in range(1, retries.tries + 1):
+        failures = Failures(retries)
+        while True:
             try:
                 return await attempt()
             except RemoteBusy as error:
-                wait = retries.wait(number, error.retry_after)
-                if number == retries.tries or retries.clock() - started + wait > retries.patience:
+                wait = failures.wait_after(error)
+                if wait is None:
                     raise
                 await asyncio.sleep(wait)
-        raise AssertionError("no attempt was made")
 
     # Connecting
 
@@ -121,7 +132,7 @@ class S3Client(EventLoop):
                 client.meta.events.register("before-call.s3.DeleteObjects", _add_md5)
                 if not self.place.is_amazon:
                     client.meta.events.register("before-call.s3", _stay_here)
-                if self._login.shown is None:
+                if self._login.keys is None and not self._login.anonymous:
                     await self._learn_who(session)
                 self._client = client
         return self._client
@@ -134,9 +145,12 @@ class S3Client(EventLoop):
 
     async def _learn_who(self, session: AioSession) -> None:
         """Which key the AWS tools have found, so that messages can name it. None is told by the first request."""
-        found = await session.get_credentials()
-        if found is not None:
-            key = (await found.get_frozen_credentials()).access_key
+        try:
+            found = await session.get_credentials()
+            key = None if found is None else (await found.get_frozen_credentials()).access_key
+        except FOREIGN as error:
+            raise translate_login(error, self.caller) from error
+        if self._login.shown is None and found is not None and key is not None:
             source = _HOW_FOUND.get(found.method, "the AWS settings")
             self._caller = replace(self._caller, login=f"access key {shortened(key)} (from {source})")
 

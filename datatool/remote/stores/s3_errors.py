@@ -7,7 +7,7 @@ import os
 import socket
 import ssl
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
@@ -16,9 +16,11 @@ from botocore.parsers import ResponseParserError
 
 from datatool.errors import DatatoolError, NotARemote, RemoteBusy, RemoteDenied, RemoteError, RemoteUnreachable
 from datatool.model.paths import show
-from datatool.remote.stores.s3_answers import OTHER_LOGIN, Caller, Refusal, retry_after
+from datatool.remote.stores.options import SLOW
+from datatool.remote.stores.s3_answers import OTHER_LOGIN, Caller, Refusal, doing, retry_after
 from datatool.remote.stores.s3_login import no_profile
 from datatool.store.protocol import NameMissing
+from datatool.store.retry import Stalled
 
 FOREIGN: Final = (
     *(boto.BotoCoreError, boto.ClientError, boto.UndefinedModelAttributeError, ResponseParserError),
@@ -67,7 +69,8 @@ def translate(
     if isinstance(error, DatatoolError | NameMissing):
         return error
     if isinstance(error, boto.ClientError):
-        return caller.explain(_refusal(error.response), operation, name)
+        refusal = _refusal(error.response)
+        return caller.login_refused(refusal, _asked(error)) or caller.explain(refusal, operation, name)
     label = caller.place.label
     if isinstance(error, NotS3):
         return NotARemote(
@@ -84,9 +87,7 @@ def translate(
             path=label,
         )
     if isinstance(error, _LOGIN_AGAIN):
-        return RemoteDenied(
-            f"{label}: {caller.login}: {_text(error)}", hint=f"log in again: aws sso login; {OTHER_LOGIN}", path=label
-        )
+        return caller.no_login(_text(error))
     if isinstance(error, _LOGIN_LOST):
         return RemoteDenied(f"{label}: {caller.login}: {_text(error)}", hint=OTHER_LOGIN, path=label)
     if isinstance(error, boto.ProfileNotFound):
@@ -96,6 +97,33 @@ def translate(
             f"{label}: {_text(error)}", hint="check the remote's settings, ~/.aws and the AWS_ variables", path=label
         )
     return _network(error, caller, operation, timeout)
+
+
+def translate_login(error: BaseException, caller: Caller) -> DatatoolError:
+    """The error of ours for what went wrong while the AWS library looked for credentials, which other services than S3
+    may have."""
+    if isinstance(error, boto.HTTPClientError | boto.ConnectionError | aiohttp.ClientError | OSError):
+        return RemoteUnreachable(
+            f"{caller.place.label}: {caller.login}: the credentials can't be fetched: {_text(error)}",
+            hint=f"check the network and ~/.aws/config; {OTHER_LOGIN}",
+            path=caller.place.label,
+        )
+    if isinstance(error, boto.ClientError):
+        found = caller.login_refused(_refusal(error.response), _asked(error))
+        return found or caller.no_login(f"no credentials: {_text(error)}")
+    if isinstance(error, (boto.ProfileNotFound, *_LOGIN_AGAIN, *_LOGIN_LOST, *_SETTINGS_WRONG)):
+        return cast(DatatoolError, translate(error, caller, "", None, timeout=0))
+    return caller.no_login(f"no credentials: {_text(error)}")
+
+
+def _asked(error: BaseException) -> str:
+    """What was asked of a server, as it calls it."""
+    return str(getattr(error, "operation_name", ""))
+
+
+def is_expired(error: RuntimeError) -> bool:
+    """Whether this is how botocore says that new credentials are old already: it has no class for that."""
+    return "credentials are still expired" in str(error)
 
 
 def _network(error: BaseException, caller: Caller, operation: str, timeout: float) -> RemoteError:
@@ -122,22 +150,24 @@ def _network(error: BaseException, caller: Caller, operation: str, timeout: floa
             path=label,
         )
     if isinstance(error, _TIMED_OUT) or isinstance(inner, _TIMED_OUT):
-        return RemoteBusy(
-            f"{label}: nothing has moved for {timeout:g} seconds ({operation})", hint="try again", path=label
+        return Stalled(
+            f"{label}: nothing has moved for {timeout:g} seconds ({doing(operation)})", hint=SLOW, path=label
         )
     if isinstance(error, _CUT) or isinstance(inner, (*_CUT, OSError)):
-        return RemoteBusy(f"{label}: the connection broke ({operation})", hint="try again", path=label)
+        return RemoteBusy(f"{label}: the connection broke ({doing(operation)})", hint="try again", path=label)
     if isinstance(inner, HttpProcessingError | aiohttp.ClientResponseError):
-        return RemoteBusy(f"{label}: the answer was not readable ({operation})", hint="try again", path=label)
+        return RemoteBusy(f"{label}: the answer was not readable ({doing(operation)})", hint="try again", path=label)
     if isinstance(error, boto.HTTPClientError | boto.ConnectionError | aiohttp.ClientConnectionError):
-        return RemoteBusy(f"{label}: the connection failed ({operation}: {_text(inner)})", hint="try again", path=label)
+        return RemoteBusy(
+            f"{label}: the connection failed ({doing(operation)}: {_text(inner)})", hint="try again", path=label
+        )
     if _is_unreadable(error):
         return NotARemote(
-            f"{label}: the answer is not that of an S3 service ({operation})",
+            f"{label}: the answer is not that of an S3 service ({doing(operation)})",
             hint="check the URL and endpoint_url, and whether the network wants a login",
             path=label,
         )
-    return RemoteError(f"{label}: {operation} failed: {type(error).__name__}: {_text(error)}", path=label)
+    return RemoteError(f"{label}: {doing(operation)} failed: {type(error).__name__}: {_text(error)}", path=label)
 
 
 def _refusal(response: Mapping[str, Any]) -> Refusal:

@@ -10,6 +10,7 @@ from datatool.config.keys import switch
 from datatool.errors import RemoteDenied, UsageError
 from datatool.model.paths import show
 from datatool.remote.stores.s3_place import Place
+from datatool.remote.url import aws_profile
 
 
 class Keys(Struct, frozen=True, kw_only=True):
@@ -30,6 +31,22 @@ class Login(Struct, frozen=True, kw_only=True):
     profile: str | None = None
     anonymous: bool = False
     region: str | None = None
+
+    def profile_in(self, environ: Mapping[str, str]) -> str | None:
+        """The profile that the AWS tools take the login from: that of the settings, else the environment's, unless
+        there are keys in either; None for what is found without one."""
+        if self.anonymous or self.keys is not None:
+            return None
+        if self.profile is not None:
+            return self.profile
+        return None if environ.get("AWS_ACCESS_KEY_ID") else aws_profile(environ)
+
+    def called(self, environ: Mapping[str, str]) -> str:
+        """What messages call it before the AWS library has told more."""
+        if self.shown is not None:
+            return self.shown
+        profile = self.profile_in(environ)
+        return "whoever the AWS tools find" if profile is None else f"profile {show(profile)} (from the environment)"
 
     @property
     def shown(self) -> str | None:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any, Final, TypeVar
 
 import obstore
+from msgspec.structs import replace
 from obstore.store import S3Store as Handle
 
 from datatool.errors import NotARemote, RemoteBusy, RemoteDenied
@@ -45,7 +46,9 @@ class ObstoreClient:
         self._handles: dict[tuple[float, int], Any] = {}
         self._config: Any = None
         self._provider: Any = None
-        self._caller = Caller(place=place, login=login.shown or "whoever the AWS tools find", region=login.region)
+        self._caller = Caller(
+            place=place, login=login.called(os.environ), region=login.region, profile=login.profile_in(os.environ)
+        )
 
     @property
     def caller(self) -> Caller:
@@ -139,14 +142,14 @@ class ObstoreClient:
                 config["session_token"] = keys.token
         else:
             # The way to all other credentials leads through botocore, which takes its time to load.
-            chain = load_module("datatool.remote.stores.s3_chain").find(self.place, self._login.profile)
+            chain = load_module("datatool.remote.stores.s3_chain").find(self._caller, self._login.profile)
             self._provider = chain.provider
             region = region or chain.region
         region = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
         login = self._login.shown
         if login is None:
             login = f"access key {shortened(keys.access_key_id)} (from the environment)" if keys else chain.login
-        self._caller = Caller(place=self.place, login=login, region=region)
+        self._caller = replace(self._caller, login=login, region=region)
         if self.place.endpoint is not None:
             config |= {"endpoint": self.place.endpoint, "virtual_hosted_style_request": False}
         else:

@@ -13,8 +13,10 @@ from obstore import exceptions as obs
 
 from datatool.errors import DatatoolError, NotARemote, RemoteBusy, RemoteDenied, RemoteError, RemoteUnreachable
 from datatool.model.paths import show
-from datatool.remote.stores.s3_answers import OTHER_LOGIN, Caller, Refusal
+from datatool.remote.stores.options import SLOW
+from datatool.remote.stores.s3_answers import OTHER_LOGIN, Caller, Refusal, doing
 from datatool.store.protocol import NameMissing
+from datatool.store.retry import Stalled
 
 FOREIGN: Final = (obs.BaseError, OSError, ValueError, TypeError)
 """Everything that a call of obstore may raise: besides its own, FileNotFoundError and ValueError."""
@@ -58,19 +60,19 @@ def translate(error: BaseException, caller: Caller, operation: str, name: str | 
         return RemoteDenied(f"{label}: {caller.login} was refused by {service}", hint=OTHER_LOGIN, path=label)
     if _NO_DOCUMENT.search(text):
         return NotARemote(
-            f"{label}: the answer is not that of an S3 service ({operation})",
+            f"{label}: the answer is not that of an S3 service ({doing(operation)})",
             hint="check the URL and endpoint_url, and whether the network wants a login",
             path=label,
         )
-    return RemoteError(f"{label}: {operation} failed: {_words(text)}", path=label)
+    return RemoteError(f"{label}: {doing(operation)} failed: {_words(text)}", path=label)
 
 
 def _network(kind: str, text: str, caller: Caller, operation: str) -> RemoteError:
     label, service = caller.place.label, caller.place.service
     if kind == "Timeout" or "TimedOut" in text:
-        return RemoteBusy(f"{label}: {service} took too long ({operation})", hint="try again", path=label)
+        return Stalled(f"{label}: {service} took too long ({doing(operation)})", hint=SLOW, path=label)
     if kind != "Connect":
-        return RemoteBusy(f"{label}: the connection broke ({operation})", hint="try again", path=label)
+        return RemoteBusy(f"{label}: the connection broke ({doing(operation)})", hint="try again", path=label)
     if _NAME.search(text):
         return RemoteUnreachable(
             f"{label}: the name of {service} can't be found",

@@ -19,6 +19,8 @@ _PREFIX: Final = re.compile(r"[A-Za-z0-9!_.'()=+@,-]+(?:/[A-Za-z0-9!_.'()=+@,-]+
 """Amazon's safe characters and a few more: they mean the same to every server, in a URL and in a signature."""
 _HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]+", re.ASCII)
 _PATH: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+)*/?", re.ASCII)
+_REGION: Final = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)", re.ASCII)
+"""What the AWS library takes: a region becomes part of a host's name."""
 _AMAZON: Final = re.compile(r"(?:.+\.)?amazonaws\.com(?:\.cn)?", re.ASCII | re.IGNORECASE)
 
 
@@ -51,8 +53,9 @@ class Place(Struct, frozen=True, kw_only=True):
         return self.prefix + name
 
 
-def parse_place(url: RemoteUrl, settings: Mapping[str, str], environ: Mapping[str, str]) -> Place:
-    """The place that a remote's URL and `endpoint_url` mean; the environment's endpoint counts like the AWS tools'.
+def parse_place(url: RemoteUrl, settings: Mapping[str, str], environ: Mapping[str, str] | None) -> Place:
+    """The place that a remote's URL and `endpoint_url` mean; without it the one of the environment or of the profile
+    counts, as for the AWS tools, unless `environ` is None.
 
     Raises UsageError for what is no bucket, no prefix or no endpoint.
     """
@@ -73,7 +76,7 @@ def parse_place(url: RemoteUrl, settings: Mapping[str, str], environ: Mapping[st
     return _place(bucket, prefix + "/" if prefix else "", f"s3://{bucket}/{prefix}".rstrip("/"), settings, environ)
 
 
-def parse_object(url: RemoteUrl, settings: Mapping[str, str], environ: Mapping[str, str]) -> tuple[Place, str]:
+def parse_object(url: RemoteUrl, settings: Mapping[str, str], environ: Mapping[str, str] | None) -> tuple[Place, str]:
     """The bucket of a URL, as a place without a prefix, and the key behind it, as it is: `#`, `?` or `%` in it mean
     nothing to S3. Raises UsageError."""
     netloc, _, key = url.path.partition("://")[2].partition("/")
@@ -92,8 +95,16 @@ def _bucket(name: str, url: RemoteUrl) -> str:
     return name
 
 
-def _place(bucket: str, prefix: str, shown: str, settings: Mapping[str, str], environ: Mapping[str, str]) -> Place:
-    endpoint = settings.get("endpoint_url") or s3_endpoint(environ)
+def _place(
+    bucket: str, prefix: str, shown: str, settings: Mapping[str, str], environ: Mapping[str, str] | None
+) -> Place:
+    region = settings.get("region")
+    if region and not _REGION.fullmatch(region):
+        raise UsageError(
+            f"region: not the name of a region: {show(region[:60])}",
+            hint="letters, digits and -, such as region=eu-west-1; an empty value removes the setting",
+        )
+    endpoint = settings.get("endpoint_url") or (None if environ is None else s3_endpoint(settings, environ))
     if endpoint is not None:
         endpoint = check_endpoint(endpoint)
     label = shown if endpoint is None else f"{shown} at {endpoint}"
@@ -102,7 +113,7 @@ def _place(bucket: str, prefix: str, shown: str, settings: Mapping[str, str], en
 
 def check_place(url: RemoteUrl, settings: Mapping[str, str]) -> None:
     """Raise UsageError as `parse_place` does, by what is configured alone."""
-    parse_place(url, settings, {})
+    parse_place(url, settings, None)
 
 
 def check_endpoint(url: str) -> str:
