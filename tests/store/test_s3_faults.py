@@ -168,7 +168,8 @@ def test_a_range_that_breaks_is_gone_on_with_where_it_broke(
     fault = s3_server.proxy.fault(kind, method="GET", nth=2, at=10 * MIB)
     assert is_fetched(store, tmp_path / "target", LARGE)
     assert fault.happened
-    assert sum(request.bytes_down for request in s3_server.requests) < len(LARGE) + 2 * MIB
+    # What a reset finds in buffers on its way is lost, and that may be some MiB; the range anew would be ten more.
+    assert sum(request.bytes_down for request in s3_server.requests) < len(LARGE) + 8 * MIB
 
 
 @pytest.mark.parametrize(("kind", "patience"), [("cut", 20.0), ("reset", 20.0), ("stall", 10.0)])
