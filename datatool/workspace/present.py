@@ -91,6 +91,18 @@ class Workspace(Struct, frozen=True):
             return DIRECTORY
         return SYMLINK if stat.S_ISLNK(mode) else "?"
 
+    def holds_file(self, artifact: bytes, path: bytes) -> bool:
+        """Whether a regular file lies at a path inside an artifact, or a link out of it that stands for one, such as
+        one into the cache."""
+        kind = self.kind(artifact + b"/" + path)
+        if kind != SYMLINK:
+            return kind == FILE
+        try:
+            target = os.readlink(self.full(artifact + b"/" + path))
+            return leaves(path, target) and os.path.isfile(self.full(artifact + b"/" + path))
+        except OSError:  # it went meanwhile
+            return False
+
     def look(self, artifact: bytes, *, within: bytes = b"") -> Iterator[Seen]:
         """Everything in a directory artifact, sorted, each file with its remembered hash if that holds.
 

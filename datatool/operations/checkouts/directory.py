@@ -36,7 +36,7 @@ def check_out_directory(
     saved_to = None
     kind = workspace.kind(artifact.path)
     if kind not in (None, DIRECTORY):
-        if kind != FILE or cache.missing([workspace.hash(artifact.path)[0]]):
+        if not _is_saved_file(project, artifact.path):
             saved_to = set_aside(project, artifact.path, lost)
         else:
             remove_file(Path(os.fsdecode(workspace.full(artifact.path))))
@@ -126,6 +126,15 @@ def _require_within(project: Project, item: Selection, oid: ObjectId, here: Obje
         hint=f"datatool log {named(path)} shows its versions",
         path=os.fsdecode(path),
     )
+
+
+def _is_saved_file(project: Project, path: bytes) -> bool:
+    """Whether a file of which the cache has the bytes lies there, or a link that stands for one."""
+    try:
+        seen = project.workspace.look_at_file(path)
+    except PathNotFound:  # a link to nothing
+        return False
+    return seen.found.kind == FILE and not project.cache.missing([seen.oid or project.workspace.hash(path)[0]])
 
 
 def _untouched(project: Project, artifact: bytes, oid: ObjectId) -> bool:
