@@ -23,7 +23,7 @@ from datatool.operations.space import room_for
 from datatool.operations.targets import nearest
 from datatool.progress import Progress, Task
 from datatool.project.project import Project
-from datatool.workspace.compare import known_tree
+from datatool.workspace.compare import known_tree, put_a_file
 from datatool.workspace.differences import against
 from datatool.workspace.pointers import Artifact
 from datatool.workspace.save import save_directory, save_file
@@ -197,10 +197,11 @@ def _save_directory(
     old = target.artifact.pointer if target.artifact is not None else None
     base = project.state.base(target.path)
     load = project.cache.load
-    if old is not None and old.kind is not ArtifactKind.DIRECTORY:
+    if base is not None and target.artifact is not None and put_a_file(project.cache, target.artifact, base):
         base = None
-    elif old is not None and old.oid is not None and base is None and not options.force:
-        _refuse_missing(project, target, old.oid)
+    named_one = old.oid if old is not None and old.kind is ArtifactKind.DIRECTORY else None
+    if named_one is not None and base is None and not options.force:
+        _refuse_missing(project, target, named_one)
     withins = target.withins if base is not None else ()
     for within in withins:
         assert base is not None

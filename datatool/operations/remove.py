@@ -85,7 +85,7 @@ def unsaved_paths(project: Project, artifact: Artifact) -> list[bytes]:
     """The paths of an artifact, from the project's root, whose content would be lost if it were deleted: it differs
     from what datatool put there, and the cache does not have it."""
     path = artifact.path
-    comparison = compare(project.workspace, project.cache.load, artifact, project.state.base(path))
+    comparison = compare(project.workspace, project.cache, artifact, project.state.base(path))
     changed = comparison.added + comparison.modified
     if comparison.state is not State.MODIFIED or not (changed or comparison.unknown):
         return []

@@ -162,7 +162,7 @@ def _one(
     error: Failure | None = None
     base = project.state.base(artifact.path)
     try:
-        comparison = compare(project.workspace, project.cache.load, artifact, base)
+        comparison = compare(project.workspace, project.cache, artifact, base)
     except DatatoolError as problem:
         comparison, error = Comparison(state=State.MODIFIED), failure_of(problem)
     if item.within:
