@@ -124,3 +124,21 @@ def test_in_a_fresh_clone_what_lies_there_already_is_all_added(both: World, tmp_
     }
     assert copy.run("pull").code == 7
     assert copy.read("x") == b"mine" == copy.read("y/1")
+
+
+def test_a_conflict_of_pointers_has_the_kind_that_both_sides_name_else_that_of_what_lies_there(both: World) -> None:
+    directory, file = both.read("x.dt").decode(), both.read("y.dt").decode()
+
+    def told(ours: str, theirs: str) -> tuple[str, str]:
+        both.write("x.dt", f"<<<<<<< main\n{ours}=======\n{theirs}>>>>>>> other\n".encode())
+        ran = both.run("status", "--json")
+        item = next(item for item in ran.json["artifacts"] if item["path"] == "x")
+        assert item["error"]["code"] == "merge_conflict"
+        return item["kind"], both.run("status").out.splitlines()[0].split()[1]
+
+    assert told(directory, directory.replace("files: 2", "files: 3")) == ("directory", "x/")
+    assert told(directory, file) == ("directory", "x/")
+    shutil.rmtree(both.root / "x")
+    assert told(directory, directory) == ("directory", "x/")
+    both.write("x", b"a file")
+    assert told(directory, file) == ("file", "x")
