@@ -113,9 +113,11 @@ def status(
     if remote_name is not None and remote_name not in project.config.remotes():
         raise no_such_remote(project, remote_name)
     states: Mapping[bytes, str] = {}
+    deleted: Sequence[bytes] = ()
     if project.worktree is not None and not targets:
         listing = list_pointers(project.worktree)
         selections, broken = chosen_from(project, listing.paths)
+        deleted = listing.deleted
         paths = [item.artifact.pointer_path for item in selections]
         states = pointer_states(project.worktree, paths, untracked=listing.untracked)
     else:
@@ -136,6 +138,13 @@ def status(
     notes = [f"git refuses this repository, so its part is left out: {project.unsafe}"] if project.unsafe else []
     notes += project.config.ignored
     notes += not_ignored_by_project(project, [item.artifact.path for item in selections])
+    moving = {old for old, _ in half_moved.values()}
+    notes += [
+        f"{named(path)}: was deleted, so what it tracks is left out; git checkout -- {named(path)} brings it back, "
+        f"git rm {named(path)} drops it"
+        for path in deleted
+        if project.workspace.kind(path.removesuffix(SUFFIX)) and path.removesuffix(SUFFIX) not in moving
+    ]
     notes += [
         f"{named(old)}: is being moved, or was left half moved by a command that was killed; "
         f"datatool move {named(old)} {named(new)} completes it"
