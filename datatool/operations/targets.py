@@ -154,14 +154,11 @@ def not_found(project: Project, target: str, path: bytes) -> PathNotFound:
     if gone is not None:
         hint = f"git checkout -- {named(gone)} brings it back"
         return PathNotFound(f"{target}: its pointer {named(gone)} was deleted", hint=hint, path=os.fsdecode(path))
-    near = nearest(project, path)
-    there = os.path.lexists(project.workspace.full(path))
-    if there:
+    if os.path.lexists(project.workspace.full(path)):
         message = f"{target}: not tracked by datatool"
         hint = f"datatool add {target}"
-        if near:
-            hint += f" tracks it; did you mean {near}?"
     else:
+        near = nearest(project, path)
         message = f"{target}: no such artifact, file or directory"
         hint = f"did you mean {near}?" if near else "datatool list shows what there is"
     return PathNotFound(message, hint=hint, path=os.fsdecode(path))

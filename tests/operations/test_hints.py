@@ -1,0 +1,34 @@
+"""What a refusal says to do next is what helps."""
+
+from __future__ import annotations
+
+from world import World
+
+
+def test_add_of_what_is_not_here_names_pull_where_the_cache_lacks_it(world: World) -> None:
+    world.write("big/1", b"1")
+    world.write("one.bin", b"1")
+    world.ok("add", "big", "one.bin")
+    world.commit()
+    world.ok("push")
+    copy = world.clone()
+    assert copy.fails(3, "add", "big", "--json").error["hint"] == "datatool pull big brings it here"
+    assert copy.fails(3, "add", "one.bin", "--json").error["hint"] == "datatool pull one.bin brings it here"
+    copy.ok("fetch")
+    assert copy.fails(3, "add", "big", "--json").error["hint"] == "datatool checkout big brings it back"
+
+
+def test_what_lies_there_untracked_is_not_taken_for_a_slip(world: World) -> None:
+    world.write("a/91", b"")
+    world.ok("add", "a")
+    world.write("a/1", b"")
+    world.write("a9", b"")
+    for path in ("a/1", "a9"):
+        assert world.fails(3, "checkout", path, "--json").error["hint"] == f"datatool add {path}"
+    assert world.fails(3, "checkout", "a/9", "--json").error["hint"] == "did you mean a/91?"
+
+
+def test_doctor_counts_one_artifact(world: World) -> None:
+    world.write("a", b"")
+    world.ok("add", "a")
+    assert "1 artifact\n" in world.run("doctor").out + "\n"
