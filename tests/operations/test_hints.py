@@ -32,3 +32,18 @@ def test_doctor_counts_one_artifact(world: World) -> None:
     world.write("a", b"")
     world.ok("add", "a")
     assert "1 artifact\n" in world.run("doctor").out + "\n"
+
+
+def test_add_says_what_a_new_rule_leaves_out_that_was_tracked(world: World) -> None:
+    for name in ("1.txt", "2.txt", "a.csv", "gone.txt"):
+        world.write(f"n/{name}", name.encode())
+    world.ok("add", "n")
+    world.write(".datatoolignore", b"*.txt\n")
+    (world.root / "n/gone.txt").unlink()
+    said = world.ok("add", "n").err
+    assert "n/1.txt and 1 more: tracked before, now left out by .datatoolignore" in said
+    assert world.read("n/1.txt") == b"1.txt" and world.json("status")["artifacts"][0]["files"] == 1
+    world.write("n/b.csv", b"b")
+    assert "left out" not in world.ok("add", "n").err
+    world.write(".datatoolignore", b"a.csv\n")
+    assert "n/a.csv: tracked before" in world.ok("add", "n").err
