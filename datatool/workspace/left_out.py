@@ -17,7 +17,7 @@ def newly_left_out(
     """Paths of a tree that are not among the `recorded` ones, since a rule leaves them out. KeyError where the cache
     lacks that tree."""
     skip = workspace.skip
-    if skip is None:
+    if skip is None or not workspace.left_some_out(artifact):
         return []
     prefix = artifact + b"/"
     kept = frozenset(recorded)

@@ -66,6 +66,7 @@ class Workspace(Struct, frozen=True):
     skip: Callable[[bytes, bool], bool] | None = None
     _clocks: dict[int, int] = field(default_factory=dict)
     _littered: set[bytes] = field(default_factory=set)
+    _ruled: set[bytes] = field(default_factory=set)
     _prefix: bytes = b""
 
     def __post_init__(self) -> None:
@@ -178,7 +179,12 @@ class Workspace(Struct, frozen=True):
             skip_directories=rules.directories if isinstance(rules, NameRules) else frozenset(),
             on_special=on_special,
             on_temp=lambda directory: self._littered.add(os.path.join(start, directory)),
+            on_left_out=lambda: self._ruled.add(artifact),
         )
+
+    def left_some_out(self, artifact: bytes) -> bool:
+        """Whether a rule left something out of a directory artifact, when it was looked at."""
+        return artifact in self._ruled
 
     def remember_published(self, published: list[Published]) -> None:
         """Remember what a batch wrote, by the racy rule as it told; its tags begin with path from the root and id."""
