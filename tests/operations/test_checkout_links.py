@@ -147,3 +147,24 @@ def test_a_link_into_the_cache_makes_way_for_a_directory_and_the_users_own_link_
     world.git("checkout", "-q", "main")
     assert world.run("checkout").code == 7
     assert os.path.islink(world.root / "x/1") and world.read("notes.txt") == b"nowhere else"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such links on Windows")
+@pytest.mark.parametrize("kind", ["hardlink", "symlink"])
+def test_what_was_written_through_a_link_says_that_the_object_was_hit(world: World, kind: str) -> None:
+    as_user = without_root_override()
+    world.ok("config", "set", "cache.link", kind)
+    for path in ("data/1", "data/2", "one.bin"):
+        world.write(path, path.encode())
+    assert world.process("add", "data", "one.bin", before=as_user).code == 0
+    world.commit()
+    for path in ("data/2", "one.bin"):
+        (world.root / path).chmod(0o644)
+        with (world.root / path).open("ab") as file:
+            file.write(b", changed in the cache")
+        error = world.process("checkout", path, "--json", before=as_user).error
+        assert error["code"] == "unsaved"
+        assert f"{path} is a link to its object in the cache, which was changed with it" in error["hint"]
+    world.ok("edit", "data/1")
+    world.write("data/1", b"changed here alone")
+    assert "link" not in world.fails(7, "checkout", "data/1", "--json").error["hint"]
