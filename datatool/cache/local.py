@@ -18,6 +18,7 @@ from datatool.errors import FormatError, LocalError, NewerFormat, PathNotFound
 from datatool.formats.pack import object_path
 from datatool.formats.remote_format import CacheFormat, decode_cache_format, encode_cache_format
 from datatool.formats.shard import ShardRecord
+from datatool.formats.tree_object import BEGINNING, begins_tree
 from datatool.hashing import digest, hash_fd
 from datatool.localfs.atomic import local_error, make_dirs, rename, sweep_temps, write_file
 from datatool.localfs.copying import clone_or_copy
@@ -159,6 +160,11 @@ class Cache:
             return io.FileIO(os.open(path, os.O_RDONLY | _BINARY))
         except OSError as error:
             raise KeyError(oid) from error
+
+    def is_list(self, oid: ObjectId) -> bool:
+        """Whether an object lists a directory, by how it begins. KeyError if it isn't there."""
+        with self.reader(oid) as file:
+            return begins_tree(file.read(BEGINNING))
 
     def read(self, wanted: Sequence[Wanted]) -> Iterator[Small | Large | Absent]:
         """The objects as they lie here, unchecked: for those who hash what they move."""

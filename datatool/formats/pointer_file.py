@@ -39,6 +39,8 @@ _HEADER = re.compile(
     rb"datatool:[ \t]+([0-9]{1,9})[ \t]*(?:[ \t]#[^\n]*)?(?:\r?\n|\Z)"
 )
 
+_KIND = re.compile(rb"(?m)^kind:[ \t]+(file|directory)[ \t\r]*$")
+
 
 def is_pointer(data: bytes) -> bool:
     """Whether a file named `*.dt` is a pointer: its first line other than comments is `datatool: <n>`.
@@ -55,6 +57,16 @@ def parse_pointer(data: bytes, *, name: str) -> Pointer:
     Raises MergeConflict for conflict markers, NewerFormat for a later version, FormatError for anything else wrong.
     """
     return _pointer(_read(data, name), name)
+
+
+def kind_said(data: bytes) -> ArtifactKind | None:
+    """The kind that the lines of a pointer say, one that doesn't read; None where they say none, or both.
+
+    >>> kind_said(b"<<<<<<< ours\\ndatatool: 1\\nkind: directory\\n=======\\nkind: directory\\n")
+    <ArtifactKind.DIRECTORY: 'directory'>
+    """
+    said = {match.decode() for match in _KIND.findall(data[:LIMIT])}
+    return ArtifactKind(said.pop()) if len(said) == 1 else None
 
 
 def write_pointer(pointer: Pointer, *, old: bytes | None) -> bytes:

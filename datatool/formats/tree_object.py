@@ -37,6 +37,8 @@ Load = Callable[[ObjectId], bytes]
 """Gives the bytes of a tree object by its id; what it raises passes through."""
 
 _MAGIC = b"dt-tree "
+BEGINNING = len(_MAGIC)
+"""Bytes by which a tree object is told from a file."""
 _PAGE = b"dt-tree 1 page\n"
 _ROOT = b"dt-tree 1 root\n"
 
@@ -153,6 +155,11 @@ def page_ends(paths: Sequence[bytes], count: int = 0) -> list[int]:
 
 
 # Reading
+
+
+def begins_tree(data: bytes) -> bool:
+    """Whether the first bytes of an object are those of a tree's page or root, of this version or another."""
+    return data.startswith(_MAGIC)
 
 
 def is_root(data: bytes) -> bool:

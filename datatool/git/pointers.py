@@ -19,10 +19,12 @@ PointerState = Literal["committed", "changed", "new"]
 
 
 class Listing(Struct, frozen=True, kw_only=True):
-    """The files named `*.dt` in a work tree: all that git has or would take, sorted, and those it does not have yet."""
+    """The files named `*.dt` in a work tree: all that git has or would take, sorted, and those it does not have yet.
+    `deleted` are those that git has and the work tree lacks."""
 
     paths: tuple[bytes, ...]
     untracked: frozenset[bytes]
+    deleted: tuple[bytes, ...] = ()
 
 
 def pointer_listing(worktree: Worktree, within: Sequence[bytes] = ()) -> list[bytes]:
@@ -42,14 +44,29 @@ def list_pointers(worktree: Worktree, within: Sequence[bytes] = ()) -> Listing:
     top = os.fsencode(worktree.top) + b"/"
     paths: set[bytes] = set()
     untracked: set[bytes] = set()
+    deleted: list[bytes] = []
     for field in found.fields():
         tag, path = field[:1], field[2:]
-        if path in paths or not _is_file(top + path):
+        if path in paths:
+            continue
+        if not _is_file(top + path):
+            if tag == b"H" and not os.path.lexists(top + path):
+                deleted.append(path)
             continue
         paths.add(path)
         if tag == b"?":
             untracked.add(path)
-    return Listing(paths=tuple(sorted(paths)), untracked=frozenset(untracked))
+    return Listing(paths=tuple(sorted(paths)), untracked=frozenset(untracked), deleted=tuple(deleted))
+
+
+def deleted_pointer(worktree: Worktree, path: bytes) -> bytes | None:
+    """The file named `*.dt` that git has and the work tree lacks, at a path, beside it or beside a directory around it,
+    the outermost one, else one below it."""
+    ends = [at for at, letter in enumerate(path) if letter == 0x2F] + [len(path)]
+    beside = [path[:end] + SUFFIX for end in ends]
+    patterns = [*literal_patterns(beside), *pointer_patterns([path])]
+    found = ask(worktree, ["ls-files", "-z", "--deleted", "--", *patterns], check=False).fields()
+    return next((one for one in [*beside, path, *found] if one in found), None)
 
 
 def pointer_states(

@@ -42,6 +42,7 @@ def runs(
     skip_directories: frozenset[bytes] = _NONE,
     on_special: Callable[[bytes, str], None] | None = None,
     on_temp: Callable[[bytes], None] | None = None,
+    on_left_out: Callable[[], None] | None = None,
 ) -> Iterator[list[Found]]:
     """Everything below `top`, sorted by raw bytes of the full path (an empty directory's with `/` appended);
     a list for what lies in a row in one directory, so that much of the work for it is done at once.
@@ -49,9 +50,9 @@ def runs(
     `skip(path, is_directory)` leaves things out, as do `skip_names` (of anything) and `skip_directories`, which cost
     nothing; our own temporary files always are left out. `on_special(path, what)`
     hears of FIFOs, sockets and devices, which are left out, never opened; `on_temp(directory)` of our own temporary
-    files, by the directory they lie in. A `top` that is no directory gives
-    one Found with an empty path; one that is not there gives nothing. Raises ReadFailed for a directory that
-    can't be read, Refused where a git repository lies inside.
+    files, by the directory they lie in; `on_left_out()` that something was left out by a rule. A `top` that is no
+    directory gives one Found with an empty path; one that is not there gives nothing. Raises ReadFailed for a directory
+    that can't be read, Refused where a git repository lies inside.
     """
     try:
         found = os.lstat(top)
@@ -60,7 +61,7 @@ def runs(
     except OSError as error:
         raise _unreadable(top, error) from error
     if stat_module.S_ISDIR(found.st_mode):
-        yield from _walk(top, skip, skip_names, skip_names | skip_directories, on_special, on_temp)
+        yield from _walk(top, skip, skip_names, skip_names | skip_directories, on_special, on_temp, on_left_out)
     elif stat_module.S_ISREG(found.st_mode):
         yield [Found(b"", found, "f", None)]
     elif stat_module.S_ISLNK(found.st_mode):
@@ -76,6 +77,7 @@ def _walk(
     skip_directories: frozenset[bytes],
     on_special: Callable[[bytes, str], None] | None,
     on_temp: Callable[[bytes], None] | None,
+    on_left_out: Callable[[], None] | None,
 ) -> Iterator[list[Found]]:
     IFMT, IFREG, IFDIR, IFLNK = 0o170000, stat_module.S_IFREG, stat_module.S_IFDIR, stat_module.S_IFLNK
     temp = os.fsencode(TEMP_PREFIX)
@@ -102,9 +104,11 @@ def _walk(
                     continue
                 if name == b".git":
                     raise _git_inside(top, prefix)
-            if name in (skip_directories if kind == IFDIR else skip_names):
-                continue
-            if skip is not None and skip(path, kind == IFDIR):
+            if name in (skip_directories if kind == IFDIR else skip_names) or (
+                skip is not None and skip(path, kind == IFDIR)
+            ):
+                if on_left_out is not None:
+                    on_left_out()
                 continue
             if kind == IFREG:
                 run.append(_make_found((path, found, "f", None)))

@@ -14,7 +14,7 @@ from datatool.formats.pointer_file import is_pointer, parse_pointer
 from datatool.formats.tree_object import diff_trees, read_tree
 from datatool.git.revision import resolve
 from datatool.git.trees import pointers_at
-from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, Entry
+from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, SYMLINK, Entry
 from datatool.model.oid import ObjectId, prefixed
 from datatool.model.paths import named
 from datatool.model.pointer import ArtifactKind, Pointer
@@ -23,7 +23,7 @@ from datatool.operations.checkouts.checked_out import typed_revision
 from datatool.operations.result import Part, Result
 from datatool.operations.targets import all_artifacts, name_of, nearest, not_found, project_path, require_inside
 from datatool.project.project import Project
-from datatool.workspace.compare import any_below
+from datatool.workspace.compare import any_below, put_a_file
 from datatool.workspace.differences import against
 from datatool.workspace.merge import same
 from datatool.workspace.pointers import SUFFIX, Artifact, owner
@@ -214,53 +214,61 @@ def _now(project: Project, artifact: bytes, old: Pointer | None, now: Artifact |
     """How an artifact in the workspace differs from a version of it."""
     if now is None:
         return _versions(project, artifact, old, None)
-    if _is_file(now.pointer):
-        return _file(project, now, old)
     kind = project.workspace.kind(artifact)
-    never_here = kind is None and project.state.base(artifact) is None
-    if never_here or _is_file(old) or kind not in (DIRECTORY, None):
-        return _versions(project, artifact, old, now.pointer)
-    return _directory(project, now, old)
+    if kind is None and project.state.base(artifact) is None:
+        return _versions(project, artifact, old, now.pointer)  # never fetched: what the pointer says is compared
+    if kind == DIRECTORY or (kind is None and not _is_file(now.pointer)):
+        return _directory(project, now, old)
+    return _file(project, now, old)
 
 
 def _file(project: Project, now: Artifact, old: Pointer | None) -> Iterator[Pair]:
     path = now.path
-    before = next(_entries(project, path, old), None) if old is None or _is_file(old) else None
-    if old is not None and not _is_file(old):
+    before = next(_entries(project, path, old), None) if _is_file(old) else None
+    if old is not None and before is None:
         yield from _versions(project, path, old, None)
-    kind = project.workspace.kind(path)
-    if kind is None:
-        if project.state.base(path) is None:  # never fetched: what the pointer says is what is there to compare
-            after = next(_entries(project, path, now.pointer), None)
-            if not same(before, after):
-                yield path, before, after
-        elif before is not None:
-            yield path, before, None
-        return
-    if kind in (DIRECTORY, "?"):
-        yield path, before, None
-        return
-    seen = project.workspace.look_at_file(path)
-    oid = seen.oid or project.workspace.hash(path)[0]
-    after = project.workspace.entry(seen._replace(found=seen.found._replace(path=path)), oid, before)
+    after = _file_here(project, now, before)
     if not same(before, after):
         yield path, before, after
+
+
+def _file_here(project: Project, now: Artifact, before: Entry | None) -> Entry | None:
+    """What lies at an artifact's own path and is no directory; None for nothing, and for a pipe or device."""
+    workspace, path = project.workspace, now.path
+    kind = workspace.kind(path)
+    try:
+        seen = workspace.look_at_file(path)
+    except PathNotFound:  # nothing, or a link to nothing
+        seen = None
+    if seen is not None and seen.found.kind == FILE:
+        seen = seen._replace(found=seen.found._replace(path=path))
+        return workspace.entry(seen, seen.oid or workspace.hash(path)[0], before)
+    if kind == SYMLINK and (seen is not None or not _is_file(now.pointer)):
+        target = os.readlink(workspace.full(path))
+        return Entry(SYMLINK, path, None, len(target), target)
+    return None
 
 
 def _directory(project: Project, now: Artifact, old: Pointer | None) -> Iterator[Pair]:
     """The workspace is what lies there, and of the pointer's version what was never fetched."""
     load = project.cache.load
     base = project.state.base(now.path)
+    if base is not None and put_a_file(project.cache, now, base):
+        base = None
     prefix = now.path + b"/"
     unfetched: dict[bytes, Entry] = {}
-    pointed = now.pointer.oid
+    pointed = now.pointer.oid if not _is_file(now.pointer) else None
     if pointed is not None and (base is None or base.here != pointed):
         here = base.here if base is not None else None
         if base is None or base.version != base.here or base.version != pointed:
             unfetched = {
                 path: new for path, gone, new in diff_trees(here, pointed, load) if new is not None and gone is None
             }
-    reference = read_tree(old.oid, load) if old is not None and old.oid is not None else iter(())
+    reference: Iterator[Entry] = iter(())
+    if _is_file(old):
+        yield from _versions(project, now.path, old, None)
+    elif old is not None and old.oid is not None:
+        reference = read_tree(old.oid, load)
     for path, present, then in against(project.workspace, now.path, reference):
         absent = unfetched.pop(path, None)
         after = present if present is not None else absent

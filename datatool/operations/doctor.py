@@ -16,6 +16,7 @@ from datatool.errors import DatatoolError, FormatError, LocalError, ProjectNotFo
 from datatool.git.command import run_git
 from datatool.localfs.links import hardlinks_safe, reflinks_work, symlinks_work
 from datatool.localfs.mounts import on_own_disk
+from datatool.model.figures import counted
 from datatool.operations.failures import Failure, failure_of
 from datatool.operations.remote_access import connect_to
 from datatool.operations.result import Part, Result
@@ -99,7 +100,7 @@ def _project(project: Project) -> Iterator[Check]:
     if problem is not None:
         yield Check(name="pointers", status=FAILED, detail=f"{bad} can't be read: {problem.message}", hint=problem.hint)
     else:
-        yield Check(name="pointers", status=OK, detail=f"{good} artifacts")
+        yield Check(name="pointers", status=OK, detail=counted(good, "artifact"))
     yield _links(project)
     top = project.cache.top
     place = "" if on_own_disk(top) else " (not on this machine's own disk)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from msgspec import Struct
@@ -23,8 +24,10 @@ from datatool.operations.space import room_for
 from datatool.operations.targets import nearest
 from datatool.progress import Progress, Task
 from datatool.project.project import Project
-from datatool.workspace.compare import known_tree
+from datatool.workspace.compare import known_tree, put_a_file
 from datatool.workspace.differences import against
+from datatool.workspace.ignore_rules import FILE as RULES
+from datatool.workspace.left_out import newly_left_out
 from datatool.workspace.pointers import Artifact
 from datatool.workspace.save import save_directory, save_file
 
@@ -197,10 +200,11 @@ def _save_directory(
     old = target.artifact.pointer if target.artifact is not None else None
     base = project.state.base(target.path)
     load = project.cache.load
-    if old is not None and old.kind is not ArtifactKind.DIRECTORY:
+    if base is not None and target.artifact is not None and put_a_file(project.cache, target.artifact, base):
         base = None
-    elif old is not None and old.oid is not None and base is None and not options.force:
-        _refuse_missing(project, target, old.oid)
+    named_one = old.oid if old is not None and old.kind is ArtifactKind.DIRECTORY else None
+    if named_one is not None and base is None and not options.force:
+        _refuse_missing(project, target, named_one)
     withins = target.withins if base is not None else ()
     for within in withins:
         assert base is not None
@@ -241,6 +245,8 @@ def _save_directory(
     if old is not None and base is not None and not options.force:
         _refuse_outdated(target, base, here=saved.here.oid, new=saved.tree.oid, progress=progress)
     _warn_of_names(target, saved.problems, progress)
+    if base is not None and base.here != saved.here.oid:
+        _warn_of_rules(project, target, base, saved.paths, progress)
     pointer = Pointer(kind=ArtifactKind.DIRECTORY, oid=saved.tree.oid) if old is None else old
     pointer = replace(
         pointer,
@@ -334,3 +340,15 @@ def _warn_of_names(target: Target, problems: Sequence[tuple[bytes, str]], progre
         progress.warn(f"{named(target.path + b'/' + path)}: {problem}")
     if len(problems) > 5:
         progress.warn(f"{named(target.path)}: {len(problems) - 5} more names that other systems can't hold")
+
+
+def _warn_of_rules(project: Project, target: Target, base: Base, recorded: Sequence[bytes], progress: Progress) -> None:
+    with suppress(KeyError):  # without that list nobody knows what was recorded
+        gone = newly_left_out(project.workspace, project.cache.load, target.path, base.here, recorded)
+        if gone:
+            more = f" and {len(gone) - 1:,} more" if len(gone) > 1 else ""
+            progress.warn(
+                f"{named(target.path + b'/' + gone[0])}{more}: tracked before, now left out by {RULES}",
+                hint=f"without that rule, datatool add {named(target.path)} tracks "
+                f"{'them' if len(gone) > 1 else 'it'} again",
+            )

@@ -16,7 +16,7 @@ from datatool.operations.ignored import read_if_there
 from datatool.operations.marks import mark_of, write_mark
 from datatool.operations.publish import locked, stage_paths, unignore
 from datatool.operations.result import Part, Result
-from datatool.operations.targets import Selection, nearest, not_found, project_path, select
+from datatool.operations.targets import Selection, gone_pointer, nearest, not_found, project_path, select
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
 from datatool.workspace.compare import State, compare
@@ -85,7 +85,7 @@ def unsaved_paths(project: Project, artifact: Artifact) -> list[bytes]:
     """The paths of an artifact, from the project's root, whose content would be lost if it were deleted: it differs
     from what datatool put there, and the cache does not have it."""
     path = artifact.path
-    comparison = compare(project.workspace, project.cache.load, artifact, project.state.base(path))
+    comparison = compare(project.workspace, project.cache, artifact, project.state.base(path))
     changed = comparison.added + comparison.modified
     if comparison.state is not State.MODIFIED or not (changed or comparison.unknown):
         return []
@@ -114,7 +114,8 @@ def _chosen(project: Project, targets: Sequence[str], cwd: Path, gone: Sequence[
         except PathNotFound as error:
             if any(one in (path, path.removesuffix(SUFFIX)) or one.startswith(path + b"/") for one in gone):
                 continue
-            if project.workspace.kind(path) is not None:  # to add it is no step towards what was asked for
+            if project.workspace.kind(path) is not None and gone_pointer(project, path) is None:
+                # to add it is no step towards what was asked for
                 near = nearest(project, path)
                 error.hint = "nothing is left to remove" + (f"; did you mean {near}?" if near else "")
             raise

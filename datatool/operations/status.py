@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from datatool.errors import DatatoolError, FormatError
+from datatool.formats.pointer_file import kind_said
 from datatool.git.pointers import list_pointers, pointer_states
+from datatool.model.entry import DIRECTORY
 from datatool.model.oid import ObjectId
 from datatool.model.paths import named
 from datatool.model.pointer import ArtifactKind, Pointer
@@ -26,7 +29,7 @@ from datatool.project.project import Project
 from datatool.remote.known import known_pushed
 from datatool.remote.url import label_of
 from datatool.workspace.compare import Comparison, State, compare, part_of
-from datatool.workspace.pointers import SUFFIX, Artifact
+from datatool.workspace.pointers import SUFFIX, Artifact, read_pointer_file
 
 __all__ = ["ArtifactStatus", "Changes", "State", "StatusResult", "status"]
 
@@ -110,9 +113,11 @@ def status(
     if remote_name is not None and remote_name not in project.config.remotes():
         raise no_such_remote(project, remote_name)
     states: Mapping[bytes, str] = {}
+    deleted: Sequence[bytes] = ()
     if project.worktree is not None and not targets:
         listing = list_pointers(project.worktree)
         selections, broken = chosen_from(project, listing.paths)
+        deleted = listing.deleted
         paths = [item.artifact.pointer_path for item in selections]
         states = pointer_states(project.worktree, paths, untracked=listing.untracked)
     else:
@@ -129,10 +134,17 @@ def status(
             path = item.artifact.path
             found.append(replace(one, available=(news or {}).get(path), half_moved=_names(half_moved.get(path))))
             task.advance(files=1)
-    found += [_broken(error) for error in (*broken, *lacking)]
+    found += [_broken(project, error) for error in (*broken, *lacking)]
     notes = [f"git refuses this repository, so its part is left out: {project.unsafe}"] if project.unsafe else []
     notes += project.config.ignored
     notes += not_ignored_by_project(project, [item.artifact.path for item in selections])
+    moving = {old for old, _ in half_moved.values()}
+    notes += [
+        f"{named(path)}: was deleted, so what it tracks is left out; git checkout -- {named(path)} brings it back, "
+        f"git rm {named(path)} drops it"
+        for path in deleted
+        if project.workspace.kind(path.removesuffix(SUFFIX)) and path.removesuffix(SUFFIX) not in moving
+    ]
     notes += [
         f"{named(old)}: is being moved, or was left half moved by a command that was killed; "
         f"datatool move {named(old)} {named(new)} completes it"
@@ -162,7 +174,7 @@ def _one(
     error: Failure | None = None
     base = project.state.base(artifact.path)
     try:
-        comparison = compare(project.workspace, project.cache.load, artifact, base)
+        comparison = compare(project.workspace, project.cache, artifact, base)
     except DatatoolError as problem:
         comparison, error = Comparison(state=State.MODIFIED), failure_of(problem)
     if item.within:
@@ -198,11 +210,11 @@ def _changes(artifact: Artifact, comparison: Comparison) -> Changes:
     )
 
 
-def _broken(error: DatatoolError) -> ArtifactStatus:
+def _broken(project: Project, error: DatatoolError) -> ArtifactStatus:
     name = name_of(error)
     return ArtifactStatus(
         path=name,
-        kind=ArtifactKind.FILE,
+        kind=_likely_kind(project, os.fsencode(name)),
         state=State.MODIFIED if isinstance(error, FormatError) else State.ABSENT,
         pointer=name + SUFFIX.decode(),
         pointer_state="changed" if isinstance(error, FormatError) else "new",
@@ -214,6 +226,15 @@ def _broken(error: DatatoolError) -> ArtifactStatus:
         changes=Changes(),
         error=failure_of(error),
     )
+
+
+def _likely_kind(project: Project, path: bytes) -> ArtifactKind:
+    """The kind of an artifact whose pointer doesn't read: as its lines say, else as what lies there."""
+    with suppress(FormatError):
+        kind = kind_said(read_pointer_file(project.root, path + SUFFIX) or b"")
+        if kind is not None:
+            return kind
+    return ArtifactKind.DIRECTORY if project.workspace.kind(path) == DIRECTORY else ArtifactKind.FILE
 
 
 class _Pushed:

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from datatool.errors import DatatoolError, FormatError, PathNotFound, Refused, UsageError
 from datatool.formats.tree_object import read_tree
-from datatool.git.pointers import pointer_listing
+from datatool.git.pointers import deleted_pointer, pointer_listing
 from datatool.model.paths import named, show_bytes
 from datatool.model.pointer import ArtifactKind
 from datatool.project.project import Project
@@ -150,17 +150,23 @@ def require_inside(project: Project, artifact: Artifact, within: bytes, target: 
 
 def not_found(project: Project, target: str, path: bytes) -> PathNotFound:
     """The error for a target that names nothing tracked."""
-    near = nearest(project, path)
-    there = os.path.lexists(project.workspace.full(path))
-    if there:
+    gone = gone_pointer(project, path)
+    if gone is not None:
+        hint = f"git checkout -- {named(gone)} brings it back"
+        return PathNotFound(f"{target}: its pointer {named(gone)} was deleted", hint=hint, path=os.fsdecode(path))
+    if os.path.lexists(project.workspace.full(path)):
         message = f"{target}: not tracked by datatool"
         hint = f"datatool add {target}"
-        if near:
-            hint += f" tracks it; did you mean {near}?"
     else:
+        near = nearest(project, path)
         message = f"{target}: no such artifact, file or directory"
         hint = f"did you mean {near}?" if near else "datatool list shows what there is"
     return PathNotFound(message, hint=hint, path=os.fsdecode(path))
+
+
+def gone_pointer(project: Project, path: bytes) -> bytes | None:
+    """The pointer for a path that git has and somebody deleted here."""
+    return deleted_pointer(project.worktree, path) if path and project.worktree is not None else None
 
 
 def nearest(project: Project, path: bytes) -> str | None:

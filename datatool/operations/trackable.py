@@ -14,11 +14,12 @@ from datatool.git.worktree import Worktree
 from datatool.localfs.safe_paths import check_parents
 from datatool.model.entry import FILE
 from datatool.model.paths import LONGEST_NAME, PathRefused, check_escapes, named, show_bytes
+from datatool.operations.cached import is_cached
 from datatool.operations.publish import check_ignore_file
 from datatool.operations.record import Target
 from datatool.operations.targets import pointer_paths
 from datatool.project.project import Project
-from datatool.workspace.pointers import SUFFIX, find_artifact, read_pointer_file
+from datatool.workspace.pointers import SUFFIX, Artifact, find_artifact, read_pointer_file
 
 
 def refuse_untrackable(
@@ -116,6 +117,11 @@ def _quoted(path: bytes) -> str:
     return text if safe else "-- '" + text.replace("'", "'\\''") + "'"
 
 
+def _brought_back(project: Project, artifact: Artifact) -> str:
+    command = "checkout" if is_cached(project.cache, project.state, artifact.pointer) else "pull"
+    return f"datatool {command} {named(artifact.path)} brings it {'back' if command == 'checkout' else 'here'}"
+
+
 def _check_kind(project: Project, target: Target) -> None:
     path, name = target.path, named(target.path)
     full = project.workspace.full(path)
@@ -124,7 +130,7 @@ def _check_kind(project: Project, target: Target) -> None:
     except FileNotFoundError:
         raise PathNotFound(
             f"{name}: no such file or directory",
-            hint=f"datatool checkout {name} brings it back" if target.artifact else None,
+            hint=_brought_back(project, target.artifact) if target.artifact else None,
             path=os.fsdecode(path),
         ) from None
     if stat.S_ISLNK(found.st_mode):

@@ -131,7 +131,7 @@ class Checkout(Struct, frozen=True, kw_only=True):
         unsaved.append(path)
 
     def _now(self, path: bytes) -> ObjectId | None:
-        if self.workspace.kind(self._whole(path)) != FILE:
+        if not self.workspace.holds_file(self.artifact, path):
             return None
         return self.workspace.hash(self._whole(path))[0]
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from enum import StrEnum
 from itertools import chain
 
 from msgspec import Struct
 
+from datatool.cache.local import Cache
 from datatool.errors import PathNotFound
 from datatool.formats.tree_object import Load, TreeWriter, diff_trees, read_tree
 from datatool.index.listing import Apart, Looked, Mark, apart
@@ -50,16 +52,29 @@ class Comparison(Struct, frozen=True, kw_only=True):
     unknown: bool = False
 
 
-def compare(workspace: Workspace, load: Load, artifact: Artifact, base: Base | None) -> Comparison:
-    """Compare one artifact; files whose remembered hash no longer holds are hashed, unless their size tells."""
+def compare(workspace: Workspace, cache: Cache, artifact: Artifact, base: Base | None) -> Comparison:
+    """Compare one artifact; files whose remembered hash no longer holds are hashed, unless their size tells.
+
+    Where a file lies in place of a directory, or the other way round, the one is added and the other deleted.
+    """
     kind = workspace.kind(artifact.path)
     if kind is None:
         return Comparison(state=State.ABSENT if base is None else State.MISSING)
+    if kind == DIRECTORY:
+        return _compare_directory(workspace, cache, artifact, base)
     if artifact.pointer.kind is ArtifactKind.FILE:
         return _compare_file(workspace, artifact, base, kind)
-    if kind != DIRECTORY:
-        return Comparison(state=State.MODIFIED, modified=(b"",))
-    return _compare_directory(workspace, load, artifact, base)
+    return _compare_in_place_of_directory(workspace, cache, artifact, base, kind)
+
+
+def put_a_file(cache: Cache, artifact: Artifact, base: Base) -> bool:
+    """Whether what was last put here was a file: where the pointer moved on, the two may be of different kinds."""
+    if base.version == artifact.pointer.oid:
+        return artifact.pointer.kind is ArtifactKind.FILE
+    try:
+        return not cache.is_list(base.here)
+    except KeyError:  # nobody knows; whoever reads that list will tell that it is lacking
+        return False
 
 
 def part_of(comparison: Comparison, within: bytes) -> Comparison:
@@ -68,13 +83,14 @@ def part_of(comparison: Comparison, within: bytes) -> Comparison:
     def part(paths: tuple[bytes, ...]) -> tuple[bytes, ...]:
         return tuple(path for path in paths if path == within or path.startswith(within + b"/"))
 
+    replaced = b"" in comparison.added + comparison.modified
     changed = Comparison(
         state=State.MODIFIED,
         added=part(comparison.added),
         modified=part(comparison.modified),
         deleted=part(comparison.deleted),
     )
-    if comparison.state is not State.MODIFIED or changed.added or changed.modified or changed.deleted:
+    if comparison.state is not State.MODIFIED or replaced or changed.added or changed.modified or changed.deleted:
         return Comparison(
             state=comparison.state, added=changed.added, modified=changed.modified, deleted=changed.deleted
         )
@@ -83,7 +99,7 @@ def part_of(comparison: Comparison, within: bytes) -> Comparison:
 
 def _compare_file(workspace: Workspace, artifact: Artifact, base: Base | None, kind: str) -> Comparison:
     changed = Comparison(state=State.MODIFIED, modified=(b"",))
-    if kind == DIRECTORY or kind == "?":
+    if kind == "?":
         return changed
     try:
         seen = workspace.look_at_file(artifact.path)
@@ -106,15 +122,57 @@ def _compare_file(workspace: Workspace, artifact: Artifact, base: Base | None, k
     return changed
 
 
-def _compare_directory(workspace: Workspace, load: Load, artifact: Artifact, base: Base | None) -> Comparison:
-    pointer = artifact.pointer.oid
-    reference = base.here if base is not None else pointer
+def _compare_in_place_of_directory(
+    workspace: Workspace, cache: Cache, artifact: Artifact, base: Base | None, kind: str
+) -> Comparison:
+    """A file, a link or something else where the pointer names a directory."""
+    if base is not None and put_a_file(cache, artifact, base):
+        if _is_file_of(workspace, artifact.path, base, kind):
+            return Comparison(state=State.OUTDATED)
+        return Comparison(state=State.MODIFIED, modified=(b"",))
+    deleted: tuple[bytes, ...] = ()
+    if base is not None:
+        with suppress(KeyError):  # without that list nobody knows what was here
+            deleted = tuple(entry.path for entry in read_tree(base.here, cache.load))
+    if kind == "?":
+        return Comparison(state=State.MODIFIED, modified=(b"",), deleted=deleted)
+    return Comparison(state=State.MODIFIED, added=(b"",), deleted=deleted)
+
+
+def _is_file_of(workspace: Workspace, path: bytes, base: Base, kind: str) -> bool:
+    """Whether the file that was last put here still lies there."""
+    if kind == "?":
+        return False
+    try:
+        seen = workspace.look_at_file(path)
+    except PathNotFound:  # a link to nothing
+        return False
+    if seen.found.kind != FILE:
+        return False
+    entry = workspace.entry(seen, seen.oid or workspace.hash(path)[0])
+    return entry.oid == base.here and (not workspace.modes_bind or (entry.kind == EXECUTABLE) == base.executable)
+
+
+def _compare_in_place_of_file(workspace: Workspace, artifact: Artifact, base: Base | None) -> Comparison:
+    added = tuple(seen.found.path for seen in workspace.look(artifact.path) if seen.found.path)
+    return Comparison(state=State.MODIFIED, added=added, deleted=(b"",) if base is not None else ())
+
+
+def _compare_directory(workspace: Workspace, cache: Cache, artifact: Artifact, base: Base | None) -> Comparison:
+    named = artifact.pointer.kind is ArtifactKind.DIRECTORY
+    pointer, load = artifact.pointer.oid if named else None, cache.load
     here, seen, parts = _known(workspace, artifact.path, base.here if base is not None else None)
     if here is not None:
         if here == pointer:
             return Comparison(state=State.CLEAN)
         if base is not None and here == base.here:
             return Comparison(state=State.PARTIAL if base.version == pointer else State.OUTDATED)
+    was_file = base is not None and put_a_file(cache, artifact, base)
+    if not named and (base is None or was_file):
+        return _compare_in_place_of_file(workspace, artifact, base)
+    if was_file:
+        base = None
+    reference = base.here if base is not None else pointer
     if reference is None:
         return Comparison(state=State.MODIFIED, unknown=True)
     if base is not None:  # that tree was written here, or read as a whole when it was checked out

@@ -66,6 +66,7 @@ class Workspace(Struct, frozen=True):
     skip: Callable[[bytes, bool], bool] | None = None
     _clocks: dict[int, int] = field(default_factory=dict)
     _littered: set[bytes] = field(default_factory=set)
+    _ruled: set[bytes] = field(default_factory=set)
     _prefix: bytes = b""
 
     def __post_init__(self) -> None:
@@ -90,6 +91,18 @@ class Workspace(Struct, frozen=True):
         if stat.S_ISDIR(mode):
             return DIRECTORY
         return SYMLINK if stat.S_ISLNK(mode) else "?"
+
+    def holds_file(self, artifact: bytes, path: bytes) -> bool:
+        """Whether a regular file lies at a path inside an artifact, or a link out of it that stands for one, such as
+        one into the cache."""
+        kind = self.kind(artifact + b"/" + path)
+        if kind != SYMLINK:
+            return kind == FILE
+        try:
+            target = os.readlink(self.full(artifact + b"/" + path))
+            return leaves(path, target) and os.path.isfile(self.full(artifact + b"/" + path))
+        except OSError:  # it went meanwhile
+            return False
 
     def look(self, artifact: bytes, *, within: bytes = b"") -> Iterator[Seen]:
         """Everything in a directory artifact, sorted, each file with its remembered hash if that holds.
@@ -166,7 +179,12 @@ class Workspace(Struct, frozen=True):
             skip_directories=rules.directories if isinstance(rules, NameRules) else frozenset(),
             on_special=on_special,
             on_temp=lambda directory: self._littered.add(os.path.join(start, directory)),
+            on_left_out=lambda: self._ruled.add(artifact),
         )
+
+    def left_some_out(self, artifact: bytes) -> bool:
+        """Whether a rule left something out of a directory artifact, when it was looked at."""
+        return artifact in self._ruled
 
     def remember_published(self, published: list[Published]) -> None:
         """Remember what a batch wrote, by the racy rule as it told; its tags begin with path from the root and id."""

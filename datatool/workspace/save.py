@@ -42,12 +42,14 @@ WORTH_WAITING = 1 << 20
 
 class SavedDirectory(Struct, frozen=True, kw_only=True):
     """A directory as it was saved: the tree of everything, and the tree of what is really here (the same, unless
-    entries that were never fetched were kept). `linkable` are the paths whose object is a file of its own."""
+    entries that were never fetched were kept). `linkable` are the paths whose object is a file of its own, `paths` all
+    that are here."""
 
     tree: TreeSummary
     here: TreeSummary
     linkable: tuple[bytes, ...]
     problems: tuple[tuple[bytes, str], ...]
+    paths: list[bytes]
 
 
 def save_directory(
@@ -118,7 +120,11 @@ def save_directory(
     if mark is not None and mark.known:
         workspace.state.set_listing(artifact, mark.finish(), here_summary.oid, mark.parts)
     return SavedDirectory(
-        tree=summary, here=here_summary, linkable=tuple(linkable), problems=tuple(portability_problems(paths))
+        tree=summary,
+        here=here_summary,
+        linkable=tuple(linkable),
+        problems=tuple(portability_problems(paths)),
+        paths=paths,
     )
 
 

@@ -103,3 +103,68 @@ def test_links_into_a_cache_that_was_moved_count_as_missing(world: World) -> Non
     assert states == {"data": "modified", "big.bin": "missing"}
     world.ok("checkout")
     assert world.read("data/big") == b"x" * 70_000 and world.read("big.bin") == b"y" * 70_000
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such links on Windows")
+def test_a_link_into_the_cache_that_add_or_checkout_made_is_no_unsaved_change(world: World) -> None:
+    world.ok("config", "set", "cache.link", "symlink")
+    world.write("data/1", b"v1")
+    world.write("data/2", b"v2")
+    world.ok("add", "data")
+    world.commit("one")
+    world.ok("edit", "data/2")
+    world.write("data/2", b"another")
+    world.ok("add", "data")
+    assert os.path.islink(world.root / "data/2")
+    world.commit("two")
+    world.ok("checkout", "--rev", "HEAD~1", "data/2")
+    assert world.read("data/2") == b"v2"
+    world.ok("checkout", "--rev", "HEAD", "data")
+    assert world.read("data/2") == b"another"
+    world.ok("checkout", "--relink")
+    world.git("checkout", "-q", "HEAD~1")
+    world.ok("checkout")
+    assert world.read("data/2") == b"v2" and world.json("status")["clean"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such links on Windows")
+def test_a_link_into_the_cache_makes_way_for_a_directory_and_the_users_own_link_does_not(world: World) -> None:
+    world.ok("config", "set", "cache.link", "symlink")
+    world.write("x/1", b"1")
+    world.ok("add", "x")
+    world.commit("a directory")
+    shutil.rmtree(world.root / "x")
+    world.write("x", b"a file")
+    world.ok("add", "x")
+    assert os.path.islink(world.root / "x")
+    world.commit("a file")
+    world.git("checkout", "-q", "HEAD~1")
+    world.ok("checkout")
+    assert world.read("x/1") == b"1"
+    world.write("notes.txt", b"nowhere else")
+    os.unlink(world.root / "x/1")
+    os.symlink(world.root / "notes.txt", world.root / "x/1")
+    world.git("checkout", "-q", "main")
+    assert world.run("checkout").code == 7
+    assert os.path.islink(world.root / "x/1") and world.read("notes.txt") == b"nowhere else"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such links on Windows")
+@pytest.mark.parametrize("kind", ["hardlink", "symlink"])
+def test_what_was_written_through_a_link_says_that_the_object_was_hit(world: World, kind: str) -> None:
+    as_user = without_root_override()
+    world.ok("config", "set", "cache.link", kind)
+    for path in ("data/1", "data/2", "one.bin"):
+        world.write(path, path.encode())
+    assert world.process("add", "data", "one.bin", before=as_user).code == 0
+    world.commit()
+    for path in ("data/2", "one.bin"):
+        (world.root / path).chmod(0o644)
+        with (world.root / path).open("ab") as file:
+            file.write(b", changed in the cache")
+        error = world.process("checkout", path, "--json", before=as_user).error
+        assert error["code"] == "unsaved"
+        assert f"{path} is a link to its object in the cache, which was changed with it" in error["hint"]
+    world.ok("edit", "data/1")
+    world.write("data/1", b"changed here alone")
+    assert "link" not in world.fails(7, "checkout", "data/1", "--json").error["hint"]

@@ -84,7 +84,7 @@ def _lines(session: Session, root: Path, result: operation.StatusResult) -> Iter
     for item, line in zip(result.artifacts, aligned(rows, right=frozenset({2, 3})), strict=True):
         state = str(item.state)
         yield session.paint(state, _COLOURS.get(state, "dim")) + line[len(state) :]
-        if session.verbose and item.kind == "directory":
+        if session.verbose and (item.kind == "directory" or item.changes.added):
             for name, paths in (
                 ("added", item.changes.added),
                 ("modified", item.changes.modified),
@@ -106,7 +106,7 @@ def _row(session: Session, root: Path, item: operation.ArtifactStatus) -> tuple[
             (item.changes.added, "new"),
             (item.changes.deleted, "deleted"),
         )
-        if paths and directory
+        if paths and (directory or item.changes.added)
     )
     advice = {
         "absent": f"datatool pull {path}",

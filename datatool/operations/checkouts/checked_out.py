@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from datatool.errors import DamageFound, DatatoolError, PartlyDone, Unsaved
+from datatool.model.oid import ObjectId
 from datatool.model.paths import named, show
 from datatool.operations.failures import Failure, failure_of
 from datatool.operations.result import Part, fields_of
 from datatool.operations.targets import Selection
+from datatool.project.project import Project
 from datatool.workspace.pointers import Artifact
 
 _PLAIN: Final = re.compile(r"[\w@%+=:,./~^-]+", re.ASCII)
@@ -73,15 +75,30 @@ def failed(artifact: Artifact, error: DatatoolError) -> CheckedOut:
     return CheckedOut(path=artifact.name, changed=False, error=failure_of(error))
 
 
-def unsaved(artifact: bytes, paths: Sequence[bytes]) -> Unsaved:
-    """Paths would be overwritten that are saved nowhere."""
+def unsaved(artifact: bytes, paths: Sequence[bytes], *, through: bytes | None = None) -> Unsaved:
+    """Paths would be overwritten that are saved nowhere. `through` is one of them whose object in the cache is the same
+    file."""
     name = named(artifact)
     more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+    hint = f"datatool add {name} keeps them; --force moves them to lost+found"
+    if through is not None:
+        hint += (
+            f"; {named(through)} is a link to its object in the cache, which was changed with it: after --force, "
+            f"datatool fetch {name} gets that again from the remote"
+        )
     return Unsaved(
         f"{named(paths[0])}{more}: unsaved changes; nothing in {name} was touched",
-        hint=f"datatool add {name} keeps them; --force moves them to lost+found",
+        hint=hint,
         path=os.fsdecode(paths[0]),
     )
+
+
+def written_through(project: Project, path: bytes, oid: ObjectId | None) -> bool:
+    """Whether what lies at a path is the very file that the cache has, or had, as an object."""
+    try:
+        return oid is not None and os.path.samefile(project.workspace.full(path), project.cache.loose_path(oid))
+    except OSError:
+        return False
 
 
 def lacking(

@@ -15,7 +15,7 @@ from datatool.model.entry import DIRECTORY, FILE
 from datatool.model.oid import ObjectId
 from datatool.model.paths import named
 from datatool.operations.cached import has_list
-from datatool.operations.checkouts.checked_out import CheckedOut, lacking, unsaved
+from datatool.operations.checkouts.checked_out import CheckedOut, lacking, unsaved, written_through
 from datatool.operations.checkouts.make_way import refuse_unholdable, set_aside
 from datatool.operations.failures import Failure, failure_of
 from datatool.operations.targets import Selection, not_found
@@ -24,6 +24,9 @@ from datatool.project.project import Project
 from datatool.workspace.checkout import Checkout, empty_tree, tree_without
 from datatool.workspace.compare import known_tree
 from datatool.workspace.placing import Outcome
+
+_LOOKED_AT = 16
+"""Of so many unsaved files it is looked up whether somebody wrote through a link."""
 
 
 def check_out_directory(
@@ -36,7 +39,7 @@ def check_out_directory(
     saved_to = None
     kind = workspace.kind(artifact.path)
     if kind not in (None, DIRECTORY):
-        if kind != FILE or cache.missing([workspace.hash(artifact.path)[0]]):
+        if not _is_saved_file(project, artifact.path):
             saved_to = set_aside(project, artifact.path, lost)
         else:
             remove_file(Path(os.fsdecode(workspace.full(artifact.path))))
@@ -74,7 +77,8 @@ def check_out_directory(
     make_dirs(full)
     plan = job.plan()
     if plan.unsaved and lost is None:
-        raise unsaved(artifact.path, [artifact.path + b"/" + path for path in plan.unsaved])
+        paths = [artifact.path + b"/" + path for path in plan.unsaved]
+        raise unsaved(artifact.path, paths, through=_written_through(project, artifact.path, here, plan.unsaved))
     if plan.unsaved and lost is not None:
         saved_to = os.fspath(lost)
     # Killed in here, the base stays what it was: each file written is in the cache, so the next run finds it right.
@@ -126,6 +130,25 @@ def _require_within(project: Project, item: Selection, oid: ObjectId, here: Obje
         hint=f"datatool log {named(path)} shows its versions",
         path=os.fsdecode(path),
     )
+
+
+def _is_saved_file(project: Project, path: bytes) -> bool:
+    """Whether a file of which the cache has the bytes lies there, or a link that stands for one."""
+    try:
+        seen = project.workspace.look_at_file(path)
+    except PathNotFound:  # a link to nothing
+        return False
+    return seen.found.kind == FILE and not project.cache.missing([seen.oid or project.workspace.hash(path)[0]])
+
+
+def _written_through(project: Project, artifact: bytes, here: ObjectId | None, paths: Sequence[bytes]) -> bytes | None:
+    """The first of some changed paths at which somebody wrote through a link into the cache."""
+    for path in paths[:_LOOKED_AT] if here is not None else ():
+        assert here is not None
+        for entry in read_tree(here, project.cache.load, within=path):
+            if entry.path == path and written_through(project, artifact + b"/" + path, entry.oid):
+                return artifact + b"/" + path
+    return None
 
 
 def _untouched(project: Project, artifact: bytes, oid: ObjectId) -> bool:

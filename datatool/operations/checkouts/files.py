@@ -113,7 +113,7 @@ def _prepare(project: Project, item: Selection, lost: Path | None, relink: bool)
     if is_directory and _all_saved(project, artifact.path, base):
         remove_tree(Path(os.fsdecode(project.workspace.full(artifact.path))))
     elif is_unsaved:
-        saved_to = set_aside(project, artifact.path, lost)
+        saved_to = set_aside(project, artifact.path, lost, was=base.here if base is not None else None)
     return _Ready(item=item, job=job, base=new_base, changed=not right, saved_to=saved_to)
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from datatool.errors import LocalError
 from datatool.localfs.atomic import make_dirs, move, sweep_temps
 from datatool.localfs.safe_paths import check_parents
+from datatool.model.oid import ObjectId
 from datatool.model.paths import named, portability_problems
-from datatool.operations.checkouts.checked_out import unsaved
+from datatool.operations.checkouts.checked_out import unsaved, written_through
 from datatool.project.project import Project
 
 
@@ -27,10 +28,10 @@ def make_place(project: Project, path: bytes, swept: set[Path]) -> None:
         sweep_temps(parent)
 
 
-def set_aside(project: Project, path: bytes, lost: Path | None) -> str:
-    """Move what lies at an artifact's own path to lost+found, or refuse."""
+def set_aside(project: Project, path: bytes, lost: Path | None, *, was: ObjectId | None = None) -> str:
+    """Move what lies at an artifact's own path to lost+found, or refuse; `was` is the object that was put there."""
     if lost is None:
-        raise unsaved(path, [path])
+        raise unsaved(path, [path], through=path if written_through(project, path, was) else None)
     place = lost / os.fsdecode(path)
     make_dirs(place.parent)
     move(Path(os.fsdecode(project.workspace.full(path))), place)

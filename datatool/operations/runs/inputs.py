@@ -145,7 +145,7 @@ def _is_now(project: Project, file: RunFile) -> bool:
 
 
 def _state(project: Project, artifact: Artifact) -> State:
-    return compare(project.workspace, project.cache.load, artifact, project.state.base(artifact.path)).state
+    return compare(project.workspace, project.cache, artifact, project.state.base(artifact.path)).state
 
 
 def _expanded(project: Project, path: bytes) -> list[bytes]:

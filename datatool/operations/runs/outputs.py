@@ -205,6 +205,6 @@ def _keep(project: Project, path: bytes, progress: Progress) -> None:
     artifact = find_artifact(project.root, path)
     if artifact is None:
         return
-    state = compare(project.workspace, project.cache.load, artifact, project.state.base(path)).state
+    state = compare(project.workspace, project.cache, artifact, project.state.base(path)).state
     if state is State.CLEAN and not is_cached(project.cache, project.state, artifact.pointer):
         add(project, [os.fsdecode(path)], cwd=project.root, progress=progress)

@@ -13,7 +13,7 @@ from datatool.operations.cached import has_list
 from datatool.operations.track.aside import Committed
 from datatool.operations.track.state import Found, Trees
 from datatool.project.project import Project
-from datatool.workspace.compare import compare, part_of
+from datatool.workspace.compare import compare, part_of, put_a_file
 from datatool.workspace.merge import same, side_by_side
 from datatool.workspace.pointers import Artifact
 
@@ -28,11 +28,16 @@ def comes_beside(
     if artifact is None or artifact.pointer.kind is not ArtifactKind.DIRECTORY:
         return False
     pinned, base = artifact.pointer.oid, project.state.base(artifact.path)
-    if pinned is None or base is None or base.here == pinned:
+    if pinned is None or base is None or base.here == pinned or put_a_file(project.cache, artifact, base):
         return False
-    found = compare(project.workspace, project.cache.load, artifact, base)
+    found = compare(project.workspace, project.cache, artifact, base)
     part = part_of(found, item.within) if item.within else found
-    if part.modified or found.unknown or (base.version != pinned and not committed.names(artifact)):
+    if (
+        part.modified
+        or b"" in found.added
+        or found.unknown
+        or (base.version != pinned and not committed.names(artifact))
+    ):
         return False
     if not has_list(project.cache, pinned):
         bring_list(artifact)

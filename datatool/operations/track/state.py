@@ -198,7 +198,7 @@ def _is_known_equal(project: Project, artifact: Artifact) -> bool:
 
 def _compared(project: Project, artifact: Artifact, within: bytes) -> Condition:
     base = project.state.base(artifact.path)
-    found = compare(project.workspace, project.cache.load, artifact, base)
+    found = compare(project.workspace, project.cache, artifact, base)
     if found.unknown:  # until what lists its version is here, nobody can tell
         return Condition.MISSING
     if not within:
