@@ -20,6 +20,7 @@ from datatool.index.state import State
 from datatool.localfs.walk import Found
 from datatool.model.entry import Entry
 from datatool.model.oid import ObjectId
+from datatool.workspace import checkout, compare, present, save
 from world import World
 
 
@@ -255,8 +256,8 @@ def test_what_is_told_by_stamps_is_what_is_told_by_lines(
 def test_of_a_directory_that_is_too_large_to_keep_no_stamps_are_kept(
     world: World, kept: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for place in ("present", "save", "compare", "checkout"):
-        monkeypatch.setattr(f"datatool.workspace.{place}.KEPT", kept)
+    for place in (present, save, compare, checkout):  # all loaded before one is patched, as they share that name
+        monkeypatch.setattr(place, "KEPT", kept)
     monkeypatch.setattr("datatool.workspace.present._TOGETHER", 50)
     monkeypatch.setattr("datatool.formats.tree_object.MAX_PAGE", 90)
     _many(world)
