@@ -161,6 +161,11 @@ class Cache:
         except OSError as error:
             raise KeyError(oid) from error
 
+    @property
+    def has_runs(self) -> bool:
+        """Whether records of runs are, or were, kept here."""
+        return (self.top / "runs").is_dir()
+
     def is_list(self, oid: ObjectId) -> bool:
         """Whether an object lists a directory, by how it begins. KeyError if it isn't there."""
         with self.reader(oid) as file:

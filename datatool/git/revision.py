@@ -118,10 +118,15 @@ def unpushed_pointer_blobs(worktree: Worktree) -> Iterator[tuple[str, bytes, byt
 
     Without an upstream (a new branch, a detached HEAD): the commits that no remote-tracking branch has.
     """
-    if not ask(worktree, ["rev-parse", "--verify", "--quiet", "HEAD^{commit}"], check=False).out:
+    asked = b"HEAD^{commit}\n@{upstream}^{commit}\n"
+    # git answers line by line, and ends at the second one where there is no upstream
+    found = ask(worktree, ["cat-file", "--batch-check=%(objectname)"], input=asked, check=False).out
+    head, *upstream = [line for line in found.decode("ascii", "replace").splitlines() if _COMMIT.fullmatch(line)] or [
+        ""
+    ]
+    if not head:
         return
-    upstream = ask(worktree, ["rev-parse", "--verify", "--quiet", "@{upstream}^{commit}"], check=False).out
-    known = upstream.decode("ascii").strip() or "--remotes"
+    known = upstream[0] if upstream else "--remotes"
     yield from _contents(worktree, _history(worktree, ["HEAD", "--not", known]))
 
 

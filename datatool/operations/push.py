@@ -7,15 +7,18 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from datatool.cache.local import Cache
 from datatool.errors import DamageFound, DatatoolError, LocalError, PartlyDone, RemoteNotFound
+from datatool.forks import load_module
 from datatool.formats.shard import Root
 from datatool.formats.tree_object import is_root, parse_page, parse_root
+from datatool.model.oid import ObjectId
 from datatool.model.paths import named
 from datatool.model.pointer import ArtifactKind, Pointer
 from datatool.operations.failures import Failure, failure_of
-from datatool.operations.push_runs import Runs, every_run, publish_lookups, run_roots, runs_of
 from datatool.operations.remote_access import Connection, connect_to, named_in_hints
 from datatool.operations.remote_names import remote_name, write_names
 from datatool.operations.scope import Scope
@@ -29,6 +32,9 @@ from datatool.remote.push import PushResult, PushRoot
 from datatool.remote.push import push as push_to
 from datatool.remote.url import label_of
 from datatool.store.objects import Absent, Wanted
+
+if TYPE_CHECKING:
+    from datatool.operations.push_runs import Runs
 
 __all__ = ["Sent", "Transferred", "push"]
 
@@ -76,7 +82,7 @@ def push(
                 groups.setdefault(name, []).append(version)
         elif not version.pointer.push:
             progress.hint(f"{named(version.path)}: stays on this machine (push: false)")
-    every = every_run(project)
+    every = _every_run(project)
     everything = not targets and scope.rev is None and not scope.many
     takers = _join_runs(project, remote, groups) if everything and every else ()
     totals = Totals()
@@ -88,7 +94,7 @@ def push(
         try:
             connection = connect_to(project, name, offline=offline, jobs=jobs)
             with named_in_hints(name):
-                runs = every if name in takers else runs_of(group, every)
+                runs = every if name in takers or not every else _about_runs().runs_of(group, every)
                 results += push_group(project, connection, group, runs, totals, verify, force, dry_run, progress)
             reached.append(name)
         except DatatoolError as error:
@@ -108,6 +114,18 @@ def push(
         remotes=tuple(SentTo.of(name, errors) for name, errors in sorted(places.items())),
         _places=places,
     )
+
+
+def _every_run(project: Project) -> Runs:
+    """All records that may leave this machine; most projects have none, and load nothing for it."""
+    if not project.cache.has_runs:
+        return {}
+    runs: Runs = _about_runs().every_run(project)
+    return runs
+
+
+def _about_runs() -> ModuleType:
+    return load_module("datatool.operations.push_runs")
 
 
 def _join_runs(project: Project, remote: str | None, groups: dict[str, list[Version]]) -> tuple[str, ...]:
@@ -157,7 +175,7 @@ def push_group(
     progress: Progress,
 ) -> list[Transferred]:
     """Send versions and records to one remote; `totals` takes what was sent. Raises RemoteError."""
-    roots = [*run_roots(project, runs), *(_root(version) for version in group)]
+    roots = [*(_about_runs().run_roots(project, runs) if runs else ()), *(_root(version) for version in group)]
     settings = connection.settings
     result = push_to(
         connection.remote,
@@ -180,7 +198,10 @@ def push_group(
     if dry_run:
         totals.bytes += result.bytes
     else:
-        unfound = publish_lookups(project, connection, runs, result.pushed, again=verify or force, progress=progress)
+        unfound: frozenset[ObjectId] = frozenset()
+        if runs:
+            publish = _about_runs().publish_lookups
+            unfound = publish(project, connection, runs, result.pushed, again=verify or force, progress=progress)
         remember_pushed(
             project.remotes_memory,
             connection.label,

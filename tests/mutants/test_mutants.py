@@ -139,7 +139,7 @@ MUTANTS = [
     ),
     Mutant(
         name="publish a root that lacks an object",
-        module="remote/push.py",
+        module="remote/sending.py",
         old="self._fail_incomplete()\n",
         new="pass\n",
         caught_by="test_an_artifact_with_a_missing_object_is_not_published",

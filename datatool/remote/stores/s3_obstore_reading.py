@@ -21,6 +21,12 @@ from datatool.store.protocol import WrongBytes
 T = TypeVar("T")
 
 PART: Final = 16 << 20
+"""What one request of an upload carries, at least."""
+READ_PART: Final = 8 << 20
+"""What one request for a part of a large file asks for."""
+_SIDE_BY_SIDE: Final = 4
+"""Parts of a large file that are on their way: what obstore holds beside their bytes grows with them, to 250 MB for
+eight of them."""
 LARGEST_GET: Final = 64 << 20
 """No record and no range that datatool asks for is larger."""
 STEP: Final = 1 << 20
@@ -61,26 +67,29 @@ class Reader:
         """All of a name that is `size` bytes long from `start` on, in order; WrongBytes where it is not."""
         if start == size > 0:
             return
-        data, found, etag = self._patiently(name, partial(self.get, name, start, min(PART, size - start)))
+        data, found, etag = self._patiently(name, partial(self.get, name, start, min(READ_PART, size - start)))
         if found != size:
             raise WrongBytes(name)
         yield data
-        rest = range(start + PART, size, PART)
+        rest = range(start + READ_PART, size, READ_PART)
         if rest and not self._has_ranges:
             yield from self._whole(name, rest[0], size, etag)
             return
-        sizes = (min(PART, size - at) for at in rest)
+        sizes = (min(READ_PART, size - at) for at in rest)
         gets = ((size, partial(self.get, name, at, size, etag)) for at, size in zip(rest, sizes, strict=True))
-        for piece in self.in_order((size, partial(self._patiently, name, get)) for size, get in gets):
+        tasks = ((size, partial(self._patiently, name, get)) for size, get in gets)
+        for piece in self.in_order(tasks, at_once=_SIDE_BY_SIDE):
             yield piece.data
 
-    def in_order(self, tasks: Iterable[tuple[int, Callable[[], T]]]) -> Iterator[T]:
-        """What each task gives, in order; several are under way, as many as the budget has room for."""
+    def in_order(self, tasks: Iterable[tuple[int, Callable[[], T]]], *, at_once: int | None = None) -> Iterator[T]:
+        """What each task gives, in order; several are under way, `at_once` at most and as many as the budget has room
+        for."""
+        most = min(self._client.jobs, at_once or self._client.jobs)
         waiting = deque(tasks)
         under_way: deque[tuple[int, Future[T]]] = deque()
         try:
             while waiting or under_way:
-                while waiting and len(under_way) < self._client.jobs:
+                while waiting and len(under_way) < most:
                     size = waiting[0][0]
                     if not under_way:
                         self._budget.take(size)
@@ -133,9 +142,9 @@ class Reader:
                 path=self._client.place.label,
             )
         if (first, last) == (start, start + wanted):
-            data = memoryview(answer.bytes())
+            data = _held(answer, 0, wanted) if wanted > STEP else memoryview(answer.bytes())
         elif first == 0:
-            data = memoryview(b"".join(_cut_out(answer, start, wanted)))
+            data = _held(answer, start, wanted)
         else:
             raise RemoteBusy(
                 f"{self._client.place.label}: {name}: it answered with another range", path=self._client.place.label
@@ -157,6 +166,16 @@ class Reader:
                     f"{self._client.place.label}: {name} changed while it was read", path=self._client.place.label
                 ) from refused
             raise
+
+
+def _held(answer: Any, start: int, wanted: int) -> memoryview:
+    """A part of an answer in memory, once: all of it put together at its end would be there twice."""
+    data = memoryview(bytearray(wanted))
+    at = 0
+    for piece in _cut_out(answer, start, wanted):
+        data[at : at + len(piece)] = piece
+        at += len(piece)
+    return data[:at].toreadonly()
 
 
 def _cut_out(answer: Any, start: int, wanted: int) -> Iterator[memoryview]:
