@@ -81,13 +81,16 @@ def push(
     if not remote.store.capabilities.write:
         remote.require_writable()  # refuses, before anything is asked
     remote.open(create=not dry_run, again=force, afresh=verify)
+    todo = _todo(remote, roots, everything=force or verify)
     if not dry_run:
-        if _todo(remote, roots, everything=force or verify):
+        if todo:
             remote.confirm()
         remote.require_writable()
-        for name in (*remote.restored, *_repaired(remote)):
+        repaired = _repaired(remote)
+        for name in (*remote.restored, *repaired):
             progress.hint(f"{remote.label}: {name} was damaged or gone; it is restored")
-    todo = _todo(remote, roots, everything=force or verify)
+        if todo or repaired:  # then the remote may have been read again
+            todo = _todo(remote, roots, everything=force or verify)
     if not todo:
         if index_list and remote.list_is_due and not dry_run:
             # the last push here was broken off before it got to that

@@ -124,6 +124,12 @@ class Caller(Struct, frozen=True, kw_only=True):
         """The error where there are no valid credentials, for a reason in a library's or a server's words."""
         return self._denied(f"{self.login}: {why}", self.renew)
 
+    def expired(self, error: RuntimeError) -> RemoteDenied | None:
+        """The error where this is how botocore says that new credentials are old already: it has no class for that."""
+        if "credentials are still expired" not in str(error):
+            return None
+        return self.no_login("the credentials that were fetched have expired")
+
     def login_refused(self, refusal: Refusal, asked: str) -> RemoteDenied | None:
         """The error for a refusal of what was `asked` for credentials; None where it was asked of S3."""
         if asked not in _LOGIN:

@@ -64,10 +64,11 @@ def find(caller: Caller, profile: str | None) -> Found:
         raise denied or caller.no_login(f"no credentials: {_words(error)}") from error
     except boto.BotoCoreError as error:
         raise caller.no_login(_words(error)) from error
-    except RuntimeError as error:  # as botocore says that new credentials are old already: it has no class for that
-        if "credentials are still expired" not in str(error):
+    except RuntimeError as error:
+        expired = caller.expired(error)
+        if expired is None:
             raise
-        raise caller.no_login("the credentials that were fetched have expired") from error
+        raise expired from error
     return Found(provide, login, region)
 
 

@@ -22,7 +22,7 @@ from datatool.remote.stores.event_loop import EventLoop
 from datatool.remote.stores.options import PART_RETRIES, StoreOptions
 from datatool.remote.stores.s3_answers import Caller
 from datatool.remote.stores.s3_body import md5_base64
-from datatool.remote.stores.s3_errors import FOREIGN, NotS3, is_expired, translate, translate_login
+from datatool.remote.stores.s3_errors import FOREIGN, NotS3, translate, translate_login
 from datatool.remote.stores.s3_login import Login, shortened
 from datatool.remote.stores.s3_models import Models, parse_date
 from datatool.remote.stores.s3_place import Place
@@ -84,9 +84,10 @@ class S3Client(EventLoop):
         except (*FOREIGN, NotS3) as error:
             raise self.explained(error, operation, name) from error
         except RuntimeError as error:
-            if not is_expired(error):
+            expired = self.caller.expired(error)
+            if expired is None:
                 raise
-            raise self.caller.no_login("the credentials that were fetched have expired") from error
+            raise expired from error
 
     @property
     def slots(self) -> asyncio.Semaphore:

@@ -121,11 +121,6 @@ def _asked(error: BaseException) -> str:
     return str(getattr(error, "operation_name", ""))
 
 
-def is_expired(error: RuntimeError) -> bool:
-    """Whether this is how botocore says that new credentials are old already: it has no class for that."""
-    return "credentials are still expired" in str(error)
-
-
 def _network(error: BaseException, caller: Caller, operation: str, timeout: float) -> RemoteError:
     label, service = caller.place.label, caller.place.service
     inner = _inner(error)
