@@ -13,7 +13,7 @@ from datatool.cache.packs import Packs, read_list
 from datatool.cache.shards import ShardWriter
 from datatool.cache.trash import Trash
 from datatool.cache.trust import Memory, Trust
-from datatool.cache.writer import CacheWriter
+from datatool.cache.writer import CacheWriter, Follower
 from datatool.errors import FormatError, LocalError, NewerFormat, PathNotFound
 from datatool.formats.pack import object_path
 from datatool.formats.remote_format import CacheFormat, decode_cache_format, encode_cache_format
@@ -324,13 +324,16 @@ class Cache:
 
     # Writing
 
-    def writer(self, *, synced: bool = True, again: bool = False) -> CacheWriter:
+    def writer(self, *, synced: bool = True, again: bool = False, follower: Follower | None = None) -> CacheWriter:
         """Something to save objects through; what it took is there when it is finished, and on disk if `synced`: else
-        the caller sees to that. With `again` what is there already gets a second place."""
+        the caller sees to that. With `again` what is there already gets a second place. A `follower` hears of large
+        objects that arrive."""
         self._prepare()
         durability = self.durability if synced else Durability.NONE
         missing = set[ObjectId] if again else self.missing
-        return CacheWriter(self.top, self.trust, self.packs, missing, self.is_right, durability, learns=synced)
+        return CacheWriter(
+            self.top, self.trust, self.packs, missing, self.is_right, durability, learns=synced, follower=follower
+        )
 
     def keep(self, objects: Iterable[tuple[ObjectId, bytes]], *, synced: bool = True) -> None:
         """Save a few small objects whose ids are known, such as tree pages."""

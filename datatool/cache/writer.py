@@ -7,10 +7,10 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Collection
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from datatool.cache.packs import Packs
 from datatool.cache.shards import ShardWriter
@@ -50,6 +50,15 @@ class _Pending(NamedTuple):
     metadata: bool
 
 
+class Follower(Protocol):
+    """Makes copies of its own of large objects while these arrive."""
+
+    def following(self, wanted: Wanted, file: int, have: int) -> AbstractContextManager[int]:
+        """For as long as an object is written into an open file, of which `have` bytes are there: gives what to say
+        instead of `have` to whoever writes, so that it is heard of here. The object is whole, with the bytes of its id,
+        when the block ends without an exception. Raises nothing of its own."""
+
+
 class CacheWriter:
     """Takes objects and publishes them, in batches; everything taken is there once `finish` returns.
 
@@ -67,10 +76,12 @@ class CacheWriter:
         durability: Durability,
         *,
         learns: bool = True,
+        follower: Follower | None = None,
     ) -> None:
         """`missing` tells which of some ids the cache lacks; `is_right` whether the bytes of one that is there are its
         own, and sets wrong ones aside. What is not synced must not be trusted after a power cut:
-        then it `learns` nothing, and whoever reads an object first checks it."""
+        then it `learns` nothing, and whoever reads an object first checks it. The `follower` hears of large objects
+        that arrive."""
         self._top = top
         self._trust = trust
         self._packs = packs
@@ -78,6 +89,7 @@ class CacheWriter:
         self._is_right = is_right
         self._durability = durability
         self._learns = learns
+        self._follower = follower
         self._shards = ShardWriter(top, trust if learns else None, durability)
         self._loose = Batch(
             top, durability=durability, like=top, on_published=self._learn if learns else None, whole_names=True
@@ -134,7 +146,7 @@ class CacheWriter:
         fd, temp = self._loose.open_temp(_TEMPORARY)
         try:
             if large.path is None:
-                large.copy_to(fd, 0, advance)
+                self._copy_to(large, fd, 0, advance)
             else:
                 source = os.open(large.path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
                 try:
@@ -159,7 +171,7 @@ class CacheWriter:
         if have and advance is not None:
             advance(Spared(have))
         try:
-            large.copy_to(partial.fd, have, advance)
+            self._copy_to(large, partial.fd, have, advance)
         except (WrongBytes, NameMissing):
             partial.discard()
             raise
@@ -171,6 +183,13 @@ class CacheWriter:
         temp = _TEMPORARY + b"/" + name
         self._loose.add(temp, self._target(oid), fd=fd, mode=_READ_ONLY, size=size, replace=False)
         return True
+
+    def _copy_to(self, large: Large, fd: int, have: int, advance: Advance | None) -> None:
+        if self._follower is None:
+            large.copy_to(fd, have, advance)
+            return
+        with self._follower.following(large.wanted, fd, have) as heard:
+            large.copy_to(fd, heard, advance)
 
     def save(self, source: int, size: int, *, advance: Callable[[int], None] | None = None) -> ObjectId:
         """Copy an open file of unknown id into the cache, hashing the copy; `advance` hears of bytes done."""

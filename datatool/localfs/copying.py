@@ -61,14 +61,14 @@ def _copy_in_kernel(source: int, target: int, size: int, advance: Callable[[int]
                 break  # across filesystems, or not supported; a real error comes again when copying
             if not count:
                 break  # some special filesystems say 0 though there is more
-            _start_writing(target, copied, count)
+            start_writing(target, copied, count)
             copied += count
             if advance is not None:
                 advance(count)
     return copied
 
 
-def _start_writing(fd: int, start: int, count: int) -> None:
+def start_writing(fd: int, start: int, count: int) -> None:
     """Let the disk begin with what was copied: the sync at the end then has little left to wait for (2 GiB: 1.8
     instead of 2.7 s)."""
     if hasattr(os, "posix_fadvise"):

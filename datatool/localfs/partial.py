@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 import struct
 import sys
-from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from datatool.localfs.atomic import write_all
+from datatool.localfs.stretches import merged
 from datatool.localfs.temps import clock, temp_name
 
 if sys.platform != "win32":
@@ -58,7 +58,7 @@ class Partial:
                 pieces = [(begin, min(stop, end)) for begin, stop in pieces]
             else:
                 pieces.append((start, end))
-        return _merged((start, min(end, self.size)) for start, end in pieces)
+        return merged((start, min(end, self.size)) for start, end in pieces)
 
     def keep(self) -> None:
         """Leave it for the next attempt."""
@@ -86,18 +86,6 @@ class Partial:
         name = temp_name()
         os.rename(self._path, self._path.parent / os.fsdecode(name))
         return self.fd, name
-
-
-def _merged(pieces: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    merged: list[tuple[int, int]] = []
-    for start, end in sorted(pieces):
-        if start >= end:
-            continue
-        if merged and start <= merged[-1][1]:
-            merged[-1] = merged[-1][0], max(end, merged[-1][1])
-        else:
-            merged.append((start, end))
-    return merged
 
 
 def open_partial(directory: Path, name: str) -> Partial | None:

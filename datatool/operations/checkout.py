@@ -25,6 +25,7 @@ from datatool.operations.space import room_for
 from datatool.operations.targets import Selection, name_of, select
 from datatool.progress import SILENT, Progress, Task
 from datatool.project.project import Project
+from datatool.workspace.early_copies import EarlyCopies
 
 __all__ = ["CheckedOut", "CheckoutResult", "checkout", "checkout_selected"]
 
@@ -63,6 +64,7 @@ def checkout(
     force: bool = False,
     relink: bool = False,
     lacking: Sequence[DatatoolError] = (),
+    early: EarlyCopies | None = None,
     progress: Progress = SILENT,
 ) -> CheckoutResult:
     """Write what the pointers name into the workspace; with `rev`, what that revision's name, and take them. Of a path
@@ -70,13 +72,13 @@ def checkout(
 
     One failing artifact does not stop the others: see each one's `error`; its pointer stays as it is. `force` moves
     unsaved files to `lost+found` first; `relink` makes links or copies anew, as `cache.link` says; `lacking` are errors
-    to tell among the results. Raises PathNotFound, RevisionNotFound.
+    to tell among the results; `early` copies are taken where there are some. Raises PathNotFound, RevisionNotFound.
 
     >>> checkout(project, ["data/songs"], cwd=Path.cwd(), rev="v1").artifacts[0].written  # doctest: +SKIP
     3
     """
     selections, broken = select(project, targets, cwd) if rev is None else selections_at(project, targets, cwd, rev)
-    results = checkout_selected(project, selections, force=force, relink=relink, progress=progress)
+    results = checkout_selected(project, selections, force=force, relink=relink, early=early, progress=progress)
     staged = take_pointers(project, selections, results, progress) if rev is not None else ()
     results = by_artifact(results)
     results += [
@@ -86,7 +88,13 @@ def checkout(
 
 
 def checkout_selected(
-    project: Project, selections: Sequence[Selection], *, force: bool, relink: bool = False, progress: Progress
+    project: Project,
+    selections: Sequence[Selection],
+    *,
+    force: bool,
+    relink: bool = False,
+    early: EarlyCopies | None = None,
+    progress: Progress,
 ) -> list[CheckedOut]:
     """Check out artifacts, or paths inside them: single files many at a time, directories one after the other."""
     ignored_before_writing(
@@ -107,12 +115,12 @@ def checkout_selected(
     ) as task:
         for group in groups(files):
             with _work_on(project, group, progress):
-                done, more = check_out_files(project, group, lost=lost, relink=relink, task=task)
+                done, more = check_out_files(project, group, lost=lost, relink=relink, task=task, early=early)
             results += done
             copied += more
         for item in directories:
             with _work_on(project, [item], progress):
-                result, more = _directory(project, item, lost=lost, relink=relink, task=task)
+                result, more = _directory(project, item, lost=lost, relink=relink, task=task, early=early)
             results.append(result)
             copied += more
     if copied >= HINT_FROM and not any(
@@ -135,7 +143,7 @@ def _work_on(project: Project, items: Sequence[Selection], progress: Progress) -
 
 
 def _directory(
-    project: Project, item: Selection, *, lost: Path | None, relink: bool, task: Task
+    project: Project, item: Selection, *, lost: Path | None, relink: bool, task: Task, early: EarlyCopies | None
 ) -> tuple[CheckedOut, int]:
     """One directory, and the bytes copied for it; what stops it is told in its result."""
     artifact = item.artifact
@@ -144,7 +152,7 @@ def _directory(
     try:
         with room_for(named(artifact.path), artifact.pointer.size, "the workspace", project.root):
             make_place(project, artifact.path, set())
-            result, outcome = check_out_directory(project, item, oid, lost=lost, relink=relink, task=task)
+            result, outcome = check_out_directory(project, item, oid, lost=lost, relink=relink, task=task, early=early)
     except DatatoolError as error:
         return failed(artifact, error), 0
     return result, outcome.bytes_copied

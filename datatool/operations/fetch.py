@@ -23,6 +23,7 @@ from datatool.operations.transfer_result import Totals, Transferred, TransferRes
 from datatool.operations.versions import Version, versions
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
+from datatool.workspace.early_copies import EarlyCopies
 
 __all__ = ["TransferResult", "Transferred", "fetch"]
 
@@ -39,13 +40,14 @@ def fetch(
     jobs: int | None = None,
     offline: bool = False,
     lacking: Sequence[DatatoolError] = (),
+    early: EarlyCopies | None = None,
     progress: Progress = SILENT,
 ) -> TransferResult:
     """Get what the cache lacks of the versions meant; the remote isn't asked when it lacks nothing.
 
     One failing artifact does not stop the others: see each one's `error`; `lacking` are errors to tell among them.
-    `force` looks for every object in the cache instead of trusting the memory that all were there. Raises PathNotFound,
-    RemoteNotFound, RemoteError.
+    `force` looks for every object in the cache instead of trusting the memory that all were there; `early` copies of
+    what comes are made on the way. Raises PathNotFound, RemoteNotFound, RemoteError.
 
     >>> fetch(project, ["data/songs"], cwd=Path.cwd()).objects  # doctest: +SKIP
     10001
@@ -63,6 +65,7 @@ def fetch(
         dry_run=dry_run,
         jobs=jobs,
         offline=offline,
+        early=early,
         progress=progress,
     )
 
@@ -78,11 +81,14 @@ def fetch_versions(
     dry_run: bool = False,
     jobs: int | None = None,
     offline: bool = False,
+    early: EarlyCopies | None = None,
     progress: Progress = SILENT,
 ) -> TransferResult:
     """Get what the cache lacks of some versions, which no pointer has to name; `failed` joins the results. Not
     `by_name`, nobody asked for these in particular: what is never pushed may stay where it is."""
-    terms = Terms(remote=remote, force=force, dry_run=dry_run, jobs=jobs, offline=offline, progress=progress)
+    terms = Terms(
+        remote=remote, force=force, dry_run=dry_run, jobs=jobs, offline=offline, early=early, progress=progress
+    )
     plan = plan_fetch(project, chosen, terms, by_name=by_name)
     totals = Totals(skipped=plan.objects)
     asked: list[str] = []

@@ -15,6 +15,7 @@ from datatool.operations.scope import Scope
 from datatool.operations.transfer_result import Transferred, TransferResult, only_sources_failed
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
+from datatool.workspace.early_copies import EarlyCopies
 
 __all__ = ["PullResult", "pull"]
 
@@ -87,16 +88,18 @@ def pull(
             jobs=jobs,
             offline=offline,
             lacking=lacking,
+            early=early,
             progress=progress,
         )
 
     def put() -> CheckoutResult:
-        return checkout(project, targets, cwd=cwd, rev=scope.rev, force=force, progress=progress)
+        return checkout(project, targets, cwd=cwd, rev=scope.rev, force=force, early=early, progress=progress)
 
-    transfer = get()
-    if dry_run:
-        return _pulled(transfer, None)
-    transfer, done = healed((transfer, put()), get, put, progress)
+    with EarlyCopies(project.root, project.config.link_methods) as early:
+        transfer = get()
+        if dry_run:
+            return _pulled(transfer, None)
+        transfer, done = healed((transfer, put()), get, put, progress)
     stays = {item.path for item in transfer.artifacts if item.stays}
     done = replace(done, artifacts=tuple(item for item in done.artifacts if item.path not in stays or not item.error))
     return _pulled(transfer, done)

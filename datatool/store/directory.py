@@ -36,6 +36,7 @@ from datatool.store.protocol import (
     Advance,
     ByteRange,
     Capabilities,
+    Kept,
     Leftover,
     Listed,
     NameMissing,
@@ -163,7 +164,7 @@ class DirectoryStore:
                 raise WrongBytes(name)
             os.ftruncate(target, 0)
             os.lseek(target, 0, os.SEEK_SET)
-            if copy_and_hash(fd, target, size, advance=advance) != sha256:
+            if copy_and_hash(fd, target, size, advance=_noting(have, advance)) != sha256:
                 raise WrongBytes(name)
         except OSError as error:
             if error.errno is None:  # it became shorter while it was read
@@ -323,6 +324,22 @@ def _lstat(entry: os.DirEntry[str]) -> os.stat_result | None:
         return entry.stat(follow_symlinks=False)
     except FileNotFoundError:
         return None
+
+
+def _noting(have: int, advance: Advance | None) -> Advance | None:
+    """Also `note` what is told of: a file that is copied from its start on."""
+    if not isinstance(have, Kept):
+        return advance
+    done = 0
+
+    def heard(count: int) -> None:
+        nonlocal done
+        have.note(done, done + count)
+        done += count
+        if advance is not None:
+            advance(count)
+
+    return heard
 
 
 def _read_range(fd: int, start: int, length: int) -> bytes:

@@ -128,21 +128,38 @@ AHEAD = 64 << 20
 complete."""
 
 
+Note = Callable[[int, int], None]
+"""Hears from where to where a file was written, when it is; of an empty piece, where it was cut. Any thread may call
+it."""
+
+
 class Kept(int):
     """How many bytes of a file an earlier attempt left from its start on, for `have`; and more of it, in `further`
-    stretches (start, end). A store that writes at several places at once may `note` each piece that it has written, and
-    then notes also where it cut the file: an empty piece."""
+    stretches (start, end). A store may `note` each piece that it has written: then all that it writes, again too, and
+    what it cuts off if it leaves gaps."""
 
     further: tuple[tuple[int, int], ...]
-    note: Callable[[int, int], None]
+    note: Note
 
     @classmethod
-    def of(cls, stretches: Sequence[tuple[int, int]], *, least: int, note: Callable[[int, int], None]) -> Kept:
+    def of(cls, stretches: Sequence[tuple[int, int]], *, least: int, note: Note) -> Kept:
         """From what is noted; `least` bytes are there in any case."""
         first = max([least, *(end for start, end in stretches if start <= least)])
         kept = cls(first)
         kept.further = tuple((max(start, first), end) for start, end in stretches if end > first)
         kept.note = note
+        return kept
+
+    def heard_by(self, another: Note) -> Kept:
+        """The same, of which `another` hears too."""
+
+        def both(start: int, end: int) -> None:
+            self.note(start, end)
+            another(start, end)
+
+        kept = Kept(self)
+        kept.further = self.further
+        kept.note = both
         return kept
 
     def nothing(self) -> Kept | None:

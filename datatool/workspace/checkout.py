@@ -24,6 +24,7 @@ from datatool.model.tree import TreeSummary
 from datatool.progress import Spared, Task
 from datatool.store.objects import Wanted
 from datatool.workspace.differences import against
+from datatool.workspace.early_copies import EarlyCopies
 from datatool.workspace.merge import same, side_by_side
 from datatool.workspace.parents import Parents
 from datatool.workspace.placing import Outcome, Placing, link
@@ -70,6 +71,7 @@ class Checkout(Struct, frozen=True, kw_only=True):
     """Whether nobody is to write to the files, whichever way they get there."""
     beside: bool = False
     """Whether only what was never here comes: what was, or lies in the way, stays as it is, changed or gone."""
+    early: EarlyCopies | None = None
 
     # Deciding
 
@@ -304,7 +306,7 @@ class Checkout(Struct, frozen=True, kw_only=True):
                     continue
                 files.append((target, entry, replace))
         wanted = [Wanted(entry.oid, entry.size, entry.path) for _, entry, _ in files if entry.oid is not None]
-        with Placing(batch, outcome, task, read_only=self.read_only) as placing:
+        with Placing(batch, outcome, task, read_only=self.read_only, early=self.early) as placing:
             for item, (target, entry, replace) in zip(self.cache.checked(wanted), files, strict=True):
                 placing.put(item, target, entry, replace=replace)
 

@@ -12,6 +12,7 @@ from datatool.model.oid import EMPTY, ObjectId
 from datatool.model.settings import Durability, LinkMethod
 from datatool.progress import Task
 from datatool.store.objects import Wanted
+from datatool.workspace.early_copies import EarlyCopies
 from datatool.workspace.placing import Outcome, Placing, link
 from datatool.workspace.present import Workspace
 
@@ -29,6 +30,7 @@ class FileCheckout(Struct, frozen=True, kw_only=True):
     relink: bool = False
     read_only: bool = False
     """Whether nobody is to write to it, whichever way it gets there."""
+    early: EarlyCopies | None = None
 
     def current(self) -> tuple[bool, bool]:
         """Whether it is already the target, and whether what lies there is unsaved."""
@@ -72,6 +74,6 @@ class FileCheckout(Struct, frozen=True, kw_only=True):
             if source is not None and link(batch, source, self.path, entry.oid, methods, replace=replace):
                 outcome.written += 1
                 return
-        with Placing(batch, outcome, task, read_only=self.read_only) as placing:
+        with Placing(batch, outcome, task, read_only=self.read_only, early=self.early) as placing:
             for item in self.cache.checked([Wanted(entry.oid, entry.size, self.path)]):
                 placing.put(item, self.path, entry, replace=replace)

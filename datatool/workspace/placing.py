@@ -17,6 +17,7 @@ from datatool.model.oid import ObjectId
 from datatool.model.settings import LinkMethod
 from datatool.progress import Task
 from datatool.store.objects import Absent, Large, Small
+from datatool.workspace.early_copies import EarlyCopies
 
 _COUNTED: Final = 1 << 20
 """From this size on a file's bytes count as copied."""
@@ -59,10 +60,20 @@ def link(
 class Placing:
     """Writes checked objects to their places in the workspace; use it with `with`. `task` hears of them.
 
-    Small ones are written some at a time, while their bytes are still in the processor's cache.
+    Small ones are written some at a time, while their bytes are still in the processor's cache; of large ones there may
+    be `early` copies.
     """
 
-    def __init__(self, batch: Batch, outcome: Outcome, task: Task, *, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        batch: Batch,
+        outcome: Outcome,
+        task: Task,
+        *,
+        read_only: bool = False,
+        early: EarlyCopies | None = None,
+    ) -> None:
+        self._early = early
         self._batch = batch
         self._outcome = outcome
         self._task = task
@@ -101,14 +112,19 @@ class Placing:
 
     def _copy(self, item: Large, path: bytes, entry: Entry, replace: bool) -> None:
         batch, task = self._batch, self._task
-        fd, temp = batch.open_temp(os.path.dirname(path))
-        try:
-            item.copy_to(fd, 0, lambda count: task.advance(bytes=count))
-        except BaseException as error:
-            batch.discard(temp, fd=fd)
-            if isinstance(error, OSError):
-                raise batch.error(error, path, entry.size) from error
-            raise
+        there = self._early.take(path, item.wanted.oid) if self._early is not None else None
+        if there is not None:
+            fd, temp = there
+            task.advance(bytes=entry.size)
+        else:
+            fd, temp = batch.open_temp(os.path.dirname(path))
+            try:
+                item.copy_to(fd, 0, lambda count: task.advance(bytes=count))
+            except BaseException as error:
+                batch.discard(temp, fd=fd)
+                if isinstance(error, OSError):
+                    raise batch.error(error, path, entry.size) from error
+                raise
         mode = self._modes[entry.kind]
         batch.add(temp, path, fd=fd, mode=mode, size=entry.size, replace=replace, tag=(path, entry.oid, entry))
         task.advance(files=1)

@@ -23,6 +23,7 @@ from datatool.progress import Spared, Task
 from datatool.project.project import Project
 from datatool.workspace.checkout import Checkout, empty_tree, tree_without
 from datatool.workspace.compare import known_tree
+from datatool.workspace.early_copies import EarlyCopies
 from datatool.workspace.placing import Outcome
 
 _LOOKED_AT = 16
@@ -30,7 +31,14 @@ _LOOKED_AT = 16
 
 
 def check_out_directory(
-    project: Project, item: Selection, oid: ObjectId, *, lost: Path | None, relink: bool, task: Task
+    project: Project,
+    item: Selection,
+    oid: ObjectId,
+    *,
+    lost: Path | None,
+    relink: bool,
+    task: Task,
+    early: EarlyCopies | None = None,
 ) -> tuple[CheckedOut, Outcome]:
     """Make a directory, or the part of it that is meant, the tree `oid`; unsaved files are moved below `lost`."""
     artifact = item.artifact
@@ -72,6 +80,7 @@ def check_out_directory(
         fresh=kind is None,
         had_links=kind == DIRECTORY,
         beside=item.beside,
+        early=early,
     )
     full = Path(os.fsdecode(workspace.full(artifact.path)))
     make_dirs(full)

@@ -25,6 +25,7 @@ from datatool.operations.targets import Selection
 from datatool.progress import Spared, Task
 from datatool.project.project import Project
 from datatool.workspace.checkout_file import FileCheckout
+from datatool.workspace.early_copies import EarlyCopies
 from datatool.workspace.placing import Outcome
 
 TOGETHER = 1024
@@ -60,7 +61,13 @@ def groups(files: Sequence[Selection]) -> Iterator[list[Selection]]:
 
 
 def check_out_files(
-    project: Project, items: Sequence[Selection], *, lost: Path | None, relink: bool, task: Task
+    project: Project,
+    items: Sequence[Selection],
+    *,
+    lost: Path | None,
+    relink: bool,
+    task: Task,
+    early: EarlyCopies | None = None,
 ) -> tuple[list[CheckedOut], int]:
     """Make each file what its pointer says, and tell how many bytes were copied; unsaved ones are moved below `lost`.
 
@@ -72,7 +79,7 @@ def check_out_files(
     for item in items:
         try:
             make_place(project, item.artifact.path, swept)
-            prepared = _prepare(project, item, lost, relink)
+            prepared = _prepare(project, item, lost, relink, early)
         except DatatoolError as error:
             results.append(failed(item.artifact, error))
             continue
@@ -85,7 +92,9 @@ def check_out_files(
     return results + written, copied
 
 
-def _prepare(project: Project, item: Selection, lost: Path | None, relink: bool) -> CheckedOut | _Ready:
+def _prepare(
+    project: Project, item: Selection, lost: Path | None, relink: bool, early: EarlyCopies | None
+) -> CheckedOut | _Ready:
     """Look what lies there, and put it out of the way if it may be; CheckedOut where there is nothing to write."""
     artifact = item.artifact
     oid = artifact.pointer.oid
@@ -100,6 +109,7 @@ def _prepare(project: Project, item: Selection, lost: Path | None, relink: bool)
         here=base.here if base is not None else None,
         links=project.config.link_methods,
         durability=project.config.durability,
+        early=early,
     )
     right, is_unsaved = job.current()
     saved_to = None

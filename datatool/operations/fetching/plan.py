@@ -18,6 +18,7 @@ from datatool.operations.versions import Version
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
 from datatool.store.objects import Absent
+from datatool.workspace.early_copies import EarlyCopies
 
 
 class Terms(Struct, frozen=True, kw_only=True):
@@ -28,6 +29,7 @@ class Terms(Struct, frozen=True, kw_only=True):
     dry_run: bool = False
     jobs: int | None = None
     offline: bool = False
+    early: EarlyCopies | None = None
     progress: Progress = SILENT
 
 

@@ -33,6 +33,7 @@ from datatool.store.protocol import (
     Advance,
     ByteRange,
     Capabilities,
+    Kept,
     Leftover,
     Listed,
     NameMissing,
@@ -134,6 +135,8 @@ class ObstoreS3:
             for data in self._reader.file(name, done, size):
                 hasher.update(data)
                 write_at(target, data, done)
+                if isinstance(have, Kept):
+                    have.note(done, done + len(data))
                 done += len(data)
                 if advance is not None:
                     advance(len(data))
