@@ -54,6 +54,7 @@ class Following:
         """The source is complete: return when the copy is. Raises OSError."""
         size = os.fstat(self._source).st_size
         with self._changed:
+            self._cut(size)
             self._written = [(0, size)]
             self._whole = True
             self._changed.notify()

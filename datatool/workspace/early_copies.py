@@ -27,8 +27,6 @@ from datatool.model.settings import LinkMethod
 from datatool.store.objects import Wanted
 from datatool.store.protocol import Kept
 
-FROM: Final = 8 << 20
-"""Objects of fewer bytes are not worth a thread."""
 SPARE: Final = 1 << 30
 """Bytes that stay free beside all that is fetched, twice."""
 
@@ -69,7 +67,7 @@ class EarlyCopies:
     @contextmanager
     def following(self, wanted: Wanted, file: int, have: int) -> Iterator[int]:
         """See `cache.writer.Follower`. The label of what is wanted is where it is to lie."""
-        begun = self._begin(wanted) if self._wanted and wanted.size >= FROM and not wanted.metadata else None
+        begun = self._begin(wanted) if self._wanted and not wanted.metadata else None
         if begun is None:
             yield have
             return

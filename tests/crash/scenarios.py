@@ -5,7 +5,7 @@ from __future__ import annotations
 from scenario import Scenario
 from scenarios_of_files import Add, Checkout, Collect, Move, Remove, RemoveData
 from scenarios_of_registries import Clean, Get, Import, ImportUrl, Update, UpdateUrl
-from scenarios_of_remotes import Copy, Pull, Push, PushToMirror
+from scenarios_of_remotes import Copy, Pull, PullLarge, Push, PushToMirror
 from scenarios_of_runs import Reproduce, Run, StageClean, Stages, Track
 
 __all__ = ["SCENARIOS", "Scenario"]
@@ -18,6 +18,7 @@ SCENARIOS: dict[str, type[Scenario]] = {
     "push": Push,
     "push to a mirror": PushToMirror,
     "pull": Pull,
+    "pull of a large file": PullLarge,
     "remote copy": Copy,
     "get": Get,
     "cache clean": Clean,

@@ -54,6 +54,13 @@ class Pull(Scenario):
         self.copy.git("pull", "-q", "--ff-only")
 
 
+class PullLarge(Pull):
+    """A file that is copied into the workspace while it arrives."""
+
+    stride = 16
+    large = 17 << 20
+
+
 class Copy(Scenario):
     """One remote copied to another one that is still empty."""
 

@@ -53,6 +53,22 @@ MUTANTS = [
         caught_by="test_a_file_is_on_disk_before_it_gets_its_name",
     ),
     Mutant(
+        name="keep in an early copy what was written once more",
+        module="localfs/following.py",
+        old="                self._at = min(self._at, start)\n",
+        new="",
+        caught_by="test_what_is_written_once_more_is_copied_once_more",
+        tests="tests/localfs/test_following.py",
+    ),
+    Mutant(
+        name="take an early copy that somebody touched",
+        module="workspace/early_copies.py",
+        old="if stamp_of(os.fstat(fd)) == copy.stamp:",
+        new="if True:",
+        caught_by="test_a_copy_that_somebody_touched_is_not_taken",
+        tests="tests/operations/test_early_copies.py",
+    ),
+    Mutant(
         name="publish a batch without a sync",
         module="localfs/batch.py",
         old="self._syncs.files((item.temp, item.stat) for item in self._pending)",

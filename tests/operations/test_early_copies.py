@@ -1,0 +1,252 @@
+"""A pull copies a large file into the workspace while it arrives in the cache, and does so with all the usual care."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+import needs
+from datatool.cache import local
+from datatool.hashing import digest
+from datatool.localfs import copying, following
+from datatool.model.oid import ObjectId
+from datatool.model.settings import LinkMethod
+from datatool.store.objects import Wanted
+from datatool.store.protocol import Kept
+from datatool.workspace import early_copies
+from datatool.workspace.early_copies import EarlyCopies
+from world import World
+
+BIG = random.Random(1).randbytes(17 << 20)
+LINKS = (LinkMethod.REFLINK, LinkMethod.COPY)
+
+
+@pytest.fixture(autouse=True)
+def _linux() -> None:
+    needs.linux()
+
+
+@pytest.fixture
+def late(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The sizes of large files that a checkout had to copy by itself."""
+    copied: list[int] = []
+
+    def heard(source: int, target: int, size: int, methods: Sequence[LinkMethod], **more: object) -> LinkMethod:
+        copied.append(size)
+        return copying.clone_or_copy(source, target, size, methods)
+
+    monkeypatch.setattr(local, "clone_or_copy", heard)
+    monkeypatch.setattr(early_copies, "clone", lambda source, target: False)  # as on a filesystem without reflinks
+    return copied
+
+
+@pytest.fixture
+def clone(world: World) -> World:
+    """A clone of a project with large files, of which nothing is here yet."""
+    world.write("one.bin", BIG)
+    world.write("data/sub/inside.bin", BIG[1:])
+    world.write("data/run", BIG[2:], executable=True)
+    world.write("data/again.bin", BIG)
+    world.write("data/small.txt", b"small")
+    world.ok("add", "one.bin", "data")
+    world.commit()
+    world.ok("push")
+    return world.clone()
+
+
+def temps(world: World) -> list[Path]:
+    return [path for path in world.root.rglob(".datatool-tmp-*") if world.git_dir not in path.parents]
+
+
+def check_right(clone: World) -> None:
+    assert clone.read("one.bin") == BIG == clone.read("data/again.bin")
+    assert clone.read("data/sub/inside.bin") == BIG[1:]
+    assert clone.read("data/run") == BIG[2:]
+    assert os.access(clone.root / "data/run", os.X_OK)
+    assert not os.access(clone.root / "one.bin", os.X_OK)
+    assert temps(clone) == []
+    assert clone.json("status")["clean"]
+
+
+def test_a_pull_copies_large_files_while_they_arrive(clone: World, late: list[int]) -> None:
+    clone.ok("pull")
+    check_right(clone)
+    assert late == [len(BIG)]  # the second of two files with the same bytes
+
+
+def test_a_new_version_replaces_the_old_one(clone: World, late: list[int], world: World) -> None:
+    clone.ok("pull")
+    world.write("one.bin", BIG[5:])
+    world.ok("add", "one.bin")
+    world.commit()
+    world.ok("push")
+    world.git("push", "-q", str(world.origin), "HEAD")
+    clone.git("pull", "-q", "--ff-only")
+    late.clear()
+    clone.ok("pull")
+    assert clone.read("one.bin") == BIG[5:]
+    assert late == [] and temps(clone) == []
+    assert clone.json("status")["clean"]
+
+
+def test_of_a_file_that_may_be_right_there_is_no_early_copy(
+    clone: World, late: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clone.write("one.bin", BIG)
+    clone.write("data/again.bin", BIG)
+    begun: list[bytes] = []
+    begin = EarlyCopies._begin
+
+    def heard(self: EarlyCopies, wanted: Wanted) -> tuple[int, bytes] | None:
+        found = begin(self, wanted)
+        begun.extend([wanted.label] if found is not None else [])
+        return found
+
+    monkeypatch.setattr(EarlyCopies, "_begin", heard)
+    clone.ok("pull")
+    check_right(clone)
+    assert sorted(begun) == [b"data/run", b"data/sub/inside.bin"]
+
+
+def test_an_unsaved_file_is_left_alone_and_so_is_the_disk(clone: World, late: list[int]) -> None:
+    clone.write("one.bin", b"mine")
+    clone.fails(7, "pull", "one.bin")
+    assert clone.read("one.bin") == b"mine" and temps(clone) == []
+    clone.ok("pull", "--force")
+    check_right(clone)
+    (kept,) = [path for path in (clone.local / "lost+found").rglob("*") if path.is_file()]
+    assert kept.read_bytes() == b"mine"
+
+
+def test_a_directory_in_the_place_of_a_file_and_a_file_in_that_of_a_directory(clone: World, late: list[int]) -> None:
+    clone.write("one.bin/mine.txt", b"mine")
+    clone.write("data", b"mine too")
+    clone.fails(7, "pull")
+    assert (clone.read("one.bin/mine.txt"), clone.read("data")) == (b"mine", b"mine too")
+    assert temps(clone) == []
+    clone.ok("pull", "--force")
+    check_right(clone)
+
+
+def test_a_link_in_the_place_of_a_directory_leads_nowhere(clone: World, late: list[int], tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (clone.root / "data").mkdir()
+    (clone.root / "data/sub").symlink_to(outside)
+    assert clone.run("pull").code != 0
+    assert list(outside.iterdir()) == [] and temps(clone) == []
+
+
+@pytest.mark.parametrize("method", ["hardlink", "symlink"])
+def test_what_is_linked_is_not_copied(
+    method: str, clone: World, late: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("datatool.workspace.placing.hardlinks_safe", lambda directory: True)  # root may write to them
+    clone.ok("config", "set", "cache.link", method, "--local")
+    clone.ok("pull")
+    check_right(clone)
+    assert late == [len(BIG) - 2]  # an executable file is never a link
+
+
+def test_where_it_would_be_tight_files_are_copied_one_after_the_other(
+    clone: World, late: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(early_copies, "free_space", lambda name: early_copies.SPARE + (100 << 20))
+    clone.ok("pull")
+    check_right(clone)
+    assert len(late) == 4
+
+
+def test_where_blocks_are_shared_files_are_not_copied_early(
+    clone: World, late: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(early_copies, "clone", lambda source, target: True)
+    clone.ok("pull")
+    check_right(clone)
+    assert len(late) == 4
+
+
+def test_an_early_copy_that_fails_is_made_by_the_checkout(
+    clone: World, late: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(following.Following, "_copy_some", full)
+    clone.ok("pull")
+    check_right(clone)
+    assert len(late) == 4
+
+
+def _change(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.write(b"X")
+
+
+def _replace(path: Path) -> None:
+    path.unlink()
+    path.write_bytes(b"X" * len(BIG))
+
+
+@pytest.mark.parametrize("spoil", [_change, _replace, Path.unlink], ids=["changed", "replaced", "deleted"])
+def test_a_copy_that_somebody_touched_is_not_taken(
+    spoil: Callable[[Path], None], clone: World, late: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = EarlyCopies.take
+
+    def taken(self: EarlyCopies, path: bytes, oid: ObjectId) -> tuple[int, bytes] | None:
+        if (copy := self._copies.get((path, oid))) is not None:
+            spoil(clone.root / os.fsdecode(copy.temp))
+        return take(self, path, oid)
+
+    monkeypatch.setattr(EarlyCopies, "take", taken)
+    clone.ok("pull")
+    assert len(late) == 4
+    assert clone.read("one.bin") == BIG == clone.read("data/again.bin")
+    assert clone.read("data/sub/inside.bin") == BIG[1:] and clone.read("data/run") == BIG[2:]
+
+
+def test_damage_on_the_remote_leaves_nothing_of_it(clone: World, late: list[int], world: World) -> None:
+    for path in (world.remote / "objects").rglob("*"):
+        if path.is_file() and path.read_bytes() == BIG[1:]:
+            _change(path)
+    assert clone.fails(5, "pull").err.count("data/sub/inside.bin") >= 1
+    assert not clone.exists("data/sub/inside.bin") and temps(clone) == []
+    assert clone.read("one.bin") == BIG == clone.read("data/again.bin")
+
+
+def test_bytes_of_a_first_attempt_do_not_stay_in_the_copy(tmp_path: Path) -> None:
+    wrong = b"w" * len(BIG)
+    oid = digest(BIG)
+    with EarlyCopies(tmp_path, LINKS) as early, (tmp_path / "arriving").open("w+b", buffering=0) as file:
+        with early.following(Wanted(oid, len(BIG), b"deep/er/a.bin"), file.fileno(), 0) as have:
+            assert isinstance(have, Kept)
+            for data in (wrong, BIG):  # as a store whose first attempt broke off
+                for start in range(0, len(data), 1 << 20):
+                    piece = data[start : start + (1 << 20)]
+                    os.pwrite(file.fileno(), piece, start)
+                    have.note(start, start + len(piece))
+        found = early.take(b"deep/er/a.bin", oid)
+        assert found is not None
+        fd, temp = found
+        assert os.pread(fd, len(BIG) + 1, 0) == BIG
+        os.close(fd)
+        assert early.take(b"deep/er/a.bin", oid) is None
+        assert (tmp_path / os.fsdecode(temp)).exists()  # the taker's now
+
+
+def test_what_nobody_takes_is_deleted(tmp_path: Path) -> None:
+    (tmp_path / "arriving").write_bytes(BIG)
+    wanted = Wanted(digest(BIG), len(BIG), b"a.bin")
+    with EarlyCopies(tmp_path, LINKS) as early, (tmp_path / "arriving").open("rb") as file:
+        with early.following(wanted, file.fileno(), 0):
+            pass
+        with pytest.raises(KeyboardInterrupt), early.following(wanted, file.fileno(), 0):
+            raise KeyboardInterrupt
+        assert len(list(tmp_path.glob(".datatool-tmp-*"))) == 1
+        assert early.take(b"a.bin", digest(b"another")) is None
+    assert [path.name for path in tmp_path.iterdir()] == ["arriving"]
