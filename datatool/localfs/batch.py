@@ -25,7 +25,7 @@ from datatool.localfs.publish import LINK_FOLLOWS, NO_LINK, publish_new
 from datatool.localfs.safe_paths import Directories
 from datatool.localfs.sharing import Sharing
 from datatool.localfs.syncing import Syncs
-from datatool.localfs.temps import NEW_FILE, temp_name
+from datatool.localfs.temps import NEW_FILE, give_name, temp_name
 from datatool.model.settings import Durability, LinkMethod
 
 _LAG = 12_000_000
@@ -157,6 +157,22 @@ class Batch:
                 except OSError as error:
                     raise self.error(error, directory) from error
             raise AssertionError
+
+    def adopt(self, directory: bytes, fd: int) -> bytes | None:
+        """Make a file that has no name (`open_nameless`) a temporary one in a directory; its path, or None where it
+        can't be one there, and then it is closed."""
+        try:
+            with self._lock:
+                home = self._home(directory)
+                at, prefix = self._at(home)
+                name = temp_name()
+                give_name(fd, prefix + name, at)
+                temp = home + b"/" + name if home else name
+                self._open.add(temp)
+                return temp
+        except (OSError, DatatoolError):  # told of when a temporary file is made there in its stead
+            os.close(fd)
+            return None
 
     def discard(self, temp: bytes, *, fd: int) -> None:
         """Close and delete a temporary file that is not wanted after all."""

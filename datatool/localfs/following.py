@@ -11,8 +11,6 @@ from datatool.localfs.positions import cut, read_at, write_at
 from datatool.localfs.stretches import merged
 from datatool.threads import started
 
-POSSIBLE: Final = hasattr(os, "pread")
-"""Elsewhere reading at a position moves the one at which the file is written."""
 _STEP: Final = 8 << 20
 _BUFFER: Final = 1 << 20
 
@@ -21,8 +19,8 @@ class Following:
     """Copies an open file into an empty one, of the same bytes at the same places, in a thread of its own.
 
     Only what `wrote` says is read before `finish`. What is written once more, or cut off, is copied once more: so the
-    copy is right in the end if every byte was told of after it was last written, or never. Not where `POSSIBLE` is
-    False.
+    copy is right in the end if every byte was told of after it was last written, or never. Not
+    for Windows, where reading at a position moves the one at which the file is written.
     """
 
     def __init__(self, source: int, target: int, *, have: int = 0) -> None:

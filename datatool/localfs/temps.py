@@ -32,6 +32,9 @@ NEW_FILE = (
 )
 """How a temporary file is opened: nothing that is there already is ever opened or followed."""
 
+NAMELESS = hasattr(os, "O_TMPFILE")
+"""Whether files can be made that have no name yet (Linux)."""
+
 _counter = count(int.from_bytes(os.urandom(3)))
 
 
@@ -59,6 +62,17 @@ def open_temp(directory: str, mode: int = 0o600) -> tuple[int, str]:
             return os.open(path, NEW_FILE, mode), path
         except FileExistsError:
             continue
+
+
+def open_nameless(directory: int | None) -> int:
+    """An empty file without a name, for reading and writing, on the filesystem of an open directory. Raises OSError
+    where there are no such files."""
+    return os.open(".", os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600, dir_fd=directory)  # type: ignore[attr-defined,unused-ignore]
+
+
+def give_name(fd: int, name: bytes, directory: int | None) -> None:
+    """Give a file that has no name one in an open directory, on the same filesystem. Raises OSError."""
+    os.link(b"/proc/self/fd/%d" % fd, name, dst_dir_fd=directory, follow_symlinks=True)
 
 
 @contextmanager

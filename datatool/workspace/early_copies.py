@@ -1,8 +1,9 @@
 """Copies for the workspace that are made while their objects still arrive in the cache.
 
 A pull of a large file writes it twice. The second copy follows the first, so that little is left to be done when the
-last byte is there; it is a temporary file until a checkout, with all its checks, takes it for its own. Whatever speaks
-against it, then there is no early copy, and the checkout makes one.
+last byte is there. It is a file without a name until a checkout, with all its checks, takes it for its own: nobody
+sees it meanwhile, neither git nor a user, and a kill leaves nothing of it. Whatever speaks against it, then there is no
+early copy, and the checkout makes one.
 """
 
 from __future__ import annotations
@@ -13,15 +14,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from msgspec import Struct
-
 from datatool.errors import DatatoolError
-from datatool.index.stamp import Stamp, stamp_of
 from datatool.localfs.atomic import free_space
 from datatool.localfs.copying import clone
-from datatool.localfs.following import POSSIBLE, Following
+from datatool.localfs.following import Following
 from datatool.localfs.safe_paths import Directories
-from datatool.localfs.temps import NEW_FILE, temp_name
+from datatool.localfs.temps import NAMELESS, open_nameless
 from datatool.model.oid import ObjectId
 from datatool.model.settings import LinkMethod
 from datatool.store.objects import Wanted
@@ -29,34 +27,28 @@ from datatool.store.protocol import Kept
 
 SPARE: Final = 1 << 30
 """Bytes that stay free beside all that is fetched, twice."""
+MOST: Final = 64
+"""Each is an open file."""
 
-_REOPENED = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _UNWANTED = {LinkMethod.HARDLINK, LinkMethod.SYMLINK}
 
 
-class _Copy(Struct, frozen=True):
-    """A temporary file (its path, from the root) and what it was when it was complete."""
-
-    temp: bytes
-    stamp: Stamp
-
-
 class EarlyCopies:
-    """Makes them below `root`, as a cache's writer follows; use with `with`. What no checkout took is deleted then."""
+    """Makes them below `root`, as a cache's writer follows; use with `with`. What no checkout took is gone then."""
 
     def __init__(self, root: Path, links: Sequence[LinkMethod]) -> None:
         """`links` is how files get into the workspace: there are early copies only where that is by copying."""
         self._root = root
         self._links = links
-        self._wanted = POSSIBLE and not _UNWANTED.intersection(links)
-        self._copies: dict[tuple[bytes, ObjectId], _Copy] = {}
+        self._wanted = NAMELESS and not _UNWANTED.intersection(links)
+        self._copies: dict[tuple[bytes, ObjectId], int] = {}
 
     def __enter__(self) -> EarlyCopies:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for copy in self._copies.values():
-            self._delete(copy.temp)
+        for fd in self._copies.values():
+            os.close(fd)
         self._copies.clear()
 
     def has_room(self, size: int) -> bool:
@@ -67,12 +59,11 @@ class EarlyCopies:
     @contextmanager
     def following(self, wanted: Wanted, file: int, have: int) -> Iterator[int]:
         """See `cache.writer.Follower`. The label of what is wanted is where it is to lie."""
-        begun = self._begin(wanted) if self._wanted and not wanted.metadata else None
-        if begun is None:
+        fd = self._begin(wanted)
+        if fd is None:
             yield have
             return
-        fd, temp = begun
-        copy: _Copy | None = None
+        complete = False
         try:
             if LinkMethod.REFLINK in self._links and clone(file, fd):  # the checkout has its copy for nothing
                 yield have
@@ -83,56 +74,38 @@ class EarlyCopies:
                 yield kept.heard_by(following.wrote)
                 with suppress(OSError):
                     following.finish()
-                    copy = self._copies[wanted.label, wanted.oid] = _Copy(temp, stamp_of(os.fstat(fd)))
+                    complete = True
             finally:
                 following.stop()
         finally:
-            os.close(fd)
-            if copy is None:
-                self._delete(temp)
+            if complete:
+                self._copies[wanted.label, wanted.oid] = fd
+            else:
+                os.close(fd)
 
-    def take(self, path: bytes, oid: ObjectId) -> tuple[int, bytes] | None:
-        """The complete copy of an object for a path: an open temporary file, now the caller's, and its path from the
-        root; None if there is none."""
-        copy = self._copies.pop((path, oid), None)
-        if copy is None:
-            return None
-        directory, _, name = copy.temp.rpartition(b"/")
-        try:
-            with Directories(self._root) as directories:
-                at, prefix = directories.at(directory)
-                fd = os.open(prefix + name, _REOPENED, dir_fd=at)
-        except (OSError, DatatoolError):
-            return None
-        if stamp_of(os.fstat(fd)) == copy.stamp:
-            return fd, copy.temp
-        os.close(fd)
-        self._delete(copy.temp)
-        return None
+    def take(self, path: bytes, oid: ObjectId) -> int | None:
+        """The complete copy of an object for a path: an open file without a name, now the caller's; None if there is
+        none."""
+        return self._copies.pop((path, oid), None)
 
-    def _begin(self, wanted: Wanted) -> tuple[int, bytes] | None:
-        """An empty temporary file in the directory of a path, or the first one around it that is there: so it is on the
-        same filesystem. None where what lies there may be right already."""
-        try:
-            with Directories(self._root) as directories:
-                if _may_be_right(directories, wanted):
-                    return None
-                directory = wanted.label.rpartition(b"/")[0]
-                while True:
-                    try:
-                        at, prefix = directories.at(directory)
-                        break
-                    except FileNotFoundError:
-                        directory = directory.rpartition(b"/")[0]
-                name = temp_name()
-                fd = os.open(prefix + name, NEW_FILE, 0o600, dir_fd=at)
-                return fd, directory + b"/" + name if directory else name
-        except (OSError, DatatoolError):
+    def _begin(self, wanted: Wanted) -> int | None:
+        """An empty file on the filesystem of a path. None where what lies there may be right already."""
+        key = wanted.label, wanted.oid
+        if not self._wanted or wanted.metadata or len(self._copies) >= MOST or key in self._copies:
             return None
-
-    def _delete(self, temp: bytes) -> None:
         with suppress(OSError, DatatoolError), Directories(self._root) as directories:
-            directories.remove(temp)
+            if _may_be_right(directories, wanted):
+                return None
+            directory = wanted.label.rpartition(b"/")[0]
+            while True:
+                try:
+                    at, _ = directories.at(directory)
+                    return open_nameless(at)
+                except FileNotFoundError:
+                    if not directory:
+                        raise
+                    directory = directory.rpartition(b"/")[0]
+        return None
 
 
 def _may_be_right(directories: Directories, wanted: Wanted) -> bool:

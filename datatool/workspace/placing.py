@@ -112,12 +112,13 @@ class Placing:
 
     def _copy(self, item: Large, path: bytes, entry: Entry, replace: bool) -> None:
         batch, task = self._batch, self._task
-        there = self._early.take(path, item.wanted.oid) if self._early is not None else None
-        if there is not None:
-            fd, temp = there
+        directory = os.path.dirname(path)
+        fd = self._early.take(path, item.wanted.oid) if self._early is not None else None
+        temp = batch.adopt(directory, fd) if fd is not None else None
+        if fd is not None and temp is not None:
             task.advance(bytes=entry.size)
         else:
-            fd, temp = batch.open_temp(os.path.dirname(path))
+            fd, temp = batch.open_temp(directory)
             try:
                 item.copy_to(fd, 0, lambda count: task.advance(bytes=count))
             except BaseException as error:

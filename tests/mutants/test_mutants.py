@@ -61,11 +61,11 @@ MUTANTS = [
         tests="tests/localfs/test_following.py",
     ),
     Mutant(
-        name="take an early copy that somebody touched",
+        name="take an early copy of what was not whole",
         module="workspace/early_copies.py",
-        old="if stamp_of(os.fstat(fd)) == copy.stamp:",
-        new="if True:",
-        caught_by="test_a_copy_that_somebody_touched_is_not_taken",
+        old="        complete = False\n",
+        new="        complete = True\n",
+        caught_by="test_what_nobody_takes_is_gone or test_damage_on_the_remote or test_an_early_copy_that_fails",
         tests="tests/operations/test_early_copies.py",
     ),
     Mutant(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,6 @@ import needs
 from datatool.cache import local
 from datatool.hashing import digest
 from datatool.localfs import copying, following
-from datatool.model.oid import ObjectId
 from datatool.model.settings import LinkMethod
 from datatool.store.objects import Wanted
 from datatool.store.protocol import Kept
@@ -101,7 +101,7 @@ def test_of_a_file_that_may_be_right_there_is_no_early_copy(
     begun: list[bytes] = []
     begin = EarlyCopies._begin
 
-    def heard(self: EarlyCopies, wanted: Wanted) -> tuple[int, bytes] | None:
+    def heard(self: EarlyCopies, wanted: Wanted) -> int | None:
         found = begin(self, wanted)
         begun.extend([wanted.label] if found is not None else [])
         return found
@@ -174,7 +174,7 @@ def test_an_early_copy_that_fails_is_made_by_the_checkout(
     clone: World, late: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> int:
-        raise OSError(28, "No space left on device")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(following.Following, "_copy_some", full)
     clone.ok("pull")
@@ -187,27 +187,54 @@ def _change(path: Path) -> None:
         file.write(b"X")
 
 
-def _replace(path: Path) -> None:
-    path.unlink()
-    path.write_bytes(b"X" * len(BIG))
-
-
-@pytest.mark.parametrize("spoil", [_change, _replace, Path.unlink], ids=["changed", "replaced", "deleted"])
-def test_a_copy_that_somebody_touched_is_not_taken(
-    spoil: Callable[[Path], None], clone: World, late: list[int], monkeypatch: pytest.MonkeyPatch
+def test_nobody_sees_a_copy_before_it_has_its_name(
+    clone: World, late: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    take = EarlyCopies.take
+    seen: list[str] = []
+    finish = following.Following.finish
 
-    def taken(self: EarlyCopies, path: bytes, oid: ObjectId) -> tuple[int, bytes] | None:
-        if (copy := self._copies.get((path, oid))) is not None:
-            spoil(clone.root / os.fsdecode(copy.temp))
-        return take(self, path, oid)
+    def looked(self: following.Following) -> None:
+        seen.append(clone.git("status", "--porcelain"))
+        assert temps(clone) == []
+        finish(self)
 
-    monkeypatch.setattr(EarlyCopies, "take", taken)
+    monkeypatch.setattr(following.Following, "finish", looked)
     clone.ok("pull")
+    assert seen == [""] * 3
+    check_right(clone)
+
+
+def test_where_files_need_names_the_checkout_copies(
+    clone: World, late: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(directory: int | None) -> int:
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+    monkeypatch.setattr(early_copies, "open_nameless", refused)
+    clone.ok("pull")
+    check_right(clone)
     assert len(late) == 4
-    assert clone.read("one.bin") == BIG == clone.read("data/again.bin")
-    assert clone.read("data/sub/inside.bin") == BIG[1:] and clone.read("data/run") == BIG[2:]
+
+
+def test_a_copy_that_can_not_get_a_name_is_made_again(
+    clone: World, late: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(fd: int, name: bytes, directory: int | None) -> None:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    before = len(os.listdir("/proc/self/fd"))
+    monkeypatch.setattr("datatool.localfs.batch.give_name", refused)
+    clone.ok("pull")
+    check_right(clone)
+    assert len(late) == 4
+    assert len(os.listdir("/proc/self/fd")) <= before
+
+
+def test_not_more_files_are_open_than_may_be(clone: World, late: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(early_copies, "MOST", 2)
+    clone.ok("pull")
+    check_right(clone)
+    assert len(late) == 2
 
 
 def test_damage_on_the_remote_leaves_nothing_of_it(clone: World, late: list[int], world: World) -> None:
@@ -230,16 +257,15 @@ def test_bytes_of_a_first_attempt_do_not_stay_in_the_copy(tmp_path: Path) -> Non
                     piece = data[start : start + (1 << 20)]
                     os.pwrite(file.fileno(), piece, start)
                     have.note(start, start + len(piece))
-        found = early.take(b"deep/er/a.bin", oid)
-        assert found is not None
-        fd, temp = found
+        fd = early.take(b"deep/er/a.bin", oid)
+        assert fd is not None
         assert os.pread(fd, len(BIG) + 1, 0) == BIG
         os.close(fd)
         assert early.take(b"deep/er/a.bin", oid) is None
-        assert (tmp_path / os.fsdecode(temp)).exists()  # the taker's now
 
 
-def test_what_nobody_takes_is_deleted(tmp_path: Path) -> None:
+def test_what_nobody_takes_is_gone(tmp_path: Path) -> None:
+    before = os.listdir("/proc/self/fd")
     (tmp_path / "arriving").write_bytes(BIG)
     wanted = Wanted(digest(BIG), len(BIG), b"a.bin")
     with EarlyCopies(tmp_path, LINKS) as early, (tmp_path / "arriving").open("rb") as file:
@@ -247,6 +273,7 @@ def test_what_nobody_takes_is_deleted(tmp_path: Path) -> None:
             pass
         with pytest.raises(KeyboardInterrupt), early.following(wanted, file.fileno(), 0):
             raise KeyboardInterrupt
-        assert len(list(tmp_path.glob(".datatool-tmp-*"))) == 1
+        assert len(os.listdir("/proc/self/fd")) == len(before) + 2
         assert early.take(b"a.bin", digest(b"another")) is None
+    assert os.listdir("/proc/self/fd") == before
     assert [path.name for path in tmp_path.iterdir()] == ["arriving"]
