@@ -33,7 +33,7 @@ PACKED_BELOW = 64 << 10
 """Objects below this many bytes may share a pack; larger ones stay linkable files (formats §4)."""
 PACK_FROM = 256
 """From this many small objects in one go they are packed: fewer are not worth a pack (formats §4)."""
-RESUMED_FROM = 96 << 20
+RESUMED_FROM = 16 << 20
 """A download from this many bytes on is gone on with where it was broken off."""
 PACKS_PER_SHARD = 8
 """A kill costs at most this many packs: then a shard makes what there is readable."""

@@ -16,9 +16,9 @@ def checkout_lines(session: Session, root: Path, result: CheckoutResult) -> Iter
     """What checkout did, artifact by artifact, and a summary."""
     for item in result.artifacts:
         path = session.see(root, item.path)
-        if item.changed:
-            figures = [counted(item.written, "file") + " written"] if item.written else []
-            figures += [counted(item.deleted, "file") + " deleted"] if item.deleted else []
+        figures = [counted(item.written, "file") + " written"] if item.written else []
+        figures += [counted(item.deleted, "file") + " deleted"] if item.deleted else []
+        if item.changed and (figures or item.error is None):
             yield f"checked out  {path}" + (f"  {', '.join(figures)}" if figures else "")
         if item.kept:
             yield f"kept  {counted(len(item.kept), 'file')} in {path} that the new version does not name"

@@ -235,21 +235,21 @@ def local_error(error: OSError, path: Path | str, needed: int | None = None, *, 
 
 def free_text(name: str) -> str:
     """How much is free on the disk that a path is, or would be, on; `less` where nobody can tell."""
-    free = free_space(name)
-    return "less" if free is None else size_text(free)
-
-
-def free_space(name: str) -> int | None:
-    """How many bytes are free on the disk that a path is, or would be, on; None where nobody can tell."""
     nearest = name
     while nearest and not os.path.exists(nearest):
         nearest = os.path.dirname(nearest)
     if not hasattr(os, "statvfs"):
-        return None
+        return "less"
     try:
-        found = os.statvfs(nearest or ".")
+        return size_text(free_at(nearest or "."))
     except OSError:
-        return None
+        return "less"
+
+
+def free_at(place: str | int) -> int:
+    """How many bytes are free on the disk of a path, or of an open file or directory. Not for Windows. Raises
+    OSError."""
+    found = os.statvfs(place)
     return found.f_bavail * found.f_frsize
 
 

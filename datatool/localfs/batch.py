@@ -133,8 +133,9 @@ class Batch:
 
     # Filling
 
-    def open_temp(self, directory: bytes, mode: int = 0o600) -> tuple[int, bytes]:
-        """Make an empty temporary file in a directory; its descriptor (for reading and writing) and its path."""
+    def open_temp(self, directory: bytes, mode: int = 0o600, *, target: bytes = b"") -> tuple[int, bytes]:
+        """Make an empty temporary file in a directory; its descriptor (for reading and writing) and its path. `target`
+        is what errors name, if not the directory."""
         with self._lock:
             for attempt in (0, 1):
                 try:
@@ -152,10 +153,10 @@ class Batch:
                     return opened, temp
                 except FileNotFoundError as error:  # somebody deleted the directory meanwhile: once more
                     if attempt:
-                        raise self.error(error, directory) from error
+                        raise self.error(error, target or directory) from error
                     self._directories.close()
                 except OSError as error:
-                    raise self.error(error, directory) from error
+                    raise self.error(error, target or directory) from error
             raise AssertionError
 
     def adopt(self, directory: bytes, fd: int) -> bytes | None:
@@ -216,7 +217,7 @@ class Batch:
                     fd = os.open(prefix + temp, NEW_FILE, bits, dir_fd=at)
                     temp = home + b"/" + temp if home else temp
                 except OSError:  # tried again, and told of, there
-                    fd, temp = self.open_temp(directory, bits)
+                    fd, temp = self.open_temp(directory, bits, target=file.target)
                     last, named_in = None, b""
                 try:
                     write_all(fd, file.data)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datatool.errors import DatatoolError, PathNotFound
-from datatool.model.paths import named
+from datatool.model.paths import named, show
 from datatool.model.pointer import ArtifactKind
 from datatool.model.settings import LinkMethod
 from datatool.operations.checkouts.checked_out import CheckedOut, by_artifact, failed
@@ -105,14 +105,16 @@ def checkout_selected(
     here = [item for item in selections if item.artifact.pointer.oid is not None]
     files = [item for item in here if item.artifact.pointer.kind is ArtifactKind.FILE]
     directories = [item for item in here if item.artifact.pointer.kind is not ArtifactKind.FILE]
-    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + f"-{os.getpid()}"
-    lost = project.local / "lost+found" / stamp if force else None
+    lost = _new_place(project.local / "lost+found") if force else None
     copied = 0
-    with progress.task(
-        "checking out",
-        bytes=sum(item.artifact.pointer.size or 0 for item in here if not item.within),
-        files=sum(item.artifact.pointer.files or 1 for item in here if not item.within),
-    ) as task:
+    with (
+        _told_of(lost, progress),
+        progress.task(
+            "checking out",
+            bytes=sum(item.artifact.pointer.size or 0 for item in here if not item.within),
+            files=sum(item.artifact.pointer.files or 1 for item in here if not item.within),
+        ) as task,
+    ):
         for group in groups(files):
             with _work_on(project, group, progress):
                 done, more = check_out_files(project, group, lost=lost, relink=relink, task=task, early=early)
@@ -140,6 +142,28 @@ def _work_on(project: Project, items: Sequence[Selection], progress: Progress) -
         yield
         project.workspace.sweep()
     project.state.commit()
+
+
+def _new_place(directory: Path) -> Path:
+    """A name in lost+found that says when and who."""
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + f"-{os.getpid()}"
+    place, again = directory / stamp, 1
+    while place.exists():  # one process, more than once in a second
+        again += 1
+        place = directory / f"{stamp}-{again}"
+    return place
+
+
+@contextmanager
+def _told_of(lost: Path | None, progress: Progress) -> Iterator[None]:
+    """Say where unsaved files are that `force` had moved when an interruption came."""
+    try:
+        yield
+    except BaseException as error:
+        interrupted = not isinstance(error, Exception)
+        if lost is not None and interrupted and any(files for _, _, files in os.walk(lost)):
+            progress.warn(f"unsaved files were moved to {show(os.fspath(lost))}")
+        raise
 
 
 def _directory(

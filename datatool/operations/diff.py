@@ -243,7 +243,7 @@ def _file_here(project: Project, now: Artifact, before: Entry | None) -> Entry |
     if seen is not None and seen.found.kind == FILE:
         seen = seen._replace(found=seen.found._replace(path=path))
         return workspace.entry(seen, seen.oid or workspace.hash(path)[0], before)
-    if kind == SYMLINK and (seen is not None or not _is_file(now.pointer)):
+    if kind == SYMLINK and (seen is not None or not _is_file(now.pointer) or not workspace.stands_for_nothing(path)):
         target = os.readlink(workspace.full(path))
         return Entry(SYMLINK, path, None, len(target), target)
     return None

@@ -20,9 +20,10 @@ def room_for(
         yield
     except NoSpace as error:
         total = needed() if callable(needed) else needed
+        place = os.path.join(directory, error.path or "")  # which may be on a disk of its own
         needs = f"needs {size_text(total)}, " if total else ""
         raise NoSpace(
-            f"{what}: not enough space in {where} ({needs}{free_text(os.fspath(directory))} free)",
+            f"{what}: not enough space in {where} ({needs}{free_text(place)} free)",
             hint="free some space, then run the command again: what is finished is kept",
-            path=path,
+            path=path or error.path,
         ) from error

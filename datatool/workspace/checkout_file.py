@@ -41,8 +41,8 @@ class FileCheckout(Struct, frozen=True, kw_only=True):
             return False, True
         try:
             seen = self.workspace.look_at_file(self.path)
-        except PathNotFound:  # a dangling link
-            return False, False
+        except PathNotFound:  # a link to nothing: one into a cache that was moved, or somebody's own
+            return False, not self.workspace.stands_for_nothing(self.path)
         if seen.found.kind != FILE:
             return False, True
         oid = seen.oid

@@ -103,7 +103,9 @@ def _compare_file(workspace: Workspace, artifact: Artifact, base: Base | None, k
         return changed
     try:
         seen = workspace.look_at_file(artifact.path)
-    except PathNotFound:  # a link to nothing, such as one into a cache that was moved
+    except PathNotFound:  # a link to nothing: one into a cache that was moved, or somebody's own
+        if not workspace.stands_for_nothing(artifact.path):
+            return changed
         return Comparison(state=State.ABSENT if base is None else State.MISSING)
     if seen.found.kind != FILE:
         return changed

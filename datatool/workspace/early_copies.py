@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from datatool.errors import DatatoolError
-from datatool.localfs.atomic import free_space
+from datatool.localfs.atomic import free_at
 from datatool.localfs.copying import clone
 from datatool.localfs.following import Following
 from datatool.localfs.safe_paths import Directories
@@ -42,6 +42,9 @@ class EarlyCopies:
         self._links = links
         self._wanted = NAMELESS and not _UNWANTED.intersection(links)
         self._copies: dict[tuple[bytes, ObjectId], int] = {}
+        self._needed = 0
+        self._roomy: dict[int, bool] = {}
+        """Of the filesystems that were looked at whether there is room."""
 
     def __enter__(self) -> EarlyCopies:
         return self
@@ -51,10 +54,11 @@ class EarlyCopies:
             os.close(fd)
         self._copies.clear()
 
-    def has_room(self, size: int) -> bool:
-        """Whether objects of so many bytes can be here twice without making it tight for anything else."""
-        free = free_space(os.fspath(self._root)) if self._wanted else None
-        return free is not None and free >= 2 * size + SPARE
+    def expect(self, size: int) -> None:
+        """Hear that objects of so many bytes are to come: copies are made where they can be here twice without making
+        it tight for anything else."""
+        self._needed = 2 * size + SPARE
+        self._roomy.clear()
 
     @contextmanager
     def following(self, wanted: Wanted, file: int, have: int) -> Iterator[int]:
@@ -100,12 +104,20 @@ class EarlyCopies:
             while True:
                 try:
                     at, _ = directories.at(directory)
-                    return open_nameless(at)
+                    return open_nameless(at) if self._has_room(at) else None
                 except FileNotFoundError:
                     if not directory:
                         raise
                     directory = directory.rpartition(b"/")[0]
         return None
+
+    def _has_room(self, directory: int | None) -> bool:
+        if directory is None:
+            return False
+        device = os.fstat(directory).st_dev
+        if device not in self._roomy:
+            self._roomy[device] = free_at(directory) >= self._needed
+        return self._roomy[device]
 
 
 def _may_be_right(directories: Directories, wanted: Wanted) -> bool:

@@ -118,7 +118,7 @@ class Placing:
         if fd is not None and temp is not None:
             task.advance(bytes=entry.size)
         else:
-            fd, temp = batch.open_temp(directory)
+            fd, temp = batch.open_temp(directory, target=path)
             try:
                 item.copy_to(fd, 0, lambda count: task.advance(bytes=count))
             except BaseException as error:

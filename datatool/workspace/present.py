@@ -247,6 +247,14 @@ class Workspace(Struct, frozen=True):
             return Seen(Found(b"", found, FILE, target), stamp, from_digest(row.digest))
         return Seen(Found(b"", found, FILE if stat.S_ISREG(found.st_mode) else "?", target), stamp, None)
 
+    def stands_for_nothing(self, path: bytes) -> bool:
+        """Whether a broken link leads into a cache, that was moved or has lost the object; then nothing is lost with
+        it."""
+        try:
+            return re.search(_INTO_A_CACHE, os.readlink(self.full(path))) is not None
+        except OSError:
+            return True
+
     def entry(self, seen: Seen, oid: ObjectId | None, before: Entry | None = None) -> Entry:
         """The tree entry for something seen; `before` gives the letter where modes don't bind."""
         path, found, kind, target = seen.found

@@ -155,7 +155,7 @@ def test_what_is_linked_is_not_copied(
 def test_where_it_would_be_tight_files_are_copied_one_after_the_other(
     clone: World, late: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(early_copies, "free_space", lambda name: early_copies.SPARE + (100 << 20))
+    monkeypatch.setattr(early_copies, "free_at", lambda directory: early_copies.SPARE + (100 << 20))
     clone.ok("pull")
     check_right(clone)
     assert len(late) == 4

@@ -75,9 +75,13 @@ def test_a_link_in_place_of_a_directory_is_added_and_the_files_are_deleted(both:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege on Windows")
-def test_diff_of_a_file_in_place_of_which_a_link_to_nothing_lies(both: World) -> None:
+def test_a_link_to_nothing_in_place_of_a_file_is_a_change_if_it_leads_into_no_cache(both: World) -> None:
     (both.root / "y").unlink()
     (both.root / "y").symlink_to("nowhere")
+    assert told(both)["y"] == ("modified", {"added": [], "modified": ["y"], "deleted": []})
+    assert differing(both) == [("modified", "y")]
+    (both.root / "y").unlink()
+    (both.root / "y").symlink_to(f"/moved/objects/ab/{'c' * 62}")
     assert told(both)["y"][0] == "missing"
     assert differing(both) == [("deleted", "y")]
 

@@ -69,18 +69,20 @@ def by_artifact(results: Iterable[CheckedOut]) -> list[CheckedOut]:
     return [*whole.values(), *errors]
 
 
-def failed(artifact: Artifact, error: DatatoolError) -> CheckedOut:
-    """One that an error stopped."""
+def failed(artifact: Artifact, error: DatatoolError, *, saved_to: str | None = None) -> CheckedOut:
+    """One that an error stopped; `saved_to` is where unsaved files are that `force` had moved and that are not back."""
     error.path = error.path or artifact.name
-    return CheckedOut(path=artifact.name, changed=False, error=failure_of(error))
+    return CheckedOut(path=artifact.name, changed=saved_to is not None, saved_to=saved_to, error=failure_of(error))
 
 
-def unsaved(artifact: bytes, paths: Sequence[bytes], *, through: bytes | None = None) -> Unsaved:
+def unsaved(artifact: bytes, paths: Sequence[bytes], *, through: bytes | None = None, is_link: bool = False) -> Unsaved:
     """Paths would be overwritten that are saved nowhere. `through` is one of them whose object in the cache is the same
-    file."""
+    file; `is_link` says that a link lies in the place of the artifact, which `add` would refuse."""
     name = named(artifact)
     more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
     hint = f"datatool add {name} keeps them; --force moves them to lost+found"
+    if is_link:
+        hint = "move the link away; or --force moves it to lost+found"
     if through is not None:
         hint += (
             f"; {named(through)} is a link to its object in the cache, which was changed with it: after --force, "

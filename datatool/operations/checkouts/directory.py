@@ -15,9 +15,10 @@ from datatool.model.entry import DIRECTORY, FILE
 from datatool.model.oid import ObjectId
 from datatool.model.paths import named
 from datatool.operations.cached import has_list
-from datatool.operations.checkouts.checked_out import CheckedOut, lacking, unsaved, written_through
-from datatool.operations.checkouts.make_way import refuse_unholdable, set_aside
+from datatool.operations.checkouts.checked_out import CheckedOut, failed, lacking, unsaved, written_through
+from datatool.operations.checkouts.make_way import put_back, refuse_unholdable, set_aside
 from datatool.operations.failures import Failure, failure_of
+from datatool.operations.space import room_for
 from datatool.operations.targets import Selection, not_found
 from datatool.progress import Spared, Task
 from datatool.project.project import Project
@@ -45,10 +46,12 @@ def check_out_directory(
     workspace, cache = project.workspace, project.cache
     base = project.state.base(artifact.path)
     saved_to = None
+    aside: list[bytes] = []
     kind = workspace.kind(artifact.path)
     if kind not in (None, DIRECTORY):
         if not _is_saved_file(project, artifact.path):
             saved_to = set_aside(project, artifact.path, lost)
+            aside.append(artifact.path)
         else:
             remove_file(Path(os.fsdecode(workspace.full(artifact.path))))
     if not has_list(project.cache, oid):
@@ -90,16 +93,21 @@ def check_out_directory(
         raise unsaved(artifact.path, paths, through=_written_through(project, artifact.path, here, plan.unsaved))
     if plan.unsaved and lost is not None:
         saved_to = os.fspath(lost)
+        aside += [artifact.path + b"/" + path for path in plan.unsaved]
     # Killed in here, the base stays what it was: each file written is in the cache, so the next run finds it right.
     try:
-        outcome = job.apply(plan, task, save_to=lost)
-    except DatatoolError:
-        if kind is None:
+        with room_for(named(artifact.path), artifact.pointer.size, "the workspace", project.root):
+            outcome = job.apply(plan, task, save_to=lost)
+    except BaseException as error:
+        if kind != DIRECTORY:
             remove_empty_dirs(full)  # where no file came, nothing of it is here
-        raise
-    failed = {*outcome.missing, *outcome.damaged, *outcome.refused}
-    if failed or item.within:
-        present = tree_without(cache.load, cache, here=here, target=oid, within=item.within, failed=failed).oid
+        is_back = lost is None or put_back(project, lost, aside)
+        if is_back or not isinstance(error, DatatoolError):
+            raise
+        return failed(artifact, error, saved_to=saved_to), Outcome()
+    without = {*outcome.missing, *outcome.damaged, *outcome.refused}
+    if without or item.within:
+        present = tree_without(cache.load, cache, here=here, target=oid, within=item.within, failed=without).oid
     else:
         present = oid
     if not item.older:
@@ -112,7 +120,7 @@ def check_out_directory(
         kept=_names(artifact.path, plan.kept),
         missing=_names(artifact.path, sorted({*outcome.missing, *outcome.damaged})),
         saved_to=saved_to,
-        error=_failure(item, outcome) if failed else None,
+        error=_failure(item, outcome) if without else None,
     )
     return result, outcome
 

@@ -19,7 +19,7 @@ from datatool.model.oid import ObjectId
 from datatool.model.paths import named
 from datatool.operations.cached import has_list
 from datatool.operations.checkouts.checked_out import CheckedOut, failed, lacking, unsaved
-from datatool.operations.checkouts.make_way import make_place, set_aside
+from datatool.operations.checkouts.make_way import make_place, put_back, set_aside
 from datatool.operations.space import room_for
 from datatool.operations.targets import Selection
 from datatool.progress import Spared, Task
@@ -133,7 +133,7 @@ def _write_all(project: Project, ready: Sequence[_Ready], task: Task) -> tuple[l
         return _write(project, ready, task)
     except DatatoolError as error:
         if len(ready) == 1:
-            return [failed(ready[0].item.artifact, error)], 0
+            return [_stopped(project, ready[0], error)], 0
     results: list[CheckedOut] = []
     copied = 0
     for one in ready:
@@ -148,7 +148,7 @@ def _write_again(project: Project, one: _Ready, task: Task) -> tuple[list[Checke
     right, is_unsaved = one.job.current()
     if is_unsaved:
         path = one.item.artifact.path
-        return [failed(one.item.artifact, unsaved(path, [path]))], 0
+        return [_stopped(project, one, unsaved(path, [path]))], 0
     if right and one.changed:
         return [_finish(project, one)], 0
     return _write_all(project, [one], task)
@@ -165,18 +165,33 @@ def _write(project: Project, ready: Sequence[_Ready], task: Task) -> tuple[list[
             project.root, durability=project.config.durability, on_published=project.workspace.remember_published
         ) as batch,
     ):
-        for one in ready:
-            one.job.put(batch, outcome, task)
+        try:
+            for one in ready:
+                one.job.put(batch, outcome, task)
+        except BaseException as error:
+            if not isinstance(error, Exception):  # interrupted: nobody tries them one by one
+                for one in ready:
+                    _is_back(project, one)
+            raise
     missing, damaged = set(outcome.missing), set(outcome.damaged)
     results = []
     for one in ready:
         path = one.job.path
         if path in missing or path in damaged:
             problem = lacking(one.item, [path] if path in missing else [], [path] if path in damaged else [])
-            results.append(failed(one.item.artifact, problem))
+            results.append(_stopped(project, one, problem))
         else:
             results.append(_finish(project, one))
     return results, outcome.bytes_copied
+
+
+def _stopped(project: Project, one: _Ready, error: DatatoolError) -> CheckedOut:
+    return failed(one.item.artifact, error, saved_to=None if _is_back(project, one) else one.saved_to)
+
+
+def _is_back(project: Project, one: _Ready) -> bool:
+    """Whether nothing of it is in lost+found any more, as nothing came in its stead."""
+    return one.saved_to is None or put_back(project, Path(one.saved_to), [one.job.path])
 
 
 def _finish(project: Project, one: _Ready) -> CheckedOut:

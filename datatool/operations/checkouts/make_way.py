@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from datatool.errors import LocalError
@@ -31,11 +31,31 @@ def make_place(project: Project, path: bytes, swept: set[Path]) -> None:
 def set_aside(project: Project, path: bytes, lost: Path | None, *, was: ObjectId | None = None) -> str:
     """Move what lies at an artifact's own path to lost+found, or refuse; `was` is the object that was put there."""
     if lost is None:
-        raise unsaved(path, [path], through=path if written_through(project, path, was) else None)
+        through = path if written_through(project, path, was) else None
+        is_link = os.path.islink(project.workspace.full(path))
+        raise unsaved(path, [path], through=through, is_link=is_link and through is None)
     place = lost / os.fsdecode(path)
     make_dirs(place.parent)
     move(Path(os.fsdecode(project.workspace.full(path))), place)
     return os.fspath(lost)
+
+
+def put_back(project: Project, lost: Path, paths: Iterable[bytes]) -> bool:
+    """Move what was moved to lost+found back to where nothing has come in its stead; whether all of it is back."""
+    all_back = True
+    for path in paths:
+        place, home = lost / os.fsdecode(path), Path(os.fsdecode(project.workspace.full(path)))
+        if not os.path.lexists(place):
+            continue
+        try:
+            if os.path.lexists(home):
+                all_back = False
+                continue
+            make_dirs(home.parent)
+            move(place, home)
+        except LocalError:
+            all_back = False
+    return all_back
 
 
 def refuse_unholdable(artifact: bytes, names: Iterator[bytes]) -> None:

@@ -224,10 +224,11 @@ class RemoteFetch:
         if self._connection.remote.format is not None:  # else nobody has pushed there yet
             size = sum(item.size for item in wanted)
             names = ", ".join(sorted({named(wish.version.path) for some in chunk.values() for wish, _ in some}))
-            early = self._terms.early if self._terms.early is not None and self._terms.early.has_room(size) else None
+            if self._terms.early is not None:
+                self._terms.early.expect(size)
             with (
                 room_for(names, size, "the cache", self._cache.top),
-                self._cache.writer(follower=early) as writer,
+                self._cache.writer(follower=self._terms.early) as writer,
             ):
                 result = transfer(source, writer, wanted, progress_task=task)
             self._totals.objects += result.objects
