@@ -75,18 +75,25 @@ def hash_fd(fd: int, size: int) -> ObjectId:
     return ObjectId(sha.hexdigest())
 
 
-def copy_and_hash(source: int, target: int, size: int, *, advance: Callable[[int], None] | None = None) -> ObjectId:
-    """Copy `size` bytes from one open file into an empty one, and give the id of the bytes that were written.
+def copy_and_hash(
+    source: int, target: int, size: int, *, have: int = 0, advance: Callable[[int], None] | None = None
+) -> ObjectId:
+    """Copy `size` bytes from one open file into another one, and give the id of what is in that.
 
-    Both files are used from their start or current position 0. From 8 MiB on, one thread copies inside the
-    kernel while this one hashes the *copy* right behind it (so `target` must be readable), and the disk starts
-    writing meanwhile. `advance` hears of bytes as they are done. Raises OSError if the source ends early, or the
-    copy can't be read back.
+    It is empty, or has the first `have` bytes already; both files are at position 0. From 8 MiB on, one thread copies
+    inside the kernel while this one hashes the *copy* right behind it (so `target` must be readable), and the disk
+    starts writing meanwhile. `advance` hears of the other bytes as they are done. Raises OSError if the source ends
+    early, or the copy can't be read back.
     """
     if size < STEP or not _HAS_PREAD:
+        if have:
+            os.ftruncate(target, 0)
         return _copy_in_turn(source, target, size, advance)
     _advise(source, size)
-    return _Copy(source, target, size, advance).run()
+    if have:
+        os.lseek(source, have, os.SEEK_SET)
+        os.lseek(target, have, os.SEEK_SET)
+    return _Copy(source, target, size, have, advance).run()
 
 
 def _copy_in_turn(source: int, target: int, size: int, advance: Callable[[int], None] | None) -> ObjectId:
@@ -107,10 +114,10 @@ def _copy_in_turn(source: int, target: int, size: int, advance: Callable[[int], 
 class _Copy:
     """One thread copies, the one that calls `run` hashes behind it."""
 
-    def __init__(self, source: int, target: int, size: int, advance: Callable[[int], None] | None) -> None:
+    def __init__(self, source: int, target: int, size: int, have: int, advance: Callable[[int], None] | None) -> None:
         self._source, self._target, self._size = source, target, size
         self._tell = advance
-        self._copied = 0
+        self._have = self._copied = have
         self._failure: OSError | None = None
         self._over = False
         self._abandoned = False
@@ -145,8 +152,8 @@ class _Copy:
                     raise _short(done, self._size)
                 sha.update(buffer[:count])
                 done += count
-            if self._tell is not None:
-                self._tell(done - before)
+            if self._tell is not None and done > self._have:
+                self._tell(done - max(before, self._have))
         return ObjectId(sha.hexdigest())
 
     def _copy(self) -> None:

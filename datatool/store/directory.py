@@ -26,6 +26,7 @@ from datatool.localfs.atomic import (
     write_all,
 )
 from datatool.localfs.clock import scratch_stat
+from datatool.localfs.positions import cut
 from datatool.localfs.publish import publish_new
 from datatool.localfs.sharing import Sharing
 from datatool.model.oid import ObjectId
@@ -157,14 +158,14 @@ class DirectoryStore:
     def get_file(
         self, name: str, target: int, sha256: ObjectId, size: int, *, have: int = 0, advance: Advance | None = None
     ) -> None:
-        """Copy `name` into an open local file, hashing the copy."""
+        """Copy `name`, or what is missing of it, into an open local file, hashing the copy."""
         fd, found = self._open(name)
         try:
             if found != size:
                 raise WrongBytes(name)
-            os.ftruncate(target, 0)
-            os.lseek(target, 0, os.SEEK_SET)
-            if copy_and_hash(fd, target, size, advance=_noting(have, advance)) != sha256:
+            done = max(0, min(have, size, os.fstat(target).st_size))
+            cut(target, done)
+            if copy_and_hash(fd, target, size, have=done, advance=_noting(have, done, advance)) != sha256:
                 raise WrongBytes(name)
         except OSError as error:
             if error.errno is None:  # it became shorter while it was read
@@ -326,11 +327,10 @@ def _lstat(entry: os.DirEntry[str]) -> os.stat_result | None:
         return None
 
 
-def _noting(have: int, advance: Advance | None) -> Advance | None:
-    """Also `note` what is told of: a file that is copied from its start on."""
+def _noting(have: int, done: int, advance: Advance | None) -> Advance | None:
+    """Also `note` what is told of: a file that is copied behind what is `done`."""
     if not isinstance(have, Kept):
         return advance
-    done = 0
 
     def heard(count: int) -> None:
         nonlocal done

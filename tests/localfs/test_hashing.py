@@ -91,6 +91,28 @@ def test_a_copy_is_whole_and_its_id_right(
     assert (tmp_path / "target").read_bytes() == data
 
 
+@pytest.mark.parametrize("size", [1000, STEP + 10, 3 * STEP])
+@pytest.mark.parametrize("in_kernel", [True, False])
+def test_a_copy_that_was_begun_is_gone_on_with(
+    tmp_path: Path, fds: list[int], monkeypatch: pytest.MonkeyPatch, size: int, in_kernel: bool
+) -> None:
+    if not in_kernel:
+        monkeypatch.delattr(os, "copy_file_range", raising=False)
+    data = os.urandom(size)
+    have = size - 500
+    fd = target(tmp_path, fds)
+    os.pwrite(fd, data[:have], 0)
+    told: list[int] = []
+    assert copy_and_hash(source(tmp_path, fds, data), fd, size, have=have, advance=told.append) == sha(data)
+    assert (tmp_path / "target").read_bytes() == data
+    assert sum(told) == (500 if size > STEP else size)
+    os.pwrite(fd, b"wrong", 0)
+    os.lseek(fd, 0, os.SEEK_SET)
+    assert copy_and_hash(source(tmp_path, fds, data), fd, size, have=size) == (
+        sha(b"wrong" + data[5:]) if size > STEP else sha(data)
+    )
+
+
 def test_a_copy_is_finished_where_the_kernel_stops(
     tmp_path: Path, fds: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,9 @@ import needs
 from datatool.cache import local
 from datatool.hashing import digest
 from datatool.localfs import copying, following
+from datatool.model.oid import ObjectId
 from datatool.model.settings import LinkMethod
+from datatool.store import directory
 from datatool.store.objects import Wanted
 from datatool.store.protocol import Kept
 from datatool.workspace import early_copies
@@ -262,6 +264,30 @@ def test_bytes_of_a_first_attempt_do_not_stay_in_the_copy(tmp_path: Path) -> Non
         assert os.pread(fd, len(BIG) + 1, 0) == BIG
         os.close(fd)
         assert early.take(b"deep/er/a.bin", oid) is None
+
+
+def test_a_pull_that_is_interrupted_goes_on_where_it_was(
+    clone: World, late: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = directory.copy_and_hash
+
+    def interrupted(*files: int, have: int, advance: Callable[[int], None] | None) -> ObjectId:
+        def heard(count: int) -> None:
+            if advance is not None:
+                advance(count)
+            raise KeyboardInterrupt
+
+        return copy(*files, have=have, advance=heard)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(directory, "copy_and_hash", interrupted)
+        clone.fails(130, "pull", "one.bin")
+        assert temps(clone) == [] and clone.git("status", "--porcelain") == ""
+    told = clone.json("pull", "one.bin")
+    assert 0 < told["bytes"] < len(BIG)
+    assert clone.read("one.bin") == BIG and late == []
+    clone.ok("pull")
+    check_right(clone)
 
 
 def test_what_nobody_takes_is_gone(tmp_path: Path) -> None:
