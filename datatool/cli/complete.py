@@ -1,4 +1,4 @@
-"""What a shell could complete the last word to: commands, options, artifacts, remotes, keys."""
+"""What a shell could complete the last word to: commands, options, artifacts, remotes, revisions, keys."""
 
 from __future__ import annotations
 
@@ -25,9 +25,14 @@ _VALUES: dict[str, Callable[[str, str], Iterable[str]]] = {
     "source": suggest.target_names,
     "stages": suggest.stage_names,
     "remote": lambda directory, prefix: suggest.remote_names(directory),
+    "rev": lambda directory, prefix: suggest.revisions(directory),
     "key": lambda directory, prefix: suggest.config_keys(),
 }
 """Where the values of a parameter come from, by its name in the command's function; files for all others."""
+
+
+_OWN_REVISIONS = {"checkout", "fetch", "pull", "push"}
+"""Commands whose revisions are this repository's."""
 
 
 def complete(words: Sequence[str]) -> int:
@@ -77,6 +82,8 @@ def _of_command(name: str, row: Row, words: list[str], prefix: str) -> list[Cand
             waiting = None if options[word].is_flag or options[word].count else options[word]
         elif dashes or not word.startswith("-"):
             position += 1
+    if waiting is not None and waiting.name == "rev" and name not in _OWN_REVISIONS:
+        return []
     if waiting is not None:
         return _values(waiting, prefix)
     if prefix.startswith("-") and not dashes:

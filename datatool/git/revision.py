@@ -67,10 +67,15 @@ def resolve(worktree: Worktree, rev: str) -> str:
     raise RevisionNotFound(f"git knows no revision {show(rev)}", hint=hint)
 
 
+def ref_names(worktree: Worktree) -> list[str]:
+    """The names of branches, tags and remote branches, as git shortens them."""
+    found = ask(worktree, ["for-each-ref", "--format=%(refname:short)", "refs/heads", "refs/tags", "refs/remotes"])
+    return [os.fsdecode(line) for line in found.out.splitlines()]
+
+
 def suggest_refs(worktree: Worktree, name: str) -> list[str]:
     """Up to three branches, tags or remote branches whose names are near to this one, nearest first."""
-    found = ask(worktree, ["for-each-ref", "--format=%(refname:short)", "refs/heads", "refs/tags", "refs/remotes"])
-    names = [os.fsdecode(line) for line in found.out.splitlines()]
+    names = ref_names(worktree)
     # `main` where there is only `origin/main` is the commonest slip of all.
     ends = [one for one in names if one.endswith("/" + name)]
     close = get_close_matches(name, names, n=3, cutoff=0.6)

@@ -1,4 +1,4 @@
-"""What a shell could complete: artifacts and files, remotes, setting keys."""
+"""What a shell could complete: artifacts and files, remotes, revisions, setting keys."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from datatool.config.keys import KEYS
 from datatool.errors import DatatoolError
+from datatool.git.revision import ref_names
 from datatool.operations.targets import all_artifacts
 from datatool.project.project import open_project
 from datatool.stages.run_store import stage_runs
@@ -48,6 +49,12 @@ def remote_names(directory: str) -> list[str]:
     """The names of the project's remotes."""
     with open_project(Path(directory or os.curdir), flags={}, environ=os.environ) as project:
         return sorted(project.config.remotes())
+
+
+def revisions(directory: str) -> list[str]:
+    """HEAD, branches and tags."""
+    with open_project(Path(directory or os.curdir), flags={}, environ=os.environ) as project:
+        return ["HEAD", *ref_names(project.worktree)] if project.worktree is not None else []
 
 
 def config_keys() -> list[str]:

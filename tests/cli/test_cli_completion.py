@@ -56,6 +56,17 @@ def test_unknown_words_have_no_candidates(capsys: Captured) -> None:
     assert candidates(capsys, "-C", "/nowhere/at/all", "status", "") == []
 
 
+def test_revisions_are_completed_where_they_are_this_repositorys(world: World, capsys: Captured) -> None:
+    world.git("tag", "v1.0")
+    world.git("branch", "work/one")
+    there = ["-C", str(world.root)]
+    for command in ("checkout", "fetch", "pull", "push"):
+        assert {"HEAD", "v1.0", "work/one"} <= set(candidates(capsys, *there, command, "--rev", ""))
+        assert candidates(capsys, *there, command, "--rev", "v") == ["v1.0"]
+    assert candidates(capsys, *there, "get", "--rev", "") == []
+    assert candidates(capsys, "-C", str(world.top), "pull", "--rev", "") == []
+
+
 def test_setting_keys_are_completed_anywhere(tmp_path: Path, capsys: Captured) -> None:
     assert "cache.link" in candidates(capsys, "-C", str(tmp_path), "config", "get", "cache.")
 

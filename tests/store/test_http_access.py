@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from test_http_store import serving, store_at
 
 from datatool.errors import RemoteBusy, RemoteDenied, RemoteError, RemoteUnreachable, UsageError
-from datatool.remote.stores.http_errors import MEANINGS, Place, retry_after, translate
+from datatool.remote.stores.http_errors import MEANINGS, Place, refusal, retry_after, translate
 from datatool.remote.stores.http_identity import Identity, basic, find_identity
 from datatool.store.protocol import NameMissing
 from servers.fixtures import WebServer
@@ -110,6 +110,14 @@ def test_a_credential_with_a_line_break_is_refused(tmp_path: Path) -> None:
 
 def test_an_identity_never_shows_its_secret() -> None:
     assert "secret" not in repr(find_identity("http://h/", {"token": "secret"}, {}))
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_server_that_is_asked_too_much_is_busy(status: int) -> None:
+    place = Place(label="http://h/data", host="h", identity=find_identity("http://h/", {}, {}))
+    error = refusal(status, {"Retry-After": "3"}, place, "a")
+    assert isinstance(error, RemoteBusy) and error.retry_after == 3.0 and f"HTTP {status}" in error.message
+    assert ("-j 2" in (error.hint or "")) == (status == 429)
 
 
 # Redirects

@@ -71,7 +71,8 @@ MEANINGS: Final[tuple[tuple[type[BaseException], type[RemoteError], str], ...]] 
 )
 """The exceptions that requests raise, the special before the general, and what each is for a remote."""
 
-_BUSY: Final = frozenset({408, 425, 429})
+_TOO_MANY: Final = 429
+_BUSY: Final = frozenset({408, 425, _TOO_MANY})
 _GONE: Final = frozenset({404, 410})
 DENIED: Final = frozenset({401, 403})
 
@@ -119,7 +120,9 @@ def refusal(status: int, headers: Mapping[str, str], place: Place, name: str) ->
         return RemoteDenied(f"{place.label}: access denied {place.identity.shown} (HTTP {status})", hint=_hint(place))
     if status in _BUSY or status >= 500:
         asked = retry_after(headers.get("Retry-After"), now=time.time())
-        return RemoteBusy(f"{place.label}: the server is busy or in trouble (HTTP {status})", retry_after=asked)
+        hint = "fewer requests at once may help: -j 2" if status == _TOO_MANY else None
+        message = f"{place.label}: the server is busy or in trouble (HTTP {status})"
+        return RemoteBusy(message, hint=hint, retry_after=asked)
     return RemoteError(f"{place.label}: the server refused {name} (HTTP {status})")
 
 
