@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 from typing import Final
 
 from datatool.localfs.copying import start_writing
@@ -19,19 +20,26 @@ class Following:
     """Copies an open file into an empty one, of the same bytes at the same places, in a thread of its own.
 
     Only what `wrote` says is read before `finish`. What is written once more, or cut off, is copied once more: so the
-    copy is right in the end if every byte was told of after it was last written, or never. Not
-    for Windows, where reading at a position moves the one at which the file is written.
+    copy is right in the end if every byte was told of after it was last written, or never. Not for Windows, where
+    reading at a position moves the one at which the file is written.
     """
 
     def __init__(self, source: int, target: int, *, have: int = 0) -> None:
-        """`have` bytes are in the source already."""
-        self._source, self._target = source, target
+        """`have` bytes are in the source already. Raises OSError."""
+        # Its own, so that none is ever written to that is closed, and another file's by then.
+        self._source = os.dup(source)
+        try:
+            self._target = os.dup(target)
+        except OSError:
+            os.close(self._source)
+            raise
         self._written = [(0, have)] if have > 0 else []
         self._at = 0
         """Up to where it is copied, or being copied."""
+        self._done = False
         self._whole = False
         self._stopped = False
-        self._failure: OSError | None = None
+        self._failure: BaseException | None = None
         self._in_kernel = hasattr(os, "copy_file_range")
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="datatool-follow", daemon=True)
@@ -49,38 +57,52 @@ class Following:
             self._changed.notify()
 
     def finish(self) -> None:
-        """The source is complete: return when the copy is. Raises OSError."""
-        size = os.fstat(self._source).st_size
+        """The source is complete: return when the copy is. Raises OSError, whatever was in the way."""
         with self._changed:
+            size = 0 if self._done else os.fstat(self._source).st_size
             self._cut(size)
             self._written = [(0, size)]
             self._whole = True
             self._changed.notify()
-        if self._beside:
-            self._thread.join()
-        else:
-            self._run()
+        self._end()
         if self._failure is not None:
-            raise self._failure
-        if self._at != size:
-            raise OSError(f"ends after {self._at} of {size} bytes")
-        if os.fstat(self._target).st_size > size:
-            cut(self._target, size)
+            raise OSError(f"could not be copied: {self._failure}") from self._failure
+        if self._stopped:
+            raise OSError("was given up")
 
     def stop(self) -> None:
-        """The source will not be complete: return when nothing is read or written any more."""
+        """The source will not be complete, or nobody wants the copy: return when nothing is read or written any more.
+        After `finish` it does nothing."""
         with self._changed:
             self._stopped = True
             self._changed.notify()
+        self._end()
+
+    def _end(self) -> None:
         if self._beside:
             self._thread.join()
+        elif not self._done:
+            self._run()
 
     def _run(self) -> None:
         try:
             while (step := self._next()) is not None:
                 self._copy(*step)
-        except OSError as error:
-            self._failure = error  # raised by `finish`
+            if not self._stopped:
+                size = os.fstat(self._source).st_size
+                if self._at != size:
+                    raise OSError(f"ends after {self._at} of {size} bytes")
+                if os.fstat(self._target).st_size != size:
+                    cut(self._target, size)
+        except BaseException as error:  # noqa: BLE001 - raised by `finish`
+            self._failure = error
+            with suppress(OSError):
+                cut(self._target, 0)  # what it takes may be what the source lacks
+        finally:
+            with self._changed:
+                self._done = True
+            os.close(self._source)
+            os.close(self._target)
 
     def _next(self) -> tuple[int, int] | None:
         """What to copy now; None when there is nothing more."""
@@ -97,7 +119,7 @@ class Following:
 
     def _copy(self, start: int, end: int) -> None:
         at = start
-        while at < end:
+        while at < end and not self._stopped:
             count = self._copy_some(at, end - at)
             if not count:  # cut while it was copied
                 with self._changed:

@@ -156,14 +156,20 @@ def _new_place(directory: Path) -> Path:
 
 @contextmanager
 def _told_of(lost: Path | None, progress: Progress) -> Iterator[None]:
-    """Say where unsaved files are that `force` had moved when an interruption came."""
+    """Say where unsaved files are that `force` had moved when an interruption came, or an error that ends all."""
     try:
         yield
-    except BaseException as error:
-        interrupted = not isinstance(error, Exception)
-        if lost is not None and interrupted and any(files for _, _, files in os.walk(lost)):
+    except BaseException:
+        if lost is not None and _holds_something(lost):
             progress.warn(f"unsaved files were moved to {show(os.fspath(lost))}")
         raise
+
+
+def _holds_something(top: Path) -> bool:
+    return any(
+        files or any(os.path.islink(os.path.join(directory, name)) for name in names)
+        for directory, names, files in os.walk(top)
+    )
 
 
 def _directory(

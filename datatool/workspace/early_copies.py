@@ -64,28 +64,35 @@ class EarlyCopies:
     def following(self, wanted: Wanted, file: int, have: int) -> Iterator[int]:
         """See `cache.writer.Follower`. The label of what is wanted is where it is to lie."""
         fd = self._begin(wanted)
-        if fd is None:
+        following = self._follow(file, fd, have) if fd is not None else None
+        if fd is None or following is None:
             yield have
             return
         complete = False
         try:
-            if LinkMethod.REFLINK in self._links and clone(file, fd):  # the checkout has its copy for nothing
-                yield have
-                return
-            following = Following(file, fd, have=have)
             kept = have if isinstance(have, Kept) else Kept.of((), least=have, note=_nobody)
-            try:
-                yield kept.heard_by(following.wrote)
-                with suppress(OSError):
-                    following.finish()
-                    complete = True
-            finally:
-                following.stop()
+            yield kept.heard_by(following.wrote)
+            with suppress(OSError):
+                following.finish()
+                complete = os.fstat(fd).st_size == os.fstat(file).st_size
         finally:
-            if complete:
-                self._copies[wanted.label, wanted.oid] = fd
-            else:
-                os.close(fd)
+            try:
+                following.stop()
+            finally:
+                if complete:
+                    self._copies[wanted.label, wanted.oid] = fd
+                else:
+                    os.close(fd)
+
+    def _follow(self, file: int, fd: int, have: int) -> Following | None:
+        """None, and nothing stays open, where the checkout has its copy for nothing, or no file can be opened."""
+        try:
+            if LinkMethod.REFLINK not in self._links or not clone(file, fd):
+                return Following(file, fd, have=have)
+        except OSError:
+            pass
+        os.close(fd)
+        return None
 
     def take(self, path: bytes, oid: ObjectId) -> int | None:
         """The complete copy of an object for a path: an open file without a name, now the caller's; None if there is

@@ -239,7 +239,9 @@ class Workspace(Struct, frozen=True):
             if stat.S_ISLNK(found.st_mode):  # a link into the cache, or one that the user made
                 target = os.readlink(self.full(path))
                 found = os.stat(self.full(path))
-        except (FileNotFoundError, NotADirectoryError) as error:
+        except OSError as error:
+            if target is None and not isinstance(error, FileNotFoundError | NotADirectoryError):
+                raise
             raise PathNotFound(f"{named(path)}: no such file", path=os.fsdecode(path)) from error
         stamp = stamp_of(found)
         row = self.state.row(path) if found.st_size >= recall_from else None
@@ -252,8 +254,10 @@ class Workspace(Struct, frozen=True):
         it."""
         try:
             return re.search(_INTO_A_CACHE, os.readlink(self.full(path))) is not None
-        except OSError:
+        except FileNotFoundError:
             return True
+        except OSError:  # no link: somebody has just put something there
+            return False
 
     def entry(self, seen: Seen, oid: ObjectId | None, before: Entry | None = None) -> Entry:
         """The tree entry for something seen; `before` gives the letter where modes don't bind."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import random
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -103,12 +104,61 @@ def test_a_copy_that_fails_says_so_when_it_is_asked_for(tmp_path: Path) -> None:
     source, target = os.open(tmp_path / "source", os.O_RDWR), os.open("/dev/full", os.O_RDWR)
     try:
         copy = Following(source, target, have=10)
-        with pytest.raises(OSError) as caught:
+        with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
             copy.finish()
-        assert caught.value.errno == errno.ENOSPC
     finally:
         os.close(source)
         os.close(target)
+
+
+@pytest.mark.usefixtures("_ways")
+def test_whatever_stops_the_copy_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_memory(self: Following, at: int, count: int) -> int:
+        raise MemoryError
+
+    monkeypatch.setattr(Following, "_copy_some", no_memory)
+    with two_files(tmp_path) as (source, target):
+        os.pwrite(source, b"7" * 10, 0)
+        os.pwrite(target, b"7" * 9, 0)
+        copy = Following(source, target, have=10)
+        with pytest.raises(OSError, match="could not be copied"):
+            copy.finish()
+    assert (tmp_path / "target").read_bytes() == b""  # no room is taken by what is of no use
+
+
+@pytest.mark.usefixtures("_ways")
+def test_it_never_writes_to_what_another_has_opened_since(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    going, go_on = threading.Event(), threading.Event()
+    copied = Following._copy_some
+
+    def slow(self: Following, at: int, count: int) -> int:
+        going.set()
+        assert go_on.wait(60)
+        return copied(self, at, count)
+
+    monkeypatch.setattr(Following, "_copy_some", slow)
+    with two_files(tmp_path) as (source, target):
+        os.pwrite(source, b"8" * 1000, 0)
+        copy = Following(source, target, have=1000)
+        assert going.wait(60)
+    others = [os.open(tmp_path / "other", os.O_RDWR | os.O_CREAT) for _ in range(8)]  # they have the numbers now
+    try:
+        go_on.set()
+        copy.stop()
+    finally:
+        for fd in others:
+            os.close(fd)
+    assert (tmp_path / "other").read_bytes() == b""
+
+
+@pytest.mark.usefixtures("_ways")
+def test_nothing_stays_open(tmp_path: Path) -> None:
+    before = sorted(os.listdir("/proc/self/fd"))
+    for end in (Following.finish, Following.stop):
+        with two_files(tmp_path) as (source, target):
+            os.pwrite(source, b"9" * 10, 0)
+            end(Following(source, target, have=10))
+    assert sorted(os.listdir("/proc/self/fd")) == before
 
 
 @pytest.mark.usefixtures("_ways")

@@ -13,7 +13,7 @@ import needs
 from datatool.localfs import batch
 from datatool.operations import space
 from datatool.workspace.placing import Placing
-from world import World
+from world import World, objects_of
 
 
 @pytest.fixture
@@ -61,6 +61,26 @@ def test_a_file_in_the_place_of_a_directory_is_back_too(edited: World, monkeypat
     assert edited.read("data/a.txt") == b"a2!"
 
 
+def test_nothing_is_moved_for_what_is_not_there(edited: World) -> None:
+    edited.ok("checkout", "--force")
+    shutil.rmtree(edited.root / "data")
+    edited.write("data", b"a file of mine")
+    edited.write("one.bin", b"mine")
+    shutil.rmtree(edited.cache)
+    there = lost(edited)
+    edited.fails(4, "checkout", "--force")
+    assert (edited.read("data"), edited.read("one.bin")) == (b"a file of mine", b"mine") and lost(edited) == there
+
+
+def test_of_a_directory_what_does_not_come_is_back(edited: World) -> None:
+    (found,) = objects_of(edited.cache, b"a2!")
+    found.unlink()
+    told = edited.fails(4, "checkout", "--force", "data", "--json").json["artifacts"][0]
+    assert edited.read("data/a.txt") == b"mine" and edited.read("data/new.txt") == b"new"
+    assert told["missing"] == ["data/a.txt"] and told["saved_to"] is not None
+    assert [path.name for path in lost(edited)] == ["new.txt"]
+
+
 def test_an_interrupted_one_puts_it_back(edited: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
@@ -93,6 +113,9 @@ def test_where_something_came_in_its_stead_it_is_said_where_it_is(
 
 
 def test_an_interruption_says_where_what_it_moved_is(edited: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    (edited.root / "data/a.txt").unlink()
+    (edited.root / "data/new.txt").unlink()
+    (edited.root / "data/new.txt").symlink_to(edited.top)  # a link to a directory
     publish = batch.Batch._publish_all
 
     def half(self: batch.Batch, settled: object) -> object:
@@ -116,6 +139,17 @@ def test_somebodys_own_link_to_nothing_is_unsaved(edited: World) -> None:
     edited.ok("checkout", "--force", "one.bin")
     assert edited.read("one.bin") == b"second"
     assert [os.readlink(path) for path in lost(edited)] == ["/mnt/not/mounted/one.bin"]
+
+
+@pytest.mark.parametrize("target", ["one.bin", "/proc/1/root/one.bin/x"], ids=["loop", "elsewhere"])
+def test_a_link_that_leads_nowhere_otherwise_is_unsaved_too(target: str, edited: World) -> None:
+    needs.linux()
+    (edited.root / "one.bin").unlink()
+    (edited.root / "one.bin").symlink_to(target)
+    assert "modified" in edited.ok("status", "one.bin").out
+    edited.fails(7, "checkout", "one.bin")
+    edited.ok("checkout", "--force")
+    assert edited.read("one.bin") == b"second"
 
 
 def test_a_link_into_a_cache_that_has_moved_is_nothing(edited: World) -> None:

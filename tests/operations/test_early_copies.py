@@ -232,6 +232,18 @@ def test_a_copy_that_can_not_get_a_name_is_made_again(
     assert len(os.listdir("/proc/self/fd")) <= before
 
 
+def test_where_no_more_files_can_be_opened_the_checkout_copies(
+    clone: World, late: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(source: int, target: int, *, have: int) -> following.Following:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(early_copies, "Following", refused)
+    clone.ok("pull")
+    check_right(clone)
+    assert len(late) == 4
+
+
 def test_not_more_files_are_open_than_may_be(clone: World, late: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(early_copies, "MOST", 2)
     clone.ok("pull")

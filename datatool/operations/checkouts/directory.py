@@ -41,23 +41,47 @@ def check_out_directory(
     task: Task,
     early: EarlyCopies | None = None,
 ) -> tuple[CheckedOut, Outcome]:
-    """Make a directory, or the part of it that is meant, the tree `oid`; unsaved files are moved below `lost`."""
+    """Make a directory, or the part of it that is meant, the tree `oid`; unsaved files are moved below `lost`, and back
+    where it fails."""
+    aside: list[bytes] = []
+    try:
+        return _check_out(project, item, oid, lost=lost, relink=relink, task=task, early=early, aside=aside)
+    except BaseException as error:
+        if lost is None or put_back(project, lost, aside) or not isinstance(error, DatatoolError):
+            raise
+        return failed(item.artifact, error, saved_to=os.fspath(lost)), Outcome()
+
+
+def _check_out(
+    project: Project,
+    item: Selection,
+    oid: ObjectId,
+    *,
+    lost: Path | None,
+    relink: bool,
+    task: Task,
+    early: EarlyCopies | None,
+    aside: list[bytes],
+) -> tuple[CheckedOut, Outcome]:
+    """What was moved below `lost` is added to `aside`."""
     artifact = item.artifact
     workspace, cache = project.workspace, project.cache
     base = project.state.base(artifact.path)
     saved_to = None
-    aside: list[bytes] = []
     kind = workspace.kind(artifact.path)
-    if kind not in (None, DIRECTORY):
-        if not _is_saved_file(project, artifact.path):
-            saved_to = set_aside(project, artifact.path, lost)
-            aside.append(artifact.path)
-        else:
-            remove_file(Path(os.fsdecode(workspace.full(artifact.path))))
+    in_the_way = kind not in (None, DIRECTORY)
+    is_saved = in_the_way and _is_saved_file(project, artifact.path)
+    if in_the_way and not is_saved and lost is None:
+        set_aside(project, artifact.path, lost)  # refuses
     if not has_list(project.cache, oid):
         raise lacking(item, [artifact.path], [])
     if os.name == "nt":
         refuse_unholdable(artifact.path, (entry.path for entry in read_tree(oid, cache.load)))
+    if is_saved:
+        remove_file(Path(os.fsdecode(workspace.full(artifact.path))))
+    elif in_the_way:
+        aside.append(artifact.path)
+        saved_to = set_aside(project, artifact.path, lost)
     here = base.here if base is not None else None
     if here is not None and not has_list(project.cache, here):
         here = None
@@ -98,14 +122,15 @@ def check_out_directory(
     try:
         with room_for(named(artifact.path), artifact.pointer.size, "the workspace", project.root):
             outcome = job.apply(plan, task, save_to=lost)
-    except BaseException as error:
+    except DatatoolError:
         if kind != DIRECTORY:
             remove_empty_dirs(full)  # where no file came, nothing of it is here
-        is_back = lost is None or put_back(project, lost, aside)
-        if is_back or not isinstance(error, DatatoolError):
-            raise
-        return failed(artifact, error, saved_to=saved_to), Outcome()
+        raise
     without = {*outcome.missing, *outcome.damaged, *outcome.refused}
+    if lost is not None and without:
+        gone = [artifact.path + b"/" + path for path in plan.unsaved if path in without]
+        if put_back(project, lost, gone) and len(gone) == len(aside):
+            saved_to = None
     if without or item.within:
         present = tree_without(cache.load, cache, here=here, target=oid, within=item.within, failed=without).oid
     else:

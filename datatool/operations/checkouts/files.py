@@ -145,7 +145,10 @@ def _write_all(project: Project, ready: Sequence[_Ready], task: Task) -> tuple[l
 
 def _write_again(project: Project, one: _Ready, task: Task) -> tuple[list[CheckedOut], int]:
     """Write one that may have got its name already, or been written by somebody else meanwhile."""
-    right, is_unsaved = one.job.current()
+    try:
+        right, is_unsaved = one.job.current()
+    except DatatoolError as error:
+        return [_stopped(project, one, error)], 0
     if is_unsaved:
         path = one.item.artifact.path
         return [_stopped(project, one, unsaved(path, [path]))], 0

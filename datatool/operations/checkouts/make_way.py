@@ -8,6 +8,7 @@ from pathlib import Path
 
 from datatool.errors import LocalError
 from datatool.localfs.atomic import make_dirs, move, sweep_temps
+from datatool.localfs.removal import remove_empty_dirs
 from datatool.localfs.safe_paths import check_parents
 from datatool.model.oid import ObjectId
 from datatool.model.paths import named, portability_problems
@@ -48,6 +49,8 @@ def put_back(project: Project, lost: Path, paths: Iterable[bytes]) -> bool:
         if not os.path.lexists(place):
             continue
         try:
+            if home.is_dir() and not home.is_symlink():
+                remove_empty_dirs(home)
             if os.path.lexists(home):
                 all_back = False
                 continue
