@@ -71,7 +71,7 @@ class Machine(RuleBasedStateMachine):
         the ignore line was stashed, a commit may have taken the output into git: then a run refuses to track it."""
         where = self.where[who]
         if (where / "file").exists() and (where / "file.dt").exists() and not self.git(who, "ls-files", "made"):
-            self.worlds[who].ok("add", "file", cwd=where)
+            self.worlds[who].ok("add", "file", "--force", cwd=where)
             self.worlds[who].ok("run", "-d", "file", "-o", "made", "--force", "--", "cp", "file", "made", cwd=where)
 
     @rule(who=WHO)
