@@ -51,27 +51,38 @@ def digest(data: Buffer) -> ObjectId:
     return ObjectId(hashlib.sha256(data, usedforsecurity=False).hexdigest())
 
 
-def hash_fd(fd: int, size: int) -> ObjectId:
+def hash_fd(fd: int, size: int, *, advance: Callable[[int], None] | None = None) -> ObjectId:
     """The object id of the next `size` bytes of an open file, or of what is left of it if that is less.
 
-    A file that shrank gives the id of fewer bytes: callers compare `fstat` before and after.
+    A file that shrank gives the id of fewer bytes: callers compare `fstat` before and after. `advance` hears of the
+    bytes as they are done.
     """
     if size <= _CHUNK:
-        return ObjectId(hashlib.sha256(_read_exactly(fd, size), usedforsecurity=False).hexdigest())
+        data = _read_exactly(fd, size)
+        if advance is not None:
+            advance(len(data))
+        return ObjectId(hashlib.sha256(data, usedforsecurity=False).hexdigest())
     _advise(fd, size)
     sha = hashlib.sha256(usedforsecurity=False)
     if not _HAS_READV:
         while size > 0 and (data := os.read(fd, min(size, _CHUNK))):
             sha.update(data)
             size -= len(data)
+            if advance is not None:
+                advance(len(data))
         return ObjectId(sha.hexdigest())
     buffer = memoryview(bytearray(_CHUNK))
+    told = 0
     while size > 0:
         count = os.readv(fd, [buffer[: min(size, _CHUNK)]])
         if not count:
             break
         sha.update(buffer[:count])
         size -= count
+        told += count
+        if advance is not None and (told >= STEP or size <= 0):
+            advance(told)
+            told = 0
     return ObjectId(sha.hexdigest())
 
 

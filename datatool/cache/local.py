@@ -21,6 +21,7 @@ from datatool.formats.shard import ShardRecord
 from datatool.formats.tree_object import BEGINNING, begins_tree
 from datatool.hashing import digest, hash_fd
 from datatool.localfs.atomic import local_error, make_dirs, rename, sweep_temps, write_file
+from datatool.localfs.batch import Published
 from datatool.localfs.copying import clone_or_copy
 from datatool.localfs.partial import sweep_partials
 from datatool.model.oid import EMPTY, ObjectId
@@ -324,15 +325,30 @@ class Cache:
 
     # Writing
 
-    def writer(self, *, synced: bool = True, again: bool = False, follower: Follower | None = None) -> CacheWriter:
+    def writer(
+        self,
+        *,
+        synced: bool = True,
+        again: bool = False,
+        follower: Follower | None = None,
+        on_adopted: Callable[[list[Published]], None] | None = None,
+    ) -> CacheWriter:
         """Something to save objects through; what it took is there when it is finished, and on disk if `synced`: else
         the caller sees to that. With `again` what is there already gets a second place. A `follower` hears of large
-        objects that arrive."""
+        objects that arrive, `on_adopted` of files of the workspace that became objects."""
         self._prepare()
         durability = self.durability if synced else Durability.NONE
         missing = set[ObjectId] if again else self.missing
         return CacheWriter(
-            self.top, self.trust, self.packs, missing, self.is_right, durability, learns=synced, follower=follower
+            self.top,
+            self.trust,
+            self.packs,
+            missing,
+            self.is_right,
+            durability,
+            learns=synced,
+            follower=follower,
+            on_adopted=on_adopted,
         )
 
     def keep(self, objects: Iterable[tuple[ObjectId, bytes]], *, synced: bool = True) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import queue
+import stat
 import threading
+import time
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, suppress
 from functools import partial
@@ -21,6 +23,8 @@ from datatool.formats.shard import ShardRecord
 from datatool.hashing import copy_and_hash
 from datatool.localfs.atomic import local_error, make_dirs, write_all
 from datatool.localfs.batch import Batch, Published
+from datatool.localfs.leases import Lease, unseal
+from datatool.localfs.links import hardlinks_safe
 from datatool.localfs.partial import open_partial
 from datatool.model.oid import EMPTY, ObjectId
 from datatool.model.settings import Durability
@@ -77,11 +81,12 @@ class CacheWriter:
         *,
         learns: bool = True,
         follower: Follower | None = None,
+        on_adopted: Callable[[list[Published]], None] | None = None,
     ) -> None:
         """`missing` tells which of some ids the cache lacks; `is_right` whether the bytes of one that is there are its
         own, and sets wrong ones aside. What is not synced must not be trusted after a power cut:
         then it `learns` nothing, and whoever reads an object first checks it. The `follower` hears of large objects
-        that arrive."""
+        that arrive. Where somebody hears of it (`on_adopted`), files of the workspace are adopted: see `adopt`."""
         self._top = top
         self._trust = trust
         self._packs = packs
@@ -90,6 +95,9 @@ class CacheWriter:
         self._durability = durability
         self._learns = learns
         self._follower = follower
+        self._on_adopted = on_adopted if learns else None
+        self._adopted: set[ObjectId] = set()
+        self._sealed: list[tuple[bytes, int]] = []
         self._shards = ShardWriter(top, trust if learns else None, durability)
         self._loose = Batch(
             top, durability=durability, like=top, on_published=self._learn if learns else None, whole_names=True
@@ -212,6 +220,49 @@ class CacheWriter:
             self._loose.discard(temp, fd=fd)
         return oid
 
+    def adopts(self, found: os.stat_result) -> bool:
+        """Whether a file of the workspace is one to `adopt`: large enough to lie loose here, on the same filesystem,
+        this user's own and under one name only, not executable, and with a time that will show whether it is written
+        to."""
+        return (
+            self._on_adopted is not None
+            and found.st_size >= PACKED_BELOW
+            and stat.S_ISREG(found.st_mode)
+            and not found.st_mode & 0o111
+            and found.st_nlink == 1
+            and found.st_uid == os.geteuid()
+            and found.st_mtime_ns < time.time_ns()
+            and found.st_dev == os.stat(self._top).st_dev
+            and hardlinks_safe(self._top)
+        )
+
+    def adopt(self, lease: Lease, oid: ObjectId, *, tag: object) -> bool:
+        """Let the object be a file of the workspace itself, whose id was found while the lease held: it becomes
+        read-only, and when it is published it has a second name here, which `on_adopted` hears of with the `tag`.
+
+        Nothing happens to a file whose object is here already. False, and nothing has changed, if somebody is about to
+        write to it, or the filesystem can't do it. Raises LocalError.
+        """
+        if oid in self._adopted or not (self._missing((oid,)) or not self._is_right(oid)):
+            return True
+        fd = os.dup(lease.fd)
+        temp = self._loose.adopt(_TEMPORARY, fd)
+        if temp is None:
+            return False
+        self._sealed.append((temp, lease.mode))
+        try:
+            sealed = lease.seal()
+        except OSError:  # whose mode nobody may change
+            sealed = False
+        if not sealed:
+            self._sealed.pop()
+            self._loose.discard(temp, fd=fd)
+            return False
+        size = os.fstat(fd).st_size
+        self._loose.add(temp, self._target(oid), fd=fd, mode=_READ_ONLY, size=size, replace=False, tag=tag)
+        self._adopted.add(oid)
+        return True
+
     def finish(self) -> None:
         """Make everything taken durable and readable."""
         try:
@@ -254,6 +305,9 @@ class CacheWriter:
 
     def _learn(self, published: list[Published]) -> None:
         self._trust.learn_many((os.fsdecode(item.target), item.stat) for item in published if item.stat is not None)
+        adopted = [item for item in published if item.tag is not None]
+        if self._on_adopted is not None and adopted:
+            self._on_adopted(adopted)
 
     # Packs
 
@@ -300,14 +354,14 @@ class CacheWriter:
             return
         records: list[ShardRecord] = []
         names: list[ObjectId] = []
-        for built, stat in self._written:
+        for built, found in self._written:
             ordinal = len(names)
             names.append(built.id)
             records += [
                 ShardRecord(oid, kind, ordinal, off, clen, ulen) for oid, kind, off, clen, ulen in built.records
             ]
             if self._learns:
-                self._trust.learn_many([(pack_path(built.id), stat)])
+                self._trust.learn_many([(pack_path(built.id), found)])
         self._written = []
         self._shards.write(records, names)
         self._packs.refresh()
@@ -321,12 +375,15 @@ class CacheWriter:
         background, self._background = self._background, None
         if background is not None:
             background.stop()
+        for temp, mode in self._sealed:
+            with suppress(OSError):  # it is published, and has that name no longer
+                unseal(os.path.join(os.fsencode(self._top), temp), mode)
         self._loose.close()
 
 
 class _Written(NamedTuple):
     built: BuiltPack
-    stat: os.stat_result
+    found: os.stat_result
 
 
 class _PackThread:

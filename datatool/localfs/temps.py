@@ -130,7 +130,9 @@ def left_over(directory: Path) -> list[Path]:
     for name in names:
         path = directory / os.fsdecode(name)
         try:
-            if is_left_over(name, os.lstat(path).st_mtime_ns, now):
+            at = os.lstat(path)
+            linked = at.st_ctime_ns if at.st_nlink > 1 else 0  # a second name of an old file may be new
+            if is_left_over(name, max(at.st_mtime_ns, linked), now):
                 found.append(path)
         except OSError:
             continue  # gone meanwhile

@@ -19,6 +19,7 @@ from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, Entry
 from datatool.model.oid import ObjectId
 from datatool.model.paths import named, portability_problem, show_bytes
 from datatool.model.pointer import ArtifactKind, Pointer, Role
+from datatool.model.settings import LinkMethod
 from datatool.operations.cached import is_cached
 from datatool.operations.space import room_for
 from datatool.operations.targets import nearest
@@ -96,12 +97,20 @@ def record_all(
         with (
             room_for(names, lambda: _sizes(project, targets), "the cache", project.cache.top),
             progress.task("adding", bytes=total) as task,
-            project.cache.writer(synced=not options.hurry) as writer,
+            project.cache.writer(
+                synced=not options.hurry,
+                on_adopted=project.workspace.remember_published if _shares_files(project) else None,
+            ) as writer,
         ):
             for number, target in enumerate(targets):
                 if saved[number] is None:
                     saved[number] = _save(project, writer, target, options, progress, task)
     return [_without_old_run(item) for item in saved if item is not None]
+
+
+def _shares_files(project: Project) -> bool:
+    """Whether files of the workspace are to be the cache's own, as the first of the methods says."""
+    return project.config.link_methods[:1] == (LinkMethod.HARDLINK,)
 
 
 def _without_old_run(item: Recorded) -> Recorded:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 
 from datatool.localfs.batch import Batch
+from datatool.localfs.leases import is_written_to
 from datatool.model.oid import EMPTY
 from datatool.model.pointer import Pointer
 from datatool.model.settings import LinkMethod
@@ -15,7 +16,7 @@ from datatool.workspace.placing import link
 
 def relink(project: Project, artifact: bytes, pointer: Pointer, paths: Sequence[bytes]) -> int:
     """Replace files of an artifact by links to their objects; how many. A file whose remembered hash no longer
-    holds, an executable, and what lies in a pack stay as they are."""
+    holds, an executable, what lies in a pack, and what somebody has open for writing stay as they are."""
     workspace = project.workspace
     methods = [method for method in project.config.link_methods if method in (LinkMethod.HARDLINK, LinkMethod.SYMLINK)]
 
@@ -30,6 +31,8 @@ def relink(project: Project, artifact: bytes, pointer: Pointer, paths: Sequence[
                 continue
             source = project.cache.linkable(seen.oid)
             if source is None or os.path.samefile(source, workspace.full(whole)):
+                continue
+            if is_written_to(workspace.full(whole)):  # what is written then would be lost with the file
                 continue
             if link(batch, source, whole, seen.oid, methods, replace=True):
                 count += 1

@@ -38,8 +38,8 @@ ATTEMPTS = 3
 
 _INTO_A_CACHE = rb"[/\\]objects[/\\][0-9a-f]{2}[/\\][0-9a-f]{62}\Z"
 
-_OPEN = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-
+OPEN = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+"""How files of the workspace are opened to be read."""
 
 _TOGETHER = 4096
 """Paths that are looked up together."""
@@ -287,7 +287,7 @@ class Workspace(Struct, frozen=True):
         """The bytes of a small file that is still what the walk saw, looked at once more after they were read. None
         where it is not, or can't be read so simply: then `read_stable` is to be asked."""
         try:
-            fd = os.open(self._prefix + path, _OPEN)
+            fd = os.open(self._prefix + path, OPEN)
         except OSError:
             return None
         size = size_in(stamp)
@@ -305,12 +305,12 @@ class Workspace(Struct, frozen=True):
         full = self.full(path)
         for _ in range(ATTEMPTS):
             try:
-                fd = os.open(full, _OPEN)
+                fd = os.open(full, OPEN)
             except OSError as error:
                 try:  # a link that stands for the file it points to
                     if not stat.S_ISLNK(os.lstat(full).st_mode):
                         raise error
-                    fd = os.open(full, _OPEN & ~getattr(os, "O_NOFOLLOW", 0))
+                    fd = os.open(full, OPEN & ~getattr(os, "O_NOFOLLOW", 0))
                 except OSError:
                     raise ReadFailed(
                         f"{named(path)}: can't be read: {error.strerror}", path=os.fsdecode(path)

@@ -16,7 +16,7 @@ from datatool.errors import Refused, UnsafeInput
 from datatool.formats.tree_object import TreeWriter
 from datatool.hashing import digest
 from datatool.index.listing import Mark, Seen
-from datatool.index.stamp import Stamp, changed_in, size_in
+from datatool.index.stamp import changed_in, size_in
 from datatool.model.entry import FILE, SYMLINK, Entry, sort_key
 from datatool.model.oid import ObjectId
 from datatool.model.paths import (
@@ -31,6 +31,7 @@ from datatool.model.paths import (
 from datatool.model.tree import TreeSummary
 from datatool.progress import Task
 from datatool.store.objects import Wanted
+from datatool.workspace.adopt import Saved, adopt
 from datatool.workspace.merge import same, side_by_side
 from datatool.workspace.present import KEPT, Workspace
 
@@ -172,8 +173,10 @@ def save_file(
     now = workspace.clock(path, changed_in(seen.stamp), wait=not hurry or size_in(seen.stamp) >= WORTH_WAITING)
     oid, stamp = seen.oid, seen.stamp
     if oid is None or cache.missing([oid]):
-        oid, stamp = _save_one(workspace, writer, path, task)
-        workspace.remember([(path, stamp, oid)], now)
+        saved = _save_one(workspace, writer, path, task)
+        oid, stamp = saved.oid, saved.stamp
+        if not saved.adopted:
+            workspace.remember([(path, stamp, oid)], now)
     found = seen.found._replace(path=path)
     entry = workspace.entry(seen._replace(found=found), oid, Entry("x" if before else FILE, path, oid, 0))
     return entry._replace(size=size_in(stamp))
@@ -199,26 +202,26 @@ def _saved(
         known = [seen.oid for seen in chunk if seen.oid is not None]
         lacking = cache.missing(known) if known else set()
         todo = [seen for seen in chunk if seen.found.kind == FILE and (seen.oid is None or seen.oid in lacking)]
-        fresh: dict[bytes, tuple[ObjectId, Stamp]] = {}
+        fresh: dict[bytes, Saved] = {}
         if todo:
             prefix = artifact + b"/"
             now = workspace.clock(prefix + b"-", max(seen.found.stat.st_ctime_ns for seen in todo), wait=True)
             for seen in todo:
                 path = seen.found.path
-                fresh[path] = _save_seen(workspace, writer, prefix + path, seen.stamp, task)
-            hashed = [(prefix + path, stamp, oid) for path, (oid, stamp) in fresh.items()]
-            if not workspace.remember(hashed, now) and mark is not None:
+                fresh[path] = _save_seen(workspace, writer, seen, prefix + path, task)
+            hashed = [(prefix + path, one.stamp, one.oid) for path, one in fresh.items() if not one.adopted]
+            if not (workspace.remember(hashed, now) and len(hashed) == len(fresh)) and mark is not None:
                 mark.known = False
         if mark is not None:
             mark.saw(
                 [seen.found for seen in chunk],
-                [fresh[seen.found.path][1] if seen.found.path in fresh else seen.stamp for seen in chunk],
+                [fresh[seen.found.path].stamp if seen.found.path in fresh else seen.stamp for seen in chunk],
             )
         for seen in chunk:
             found, stamp, oid = seen
             path = found.path
             if path in fresh:
-                oid, stamp = fresh[path]
+                oid, stamp = fresh[path].oid, fresh[path].stamp
             if not path:
                 continue
             earlier = None
@@ -230,21 +233,25 @@ def _saved(
             yield entry if stamp is seen.stamp else entry._replace(size=size_in(stamp))
 
 
-def _save_seen(
-    workspace: Workspace, writer: CacheWriter, path: bytes, stamp: Stamp, task: Task
-) -> tuple[ObjectId, Stamp]:
+def _save_seen(workspace: Workspace, writer: CacheWriter, seen: Seen, path: bytes, task: Task) -> Saved:
     """Save a file that the walk saw a moment ago: nearly always it is small, and what it was then."""
+    stamp = seen.stamp
     size = size_in(stamp)
-    data = workspace.read_as_seen(path, stamp) if size <= SMALL else None
+    data = workspace.read_as_seen(path, stamp) if size <= SMALL and not writer.adopts(seen.found.stat) else None
     if data is None:
         return _save_one(workspace, writer, path, task)
     oid = digest(data)
     writer.put(Wanted(oid, size, path), data)
     task.advance(bytes=size, files=1)
-    return oid, stamp
+    return Saved(oid, stamp)
 
 
-def _save_one(workspace: Workspace, writer: CacheWriter, path: bytes, task: Task) -> tuple[ObjectId, Stamp]:
+def _save_one(workspace: Workspace, writer: CacheWriter, path: bytes, task: Task) -> Saved:
+    adopted = adopt(workspace, writer, path, task)
+    if adopted is not None:
+        task.advance(files=1)
+        return adopted
+
     def read(fd: int, found: os.stat_result) -> ObjectId:
         size = found.st_size
         if size > SMALL:
@@ -262,7 +269,7 @@ def _save_one(workspace: Workspace, writer: CacheWriter, path: bytes, task: Task
     oid, stamp = workspace.read_stable(path, read)
     size = size_in(stamp)
     task.advance(bytes=0 if size > SMALL else size, files=1)
-    return oid, stamp
+    return Saved(oid, stamp)
 
 
 def _check(workspace: Workspace, cache: Cache, artifact: bytes, chunk: list[Seen], *, follow: bool) -> None:

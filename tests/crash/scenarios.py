@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scenario import Scenario
-from scenarios_of_files import Add, Checkout, Collect, Move, Remove, RemoveData
+from scenarios_of_files import Add, AddAndLink, Checkout, Collect, Move, Remove, RemoveData
 from scenarios_of_registries import Clean, Get, Import, ImportUrl, Update, UpdateUrl
 from scenarios_of_remotes import Copy, Pull, PullLarge, Push, PushToMirror
 from scenarios_of_runs import Reproduce, Run, StageClean, Stages, Track
@@ -12,6 +12,7 @@ __all__ = ["SCENARIOS", "Scenario"]
 
 SCENARIOS: dict[str, type[Scenario]] = {
     "add": Add,
+    "add with hardlinks": AddAndLink,
     "track": Track,
     "stages": Stages,
     "checkout": Checkout,

@@ -9,6 +9,7 @@ import shutil
 from aftermath import check_store, read_oid, temps
 from scenario import ARTIFACTS, Scenario
 
+import needs
 from datatool.cache.local import Cache
 from datatool.formats.tree_object import read_tree
 from datatool.hashing import digest
@@ -23,6 +24,31 @@ class Add(Scenario):
 
     def prepare(self) -> None:
         """The second version lies in the workspace and nowhere else."""
+
+
+class AddAndLink(Scenario):
+    """Large files become the cache's own, under a second name and read-only."""
+
+    words = ("add", *ARTIFACTS)
+
+    def prepare(self) -> None:
+        self.world.write("data/sub/large.bin", b"large" * 20_000)
+        self.world.write("data/sub/the_same.bin", b"large" * 20_000)
+        self.world.ok("config", "set", "--local", "cache.link", "hardlink")
+
+    @property
+    def command(self) -> list[str]:
+        """As an ordinary user, since there are no hardlinks for root."""
+        return [*needs.without_root_override(), *super().command]
+
+    def again(self) -> None:
+        ran = self.home.process(*self.words, before=needs.without_root_override())
+        assert ran.code == 0, f"running again failed\n{ran}"
+
+    def check_finished(self) -> None:
+        super().check_finished()
+        for path in ("model.bin", "data/sub/large.bin"):  # killed after the pointers, its double may not be linked yet
+            assert os.lstat(self.home.root / path).st_nlink > 1, f"{path} is a copy"
 
 
 class Checkout(Scenario):
