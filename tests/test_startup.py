@@ -118,7 +118,24 @@ def test_a_command_without_words_loads_no_parser(command: str, world: World) -> 
     world.ok("push")
     world.commit()
     assert "typer" not in modules([command], world.top, cwd=world.root, env=world.env)
-    assert "typer" in modules([command, "data"], world.top, cwd=world.root, env=world.env)
+    assert "typer" in modules([command, "--quiet"], world.top, cwd=world.root, env=world.env)
+
+
+@pytest.mark.parametrize("command", ["add", "status", "push", "pull", "fetch", "checkout", "edit"])
+def test_neither_does_one_that_is_given_paths_only(command: str, world: World) -> None:
+    world.write("data/a.csv", b"1")
+    world.ok("add", "data")
+    world.ok("push")
+    world.commit()
+    assert "typer" not in modules([command, "data"], world.top, cwd=world.root, env=world.env)
+    assert "typer" in modules([command, "data", "--quiet"], world.top, cwd=world.root, env=world.env)
+
+
+def test_add_with_nothing_to_do_loads_nothing_of_runs_and_stages(world: World) -> None:
+    world.write("data/a.csv", b"1")
+    world.ok("add", "data")
+    loaded = modules(["add", "data"], world.top, cwd=world.root, env=world.env)
+    assert not loaded & {"rich", "pygit2", "ruamel", "datatool.model.run", "datatool.model.stage"}
 
 
 @pytest.mark.parametrize("words", [["list", "-R"], ["get"], ["import"]], ids=" ".join)

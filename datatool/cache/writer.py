@@ -220,12 +220,17 @@ class CacheWriter:
             self._loose.discard(temp, fd=fd)
         return oid
 
+    @property
+    def adopting(self) -> bool:
+        """Whether files of the workspace are adopted at all."""
+        return self._on_adopted is not None
+
     def adopts(self, found: os.stat_result) -> bool:
         """Whether a file of the workspace is one to `adopt`: large enough to lie loose here, on the same filesystem,
         this user's own and under one name only, not executable, and with a time that will show whether it is written
         to."""
         return (
-            self._on_adopted is not None
+            self.adopting
             and found.st_size >= PACKED_BELOW
             and stat.S_ISREG(found.st_mode)
             and not found.st_mode & 0o111

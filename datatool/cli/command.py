@@ -21,6 +21,8 @@ class Command(Struct, frozen=True, kw_only=True):
     """Whether words after `--` are kept apart from those before it."""
     rest: str = ""
     """How the usage ends, where that is no option or argument."""
+    words: str = ""
+    """The parameter that takes all words, where none of them is an option; "" for a command of another kind."""
 
     @property
     def needs_words(self) -> bool:
@@ -32,7 +34,11 @@ class Command(Struct, frozen=True, kw_only=True):
 
 
 def command(
-    *examples: str, nothing: Mapping[str, object] | None = None, splits_dashes: bool = False, rest: str = ""
+    *examples: str,
+    nothing: Mapping[str, object] | None = None,
+    splits_dashes: bool = False,
+    rest: str = "",
+    words: str = "",
 ) -> Callable[[Callable[..., int]], Command]:
     """Make a function a command; its docstring is the help text.
 
@@ -43,6 +49,13 @@ def command(
     """
 
     def made(function: Callable[..., int]) -> Command:
-        return Command(function=function, examples=examples, nothing=nothing, splits_dashes=splits_dashes, rest=rest)
+        return Command(
+            function=function,
+            examples=examples,
+            nothing=nothing,
+            splits_dashes=splits_dashes,
+            rest=rest,
+            words=words,
+        )
 
     return made

@@ -1,6 +1,6 @@
 """What a command takes from the command line, declared beside each parameter of its function.
 
-Only `parser` tells typer of it, and only where there are words to parse: loading typer is a third of a short command.
+Only `parser` tells typer of it, and only where there is something to parse: loading typer is much of a short command.
 """
 
 from __future__ import annotations

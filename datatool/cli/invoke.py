@@ -52,13 +52,14 @@ def invoke(name: str, row: Row, words: list[str]) -> int:
 
 
 def _run(name: str, spec: Command, words: list[str], sessions: list[Session]) -> int:
-    if words or spec.needs_words:
-        # Door 2 goes on: typer is only loaded where something was said.
+    plain = bool(words and spec.words) and not any(word.startswith("-") for word in words)
+    if (words or spec.needs_words) and not plain:
+        # Door 2 goes on: typer is only loaded where there is something to parse.
         code: int = import_module("datatool.cli.parsing").run(name, spec, words, sessions.append)
         return code
     session = Session(command=name)
     sessions.append(session)
-    return spec.function(session)
+    return spec.function(session, **({spec.words: words} if plain else {}))
 
 
 def _failed(error: Exception, spec: Command | None, words: list[str], sessions: list[Session]) -> int:

@@ -31,6 +31,8 @@ def adopt(workspace: Workspace, writer: CacheWriter, path: bytes, task: Task) ->
     None where that can't be, or somebody writes to it; then it is as it was, and is to be copied. Who wants to write to
     it meanwhile waits for 8 MiB of the hash at most. Raises LocalError if the cache can't be written to.
     """
+    if not writer.adopting:
+        return None
     try:
         fd = os.open(workspace.full(path), OPEN)
     except OSError:

@@ -19,6 +19,7 @@ from datatool.operations.open_project import open_project
     "datatool add model.bin --role result --label baseline",
     "datatool add -- -strange-name",
     nothing={"artifacts": [], "staged": []},
+    words="files",
 )
 def add(
     session: Session,

@@ -19,6 +19,7 @@ from datatool.operations.open_project import open_project
     "datatool checkout data/raw --rev v1.0",
     "datatool checkout --force model.bin",
     nothing={"artifacts": [], "staged": []},
+    words="paths",
 )
 def checkout(
     session: Session,

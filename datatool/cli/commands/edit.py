@@ -10,7 +10,7 @@ from datatool.operations import edit as operation
 from datatool.operations.open_project import open_project
 
 
-@command("datatool edit data/raw/table.csv", "datatool edit data/raw")
+@command("datatool edit data/raw/table.csv", "datatool edit data/raw", words="paths")
 def edit(session: Session, paths: Targets) -> int:
     """Make linked, read-only data writable.
 

@@ -24,7 +24,7 @@ from datatool.operations.open_project import open_project
 from datatool.operations.scope import one_scope
 
 
-@command("datatool fetch", "datatool fetch data/raw/2024", "datatool fetch --all-branches")
+@command("datatool fetch", "datatool fetch data/raw/2024", "datatool fetch --all-branches", words="paths")
 def fetch(
     session: Session,
     paths: DataTargets = None,

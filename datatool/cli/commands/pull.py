@@ -28,7 +28,9 @@ from datatool.operations.open_project import open_project
 from datatool.operations.scope import one_scope
 
 
-@command("datatool pull", "datatool pull data/raw/2024", "datatool pull train.py", "datatool pull --force")
+@command(
+    "datatool pull", "datatool pull data/raw/2024", "datatool pull train.py", "datatool pull --force", words="paths"
+)
 def pull(
     session: Session,
     paths: DataTargets = None,

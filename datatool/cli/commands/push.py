@@ -23,7 +23,7 @@ from datatool.operations.open_project import open_project
 from datatool.operations.scope import one_scope
 
 
-@command("datatool push", "datatool push data/raw -r backup", "datatool push --all-tags --dry-run")
+@command("datatool push", "datatool push data/raw -r backup", "datatool push --all-tags --dry-run", words="paths")
 def push(
     session: Session,
     paths: OptionalTargets = None,

@@ -12,7 +12,12 @@ from datatool.operations import remove as operation
 from datatool.operations.open_project import open_project
 
 
-@command("datatool remove data/raw", "datatool remove --data model.bin", nothing={"artifacts": [], "staged": []})
+@command(
+    "datatool remove data/raw",
+    "datatool remove --data model.bin",
+    nothing={"artifacts": [], "staged": []},
+    words="paths",
+)
 def remove(
     session: Session,
     paths: Targets,

@@ -31,6 +31,7 @@ _COLOURS = {"clean": "green", "modified": "yellow", "outdated": "blue", "partial
     "datatool status -v data/raw",
     "datatool status --remote --exit-code",
     nothing={"artifacts": [], "clean": False},
+    words="paths",
 )
 def status(
     session: Session,

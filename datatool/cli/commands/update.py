@@ -16,7 +16,7 @@ from datatool.operations.reach import Reach
 from datatool.operations.update_url import UNTOLD
 
 
-@command("datatool update", "datatool update models/base.bin --rev v2.0", "datatool update --check")
+@command("datatool update", "datatool update models/base.bin --rev v2.0", "datatool update --check", words="paths")
 def update(
     session: Session,
     paths: OptionalTargets = None,

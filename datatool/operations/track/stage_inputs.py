@@ -8,7 +8,8 @@ from datatool.formats.tree_object import TreeWriter
 from datatool.model.entry import DIRECTORY, FILE, SYMLINK
 from datatool.model.pointer import ArtifactKind
 from datatool.model.run import RunFile
-from datatool.operations.track.state import Condition, Found, Trees, file_here, pinned_file
+from datatool.operations.track.run_files import file_here, pinned_file
+from datatool.operations.track.state import Condition, Found, Trees
 from datatool.project.project import Project
 
 _MOST_LINKS = 40

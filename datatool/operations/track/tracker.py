@@ -26,6 +26,7 @@ from datatool.operations.track.beside import comes_beside
 from datatool.operations.track.damage import not_brought
 from datatool.operations.track.marks import is_unfinished, unsorted
 from datatool.operations.track.refusals import refusal
+from datatool.operations.track.run_files import as_input, file_here, pinned_file
 from datatool.operations.track.stage_inputs import content_here, input_now, link_pinned
 from datatool.operations.track.state import (
     Action,
@@ -34,12 +35,9 @@ from datatool.operations.track.state import (
     OnChange,
     Rule,
     Trees,
-    as_input,
     decide,
-    file_here,
     is_below_a_file,
     look,
-    pinned_file,
 )
 from datatool.progress import Progress
 from datatool.project.project import CONFIG, FOLDER, Project
