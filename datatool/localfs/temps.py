@@ -9,6 +9,7 @@ the clock of the filesystem it lies on.
 from __future__ import annotations
 
 import os
+import stat
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -131,7 +132,8 @@ def left_over(directory: Path) -> list[Path]:
         path = directory / os.fsdecode(name)
         try:
             at = os.lstat(path)
-            linked = at.st_ctime_ns if at.st_nlink > 1 else 0  # a second name of an old file may be new
+            is_link = stat.S_ISREG(at.st_mode) and at.st_nlink > 1
+            linked = at.st_ctime_ns if is_link else 0  # a second name of an old file may be new
             if is_left_over(name, max(at.st_mtime_ns, linked), now):
                 found.append(path)
         except OSError:

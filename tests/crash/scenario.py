@@ -48,10 +48,8 @@ class Scenario(ABC):
     words: tuple[str, ...]
     in_clone = False
     executable = frozenset({"data/run.sh"})
-    stride = 1
-    """How many points the fast suite goes on at a time; the campaign takes every one."""
-    of_a_kind = 6
-    """Of calls that do the same to the same kind of file it takes one in so many."""
+    every_point = False
+    """Whether the fast suite kills it at every call; of the others it draws some. The campaign takes every one."""
     large = 600_000
     """Bytes of a file that is an object of its own in the first remote."""
 

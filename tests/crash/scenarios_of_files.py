@@ -20,7 +20,7 @@ from world import held, tree
 
 class Add(Scenario):
     words = ("add", "data", "model.bin", "extra.csv")
-    of_a_kind = 1
+    every_point = True
 
     def prepare(self) -> None:
         """The second version lies in the workspace and nowhere else."""
@@ -53,7 +53,7 @@ class AddAndLink(Scenario):
 
 class Checkout(Scenario):
     words = ("checkout",)
-    of_a_kind = 1
+    every_point = True
 
     def prepare(self) -> None:
         self.world.ok("add", "data", "model.bin", "extra.csv")
@@ -139,7 +139,6 @@ class Collect(Scenario):
     for a day."""
 
     words = ("gc", "--apply", "--keep-days", "0")
-    stride = 2
 
     def prepare(self) -> None:
         self.world.ok("add", "data", "model.bin", "extra.csv")

@@ -17,8 +17,6 @@ from world import World, tree
 class _Registry(Scenario):
     """Another project that takes data from this one."""
 
-    stride = 3
-
     def prepare(self) -> None:
         self.copy = World(self.world.top, name="taker", init=False)
         self.copy.root.mkdir()
@@ -78,7 +76,6 @@ class Clean(_Registry):
     """Downloads removed: whenever that ends, what is left is right, or is brought again."""
 
     words = ("cache", "clean", "--downloads")
-    stride = 8
 
     def take(self) -> None:
         self.world.git("checkout", "-q", "--", ".")

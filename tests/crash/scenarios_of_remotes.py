@@ -8,7 +8,7 @@ from scenario import Scenario
 
 class Push(Scenario):
     words = ("push",)
-    of_a_kind = 1
+    every_point = True
 
     def prepare(self) -> None:
         self.world.ok("add", "data", "model.bin", "extra.csv")
@@ -23,7 +23,6 @@ class Push(Scenario):
 class PushToMirror(Push):
     """A push to two remotes, of which the second one is still empty."""
 
-    stride = 16
     large = 4_300_000  # the new remote is an ordinary one
 
     def prepare(self) -> None:
@@ -43,7 +42,7 @@ class PushToMirror(Push):
 
 class Pull(Scenario):
     words = ("pull",)
-    of_a_kind = 1
+    every_point = True
     in_clone = True
 
     def prepare(self) -> None:
@@ -57,7 +56,6 @@ class Pull(Scenario):
 class PullLarge(Pull):
     """A file that is copied into the workspace while it arrives."""
 
-    stride = 16
     large = 17 << 20
 
 
@@ -65,7 +63,6 @@ class Copy(Scenario):
     """One remote copied to another one that is still empty."""
 
     words = ("remote", "copy", "default", "second")
-    stride = 16
     large = 4_300_000  # the new remote is an ordinary one
 
     def prepare(self) -> None:

@@ -16,7 +16,6 @@ class Run(Scenario):
     """A command whose outputs were there in an earlier version, and one that is new."""
 
     words = ("run", "-d", "data/a.csv", "-o", "extra.csv", "-o", "out", "--", "sh", "-c", "sh make.sh")
-    stride = 2
 
     def prepare(self) -> None:
         self.world.ok("add", "data", "model.bin")
@@ -41,8 +40,6 @@ class Run(Scenario):
 
 class Reproduce(Run):
     """The same, as the second of two runs that depend on each other."""
-
-    stride = 4
 
     def prepare(self) -> None:
         self.world.write("data/a.csv", b"a,1\n")
@@ -142,8 +139,6 @@ print(longest()["longest"])
 
 class Stages(Scenario):
     """A program of two stages, whose results are a JSON text and a pickle."""
-
-    stride = 2
 
     def prepare(self) -> None:
         self.world.ok("add", "data", "model.bin", "extra.csv")

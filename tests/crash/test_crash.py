@@ -12,10 +12,14 @@ from crashpoints import Call, build_tracer
 from scenarios import SCENARIOS
 
 SHARDS = 2
-"""How many tests share the points of one command, so that several cores can."""
+"""How many tests share the points of a command that is killed at every call, so that several cores can."""
+DRAWN = 12
+"""How many points are drawn of any other command."""
+TORN = 2
+"""How many torn writes are drawn of each command."""
 BLOCK = 16
 """Calls that follow each other and are one test's: neighbours often leave the same world."""
-_DRAWN = re.compile(r"[0-9a-f-]{8,}|(?<=/)[0-9a-f]{2}(?=/|$)|\d+")
+_CHANGING = re.compile(r"[0-9a-f-]{8,}|(?<=/)[0-9a-f]{2}(?=/|$)|\d+")
 """What is called otherwise in every run, or for every object."""
 
 
@@ -24,27 +28,31 @@ def tracer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_tracer(tmp_path_factory.getbasetemp())
 
 
+_SHARES = [
+    (command, shard) for command, kind in SCENARIOS.items() for shard in range(SHARDS if kind.every_point else 1)
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("shard", range(SHARDS))
-@pytest.mark.parametrize("command", SCENARIOS)
+@pytest.mark.parametrize(("command", "shard"), _SHARES)
 def test_a_command_killed_at_any_call_loses_nothing_and_is_completed_by_running_it_again(
     command: str, shard: int, tracer: Path, tmp_path: Path
 ) -> None:
-    """Add, checkout, push and pull are killed at every call; the others at calls of every kind, of which chance draws
-    some. Of calls of SQLite that follow each other only the first and the last count, because what lies between is
-    SQLite's own atomic commit.
+    """Add, checkout, push and pull are killed at every call; of the others chance draws some, in each run others, of as
+    many kinds as there can be. Of calls of SQLite that follow each other only the first and the last count, because
+    what lies between is SQLite's own atomic commit.
     Completed from every distinct world: a kill before fsync and one after it leave the same. The campaign of
     scripts/soak takes every point and completes every one.
     """
-    chance = random.Random(random.getrandbits(32))  # the same in all shards, whatever their scenarios draw
+    chance = random.Random(random.getrandbits(32))
     scenario = SCENARIOS[command](tmp_path, tracer)
     calls = scenario.clean.calls
     assert len(calls) >= 10, "the tracer sees the command's writes"
     points = [n for n in range(1, len(calls) + 1) if not _is_inside_sqlite(calls, n)]
-    if scenario.stride == 1:
-        points = _some_of_each_kind(calls, points, scenario.of_a_kind, chance)
-    points = points[chance.randrange(scenario.stride) :: scenario.stride]
-    points = [n for n in points if n // BLOCK % SHARDS == shard]
+    if scenario.every_point:
+        points = [n for n in points if n // BLOCK % SHARDS == shard]
+    else:
+        points = _some_of_each_kind(calls, points, DRAWN, chance)
     killed, completed = 0, set()
     for n in points:
         scenario.stage.restore()
@@ -65,12 +73,18 @@ def test_a_command_killed_at_any_call_loses_nothing_and_is_completed_by_running_
     assert killed >= len(points) // 2
 
 
-def _some_of_each_kind(calls: Sequence[Call], points: Sequence[int], step: int, chance: random.Random) -> list[int]:
-    """Of calls that do the same to the same kind of file one in `step`, and one where there are fewer."""
+def _some_of_each_kind(calls: Sequence[Call], points: Sequence[int], most: int, chance: random.Random) -> list[int]:
+    """Points drawn of all, of a kind that was not drawn yet as long as there is one: calls that do the same to the same
+    kind of file are alike."""
     alike: dict[tuple[str, str], list[int]] = {}
     for n in points:
-        alike.setdefault((calls[n - 1].call, _DRAWN.sub("*", calls[n - 1].path)), []).append(n)
-    return sorted(n for found in alike.values() for n in found[chance.randrange(min(step, len(found))) :: step])
+        alike.setdefault((calls[n - 1].call, _CHANGING.sub("*", calls[n - 1].path)), []).append(n)
+    kinds = list(alike.values())
+    chance.shuffle(kinds)
+    drawn = [chance.choice(kind) for kind in kinds[:most]]
+    rest = sorted(set(points) - set(drawn))
+    drawn += chance.sample(rest, min(len(rest), most - len(drawn)))
+    return sorted(drawn)
 
 
 def _is_inside_sqlite(calls: Sequence[Call], n: int) -> bool:
@@ -82,8 +96,7 @@ def _is_inside_sqlite(calls: Sequence[Call], n: int) -> bool:
 def test_a_command_over_many_small_files_survives_a_torn_write(command: str, tracer: Path, tmp_path: Path) -> None:
     scenario = SCENARIOS[command](tmp_path, tracer, many=300)  # enough for the cache to pack them
     writes = [call.n for call in scenario.clean.calls if call.call in {"write", "pwrite64", "copy_file_range"}]
-    step = max(1, len(writes) // 5)
-    for n in writes[::step]:
+    for n in random.sample(writes, min(TORN, len(writes))):
         scenario.stage.restore()
         ran = scenario.run(n, "torn")
         try:

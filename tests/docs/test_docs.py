@@ -23,6 +23,9 @@ ROOT = Path(__file__).parents[2]
 MAY_LEAVE_OUT = {"README.md": 2, ".github/CONTRIBUTING.md": 3}
 """How many blocks a document may leave out; the README's are `scripts/demo` and `scripts/test` themselves."""
 
+SHOWN = ("docs/tutorial_script.md", "docs/tutorial_stages.md", "docs/how_to/remember_results.md")
+"""Documents that are run elsewhere, where what they show is compared too: see test_shown_output."""
+
 NEEDS = {"docs/how_to/s3.md": ("rclone",)}
 """Programs that a document uses and that people get for it."""
 
@@ -83,7 +86,11 @@ def commands(session: str) -> str:
     return "\n".join(line[2:] for line in session.splitlines() if line.startswith(("$ ", "> ")))
 
 
-@pytest.mark.parametrize("path", [p for p in documents() if blocks(p.read_text(encoding="utf-8"))], ids=name_of)
+def run_here() -> list[Path]:
+    return [path for path in documents() if name_of(path) not in SHOWN and blocks(path.read_text(encoding="utf-8"))]
+
+
+@pytest.mark.parametrize("path", run_here(), ids=name_of)
 def test_the_blocks_of_the_document_run(path: Path, tmp_path: Path) -> None:
     found = [block for block in blocks(path.read_text(encoding="utf-8")) if block.reason is None]
     if not found:

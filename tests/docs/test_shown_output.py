@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 
 import needs
-from docs.test_docs import ROOT, Block, blocks
+from docs.test_docs import ROOT, SHOWN, Block, blocks
 from environment import clean_environment
 from shims import search_path
 
-SHOWN = ("docs/tutorial_script.md", "docs/tutorial_stages.md", "docs/how_to/remember_results.md")
 _MARK = "=== command"
 _CHANGES = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d|\d+(\.\d+)? (k?B|m?s)\b| +")
 """What differs from run to run: when, how long, how large a Parquet file is; and the spaces that align it."""

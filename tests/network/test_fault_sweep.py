@@ -32,8 +32,8 @@ RESULTS = os.environ.get("DATATOOL_FAULT_RESULTS")
 SCENES = {"http": ["pull"], "s3": ["push", "push again", "pull"], "sftp": ["push", "push again", "pull"]}
 if REACH != "sample":
     SCENES["http without ranges"] = ["pull"]
-SHARES = {"sample": 2, "each": 4, "full": 12}[REACH]
-SAMPLE = {"http": 28, "s3": 16, "sftp": 12}
+SHARES = {"sample": 1, "each": 4, "full": 12}[REACH]
+SAMPLE = {"http": 20, "s3": 11, "sftp": 8}
 """Points of each scene in a sample."""
 PATIENCE = {"sftp": 2}
 """Seconds after which a silence is a stall. Over SSH there is one connection, whose pauses on a busy machine add up."""

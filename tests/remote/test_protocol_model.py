@@ -13,7 +13,7 @@ _ENOUGH = 150
 _HABITS = pytest.mark.parametrize(
     "habits", [USUAL, *ODD.values()], ids=["usual", *(mutant.name.lower() for mutant in ODD)]
 )
-_MORE = int(os.environ.get("DATATOOL_MODEL_SEEDS", "20"))
+_MORE = int(os.environ.get("DATATOOL_MODEL_SEEDS", "10"))
 """How many more runs of each; scripts/soak makes thousands."""
 
 
@@ -33,9 +33,14 @@ def test_no_push_loses_an_object_in_many_more_runs(habits: Habits) -> None:
         run(seed, habits=habits)
 
 
+_SEEN = {Mutant.NO_FINAL_CHECK: 6}
+"""A run that lost something, where those before it are long."""
+
+
 @pytest.mark.parametrize("mutant", Mutant, ids=lambda mutant: mutant.name.lower())
 def test_without_a_rule_something_is_lost(mutant: Mutant) -> None:
-    for seed in range(_ENOUGH):
+    first = _SEEN.get(mutant, 0)
+    for seed in (first, *range(_ENOUGH)):
         try:
             run(seed, mutant, habits=ODD.get(mutant, USUAL))
         except DataLost:
