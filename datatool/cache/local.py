@@ -6,7 +6,7 @@ import errno
 import io
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from datatool.cache.packs import Packs, read_list
@@ -56,6 +56,7 @@ class Cache:
         self.durability = durability
         self._user = user
         self._swept = False
+        self._follower: Follower | None = None
         self._foreign = foreign
         self._check_format()
         self.trust = Trust(memory)
@@ -337,6 +338,7 @@ class Cache:
         the caller sees to that. With `again` what is there already gets a second place. A `follower` hears of large
         objects that arrive, `on_adopted` of files of the workspace that became objects."""
         self._prepare()
+        follower = follower or self._follower
         durability = self.durability if synced else Durability.NONE
         missing = set[ObjectId] if again else self.missing
         return CacheWriter(
@@ -350,6 +352,15 @@ class Cache:
             follower=follower,
             on_adopted=on_adopted,
         )
+
+    @contextmanager
+    def followed_by(self, follower: Follower | None) -> Iterator[None]:
+        """While the block lasts, a follower hears of large objects that arrive through any writer, or nobody does."""
+        before, self._follower = self._follower, follower
+        try:
+            yield
+        finally:
+            self._follower = before
 
     def keep(self, objects: Iterable[tuple[ObjectId, bytes]], *, synced: bool = True) -> None:
         """Save a few small objects whose ids are known, such as tree pages."""

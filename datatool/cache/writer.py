@@ -9,7 +9,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Collection
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -30,7 +30,7 @@ from datatool.model.oid import EMPTY, ObjectId
 from datatool.model.settings import Durability
 from datatool.progress import Spared, Task, bytes_of
 from datatool.store.objects import Large, Wanted, of_this_size
-from datatool.store.protocol import AHEAD, Advance, Kept, NameMissing, WrongBytes
+from datatool.store.protocol import AHEAD, Advance, Kept, NameMissing, WrongBytes, noting
 from datatool.threads import started
 
 PACKED_BELOW = 64 << 10
@@ -158,8 +158,10 @@ class CacheWriter:
             else:
                 source = os.open(large.path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
                 try:
-                    if copy_and_hash(source, fd, os.fstat(source).st_size, advance=advance) != oid:
-                        raise WrongBytes(oid)
+                    size = os.fstat(source).st_size
+                    with self._followed(large.wanted, fd, 0) as heard:
+                        if copy_and_hash(source, fd, size, advance=noting(heard, 0, advance)) != oid:
+                            raise WrongBytes(oid)
                 finally:
                     os.close(source)
         except BaseException as error:
@@ -193,11 +195,11 @@ class CacheWriter:
         return True
 
     def _copy_to(self, large: Large, fd: int, have: int, advance: Advance | None) -> None:
-        if self._follower is None:
-            large.copy_to(fd, have, advance)
-            return
-        with self._follower.following(large.wanted, fd, have) as heard:
+        with self._followed(large.wanted, fd, have) as heard:
             large.copy_to(fd, heard, advance)
+
+    def _followed(self, wanted: Wanted, fd: int, have: int) -> AbstractContextManager[int]:
+        return nullcontext(have) if self._follower is None else self._follower.following(wanted, fd, have)
 
     def save(self, source: int, size: int, *, advance: Callable[[int], None] | None = None) -> ObjectId:
         """Copy an open file of unknown id into the cache, hashing the copy; `advance` hears of bytes done."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from datatool.config.load import Config
@@ -22,6 +23,7 @@ from datatool.progress import SILENT, Progress
 from datatool.registry.catalog import Selection, registry_path
 from datatool.registry.copying import copy_selection
 from datatool.registry.open import open_registry
+from datatool.workspace.early_copies import EarlyCopies
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,11 +94,13 @@ def get(
                 path = os.fsdecode(item.path) or "."
                 names = show_bytes(item.path) or "."
                 try:
-                    with room_for(names, size, "the cache", cache.top):
-                        copied = copy_selection(catalog, item, cache, task)
-                    make_dirs(to.parent)
-                    with room_for(names, size, "the directory", to.parent):
-                        got.append(land(copied, cache, to, path=path, force=force, environ=environ))
+                    with EarlyCopies(nearest_existing(to.parent), ()) as early:
+                        follower = early.of(size, partial(item.moved, to=os.fsencode(to.name)))
+                        with room_for(names, size, "the cache", cache.top), cache.followed_by(follower):
+                            copied = copy_selection(catalog, item, cache, task)
+                        make_dirs(to.parent)
+                        with room_for(names, size, "the directory", to.parent):
+                            got.append(land(copied, cache, to, path=path, force=force, environ=environ, early=early))
                 except DatatoolError as error:
                     if len(chosen) == 1:
                         raise

@@ -10,7 +10,7 @@ from datatool.errors import UsageError
 from datatool.git.clone import default_directory
 from datatool.git.clones import is_repository_url
 from datatool.git.transport import refuse_secret
-from datatool.model.paths import named, show_bytes
+from datatool.model.paths import show_bytes
 from datatool.operations.importing import ImportResult, find_place, record_import
 from datatool.operations.imports import bring_version, look_at_version, source_of
 from datatool.operations.reach import Reach
@@ -19,6 +19,7 @@ from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
 from datatool.registry.catalog import registry_path
 from datatool.registry.open import open_registry
+from datatool.workspace.early_copies import EarlyCopies
 
 
 def import_(
@@ -49,13 +50,16 @@ def import_(
     name = os.fsdecode(os.path.basename(wanted)) or default_directory(place.where)
     target = find_place(project, out, name, cwd, force=force)
     catalog = open_registry(place, rev, project.cache)
-    if download:
-        found, chosen = bring_version(project, catalog, wanted, label=named(target.path), progress=progress)
-    else:
-        found, chosen = look_at_version(catalog, wanted, project.cache)
-    noted = _noted(project, place.where, target.path, cwd)
-    source = source_of(noted, os.fsdecode(wanted) or ".", rev, catalog, chosen)
-    result = record_import(project, target, found, source, download=download, force=force, progress=progress)
+    with EarlyCopies(project.root, project.config.link_methods) as early:
+        if download:
+            found, chosen = bring_version(project, catalog, wanted, to=target.path, early=early, progress=progress)
+        else:
+            found, chosen = look_at_version(catalog, wanted, project.cache)
+        noted = _noted(project, place.where, target.path, cwd)
+        source = source_of(noted, os.fsdecode(wanted) or ".", rev, catalog, chosen)
+        result = record_import(
+            project, target, found, source, download=download, force=force, early=early, progress=progress
+        )
     if chosen.hidden:
         progress.hint("left out, as they only serve git or datatool: " + ", ".join(map(show_bytes, chosen.hidden[:5])))
     return result

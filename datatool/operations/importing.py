@@ -20,6 +20,7 @@ from datatool.operations.targets import Selection, project_path
 from datatool.operations.trackable import refuse_untrackable
 from datatool.progress import Progress
 from datatool.project.project import Project
+from datatool.workspace.early_copies import EarlyCopies
 from datatool.workspace.pointers import SUFFIX, Artifact, find_artifact, owner
 
 
@@ -55,12 +56,14 @@ def record_import(
     *,
     download: bool,
     force: bool,
+    early: EarlyCopies | None = None,
     progress: Progress,
 ) -> ImportResult:
-    """Record what was brought of a source (or only looked at, without `download`) at its place."""
+    """Record what was brought of a source (or only looked at, without `download`) at its place, for which there may be
+    `early` copies."""
     pointer = with_source(brought, None, source)
     old = place.old
-    staged = record(project, place.path, pointer, old, download=download, force=force, progress=progress)
+    staged = record(project, place.path, pointer, old, download=download, force=force, early=early, progress=progress)
     added, modified, deleted = counts(project.cache, old.pointer if old is not None else None, pointer)
     imported = Imported(
         path=os.fsdecode(place.path),
@@ -82,9 +85,11 @@ def record(
     *,
     download: bool,
     force: bool,
+    early: EarlyCopies | None = None,
     progress: Progress,
 ) -> tuple[str, ...]:
-    """Put a version that the cache has to its place, then write its pointer; gives what was staged in git.
+    """Put a version that the cache has, and may have `early` copies of, to its place, then write its pointer; gives
+    what was staged in git.
 
     Where the data can't be put there nothing is recorded: that error is raised.
     """
@@ -93,7 +98,8 @@ def record(
     try:
         if download:
             artifact = Artifact(path=target, pointer=pointer, text=text)
-            done = checkout_selected(project, [Selection(artifact=artifact)], force=force, progress=progress)[0]
+            selected = [Selection(artifact=artifact)]
+            done = checkout_selected(project, selected, force=force, early=early, progress=progress)[0]
             if done.error is not None:
                 raise done.error.error
             if done.saved_to is not None:

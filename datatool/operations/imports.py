@@ -14,6 +14,7 @@ from datatool.errors import DatatoolError
 from datatool.formats.pointer_file import write_pointer
 from datatool.formats.tree_object import diff_trees, read_tree
 from datatool.model.entry import Entry
+from datatool.model.paths import named
 from datatool.model.pointer import ArtifactKind, Pointer, Source
 from datatool.operations.reach import Reach
 from datatool.operations.registries import registry_place
@@ -25,6 +26,7 @@ from datatool.registry.catalog import Catalog, Selection
 from datatool.registry.copying import Copied, copy_known, copy_selection, known
 from datatool.registry.offer import Origin
 from datatool.registry.open import Place
+from datatool.workspace.early_copies import EarlyCopies
 from datatool.workspace.pointers import Artifact
 
 
@@ -60,17 +62,20 @@ def place_of(project: Project, artifact: bytes, source: Source, *, environ: Mapp
 
 
 def bring_version(
-    project: Project, catalog: Catalog, path: bytes, *, label: str, progress: Progress
+    project: Project, catalog: Catalog, path: bytes, *, to: bytes, early: EarlyCopies | None, progress: Progress
 ) -> tuple[Pointer, Selection]:
-    """Bring what a registry has at a path into the project's cache; a pointer that says what it is.
+    """Bring what a registry has at a path into the project's cache; a pointer that says what it is. `to` is where it is
+    to lie in the workspace, and `early` copies of large files are made there.
 
     Raises what costs all of it, and the first error where anything of it could not be had: an import is whole.
     """
     chosen = catalog.select(path)
     size = sum(offer.size or 0 for offer in chosen.offers)
+    follower = early.of(size, lambda path: chosen.moved(path, to)) if early is not None else None
     with (
         progress.task("importing", bytes=size or None, files=len(chosen.offers)) as task,
-        room_for(label, size, "the cache", project.cache.top),
+        room_for(named(to), size, "the cache", project.cache.top),
+        project.cache.followed_by(follower),
     ):
         copied = copy_selection(catalog, chosen, project.cache, task)
     if copied.failed:

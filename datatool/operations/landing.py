@@ -23,6 +23,7 @@ from datatool.progress import NOBODY
 from datatool.registry.copying import Copied
 from datatool.workspace.checkout import Checkout
 from datatool.workspace.checkout_file import FileCheckout
+from datatool.workspace.early_copies import EarlyCopies
 from datatool.workspace.placing import Outcome
 from datatool.workspace.present import Workspace
 
@@ -78,18 +79,27 @@ def nearest_existing(directory: Path) -> Path:
     return directory
 
 
-def land(copied: Copied, cache: Cache, to: Path, *, path: str, force: bool, environ: Mapping[str, str]) -> Got:
-    """Write what a cache has of it to `to`; `path` is what it is called where it came from. Raises Unsaved where
-    something else is there, unless `force` may move that to lost+found."""
+def land(
+    copied: Copied,
+    cache: Cache,
+    to: Path,
+    *,
+    path: str,
+    force: bool,
+    environ: Mapping[str, str],
+    early: EarlyCopies | None = None,
+) -> Got:
+    """Write what a cache has of it to `to`, of which there may be `early` copies; `path` is what it is called where it
+    came from. Raises Unsaved where something else is there, unless `force` may move that to lost+found."""
     parent = Path(os.path.realpath(to.parent))
     sweep_temps(parent)
     workspace = Workspace(root=parent, state=State(None), modes_bind=modes_bind(parent))
     lost = user_cache_dir(environ) / "lost+found" / time.strftime("%Y%m%d-%H%M%S", time.gmtime()) if force else None
     name = os.fsencode(to.name)
     if copied.directory:
-        outcome, saved = _directory(workspace, cache, name, copied, lost)
+        outcome, saved = _directory(workspace, cache, name, copied, lost, early)
     else:
-        outcome, saved = _file(workspace, cache, name, copied, lost)
+        outcome, saved = _file(workspace, cache, name, copied, lost, early)
     workspace.sweep()
     lacking = [*outcome.missing, *outcome.damaged, *outcome.refused]
     errors = [failure_of(error) for _, error in copied.failed]
@@ -106,7 +116,9 @@ def land(copied: Copied, cache: Cache, to: Path, *, path: str, force: bool, envi
     )
 
 
-def _file(workspace: Workspace, cache: Cache, name: bytes, copied: Copied, lost: Path | None) -> tuple[Outcome, bool]:
+def _file(
+    workspace: Workspace, cache: Cache, name: bytes, copied: Copied, lost: Path | None, early: EarlyCopies | None
+) -> tuple[Outcome, bool]:
     job = FileCheckout(
         workspace=workspace,
         cache=cache,
@@ -115,6 +127,7 @@ def _file(workspace: Workspace, cache: Cache, name: bytes, copied: Copied, lost:
         here=None,
         links=(),
         durability=cache.durability,
+        early=early,
     )
     right, _ = job.current()
     if right:
@@ -126,7 +139,7 @@ def _file(workspace: Workspace, cache: Cache, name: bytes, copied: Copied, lost:
 
 
 def _directory(
-    workspace: Workspace, cache: Cache, name: bytes, copied: Copied, lost: Path | None
+    workspace: Workspace, cache: Cache, name: bytes, copied: Copied, lost: Path | None, early: EarlyCopies | None
 ) -> tuple[Outcome, bool]:
     moved = False
     if workspace.kind(name) not in (None, DIRECTORY):
@@ -142,6 +155,7 @@ def _directory(
         target=copied.oid,
         links=(),
         durability=cache.durability,
+        early=early,
     )
     plan = job.plan()
     if plan.unsaved and lost is None:

@@ -48,7 +48,7 @@ def restore_import(
     place = place_of(project, artifact, source, environ=environ, reach=reach)
     catalog = open_registry(place, source.commit, project.cache)
     found, _ = bring_version(
-        project, catalog, registry_path(source.path or "."), label=named(artifact), progress=progress
+        project, catalog, registry_path(source.path or "."), to=artifact, early=None, progress=progress
     )
     if found.oid != pointer.oid:
         raise _other(artifact, f"{place.where} has other content at {source.commit[:10]} than was imported")

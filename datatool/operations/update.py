@@ -14,7 +14,7 @@ from datatool.git.clones import tip_of
 from datatool.git.repository import has_commit, tree_entries
 from datatool.git.staging import staged_text, unstaged_edits
 from datatool.model.paths import named
-from datatool.model.pointer import Source
+from datatool.model.pointer import Pointer, Source
 from datatool.operations.failures import Failed, Failure, failure_of
 from datatool.operations.importing import record
 from datatool.operations.imports import Imported, bring_version, counts, place_of, text_of, with_source
@@ -28,6 +28,7 @@ from datatool.project.project import Project
 from datatool.registry.catalog import Catalog, registry_path
 from datatool.registry.offer import Origin
 from datatool.registry.open import Place, open_registry
+from datatool.workspace.early_copies import EarlyCopies
 from datatool.workspace.pointers import SUFFIX, Artifact
 
 _SIMPLE = (Origin.DATATOOL, Origin.GIT, Origin.LFS)
@@ -204,20 +205,30 @@ def _update_one(
         same = tip is not None and artifact.pointer.oid is not None and _is_same(place, source, tip)
         return _as_it_is(artifact, source, available=None if same and wanted == source else tip), ()
     noted = dataclasses.replace(wanted, commit=catalog.view.commit)
-    found, chosen = bring_version(
-        project, catalog, registry_path(source.path or "."), label=named(artifact.path), progress=progress
-    )
-    noted = dataclasses.replace(noted, origin=chosen.origin.value)
-    pointer = with_source(found, artifact.pointer, noted)
-    if found.oid == artifact.pointer.oid and wanted == source and found.executable == artifact.pointer.executable:
-        if absent:  # it was imported without its data, or that is gone
-            record(project, artifact.path, artifact.pointer, artifact, download=True, force=force, progress=progress)
-        return _as_it_is(artifact, source), ()  # the commit is another, and has the same: nothing is new
-    text = text_of(pointer, artifact)
-    added, modified, deleted = counts(project.cache, artifact.pointer, pointer)
-    staged: tuple[str, ...] = ()
-    if not dry and text != artifact.text:
-        staged = record(project, artifact.path, pointer, artifact, download=True, force=force, progress=progress)
+    with EarlyCopies(project.root, project.config.link_methods) as early:
+        found, chosen = bring_version(
+            project,
+            catalog,
+            registry_path(source.path or "."),
+            to=artifact.path,
+            early=None if dry else early,
+            progress=progress,
+        )
+
+        def put(pointer: Pointer) -> tuple[str, ...]:
+            return record(
+                project, artifact.path, pointer, artifact, download=True, force=force, early=early, progress=progress
+            )
+
+        noted = dataclasses.replace(noted, origin=chosen.origin.value)
+        pointer = with_source(found, artifact.pointer, noted)
+        if found.oid == artifact.pointer.oid and wanted == source and found.executable == artifact.pointer.executable:
+            if absent:  # it was imported without its data, or that is gone
+                put(artifact.pointer)
+            return _as_it_is(artifact, source), ()  # the commit is another, and has the same: nothing is new
+        text = text_of(pointer, artifact)
+        added, modified, deleted = counts(project.cache, artifact.pointer, pointer)
+        staged = put(pointer) if not dry and text != artifact.text else ()
     result = Imported(
         path=artifact.name,
         pointer=artifact.name + ".dt",

@@ -45,6 +45,11 @@ class Selection(Struct, frozen=True, kw_only=True):
     origin: Origin
     whole: Root | None = None
 
+    def moved(self, path: bytes, to: bytes) -> bytes:
+        """Where one of its paths is when the selection itself lies at `to`."""
+        inside = path[len(self.path) :].lstrip(b"/")
+        return to + b"/" + inside if inside else to
+
 
 class Catalog:
     """One commit of a repository as its readers understand it, the first that knows a path having the word."""

@@ -37,12 +37,12 @@ from datatool.store.protocol import (
     Advance,
     ByteRange,
     Capabilities,
-    Kept,
     Leftover,
     Listed,
     NameMissing,
     NameTaken,
     WrongBytes,
+    noting,
 )
 
 TEMPORARY = "tmp"
@@ -165,7 +165,7 @@ class DirectoryStore:
                 raise WrongBytes(name)
             done = max(0, min(have, size, os.fstat(target).st_size))
             cut(target, done)
-            if copy_and_hash(fd, target, size, have=done, advance=_noting(have, done, advance)) != sha256:
+            if copy_and_hash(fd, target, size, have=done, advance=noting(have, done, advance)) != sha256:
                 raise WrongBytes(name)
         except OSError as error:
             if error.errno is None:  # it became shorter while it was read
@@ -325,21 +325,6 @@ def _lstat(entry: os.DirEntry[str]) -> os.stat_result | None:
         return entry.stat(follow_symlinks=False)
     except FileNotFoundError:
         return None
-
-
-def _noting(have: int, done: int, advance: Advance | None) -> Advance | None:
-    """Also `note` what is told of: a file that is copied behind what is `done`."""
-    if not isinstance(have, Kept):
-        return advance
-
-    def heard(count: int) -> None:
-        nonlocal done
-        have.note(done, done + count)
-        done += count
-        if advance is not None:
-            advance(count)
-
-    return heard
 
 
 def _read_range(fd: int, start: int, length: int) -> bytes:

@@ -167,6 +167,21 @@ class Kept(int):
         return Kept.of((), least=0, note=self.note) if self > 0 or self.further else None
 
 
+def noting(have: int, done: int, advance: Advance | None) -> Advance | None:
+    """Also `note` what is told of: a file that is copied behind what is `done`."""
+    if not isinstance(have, Kept):
+        return advance
+
+    def heard(count: int) -> None:
+        nonlocal done
+        have.note(done, done + count)
+        done += count
+        if advance is not None:
+            advance(count)
+
+    return heard
+
+
 class NameMissing(KeyError):
     """A store has nothing under this name."""
 

@@ -9,11 +9,14 @@ early copy, and the checkout makes one.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from msgspec.structs import replace
+
+from datatool.cache.writer import Follower
 from datatool.errors import DatatoolError
 from datatool.localfs.atomic import free_at
 from datatool.localfs.copying import clone
@@ -59,6 +62,11 @@ class EarlyCopies:
         it tight for anything else."""
         self._needed = 2 * size + SPARE
         self._roomy.clear()
+
+    def of(self, size: int, place: Callable[[bytes], bytes]) -> Follower:
+        """Expect objects of so many bytes whose labels are other paths: `place` tells where each is to lie."""
+        self.expect(size)
+        return _Elsewhere(self, place)
 
     @contextmanager
     def following(self, wanted: Wanted, file: int, have: int) -> Iterator[int]:
@@ -125,6 +133,16 @@ class EarlyCopies:
         if device not in self._roomy:
             self._roomy[device] = free_at(directory) >= self._needed
         return self._roomy[device]
+
+
+class _Elsewhere:
+    def __init__(self, early: EarlyCopies, place: Callable[[bytes], bytes]) -> None:
+        self._early = early
+        self._place = place
+
+    def following(self, wanted: Wanted, file: int, have: int) -> AbstractContextManager[int]:
+        """See `cache.writer.Follower`."""
+        return self._early.following(replace(wanted, label=self._place(wanted.label)), file, have)
 
 
 def _may_be_right(directories: Directories, wanted: Wanted) -> bool:

@@ -315,3 +315,75 @@ def test_what_nobody_takes_is_gone(tmp_path: Path) -> None:
         assert early.take(b"a.bin", digest(b"another")) is None
     assert os.listdir("/proc/self/fd") == before
     assert [path.name for path in tmp_path.iterdir()] == ["arriving"]
+
+
+@pytest.fixture
+def registry(world: World) -> World:
+    """A project with large files that others get and import from."""
+    world.write("models/one.bin", BIG)
+    world.write("models/sub/inside.bin", BIG[1:])
+    world.write("models/run", BIG[2:], executable=True)
+    world.write("alone.bin", BIG[3:])
+    world.ok("add", "models", "alone.bin")
+    world.commit()
+    world.ok("push")
+    return world
+
+
+@pytest.fixture
+def elsewhere(registry: World, tmp_path: Path) -> Path:
+    """A directory in no project, with nothing in the user's cache."""
+    place = tmp_path / "elsewhere"
+    place.mkdir()
+    return place
+
+
+def check_got(place: Path) -> None:
+    assert (place / "one.bin").read_bytes() == BIG and (place / "sub/inside.bin").read_bytes() == BIG[1:]
+    assert (place / "run").read_bytes() == BIG[2:] and os.access(place / "run", os.X_OK)
+    assert not os.access(place / "one.bin", os.X_OK)
+    assert list(place.rglob(".datatool-tmp-*")) == [] == list(place.parent.glob(".datatool-tmp-*"))
+
+
+@pytest.mark.parametrize("out", ["got", "not/yet/there"])
+def test_get_copies_large_files_while_they_arrive(out: str, registry: World, elsewhere: Path, late: list[int]) -> None:
+    registry.ok("get", str(registry.root), "models", "-o", out, cwd=elsewhere)
+    check_got(elsewhere / out)
+    assert late == []
+
+
+def test_so_it_does_with_several_paths_a_single_file_and_everything(
+    registry: World, elsewhere: Path, late: list[int]
+) -> None:
+    (elsewhere / "all").mkdir()
+    registry.ok("get", str(registry.root), "alone.bin", "models/sub", "-o", "several", cwd=elsewhere)
+    assert (elsewhere / "several/alone.bin").read_bytes() == BIG[3:]
+    assert (elsewhere / "several/sub/inside.bin").read_bytes() == BIG[1:]
+    assert late == []
+    registry.ok("get", str(registry.root), ".", "-o", "everything", cwd=elsewhere)
+    check_got(elsewhere / "everything/models")
+    assert (elsewhere / "everything/alone.bin").read_bytes() == BIG[3:]
+    assert sorted(late) == sorted(map(len, (BIG[1:], BIG[3:]))), "which the user's cache had already"
+
+
+def test_get_over_something_else_changes_nothing(registry: World, elsewhere: Path, late: list[int]) -> None:
+    (elsewhere / "alone.bin").write_bytes(b"mine")
+    registry.fails(7, "get", str(registry.root), "alone.bin", cwd=elsewhere)
+    assert (elsewhere / "alone.bin").read_bytes() == b"mine"
+    assert sorted(path.name for path in elsewhere.iterdir()) == ["alone.bin"]
+
+
+def test_import_and_update_copy_large_files_while_they_arrive(registry: World, tmp_path: Path, late: list[int]) -> None:
+    desk = World(tmp_path / "desk", name="desk")
+    desk.ok("import", str(registry.root), "models", "-o", "data/base")
+    check_got(desk.root / "data/base")
+    assert late == [] and desk.json("status")["clean"]
+    registry.write("models/one.bin", BIG[7:])
+    registry.ok("add", "models")
+    registry.commit()
+    registry.ok("push")
+    ran = desk.json("update", "--check")
+    assert ran["artifacts"][0]["available"] and late == []
+    desk.ok("update")
+    assert desk.read("data/base/one.bin") == BIG[7:]
+    assert late == [] and desk.json("status")["clean"] and temps(desk) == []
