@@ -6,6 +6,7 @@ import errno
 import os
 import queue
 import stat
+import sys
 import threading
 import time
 from collections.abc import Callable, Collection
@@ -23,8 +24,10 @@ from datatool.formats.shard import ShardRecord
 from datatool.hashing import copy_and_hash
 from datatool.localfs.atomic import local_error, make_dirs, write_all
 from datatool.localfs.batch import Batch, Published
-from datatool.localfs.leases import Lease, unseal
+from datatool.localfs.leases import POSSIBLE as LEASES_POSSIBLE
+from datatool.localfs.leases import Lease, Rights, unseal
 from datatool.localfs.links import hardlinks_safe
+from datatool.localfs.mounts import on_own_disk
 from datatool.localfs.partial import open_partial
 from datatool.model.oid import EMPTY, ObjectId
 from datatool.model.settings import Durability
@@ -44,6 +47,8 @@ PACKS_PER_SHARD = 8
 MERGE_ABOVE = 32
 """More shards than this are merged into one (formats §4)."""
 _BIGGEST_MERGED = 8 << 20
+_MOST_ADOPTED = 1 << 16
+"""Files that are adopted together, since none is to become read-only of an `add` that fails: about 100 MB of memory."""
 _READ_ONLY = 0o444
 _TEMPORARY = b"tmp"
 
@@ -52,6 +57,12 @@ class _Pending(NamedTuple):
     oid: ObjectId
     data: bytes
     metadata: bool
+
+
+class _Sealed(NamedTuple):
+    temp: bytes
+    target: bytes
+    rights: Rights
 
 
 class Follower(Protocol):
@@ -96,8 +107,10 @@ class CacheWriter:
         self._learns = learns
         self._follower = follower
         self._on_adopted = on_adopted if learns else None
-        self._adopted: set[ObjectId] = set()
-        self._sealed: list[tuple[bytes, int]] = []
+        self._adoptions: Batch | None = None
+        self._sealed: list[_Sealed] = []
+        self._waiting: set[ObjectId] = set()
+        """What is adopted, or lies beside it, and has no name yet."""
         self._shards = ShardWriter(top, trust if learns else None, durability)
         self._loose = Batch(
             top, durability=durability, like=top, on_published=self._learn if learns else None, whole_names=True
@@ -121,7 +134,7 @@ class CacheWriter:
             else:
                 self._give_up()
         finally:
-            self._loose.close()
+            self._close()
 
     # Taking objects
 
@@ -168,7 +181,7 @@ class CacheWriter:
             self._loose.discard(temp, fd=fd)
             raise self._translated(error, large.wanted.size) from error
         size = os.fstat(fd).st_size
-        self._loose.add(temp, self._target(oid), fd=fd, mode=_READ_ONLY, size=size, replace=False)
+        self._take_loose(temp, oid, fd, size)
 
     def _put_partial(self, large: Large, advance: Advance | None) -> bool:
         """Take a large object by way of a file that is kept if the connection, or this process, breaks off."""
@@ -191,7 +204,7 @@ class CacheWriter:
         fd, name = partial.take()
         size = os.fstat(fd).st_size
         temp = _TEMPORARY + b"/" + name
-        self._loose.add(temp, self._target(oid), fd=fd, mode=_READ_ONLY, size=size, replace=False)
+        self._take_loose(temp, oid, fd, size)
         return True
 
     def _copy_to(self, large: Large, fd: int, have: int, advance: Advance | None) -> None:
@@ -217,14 +230,20 @@ class CacheWriter:
             self._loose.discard(temp, fd=fd)
             raise self._translated(error, size) from error
         if self._missing((oid,)) or not self._is_right(oid):
-            self._loose.add(temp, self._target(oid), fd=fd, mode=_READ_ONLY, size=size, replace=False)
+            self._take_loose(temp, oid, fd, size)
         else:
             self._loose.discard(temp, fd=fd)
         return oid
 
+    # Adopting files of the workspace
+
     @property
     def adopting(self) -> bool:
-        """Whether files of the workspace are adopted at all."""
+        """Whether files of the workspace are adopted at all: on Linux, on a disk of this machine's own."""
+        if self._on_adopted is not None and not (
+            LEASES_POSSIBLE and hardlinks_safe(self._top) and on_own_disk(self._top)
+        ):
+            self._on_adopted = None
         return self._on_adopted is not None
 
     def adopts(self, found: os.stat_result) -> bool:
@@ -232,49 +251,76 @@ class CacheWriter:
         this user's own and under one name only, not executable, and with a time that will show whether it is written
         to."""
         return (
-            self.adopting
-            and found.st_size >= PACKED_BELOW
+            found.st_size >= PACKED_BELOW
+            and self.adopting
             and stat.S_ISREG(found.st_mode)
             and not found.st_mode & 0o111
             and found.st_nlink == 1
             and found.st_uid == os.geteuid()
             and found.st_mtime_ns < time.time_ns()
             and found.st_dev == os.stat(self._top).st_dev
-            and hardlinks_safe(self._top)
         )
 
-    def adopt(self, lease: Lease, oid: ObjectId, *, tag: object) -> bool:
-        """Let the object be a file of the workspace itself, whose id was found while the lease held: it becomes
-        read-only, and when it is published it has a second name here, which `on_adopted` hears of with the `tag`.
+    def lacks(self, oid: ObjectId) -> bool:
+        """Whether an object is neither here nor taken."""
+        return oid not in self._waiting and bool(self._missing((oid,)))
 
-        Nothing happens to a file whose object is here already. False, and nothing has changed, if somebody is about to
-        write to it, or the filesystem can't do it. Raises LocalError.
+    def has_right(self, oid: ObjectId) -> bool:
+        """Whether an object is taken, or here with its own bytes; wrong ones are set aside."""
+        return oid in self._waiting or self._is_right(oid)
+
+    def adopt(self, lease: Lease, oid: ObjectId, *, tag: object) -> bool:
+        """Let an object that is lacking be a file of the workspace itself, whose id was found while the lease held: it
+        becomes read-only, and with all others it gets a second name here at the end, which `on_adopted` hears of with
+        the `tag`; it is given back its mode if there is another end.
+
+        False, and nothing has changed, if somebody is about to write to it, or the filesystem can't do it. Raises
+        LocalError.
         """
-        if oid in self._adopted or not (self._missing((oid,)) or not self._is_right(oid)):
-            return True
+        if self._adoptions is None:
+            self._adoptions = Batch(
+                self._top,
+                durability=self._durability,
+                like=self._top,
+                on_published=self._learn_adopted,
+                max_files=_MOST_ADOPTED,
+                max_bytes=sys.maxsize,
+                whole_names=True,
+            )
+        batch = self._adoptions
         fd = os.dup(lease.fd)
-        temp = self._loose.adopt(_TEMPORARY, fd)
+        temp = batch.adopt(_TEMPORARY, fd)
         if temp is None:
+            self._on_adopted = None  # nor will it be with the next one, as where two places are mounted of one disk
             return False
-        self._sealed.append((temp, lease.mode))
         try:
-            sealed = lease.seal()
-        except OSError:  # whose mode nobody may change
-            sealed = False
-        if not sealed:
-            self._sealed.pop()
-            self._loose.discard(temp, fd=fd)
-            return False
-        size = os.fstat(fd).st_size
-        self._loose.add(temp, self._target(oid), fd=fd, mode=_READ_ONLY, size=size, replace=False, tag=tag)
-        self._adopted.add(oid)
+            if not _sealed(lease):
+                batch.discard(temp, fd=fd)
+                return False
+            target = self._target(oid)
+            self._sealed.append(_Sealed(temp, target, lease.rights))
+            size = os.fstat(fd).st_size
+            batch.add(temp, target, fd=fd, mode=_READ_ONLY, size=size, replace=False, tag=tag)
+            self._waiting.add(oid)
+        except BaseException:
+            lease.unseal()
+            raise
         return True
+
+    def _learn_adopted(self, published: list[Published]) -> None:
+        self._learn(published)
+        if self._on_adopted is not None:
+            self._on_adopted(published)
 
     def finish(self) -> None:
         """Make everything taken durable and readable."""
         try:
             self._finish_small()
             self._loose.flush()
+            if self._adoptions is not None:
+                self._adoptions.flush()
+                self._sealed.clear()
+            self._waiting.clear()
             for metadata in sorted(self._builders):
                 self._hand_over(metadata)
             if self._background is not None:
@@ -302,7 +348,12 @@ class CacheWriter:
             if isinstance(error, OSError):
                 raise local_error(error, self._top, len(data)) from error
             raise
-        self._loose.add(temp, self._target(oid), fd=fd, mode=_READ_ONLY, size=len(data), replace=False)
+        self._take_loose(temp, oid, fd, len(data))
+
+    def _take_loose(self, temp: bytes, oid: ObjectId, fd: int, size: int) -> None:
+        self._loose.add(temp, self._target(oid), fd=fd, mode=_READ_ONLY, size=size, replace=False)
+        if self.adopting:
+            self._waiting.add(oid)
 
     def _translated(self, error: BaseException, size: int) -> BaseException:
         """A full disk as such; whatever else went wrong as it is."""
@@ -312,9 +363,6 @@ class CacheWriter:
 
     def _learn(self, published: list[Published]) -> None:
         self._trust.learn_many((os.fsdecode(item.target), item.stat) for item in published if item.stat is not None)
-        adopted = [item for item in published if item.tag is not None]
-        if self._on_adopted is not None and adopted:
-            self._on_adopted(adopted)
 
     # Packs
 
@@ -382,10 +430,25 @@ class CacheWriter:
         background, self._background = self._background, None
         if background is not None:
             background.stop()
-        for temp, mode in self._sealed:
+        self._close()
+
+    def _close(self) -> None:
+        sealed, self._sealed = self._sealed, []
+        top = os.fsencode(self._top)
+        for item in sealed:
             with suppress(OSError):  # it is published, and has that name no longer
-                unseal(os.path.join(os.fsencode(self._top), temp), mode)
+                target = os.path.join(top, item.target)
+                unseal(os.path.join(top, item.temp), item.rights, unless=target)
+        if self._adoptions is not None:
+            self._adoptions.close()
         self._loose.close()
+
+
+def _sealed(lease: Lease) -> bool:
+    try:
+        return lease.seal()
+    except OSError:  # whose mode nobody may change
+        return False
 
 
 class _Written(NamedTuple):

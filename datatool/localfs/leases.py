@@ -14,20 +14,39 @@ import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Final, NamedTuple
 
 if sys.platform == "linux":
     import fcntl
 
 
-class Lease:
-    """A read lease on an open file."""
+POSSIBLE: Final = sys.platform == "linux"
+"""Whether there are leases at all."""
+_OPEN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 
-    __slots__ = ("fd", "mode")
+
+class Rights(NamedTuple):
+    """Permission bits, owner and group of a file."""
+
+    mode: int
+    uid: int
+    gid: int
+
+    @classmethod
+    def of(cls, fd: int) -> Rights:
+        """What an open file has."""
+        found = os.fstat(fd)
+        return cls(stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid)
+
+
+class Lease:
+    """A read lease on an open file, with the rights that it had."""
+
+    __slots__ = ("fd", "rights")
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
-        self.mode = stat.S_IMODE(os.fstat(fd).st_mode)
-        """The permission bits that the file had."""
+        self.rights = Rights.of(fd)
 
     @property
     def holds(self) -> bool:
@@ -36,11 +55,15 @@ class Lease:
 
     def seal(self) -> bool:
         """Make the file read-only; False, and it keeps its mode, if somebody is about to write to it."""
-        os.fchmod(self.fd, self.mode & ~0o222)
+        os.fchmod(self.fd, self.rights.mode & ~0o222)
         if self.holds:
             return True
-        os.fchmod(self.fd, self.mode)
+        self.unseal()
         return False
+
+    def unseal(self) -> None:
+        """Give the file its rights back."""
+        _give(self.fd, self.rights)
 
 
 @contextmanager
@@ -60,23 +83,52 @@ def leased(fd: int) -> Iterator[Lease | None]:
 
 
 def is_written_to(path: bytes) -> bool:
-    """Whether somebody has this user's file open for writing; False where that can't be told."""
+    """Whether somebody has this user's file open for writing; False where that can't be told. On a disk that other
+    machines share it can't: some say so of every file there."""
     try:
-        fd = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0))
+        fd = os.open(path, _OPEN)
     except OSError:
         return False
     try:
         _take(fd)
+        _give_back(fd)  # which closing it does not, where a process was forked meanwhile
     except OSError as error:
         return error.errno == errno.EAGAIN
     finally:
-        os.close(fd)  # a lease ends with it
+        os.close(fd)
     return False
 
 
-def unseal(path: bytes, mode: int) -> None:
-    """Give a file that was sealed the mode back that it had. Raises OSError."""
-    os.chmod(path, mode)
+def seal(path: bytes) -> bool:
+    """Make a file of this user's own read-only; whether nobody has it open for writing, or is about to."""
+    fd = os.open(path, _OPEN)
+    try:
+        with leased(fd) as lease:
+            return lease is not None and lease.seal()
+    finally:
+        os.close(fd)
+
+
+def unseal(path: bytes, rights: Rights, *, unless: bytes) -> None:
+    """Give a file that was sealed its rights back, unless it has another name, too. Raises OSError."""
+    fd = os.open(path, _OPEN)
+    try:
+        try:
+            there = os.lstat(unless)
+        except FileNotFoundError:
+            there = None
+        found = os.fstat(fd)
+        if there is None or (there.st_dev, there.st_ino) != (found.st_dev, found.st_ino):
+            _give(fd, rights)
+    finally:
+        os.close(fd)
+
+
+def _give(fd: int, rights: Rights) -> None:
+    if Rights.of(fd)[1:] != rights[1:]:
+        with suppress(OSError):  # a group that this user is not in
+            os.fchown(fd, rights.uid, rights.gid)
+    os.fchmod(fd, rights.mode)
 
 
 if sys.platform == "linux":

@@ -44,7 +44,8 @@ def make_versions(
     """Record targets, all of them or none, with `write` to put down their pointers. Raises what `record_all` does."""
     with locked(project, [target.path for target in targets], progress):
         targets = [replace(target, artifact=find_artifact(project.root, target.path)) for target in targets]
-        saved = record_all(project, targets, options, progress)
+        shared = project.config.link_methods[:1] == (LinkMethod.HARDLINK,)
+        saved = record_all(project, targets, options, progress, shared=shared)
         made = point_to(project, saved, write)
     if any(method in (LinkMethod.HARDLINK, LinkMethod.SYMLINK) for method in project.config.link_methods[:1]):
         for item in saved:

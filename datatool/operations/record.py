@@ -19,7 +19,6 @@ from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, Entry
 from datatool.model.oid import ObjectId
 from datatool.model.paths import named, portability_problem, show_bytes
 from datatool.model.pointer import ArtifactKind, Pointer, Role
-from datatool.model.settings import LinkMethod
 from datatool.operations.cached import is_cached
 from datatool.operations.space import room_for
 from datatool.operations.targets import nearest
@@ -87,9 +86,15 @@ class RecordOptions(Struct, frozen=True, kw_only=True):
 
 
 def record_all(
-    project: Project, targets: Sequence[Target], options: RecordOptions, progress: Progress
+    project: Project,
+    targets: Sequence[Target],
+    options: RecordOptions,
+    progress: Progress,
+    *,
+    shared: bool = False,
 ) -> list[Recorded]:
-    """Save every target into the cache; no pointer is written. Raises Refused, UnsafeInput, ReadFailed, NoSpace."""
+    """Save every target into the cache; no pointer is written. Large files are `shared` with the cache, and read-only
+    from now on, instead of copied into it. Raises Refused, UnsafeInput, ReadFailed, NoSpace."""
     saved: list[Recorded | None] = [_unchanged(project, target, options) for target in targets]
     if any(item is None for item in saved):
         names = ", ".join(named(target.path) for target, item in zip(targets, saved, strict=True) if item is None)
@@ -99,18 +104,13 @@ def record_all(
             progress.task("adding", bytes=total) as task,
             project.cache.writer(
                 synced=not options.hurry,
-                on_adopted=project.workspace.remember_published if _shares_files(project) else None,
+                on_adopted=project.workspace.remember_published if shared else None,
             ) as writer,
         ):
             for number, target in enumerate(targets):
                 if saved[number] is None:
                     saved[number] = _save(project, writer, target, options, progress, task)
     return [_without_old_run(item) for item in saved if item is not None]
-
-
-def _shares_files(project: Project) -> bool:
-    """Whether files of the workspace are to be the cache's own, as the first of the methods says."""
-    return project.config.link_methods[:1] == (LinkMethod.HARDLINK,)
 
 
 def _without_old_run(item: Recorded) -> Recorded:

@@ -6,7 +6,8 @@ import os
 from collections.abc import Sequence
 
 from datatool.localfs.batch import Batch
-from datatool.localfs.leases import is_written_to
+from datatool.localfs.leases import is_written_to, seal
+from datatool.localfs.mounts import on_own_disk
 from datatool.model.oid import EMPTY
 from datatool.model.pointer import Pointer
 from datatool.model.settings import LinkMethod
@@ -21,18 +22,27 @@ def relink(project: Project, artifact: bytes, pointer: Pointer, paths: Sequence[
     methods = [method for method in project.config.link_methods if method in (LinkMethod.HARDLINK, LinkMethod.SYMLINK)]
 
     count = 0
+    own_disk = on_own_disk(project.root)
     with Batch(project.root, durability=project.config.durability, on_published=workspace.remember_published) as batch:
         for path in paths:
             whole = artifact + b"/" + path if path else artifact
             seen = workspace.look_at_file(whole)
+            mode = seen.found.stat.st_mode
+            if seen.oid is None and seen.found.target is None and not mode & 0o222:
+                seen = seen._replace(oid=workspace.hash(whole)[0])  # another command has just saved the same
             if seen.oid is None or seen.oid == EMPTY or seen.found.target is not None:
                 continue
-            if workspace.modes_bind and seen.found.stat.st_mode & 0o111:
+            if workspace.modes_bind and mode & 0o111:
                 continue
             source = project.cache.linkable(seen.oid)
-            if source is None or os.path.samefile(source, workspace.full(whole)):
+            full = workspace.full(whole)
+            if source is None:
                 continue
-            if is_written_to(workspace.full(whole)):  # what is written then would be lost with the file
+            if os.path.samefile(source, full):
+                if mode & 0o222:  # a command that was stopped left it so, or somebody's chmod did
+                    seal(full)
+                continue
+            if own_disk and is_written_to(full):  # what is written then would be lost with the file
                 continue
             if link(batch, source, whole, seen.oid, methods, replace=True):
                 count += 1

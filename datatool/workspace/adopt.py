@@ -55,8 +55,12 @@ def adopt(workspace: Workspace, writer: CacheWriter, path: bytes, task: Task) ->
 
             oid = hash_fd(fd, before.st_size, advance=advance)
             stamp = stamp_of(before)
-            if stamp_of(os.fstat(fd)) == stamp and writer.adopt(lease, oid, tag=(path, oid)):
-                return Saved(oid, stamp, adopted=stamp_of(os.fstat(fd)) != stamp)
+            unchanged = stamp_of(os.fstat(fd)) == stamp
+            lacking = unchanged and writer.lacks(oid)
+            if lacking and writer.adopt(lease, oid, tag=(path, oid)):
+                return Saved(oid, stamp, adopted=True)
+        if unchanged and not lacking and writer.has_right(oid):
+            return Saved(oid, stamp)
     except _Disturbed:
         pass
     except OSError as error:

@@ -42,7 +42,6 @@ class EarlyCopies:
     def __init__(self, root: Path, links: Sequence[LinkMethod]) -> None:
         """`links` is how files get into the workspace: there are early copies only where that is by copying."""
         self._root = root
-        self._links = links
         self._wanted = NAMELESS and not _UNWANTED.intersection(links)
         self._copies: dict[tuple[bytes, ObjectId], int] = {}
         self._needed = 0
@@ -95,7 +94,7 @@ class EarlyCopies:
     def _follow(self, file: int, fd: int, have: int) -> Following | None:
         """None, and nothing stays open, where the checkout has its copy for nothing, or no file can be opened."""
         try:
-            if LinkMethod.REFLINK not in self._links or not clone(file, fd):
+            if not clone(file, fd):
                 return Following(file, fd, have=have)
         except OSError:
             pass

@@ -30,6 +30,7 @@ class AddAndLink(Scenario):
     """Large files become the cache's own, under a second name and read-only."""
 
     words = ("add", *ARTIFACTS)
+    every_point = True
 
     def prepare(self) -> None:
         self.world.write("data/sub/large.bin", b"large" * 20_000)
@@ -44,6 +45,18 @@ class AddAndLink(Scenario):
     def again(self) -> None:
         ran = self.home.process(*self.words, before=needs.without_root_override())
         assert ran.code == 0, f"running again failed\n{ran}"
+
+    def check_killed(self) -> None:
+        super().check_killed()
+        loose = (path for path in (self.world.cache / "objects").rglob("*") if path.is_file())
+        writable = [path for path in loose if path.stat().st_mode & 0o222]
+        assert not writable, f"objects that can be written to: {writable}"
+
+    def check_stopped(self) -> None:
+        """Nobody's file is read-only that is not the cache's."""
+        for path in ("model.bin", "data/sub/large.bin", "data/sub/the_same.bin"):
+            at = os.lstat(self.home.root / path)
+            assert at.st_mode & 0o200 or at.st_nlink > 1, f"{path} stays read-only"
 
     def check_finished(self) -> None:
         super().check_finished()

@@ -23,6 +23,7 @@ class Push(Scenario):
 class PushToMirror(Push):
     """A push to two remotes, of which the second one is still empty."""
 
+    every_point = False
     large = 4_300_000  # the new remote is an ordinary one
 
     def prepare(self) -> None:
@@ -56,6 +57,7 @@ class Pull(Scenario):
 class PullLarge(Pull):
     """A file that is copied into the workspace while it arrives."""
 
+    every_point = False
     large = 17 << 20
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from crashpoints import Call, build_tracer
 from scenarios import SCENARIOS
+from scenarios_of_files import AddAndLink
 
 SHARDS = 2
 """How many tests share the points of a command that is killed at every call, so that several cores can."""
@@ -17,6 +18,8 @@ DRAWN = 12
 """How many points are drawn of any other command."""
 TORN = 2
 """How many torn writes are drawn of each command."""
+STOPPED = 12
+"""How many points are drawn at which adding with hardlinks is stopped."""
 BLOCK = 16
 """Calls that follow each other and are one test's: neighbours often leave the same world."""
 _CHANGING = re.compile(r"[0-9a-f-]{8,}|(?<=/)[0-9a-f]{2}(?=/|$)|\d+")
@@ -120,3 +123,28 @@ def test_add_killed_inside_git_loses_nothing(tracer: Path, tmp_path: Path) -> No
         scenario.home.git_dir.joinpath("index.lock").unlink(missing_ok=True)  # as git itself tells
         scenario.again()
         scenario.check_finished()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["int", "term", "EIO", "ENOSPC"])
+def test_add_with_hardlinks_that_is_stopped_leaves_no_object_writable_and_no_file_read_only(
+    fault: str, tracer: Path, tmp_path: Path
+) -> None:
+    """Points are drawn of the calls that adopt files: Python hears of a signal when the call returns."""
+    scenario = SCENARIOS["add with hardlinks"](tmp_path, tracer)
+    assert isinstance(scenario, AddAndLink)
+    cache = str(scenario.world.cache)
+    calls = [call for call in scenario.clean.calls if cache in call.path + call.to and not call.is_sqlite]
+    calls += [call for call in scenario.clean.calls if call.call in {"fchmod", "chmod"}]
+    for call in random.sample(calls, min(STOPPED, len(calls))):
+        scenario.stage.restore()
+        ran = scenario.run(call.n, fault)
+        try:
+            scenario.check_told(ran.err)
+            scenario.check_killed()
+            scenario.check_stopped()
+            if ran.code != 0:  # else it has gone another way, such as by a copy
+                scenario.again()
+                scenario.check_finished()
+        except AssertionError as failure:
+            raise AssertionError(f"{fault} at {ran.at(call.n)}: {failure}") from failure

@@ -92,8 +92,31 @@ def test_a_sealed_file_is_read_only_until_it_is_unsealed(file: Path, fd: int) ->
     with leased(fd) as lease:
         assert lease is not None and lease.seal()
     assert mode(file) == 0o440
-    unseal(os.fsencode(file), lease.mode)
+    lease.unseal()
     assert mode(file) == 0o640
+
+
+def test_by_another_of_its_names_it_is_not_unsealed(file: Path, fd: int, tmp_path: Path) -> None:
+    temp = tmp_path / "temp"
+    os.link(file, temp)
+    with leased(fd) as lease:
+        assert lease is not None and lease.seal()
+    unseal(os.fsencode(temp), lease.rights, unless=os.fsencode(file))
+    assert mode(file) == 0o440, "it has that name"
+    unseal(os.fsencode(temp), lease.rights, unless=os.fsencode(tmp_path / "missing"))
+    assert mode(file) == 0o640
+
+
+def test_whether_somebody_writes_to_a_file_is_asked_without_a_trace(file: Path) -> None:
+    """What a process that was forked meanwhile holds open is no lease."""
+    closed = os.close
+    kept: list[int] = []
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("datatool.localfs.leases.os.close", lambda fd: kept.append(os.dup(fd)) or closed(fd))
+        assert not is_written_to(os.fsencode(file))
+    fd = os.open(file, os.O_WRONLY | os.O_NONBLOCK)
+    for one in (fd, *kept):
+        os.close(one)
 
 
 def test_a_file_is_not_sealed_for_which_a_writer_waits(file: Path, fd: int) -> None:

@@ -103,9 +103,17 @@ MUTANTS = [
     Mutant(
         name="leave files read-only where add fails",
         module="cache/writer.py",
-        old="                unseal(os.path.join(os.fsencode(self._top), temp), mode)\n",
+        old="                unseal(os.path.join(top, item.temp), item.rights, unless=target)\n",
         new="                pass\n",
         caught_by="test_an_add_that_fails_gives_its_files_their_modes_back",
+        tests="tests/operations/test_adopted_files.py",
+    ),
+    Mutant(
+        name="make what is an object writable where add fails",
+        module="localfs/leases.py",
+        old="(there.st_dev, there.st_ino) != (found.st_dev, found.st_ino)",
+        new="True",
+        caught_by="test_one_that_is_stopped_while_files_get_their_names_leaves_objects_read_only",
         tests="tests/operations/test_adopted_files.py",
     ),
     Mutant(
@@ -335,7 +343,8 @@ def apply(mutant: Mutant, package: Path) -> None:
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name.replace(" ", "-"))
 def test_the_mutant_is_caught(mutant: Mutant, tmp_path: Path) -> None:
     copy = tmp_path / "mutated"
-    shutil.copytree(PACKAGE, copy / "datatool")  # with what is compiled, but for the mutant's module
+    # What is compiled serves the copy, too, but for the mutant's module and what is being compiled just now.
+    shutil.copytree(PACKAGE, copy / "datatool", ignore=shutil.ignore_patterns("*.pyc.*"))
     apply(mutant, copy / "datatool")
     words = [
         sys.executable,

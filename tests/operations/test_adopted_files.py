@@ -3,6 +3,7 @@ who writes to it."""
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import threading
@@ -322,6 +323,139 @@ def test_so_does_one_that_fails_when_all_is_published(linked: World, monkeypatch
         patched.setattr(Batch, "flush", full)
         assert linked.run("add", "one.bin").code == 1
     found = os.lstat(linked.root / "one.bin")
+    assert found.st_mode & 0o200 and found.st_nlink == 1
+
+
+@pytest.mark.usefixtures("as_if_no_root")
+def test_one_that_is_stopped_while_files_get_their_names_leaves_objects_read_only(
+    linked: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python hears of Ctrl-C when link(2) has returned: the object is there, and so is its temporary name."""
+    link = os.link
+
+    def interrupted(source: bytes, target: bytes, **more: object) -> None:
+        link(source, target, **more)  # type: ignore[arg-type]
+        if os.fsdecode(target) == digest(BIG)[2:]:
+            raise KeyboardInterrupt
+
+    linked.write("data/a.bin", BIG)
+    linked.write("data/b.bin", MIDDLING)
+    with monkeypatch.context() as patched:
+        patched.setattr("datatool.localfs.publish.os.link", interrupted)
+        assert linked.run("add", "data").code == 130
+    assert cached(linked, BIG).stat().st_mode & 0o222 == 0
+    assert (linked.root / "data/b.bin").stat().st_mode & 0o200 or cached(linked, MIDDLING).exists()
+    linked.ok("add", "data")
+    assert os.lstat(linked.root / "data/a.bin").st_mode & 0o222 == 0
+    assert _all_objects_are_right(linked) and linked.json("status")["clean"]
+
+
+@pytest.mark.usefixtures("as_if_no_root")
+def test_a_link_that_somebody_made_writable_is_sealed_again(linked: World) -> None:
+    linked.write("one.bin", BIG)
+    linked.ok("add", "one.bin")
+    (linked.root / "one.bin").chmod(0o644)
+    linked.ok("add", "one.bin")
+    assert cached(linked, BIG).stat().st_mode & 0o222 == 0
+
+
+@pytest.mark.usefixtures("as_if_no_root")
+def test_a_sync_that_fails_gives_the_file_its_mode_back(linked: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(fd: int) -> None:
+        raise OSError(errno.EIO, "the disk is broken")
+
+    linked.write("one.bin", BIG)
+    (linked.root / "one.bin").chmod(0o640)
+    linked.ok("config", "set", "--local", "durability", "full")
+    with monkeypatch.context() as patched:
+        patched.setattr("datatool.localfs.syncing.full_sync", failing)
+        assert linked.run("add", "one.bin").code == 1
+    found = os.lstat(linked.root / "one.bin")
+    assert (found.st_mode & 0o777, found.st_nlink) == (0o640, 1)
+
+
+@pytest.mark.usefixtures("as_if_no_root")
+def test_a_refused_add_leaves_even_a_very_large_file_as_it_is(linked: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of other objects a batch would be full and published."""
+    linked.write("one.bin", BIG)
+    linked.ok("add", "one.bin")
+    linked.commit("one")
+    linked.ok("edit", "one.bin")
+    linked.write("one.bin", BIG[1:])
+    linked.ok("add", "one.bin")
+    linked.commit("two")
+    linked.git("checkout", "-q", "HEAD~1")
+    linked.ok("checkout")
+    linked.git("checkout", "-q", "main")
+    linked.ok("edit", "one.bin")
+    monkeypatch.setitem(Batch.__init__.__kwdefaults__, "max_bytes", 1 << 20)
+    ran = linked.run("add", "one.bin")
+    assert ran.code == 7, ran
+    found = os.lstat(linked.root / "one.bin")
+    assert found.st_mode & 0o200 and found.st_nlink == 1
+
+
+@pytest.mark.usefixtures("as_if_no_root")
+def test_the_second_of_two_equal_files_is_a_link_though_the_first_is_a_copy(linked: World) -> None:
+    linked.write("data/a.bin", BIG, executable=True)
+    linked.write("data/b.bin", BIG)
+    linked.ok("add", "data")
+    assert os.lstat(linked.root / "data/a.bin").st_mode & 0o777 == 0o755
+    assert same(linked.root / "data/b.bin", cached(linked, BIG))
+    assert linked.json("status")["clean"]
+
+
+@pytest.mark.usefixtures("as_if_no_root")
+def test_one_whose_object_another_command_saved_meanwhile_is_a_link_to_that(
+    linked: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    linked.write("one.bin", BIG)
+    flush = Batch.flush
+    place = cached(linked, BIG)
+
+    def overtaken(self: Batch) -> None:
+        if not place.exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(BIG)
+            place.chmod(0o444)
+        flush(self)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Batch, "flush", overtaken)
+        linked.ok("add", "one.bin")
+    assert same(linked.root / "one.bin", place) and linked.json("status")["clean"]
+
+
+@pytest.mark.usefixtures("as_if_no_root")
+def test_elsewhere_than_on_linux_nothing_is_adopted(linked: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("datatool.cache.writer.LEASES_POSSIBLE", False)
+    linked.write("one.bin", BIG)
+    inode = os.lstat(linked.root / "one.bin").st_ino
+    linked.ok("add", "one.bin")
+    assert same(linked.root / "one.bin", cached(linked, BIG)) and os.lstat(cached(linked, BIG)).st_ino != inode
+
+
+@pytest.mark.usefixtures("as_if_no_root")
+def test_on_a_disk_of_many_machines_nothing_is_adopted_but_links_are_made(
+    linked: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(fd: int) -> None:
+        raise OSError(errno.EAGAIN, "no delegation, no lease")
+
+    monkeypatch.setattr("datatool.cache.writer.on_own_disk", lambda place: False)
+    monkeypatch.setattr("datatool.operations.relink.on_own_disk", lambda place: False)
+    monkeypatch.setattr(leases, "_take", refuse)
+    linked.write("one.bin", BIG)
+    inode = os.lstat(linked.root / "one.bin").st_ino
+    linked.ok("add", "one.bin")
+    assert same(linked.root / "one.bin", cached(linked, BIG)) and os.lstat(cached(linked, BIG)).st_ino != inode
+
+
+def test_outputs_of_a_run_stay_writable(linked: World) -> None:
+    words = ("run", "-o", "out.bin", "--", "sh", "-c", "head -c 100000 /dev/zero > out.bin")
+    ran = linked.process(*words, before=needs.without_root_override())
+    assert ran.code == 0, ran
+    found = os.lstat(linked.root / "out.bin")
     assert found.st_mode & 0o200 and found.st_nlink == 1
 
 
