@@ -4,37 +4,29 @@ from __future__ import annotations
 
 import errno
 import os
-import queue
-import stat
-import sys
-import threading
-import time
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, nullcontext, suppress
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from datatool.cache.adoption import Adoption
+from datatool.cache.pack_thread import PackThread, WrittenPack
 from datatool.cache.packs import Packs
 from datatool.cache.shards import ShardWriter
 from datatool.cache.trust import Trust
 from datatool.errors import LocalError, RemoteError
-from datatool.formats.pack import TARGET, BuiltPack, PackBuilder, object_path, pack_path
+from datatool.formats.pack import TARGET, PackBuilder, object_path, pack_path
 from datatool.formats.shard import ShardRecord
 from datatool.hashing import copy_and_hash
 from datatool.localfs.atomic import local_error, make_dirs, write_all
 from datatool.localfs.batch import Batch, Published
-from datatool.localfs.leases import POSSIBLE as LEASES_POSSIBLE
-from datatool.localfs.leases import Lease, Rights, unseal
-from datatool.localfs.links import hardlinks_safe
-from datatool.localfs.mounts import on_own_disk
+from datatool.localfs.leases import Lease
 from datatool.localfs.partial import open_partial
 from datatool.model.oid import EMPTY, ObjectId
 from datatool.model.settings import Durability
 from datatool.progress import Spared, Task, bytes_of
 from datatool.store.objects import Large, Wanted, of_this_size
 from datatool.store.protocol import AHEAD, Advance, Kept, NameMissing, WrongBytes, noting
-from datatool.threads import started
 
 PACKED_BELOW = 64 << 10
 """Objects below this many bytes may share a pack; larger ones stay linkable files (formats §4)."""
@@ -47,8 +39,6 @@ PACKS_PER_SHARD = 8
 MERGE_ABOVE = 32
 """More shards than this are merged into one (formats §4)."""
 _BIGGEST_MERGED = 8 << 20
-_MOST_ADOPTED = 1 << 16
-"""Files that are adopted together, since none is to become read-only of an `add` that fails: about 100 MB of memory."""
 _READ_ONLY = 0o444
 _TEMPORARY = b"tmp"
 
@@ -57,12 +47,6 @@ class _Pending(NamedTuple):
     oid: ObjectId
     data: bytes
     metadata: bool
-
-
-class _Sealed(NamedTuple):
-    temp: bytes
-    target: bytes
-    rights: Rights
 
 
 class Follower(Protocol):
@@ -106,11 +90,12 @@ class CacheWriter:
         self._durability = durability
         self._learns = learns
         self._follower = follower
-        self._on_adopted = on_adopted if learns else None
-        self._adoptions: Batch | None = None
-        self._sealed: list[_Sealed] = []
+        self._on_adopted = on_adopted
+        self._adoption: Adoption | None = None
+        if on_adopted is not None and learns:
+            self._adoption = Adoption(top, PACKED_BELOW, durability, self._learn_adopted)
         self._waiting: set[ObjectId] = set()
-        """What is adopted, or lies beside it, and has no name yet."""
+        """What has no name yet, where files are adopted."""
         self._shards = ShardWriter(top, trust if learns else None, durability)
         self._loose = Batch(
             top, durability=durability, like=top, on_published=self._learn if learns else None, whole_names=True
@@ -118,8 +103,8 @@ class CacheWriter:
         self._small: list[_Pending] = []
         self._builders: dict[bool, PackBuilder] = {}
         self._packed: set[ObjectId] = set()
-        self._background: _PackThread | None = None
-        self._written: list[_Written] = []
+        self._background: PackThread | None = None
+        self._written: list[WrittenPack] = []
 
     def __enter__(self) -> CacheWriter:
         return self
@@ -239,27 +224,12 @@ class CacheWriter:
 
     @property
     def adopting(self) -> bool:
-        """Whether files of the workspace are adopted at all: on Linux, on a disk of this machine's own."""
-        if self._on_adopted is not None and not (
-            LEASES_POSSIBLE and hardlinks_safe(self._top) and on_own_disk(self._top)
-        ):
-            self._on_adopted = None
-        return self._on_adopted is not None
+        """Whether files of the workspace are adopted at all."""
+        return self._adoption is not None
 
     def adopts(self, found: os.stat_result) -> bool:
-        """Whether a file of the workspace is one to `adopt`: large enough to lie loose here, on the same filesystem,
-        this user's own and under one name only, not executable, and with a time that will show whether it is written
-        to."""
-        return (
-            found.st_size >= PACKED_BELOW
-            and self.adopting
-            and stat.S_ISREG(found.st_mode)
-            and not found.st_mode & 0o111
-            and found.st_nlink == 1
-            and found.st_uid == os.geteuid()
-            and found.st_mtime_ns < time.time_ns()
-            and found.st_dev == os.stat(self._top).st_dev
-        )
+        """Whether a file of the workspace is one to `adopt`."""
+        return self._adoption is not None and self._adoption.fits(found)
 
     def lacks(self, oid: ObjectId) -> bool:
         """Whether an object is neither here nor taken."""
@@ -271,41 +241,12 @@ class CacheWriter:
 
     def adopt(self, lease: Lease, oid: ObjectId, *, tag: object) -> bool:
         """Let an object that is lacking be a file of the workspace itself, whose id was found while the lease held: it
-        becomes read-only, and with all others it gets a second name here at the end, which `on_adopted` hears of with
-        the `tag`; it is given back its mode if there is another end.
-
-        False, and nothing has changed, if somebody is about to write to it, or the filesystem can't do it. Raises
-        LocalError.
-        """
-        if self._adoptions is None:
-            self._adoptions = Batch(
-                self._top,
-                durability=self._durability,
-                like=self._top,
-                on_published=self._learn_adopted,
-                max_files=_MOST_ADOPTED,
-                max_bytes=sys.maxsize,
-                whole_names=True,
-            )
-        batch = self._adoptions
-        fd = os.dup(lease.fd)
-        temp = batch.adopt(_TEMPORARY, fd)
-        if temp is None:
-            self._on_adopted = None  # nor will it be with the next one, as where two places are mounted of one disk
-            return False
-        try:
-            if not _sealed(lease):
-                batch.discard(temp, fd=fd)
-                return False
-            target = self._target(oid)
-            self._sealed.append(_Sealed(temp, target, lease.rights))
-            size = os.fstat(fd).st_size
-            batch.add(temp, target, fd=fd, mode=_READ_ONLY, size=size, replace=False, tag=tag)
+        becomes read-only, and at the end it has a second name here, which `on_adopted` hears of with the `tag`; or it
+        is writable again. False where it has to be copied; nothing has changed then. Raises LocalError."""
+        taken = self._adoption is not None and self._adoption.take(lease, oid, tag=tag)
+        if taken:
             self._waiting.add(oid)
-        except BaseException:
-            lease.unseal()
-            raise
-        return True
+        return taken
 
     def _learn_adopted(self, published: list[Published]) -> None:
         self._learn(published)
@@ -317,9 +258,8 @@ class CacheWriter:
         try:
             self._finish_small()
             self._loose.flush()
-            if self._adoptions is not None:
-                self._adoptions.flush()
-                self._sealed.clear()
+            if self._adoption is not None:
+                self._adoption.flush()
             self._waiting.clear()
             for metadata in sorted(self._builders):
                 self._hand_over(metadata)
@@ -352,7 +292,7 @@ class CacheWriter:
 
     def _take_loose(self, temp: bytes, oid: ObjectId, fd: int, size: int) -> None:
         self._loose.add(temp, self._target(oid), fd=fd, mode=_READ_ONLY, size=size, replace=False)
-        if self.adopting:
+        if self._adoption is not None:
             self._waiting.add(oid)
 
     def _translated(self, error: BaseException, size: int) -> BaseException:
@@ -400,7 +340,7 @@ class CacheWriter:
     def _hand_over(self, metadata: bool) -> None:
         builder = self._builders.pop(metadata)
         if self._background is None:
-            self._background = _PackThread(self._top, self._durability)
+            self._background = PackThread(self._top, self._durability)
         self._background.write(builder)
 
     def _publish(self) -> None:
@@ -409,14 +349,14 @@ class CacheWriter:
             return
         records: list[ShardRecord] = []
         names: list[ObjectId] = []
-        for built, found in self._written:
+        for built, stat in self._written:
             ordinal = len(names)
             names.append(built.id)
             records += [
                 ShardRecord(oid, kind, ordinal, off, clen, ulen) for oid, kind, off, clen, ulen in built.records
             ]
             if self._learns:
-                self._trust.learn_many([(pack_path(built.id), found)])
+                self._trust.learn_many([(pack_path(built.id), stat)])
         self._written = []
         self._shards.write(records, names)
         self._packs.refresh()
@@ -433,93 +373,6 @@ class CacheWriter:
         self._close()
 
     def _close(self) -> None:
-        sealed, self._sealed = self._sealed, []
-        top = os.fsencode(self._top)
-        for item in sealed:
-            with suppress(OSError):  # it is published, and has that name no longer
-                target = os.path.join(top, item.target)
-                unseal(os.path.join(top, item.temp), item.rights, unless=target)
-        if self._adoptions is not None:
-            self._adoptions.close()
+        if self._adoption is not None:
+            self._adoption.close()
         self._loose.close()
-
-
-def _sealed(lease: Lease) -> bool:
-    try:
-        return lease.seal()
-    except OSError:  # whose mode nobody may change
-        return False
-
-
-class _Written(NamedTuple):
-    built: BuiltPack
-    found: os.stat_result
-
-
-class _PackThread:
-    """Builds, hashes and writes packs behind the thread that reads files; at most two wait in memory."""
-
-    def __init__(self, top: Path, durability: Durability) -> None:
-        self._top = top
-        self._durability = durability
-        self._todo: queue.Queue[PackBuilder | None] = queue.Queue(maxsize=1)
-        self._done: list[_Written] = []
-        self._error: BaseException | None = None
-        self._stopped = False
-        self._thread = threading.Thread(target=self._run, name="packs", daemon=True)
-        self._beside = started(self._thread)
-
-    def write(self, builder: PackBuilder) -> None:
-        """Hand a pack over; waits while another one waits."""
-        self._raise()
-        if self._beside:
-            self._todo.put(builder)
-        else:
-            self._done.append(self._write(builder))
-
-    def done(self) -> list[_Written]:
-        """The packs that are on disk, each once."""
-        self._raise()
-        done, self._done = self._done, []
-        return done
-
-    def finish(self) -> list[_Written]:
-        """Wait for the last pack; all that are on disk and not yet given by `done`."""
-        self._end()
-        return self.done()
-
-    def stop(self) -> None:
-        """Give up what waits; a pack being written is finished, and belongs to no shard."""
-        self._stopped = True
-        self._end()
-
-    def _end(self) -> None:
-        if self._beside:
-            self._todo.put(None)
-            self._thread.join()
-
-    def _raise(self) -> None:
-        if self._error is not None:
-            raise self._error
-
-    def _run(self) -> None:
-        while (builder := self._todo.get()) is not None:
-            if self._error is not None or self._stopped:
-                continue
-            try:
-                written = self._write(builder)
-                self._done.append(written)  # looked up only now: `done` may have taken the list meanwhile
-            except BaseException as error:  # noqa: BLE001 - handed to the thread that waits for the packs
-                self._error = error
-
-    def _write(self, builder: PackBuilder) -> _Written:
-        with Batch(self._top, durability=self._durability, like=self._top, whole_names=True) as batch:
-            fd, temp = batch.open_temp(_TEMPORARY)
-            try:
-                built = builder.build(partial(write_all, fd))
-            except BaseException as error:
-                batch.discard(temp, fd=fd)
-                raise (local_error(error, self._top, builder.size) if isinstance(error, OSError) else error) from error
-            target = pack_path(built.id)
-            batch.add(temp, target.encode(), fd=fd, mode=_READ_ONLY, size=built.size, replace=False)
-        return _Written(built, os.lstat(self._top / target))

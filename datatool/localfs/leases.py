@@ -58,12 +58,12 @@ class Lease:
         os.fchmod(self.fd, self.rights.mode & ~0o222)
         if self.holds:
             return True
-        self.unseal()
+        _give(self.fd, self.rights)
         return False
 
-    def unseal(self) -> None:
-        """Give the file its rights back."""
-        _give(self.fd, self.rights)
+    def unseal(self, *, unless: bytes) -> None:
+        """Give the file its rights back, unless it has that name, too. Raises OSError."""
+        _give_unless(self.fd, self.rights, unless)
 
 
 @contextmanager
@@ -113,15 +113,19 @@ def unseal(path: bytes, rights: Rights, *, unless: bytes) -> None:
     """Give a file that was sealed its rights back, unless it has another name, too. Raises OSError."""
     fd = os.open(path, _OPEN)
     try:
-        try:
-            there = os.lstat(unless)
-        except FileNotFoundError:
-            there = None
-        found = os.fstat(fd)
-        if there is None or (there.st_dev, there.st_ino) != (found.st_dev, found.st_ino):
-            _give(fd, rights)
+        _give_unless(fd, rights, unless)
     finally:
         os.close(fd)
+
+
+def _give_unless(fd: int, rights: Rights, name: bytes) -> None:
+    try:
+        there = os.lstat(name)
+    except FileNotFoundError:
+        there = None
+    found = os.fstat(fd)
+    if there is None or (there.st_dev, there.st_ino) != (found.st_dev, found.st_ino):
+        _give(fd, rights)
 
 
 def _give(fd: int, rights: Rights) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from datatool.cache import writer
+from datatool.cache import pack_thread, writer
 from datatool.cache.local import Cache
 from datatool.errors import LocalError, RemoteUnreachable
 from datatool.formats.pack import PackBuilder
@@ -51,15 +51,15 @@ def test_every_pack_is_named_by_a_shard_however_the_two_threads_take_turns(
     cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer, "TARGET", 100_000)
-    real = writer._PackThread._write
+    real = pack_thread.PackThread._write
 
-    def while_others_take_what_is_done(self: writer._PackThread, builder: PackBuilder) -> writer._Written:
+    def while_others_take_what_is_done(self: pack_thread.PackThread, builder: PackBuilder) -> pack_thread.WrittenPack:
         taken = self.done()
         written = real(self, builder)
         self._done += taken
         return written
 
-    monkeypatch.setattr(writer._PackThread, "_write", while_others_take_what_is_done)
+    monkeypatch.setattr(pack_thread.PackThread, "_write", while_others_take_what_is_done)
     wanted = save(cache, [os.urandom(1000) for _ in range(2000)])
     assert cache.missing([item.oid for item in wanted]) == set()
     assert lacking(cache, wanted) == []

@@ -94,7 +94,7 @@ MUTANTS = [
     ),
     Mutant(
         name="adopt a file that has another name",
-        module="cache/writer.py",
+        module="cache/adoption.py",
         old="            and found.st_nlink == 1\n",
         new="",
         caught_by="test_a_file_under_two_names_is_copied",
@@ -102,8 +102,8 @@ MUTANTS = [
     ),
     Mutant(
         name="leave files read-only where add fails",
-        module="cache/writer.py",
-        old="                unseal(os.path.join(top, item.temp), item.rights, unless=target)\n",
+        module="cache/adoption.py",
+        old="                unseal(os.path.join(self._top, item.temp), item.rights, unless=target)\n",
         new="                pass\n",
         caught_by="test_an_add_that_fails_gives_its_files_their_modes_back",
         tests="tests/operations/test_adopted_files.py",
@@ -119,7 +119,7 @@ MUTANTS = [
     Mutant(
         name="replace a file by a link while somebody writes to it",
         module="operations/relink.py",
-        old="            if is_written_to(workspace.full(whole)):",
+        old="            if own_disk and is_written_to(full):",
         new="            if False:",
         caught_by="test_a_file_that_somebody_has_open_for_writing_is_copied_and_stays_theirs",
         tests="tests/operations/test_adopted_files.py",

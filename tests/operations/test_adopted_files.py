@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 
 import needs
-from datatool.cache import writer
+from datatool.cache import adoption
 from datatool.errors import NoSpace
 from datatool.hashing import digest
 from datatool.localfs import leases
-from datatool.localfs.batch import Batch
+from datatool.localfs.batch import Batch, Published
 from datatool.model.oid import ObjectId
 from datatool.workspace import adopt
+from datatool.workspace.present import Workspace
 from patience import LONG
 from servers.ports import wait_until
 from world import Ran, World
@@ -42,7 +43,7 @@ def linked(world: World) -> World:
 @pytest.fixture
 def as_if_no_root(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hardlinks in this process too, where the tests are root's."""
-    monkeypatch.setattr(writer, "hardlinks_safe", lambda directory: True)
+    monkeypatch.setattr(adoption, "hardlinks_safe", lambda directory: True)
     monkeypatch.setattr("datatool.workspace.placing.hardlinks_safe", lambda directory: True)
 
 
@@ -396,6 +397,23 @@ def test_a_refused_add_leaves_even_a_very_large_file_as_it_is(linked: World, mon
 
 
 @pytest.mark.usefixtures("as_if_no_root")
+def test_what_is_published_when_something_fails_stays_read_only(linked: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As there is too much of it to be published at the end."""
+    monkeypatch.setattr(adoption, "_TOGETHER", 1)
+
+    def failing(self: Workspace, published: list[Published]) -> None:
+        raise NoSpace("the disk is full")
+
+    linked.write("one.bin", BIG)
+    with monkeypatch.context() as patched:
+        patched.setattr(Workspace, "remember_published", failing)
+        assert linked.run("add", "one.bin").code == 1
+    assert cached(linked, BIG).stat().st_mode & 0o222 == 0
+    linked.ok("add", "one.bin")
+    assert same(linked.root / "one.bin", cached(linked, BIG)) and linked.json("status")["clean"]
+
+
+@pytest.mark.usefixtures("as_if_no_root")
 def test_the_second_of_two_equal_files_is_a_link_though_the_first_is_a_copy(linked: World) -> None:
     linked.write("data/a.bin", BIG, executable=True)
     linked.write("data/b.bin", BIG)
@@ -428,7 +446,7 @@ def test_one_whose_object_another_command_saved_meanwhile_is_a_link_to_that(
 
 @pytest.mark.usefixtures("as_if_no_root")
 def test_elsewhere_than_on_linux_nothing_is_adopted(linked: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("datatool.cache.writer.LEASES_POSSIBLE", False)
+    monkeypatch.setattr("datatool.cache.adoption.POSSIBLE", False)
     linked.write("one.bin", BIG)
     inode = os.lstat(linked.root / "one.bin").st_ino
     linked.ok("add", "one.bin")
@@ -442,7 +460,7 @@ def test_on_a_disk_of_many_machines_nothing_is_adopted_but_links_are_made(
     def refuse(fd: int) -> None:
         raise OSError(errno.EAGAIN, "no delegation, no lease")
 
-    monkeypatch.setattr("datatool.cache.writer.on_own_disk", lambda place: False)
+    monkeypatch.setattr("datatool.cache.adoption.on_own_disk", lambda place: False)
     monkeypatch.setattr("datatool.operations.relink.on_own_disk", lambda place: False)
     monkeypatch.setattr(leases, "_take", refuse)
     linked.write("one.bin", BIG)
