@@ -21,8 +21,8 @@ from datatool.model.settings import Durability
 
 _TEMPORARY = b"tmp"
 _READ_ONLY = 0o444
-_TOGETHER = 1 << 16
-"""Files that are published together, as none is to become read-only of an `add` that fails: about 100 MB of memory."""
+_TOGETHER = 1 << 15
+"""Files that are published together, as none is to become read-only of an `add` that fails: about 90 MB of memory."""
 
 
 class _Sealed(NamedTuple):
