@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import memory
+from datatool import interruption
 from environment import PACKAGE, clean_environment
 from needs import ON_CI
 
@@ -63,9 +64,18 @@ def _stays_where_it_is() -> Iterator[None]:
     assert after == str(before), "the test stayed in another working directory"
 
 
+@pytest.fixture
+def _no_signal_is_noted() -> None:
+    """What one test was sent interrupts no other."""
+    interruption._noted.clear()
+
+
 @pytest.fixture(autouse=True)
 def _own_environment(
-    _stays_where_it_is: None, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    _no_signal_is_noted: None,
+    _stays_where_it_is: None,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """No test sees the user's git, datatool or terminal settings, nor writes into the user's home."""
     home = tmp_path_factory.getbasetemp() / "home"

@@ -20,7 +20,6 @@ __all__ = [
     "fsync_dir",
     "local_error",
     "make_dirs",
-    "move",
     "new_temp",
     "remove_dir_if_empty",
     "remove_file",
@@ -153,14 +152,6 @@ def rename(source: Path, target: Path) -> None:
         raise local_error(error, target) from error
     except OSError as error:
         raise local_error(error, target) from error
-
-
-def move(source: Path, target: Path) -> None:
-    """Move a file or directory to a name that nothing has yet, on one filesystem. Raises PathNotFound,
-    LocalError."""
-    if os.path.lexists(target):
-        raise LocalError(f"{show(str(target))}: is there already", path=str(target))
-    rename(source, target)
 
 
 def fsync_dir(path: Path | str) -> None:

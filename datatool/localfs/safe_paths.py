@@ -207,21 +207,6 @@ class Directories:
         """Make a directory and those around it that are missing."""
         self.at(path, create=True)
 
-    def move_out(self, path: bytes, target: Path) -> None:
-        """Rename a file, link or directory to a path elsewhere on the same filesystem."""
-        directory, _, name = path.rpartition(b"/")
-        self.forget(path)
-        fd, prefix = self.at(directory)
-        try:
-            os.rename(prefix + name, os.fsencode(target), src_dir_fd=fd)
-        except OSError as error:
-            shown = show_bytes(path)
-            raise LocalError(
-                f"{shown}: can't be moved to {target}: {error.strerror}",
-                hint="move it away yourself, then run the command again",
-                path=os.fsdecode(path),
-            ) from error
-
     def forget(self, path: bytes) -> None:
         """Let go of a directory that is about to be removed, and of those below it."""
         below = path + b"/"

@@ -18,7 +18,7 @@ from datatool.model.paths import named
 from datatool.model.settings import LinkMethod
 from datatool.operations.publish import locked
 from datatool.operations.result import Part, Result
-from datatool.operations.targets import Selection, select
+from datatool.operations.targets import Selection, project_path, select
 from datatool.progress import SILENT, Progress
 from datatool.project.project import Project
 
@@ -39,13 +39,27 @@ class EditResult(Result):
 
 
 def edit(project: Project, targets: Sequence[str], *, cwd: Path, progress: Progress = SILENT) -> EditResult:
-    """Replace links into the cache by copies that may be changed. Raises PathNotFound, UsageError."""
+    """Replace links into the cache by copies that may be changed, also those that are tracked no longer. Raises
+    PathNotFound, UsageError, LocalError."""
     if not targets:
         raise UsageError("nothing to edit", hint="name the files to make writable")
-    selections, broken = select(project, targets, cwd)
-    if broken:
-        raise broken[0]
+    selections: list[Selection] = []
     edited = []
+    for target in targets:
+        try:
+            found, broken = select(project, [target], cwd)
+        except PathNotFound:
+            path = project_path(project, target, cwd)
+            linked = list(_untracked(project, path))
+            if not linked:
+                raise
+            for whole in linked:
+                _copy(project, whole, None)
+            edited.append(Edited(path=os.fsdecode(path), unlinked=len(linked)))
+            continue
+        if broken:
+            raise broken[0]
+        selections += [item for item in found if item not in selections]
     with progress.task("copying") as task:
         for item in selections:
             with locked(project, [item.artifact.path], progress):
@@ -63,6 +77,29 @@ def edit(project: Project, targets: Sequence[str], *, cwd: Path, progress: Progr
                     count += 1
                 edited.append(Edited(path=os.fsdecode(path), unlinked=count))
     return EditResult(artifacts=tuple(edited))
+
+
+def _untracked(project: Project, path: bytes) -> Iterator[bytes]:
+    """Files at or below a path that are the cache's all the same: tracked no longer, or not yet as an `add` failed."""
+    workspace = project.workspace
+    kind = workspace.kind(path)
+    if kind == DIRECTORY:
+        found = [path + b"/" + seen.found.path for seen in workspace.look(path) if seen.found.kind == FILE]
+    else:
+        found = [path] if kind is not None else []
+    for whole in found:
+        try:
+            seen = workspace.look_at_file(whole)
+        except PathNotFound:  # a link to nothing
+            continue
+        target = _raw(seen.found.target)
+        if target is not None:
+            if _is_linked(project, target, seen.found.stat):
+                yield whole
+        elif seen.found.kind == FILE and seen.found.stat.st_nlink > 1:
+            place = project.cache.loose_path(seen.oid or workspace.hash(whole)[0])
+            if place.exists() and place.samefile(os.fsdecode(workspace.full(whole))):
+                yield whole
 
 
 def _linked(project: Project, item: Selection) -> Iterator[tuple[bytes, ObjectId | None]]:
@@ -100,8 +137,10 @@ def _copy(project: Project, path: bytes, oid: ObjectId | None) -> int:
             fd, temp = batch.open_temp(os.path.dirname(path))
             try:
                 clone_or_copy(source, fd, found.st_size, (LinkMethod.REFLINK, LinkMethod.COPY))
-            except BaseException:
+            except BaseException as error:
                 batch.discard(temp, fd=fd)
+                if isinstance(error, OSError):
+                    raise batch.error(error, path, found.st_size) from error
                 raise
             mode = file_mode(executable=bool(found.st_mode & 0o111))
             batch.add(temp, path, fd=fd, mode=mode, size=found.st_size, replace=True, tag=tag)

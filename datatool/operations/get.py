@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from datatool.config.load import Config
 from datatool.errors import DatatoolError, UsageError
 from datatool.git.clone import default_directory
 from datatool.localfs.atomic import make_dirs
+from datatool.localfs.removal import remove_empty_dirs
 from datatool.model.paths import show_bytes
 from datatool.operations.failures import Failure, failure_of
 from datatool.operations.landing import Got, land, nearest_existing, receives
@@ -98,8 +100,7 @@ def get(
                         follower = early.of(size, partial(item.moved, to=os.fsencode(to.name)))
                         with room_for(names, size, "the cache", cache.top), cache.followed_by(follower):
                             copied = copy_selection(catalog, item, cache, task)
-                        make_dirs(to.parent)
-                        with room_for(names, size, "the directory", to.parent):
+                        with _made(to), room_for(names, size, "the directory", to.parent):
                             got.append(land(copied, cache, to, path=path, force=force, environ=environ, early=early))
                 except DatatoolError as error:
                     if len(chosen) == 1:
@@ -112,6 +113,20 @@ def get(
         artifacts=tuple(got),
         left_out=tuple(os.fsdecode(path) for item in chosen for path in item.hidden),
     )
+
+
+@contextmanager
+def _made(to: Path) -> Iterator[None]:
+    """The directories that something is to lie in, made; where that fails those are gone that nothing came into, as the
+    same command would take them for the place to put it into."""
+    missing = [place for place in (to, *to.parents) if not os.path.lexists(place)]
+    make_dirs(to.parent)
+    try:
+        yield
+    except BaseException:
+        for place in missing:
+            remove_empty_dirs(place)
+        raise
 
 
 def _out(target: Path, inside: bool, item: Selection, where: str) -> Path:

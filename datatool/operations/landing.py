@@ -12,8 +12,9 @@ from datatool.cache.local import Cache
 from datatool.config.places import user_cache_dir
 from datatool.errors import PartlyDone, Unsaved
 from datatool.index.state import State
-from datatool.localfs.atomic import make_dirs, move, sweep_temps
+from datatool.localfs.atomic import make_dirs, sweep_temps
 from datatool.localfs.links import modes_bind
+from datatool.localfs.moving import move
 from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, Entry
 from datatool.model.paths import named
 from datatool.model.pointer import ArtifactKind

@@ -12,7 +12,7 @@ from datatool.errors import LocalError, PathNotFound, Refused, UsageError
 from datatool.git.ignore import ignored_by
 from datatool.interruption import deferred
 from datatool.localfs.atomic import make_dirs, remove_file, rename
-from datatool.localfs.atomic import move as move_file
+from datatool.localfs.moving import move as move_file
 from datatool.localfs.removal import require_writable
 from datatool.localfs.safe_paths import check_parents
 from datatool.model.entry import DIRECTORY

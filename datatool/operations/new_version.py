@@ -8,9 +8,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from datatool.formats.pointer_file import write_pointer
+from datatool.localfs.batch import Published
+from datatool.model.paths import named
 from datatool.model.pointer import ArtifactKind
 from datatool.model.settings import LinkMethod
-from datatool.operations.publish import locked
+from datatool.operations.publish import locked, may_publish
 from datatool.operations.record import Recorded, RecordOptions, Target, record_all
 from datatool.operations.relink import relink
 from datatool.progress import Progress
@@ -44,13 +46,35 @@ def make_versions(
     """Record targets, all of them or none, with `write` to put down their pointers. Raises what `record_all` does."""
     with locked(project, [target.path for target in targets], progress):
         targets = [replace(target, artifact=find_artifact(project.root, target.path)) for target in targets]
+        adopted: list[Published] = []
+
+        def share(published: list[Published]) -> None:
+            adopted.extend(published)
+            project.workspace.remember_published(published)
+
         shared = project.config.link_methods[:1] == (LinkMethod.HARDLINK,)
-        saved = record_all(project, targets, options, progress, shared=shared)
-        made = point_to(project, saved, write)
+        shared = shared and may_publish(project, [target.path for target in targets])
+        try:
+            saved = record_all(project, targets, options, progress, on_adopted=share if shared else None)
+            made = point_to(project, saved, write)
+        except BaseException:
+            _tell_of(adopted, progress)
+            raise
     if any(method in (LinkMethod.HARDLINK, LinkMethod.SYMLINK) for method in project.config.link_methods[:1]):
         for item in saved:
             relink(project, item.target.path, item.pointer, item.linkable)
     return made
+
+
+def _tell_of(adopted: Sequence[Published], progress: Progress) -> None:
+    """Say which files are shared with the cache already when an add fails."""
+    names = [item.tag[0] for item in adopted if isinstance(item.tag, tuple) and item.stat is not None]
+    if names:
+        more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
+        progress.warn(
+            f"{named(names[0])}{more}: in the cache already, and read-only now, as they share their bytes with it",
+            hint=f"the same command again completes it; datatool edit {named(names[0])} makes a file writable again",
+        )
 
 
 def point_to(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Final
 from zlib import adler32, crc32
 
 from datatool.errors import GitError, LocalError, Unsaved
@@ -17,9 +18,10 @@ from datatool.git.staging import stage as stage_in_git
 from datatool.git.staging import staged_text, unstaged_edits
 from datatool.git.worktree import exclude_path
 from datatool.localfs.append import append_whole
-from datatool.localfs.atomic import remove_file, sweep_temps, write_file
+from datatool.localfs.atomic import remove_file, sweep_temps, write_all, write_file
 from datatool.localfs.locks import Lock
 from datatool.localfs.open_files import room_for_files
+from datatool.localfs.temps import scratch_file
 from datatool.model.paths import named
 from datatool.model.settings import Durability
 from datatool.operations.ignored import GITIGNORE, read_if_there
@@ -52,6 +54,10 @@ def locked(
         yield
 
 
+_SOME: Final = 64 << 10
+"""Bytes that pointers and ignore lines of one directory hardly ever need."""
+
+
 def _tell(progress: Progress, name: str, holder: str) -> None:
     progress.hint(f"{name}: waiting for {holder or 'another process'}")
 
@@ -76,6 +82,17 @@ def publish(
     if not stage:
         return ()
     return stage_paths(project, [path + SUFFIX for path, _, _ in pointers] + to_stage, progress)
+
+
+def may_publish(project: Project, artifacts: Sequence[bytes]) -> bool:
+    """Whether there seems to be room, and leave, to write the pointers and ignore lines of artifacts: by trying."""
+    try:
+        for parent in {os.path.dirname(path) for path in artifacts}:
+            with scratch_file(Path(os.fsdecode(project.workspace.full(parent)))) as fd:
+                write_all(fd, bytes(_SOME))
+    except OSError:
+        return False
+    return True
 
 
 def write_pointers(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -15,6 +15,7 @@ from datatool.cache.writer import CacheWriter
 from datatool.errors import FormatError, PathNotFound, Refused
 from datatool.formats.tree_object import diff_trees, read_tree
 from datatool.index.state import Base
+from datatool.localfs.batch import Published
 from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, Entry
 from datatool.model.oid import ObjectId
 from datatool.model.paths import named, portability_problem, show_bytes
@@ -91,10 +92,11 @@ def record_all(
     options: RecordOptions,
     progress: Progress,
     *,
-    shared: bool = False,
+    on_adopted: Callable[[list[Published]], None] | None = None,
 ) -> list[Recorded]:
-    """Save every target into the cache; no pointer is written. Large files are `shared` with the cache, and read-only
-    from now on, instead of copied into it. Raises Refused, UnsafeInput, ReadFailed, NoSpace."""
+    """Save every target into the cache; no pointer is written. Where somebody hears of it, large files are adopted by
+    the cache, and read-only from now on, instead of copied into it. Raises Refused, UnsafeInput, ReadFailed and
+    NoSpace."""
     saved: list[Recorded | None] = [_unchanged(project, target, options) for target in targets]
     if any(item is None for item in saved):
         names = ", ".join(named(target.path) for target, item in zip(targets, saved, strict=True) if item is None)
@@ -104,7 +106,7 @@ def record_all(
             progress.task("adding", bytes=total) as task,
             project.cache.writer(
                 synced=not options.hurry,
-                on_adopted=project.workspace.remember_published if shared else None,
+                on_adopted=on_adopted,
             ) as writer,
         ):
             for number, target in enumerate(targets):

@@ -16,6 +16,7 @@ from datatool.formats.tree_object import Load, TreeWriter, entries_in, read_tree
 from datatool.localfs.atomic import make_dirs
 from datatool.localfs.batch import Batch, Published
 from datatool.localfs.behind import Behind
+from datatool.localfs.moving import move_out
 from datatool.localfs.safe_paths import Directories
 from datatool.model.entry import DIRECTORY, EXECUTABLE, FILE, SYMLINK, Entry
 from datatool.model.oid import EMPTY, ObjectId
@@ -27,7 +28,7 @@ from datatool.workspace.differences import against
 from datatool.workspace.early_copies import EarlyCopies
 from datatool.workspace.merge import same, side_by_side
 from datatool.workspace.parents import Parents
-from datatool.workspace.placing import Outcome, Placing, link
+from datatool.workspace.placing import Outcome, Placing, link, stays
 from datatool.workspace.present import KEPT, Workspace
 
 CHUNK = 4096
@@ -211,13 +212,13 @@ class Checkout(Struct, frozen=True, kw_only=True):
                 for path in plan.unsaved:
                     place = save_to / os.fsdecode(self._whole(path))
                     make_dirs(place.parent)
-                    directories.move_out(self._whole(path), place)
+                    move_out(directories, self._whole(path), place)
             for path in reversed(plan.first):
                 self._delete(directories, path, outcome, empty)
             with Behind(remember) as behind:
                 for path, now, base, target in self._triples():
                     if target is not None:
-                        if now is None or not same(now, target) or (self.relink and target.is_file):
+                        if now is None or not same(now, target) or (self.relink and self._is_to_be_relinked(target)):
                             if now is not None and self._became_unsaved(path, now, base, target):
                                 outcome.refused.append(path)
                                 continue
@@ -244,6 +245,11 @@ class Checkout(Struct, frozen=True, kw_only=True):
     def _remember(self, published: list[Published]) -> None:
         self.workspace.remember_published(published)
         self.workspace.remember_part(self.artifact, self.target, published)
+
+    def _is_to_be_relinked(self, target: Entry) -> bool:
+        if not target.is_file or target.oid is None:
+            return False
+        return not stays(self.workspace, self.cache, self._whole(target.path), target.oid, self.links)
 
     def _is_taken(self, path: bytes) -> bool:
         """Whether a broken link into a cache lies there, which counts as nothing."""

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from msgspec import Struct, field
 
+from datatool.cache.local import Cache
 from datatool.localfs.batch import Batch, NewFile
+from datatool.localfs.leases import is_written_to
 from datatool.localfs.links import hardlinks_safe
 from datatool.localfs.modes import file_mode
+from datatool.localfs.mounts import on_own_disk
 from datatool.model.entry import EXECUTABLE, FILE, Entry
 from datatool.model.oid import ObjectId
 from datatool.model.settings import LinkMethod
 from datatool.progress import Task
 from datatool.store.objects import Absent, Large, Small
 from datatool.workspace.early_copies import EarlyCopies
+from datatool.workspace.present import Workspace
 
 _COUNTED: Final = 1 << 20
 """From this size on a file's bytes count as copied."""
@@ -55,6 +60,19 @@ def link(
         if batch.adopt_link(path, os.fsencode(source), kind=kind, replace=replace, tag=(path, oid)):
             return True
     return False
+
+
+def stays(workspace: Workspace, cache: Cache, path: bytes, oid: ObjectId, methods: Sequence[LinkMethod]) -> bool:
+    """Whether a file with the right bytes is not to be linked or copied anew: it is already what the first of the
+    methods makes, or somebody has it open for writing, and what they write then would be lost with it."""
+    full = workspace.full(path)
+    try:
+        found = os.lstat(full)
+        if methods[:1] == (LinkMethod.HARDLINK,) and not found.st_mode & 0o222:
+            return os.path.samestat(found, os.lstat(cache.loose_path(oid)))
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and on_own_disk(workspace.root) and is_written_to(full)
 
 
 class Placing:

@@ -12,7 +12,8 @@ import pytest
 import needs
 from datatool.errors import LocalError, NoSpace, PathNotFound
 from datatool.localfs import atomic
-from datatool.localfs.atomic import local_error, make_dirs, move, remove_dir_if_empty, remove_file, rename, write_file
+from datatool.localfs.atomic import local_error, make_dirs, remove_dir_if_empty, remove_file, rename, write_file
+from datatool.localfs.moving import move
 from datatool.model.settings import Durability
 
 BATCH = Durability.BATCH

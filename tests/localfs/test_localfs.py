@@ -18,6 +18,7 @@ from datatool.localfs.clock import COARSE, FINE, granularity, scratch_time
 from datatool.localfs.copying import clone_or_copy
 from datatool.localfs.links import hardlinks_safe, modes_bind, symlinks_work
 from datatool.localfs.locks import Lock
+from datatool.localfs.moving import move_out
 from datatool.localfs.safe_paths import Directories, check_parents
 from datatool.localfs.sharing import Sharing
 from datatool.localfs.temps import FORGOTTEN, PREFIX, is_left_over, new_temp, sweep_temps, temp_name
@@ -266,7 +267,7 @@ def test_paths_below_a_top_are_changed_safely(tmp_path: Path) -> None:
         assert directories.remove_directory(b"a/b")
         assert not directories.remove(b"a/b/file")
         directories.make_directory(b"a/b")
-        directories.move_out(b"a/move", tmp_path / "moved")
+        move_out(directories, b"a/move", tmp_path / "moved")
         with pytest.raises(UnsafeInput):
             directories.remove(b"link/file")
         assert directories.remove(b"link")

@@ -469,6 +469,70 @@ def test_on_a_disk_of_many_machines_nothing_is_adopted_but_links_are_made(
     assert same(linked.root / "one.bin", cached(linked, BIG)) and os.lstat(cached(linked, BIG)).st_ino != inode
 
 
+def test_where_no_pointer_can_be_written_a_file_is_copied_and_stays_as_it_is(linked: World) -> None:
+    linked.write("sub/one.bin", BIG)
+    (linked.root / "sub").chmod(0o555)
+    try:
+        ran = add(linked, "sub/one.bin")
+    finally:
+        (linked.root / "sub").chmod(0o755)
+    assert ran.code == 1
+    found = os.lstat(linked.root / "sub/one.bin")
+    assert found.st_mode & 0o200 and found.st_nlink == 1
+
+
+@pytest.mark.usefixtures("as_if_no_root")
+def test_an_add_that_fails_later_says_what_is_read_only_and_edit_makes_it_writable(
+    linked: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*words: object) -> None:
+        raise NoSpace("the disk is full")
+
+    linked.write("data/one.bin", BIG)
+    linked.write("data/small", b"small")
+    with monkeypatch.context() as patched:
+        patched.setattr("datatool.operations.add.publish", failing)
+        ran = linked.run("add", "data")
+    assert ran.code == 1 and "warning: data/one.bin: in the cache already, and read-only now" in ran.err
+    assert same(linked.root / "data/one.bin", cached(linked, BIG))
+    assert linked.json("edit", "data")["artifacts"] == [{"path": "data", "unlinked": 1}]
+    found = os.lstat(linked.root / "data/one.bin")
+    assert found.st_mode & 0o200 and found.st_nlink == 1 and linked.read("data/one.bin") == BIG
+    linked.fails(3, "edit", "data")
+
+
+@pytest.mark.usefixtures("as_if_no_root")
+@pytest.mark.parametrize("link", ["hardlink", "symlink"])
+def test_what_is_tracked_no_longer_can_be_made_writable(link: str, linked: World) -> None:
+    linked.ok("config", "set", "cache.link", link)
+    linked.write("one.bin", BIG)
+    linked.ok("add", "one.bin")
+    linked.ok("remove", "one.bin")
+    linked.ok("edit", "one.bin")
+    assert not os.path.islink(linked.root / "one.bin")
+    linked.write("one.bin", b"mine")
+    assert cached(linked, BIG).read_bytes() == BIG
+
+
+@pytest.mark.usefixtures("as_if_no_root")
+@pytest.mark.parametrize("name", ["one.bin", "data/one.bin"])
+def test_relinking_leaves_what_somebody_writes_to_and_what_is_linked_already(name: str, linked: World) -> None:
+    linked.write(name, BIG)
+    linked.ok("add", name.split("/")[0])
+    linked.ok("edit", name)
+    with (linked.root / name).open("ab") as file:
+        linked.ok("checkout", "--relink")
+        file.write(b"more")
+    assert linked.read(name) == BIG + b"more"
+    linked.ok("checkout", "--force")
+    inode = os.lstat(linked.root / name).st_ino
+    assert inode == os.lstat(cached(linked, BIG)).st_ino
+    assert linked.json("checkout", "--relink")["artifacts"][0]["written"] == 0
+    linked.ok("config", "set", "cache.link", "copy")
+    linked.ok("checkout", "--relink")
+    assert os.lstat(linked.root / name).st_nlink == 1 and os.lstat(linked.root / name).st_mode & 0o200
+
+
 def test_outputs_of_a_run_stay_writable(linked: World) -> None:
     words = ("run", "-o", "out.bin", "--", "sh", "-c", "head -c 100000 /dev/zero > out.bin")
     ran = linked.process(*words, before=needs.without_root_override())

@@ -48,6 +48,7 @@ def test_a_large_file_that_the_disk_has_no_room_for_is_named_with_what_it_needs(
 
     with monkeypatch.context() as patch:
         patch.setattr("datatool.cache.local.clone_or_copy", full)
+        patch.setattr("datatool.workspace.early_copies.free_at", lambda directory: 0)
         for words in (("checkout", "data"), ("checkout", "one.bin")):
             error = world.fails(1, *words, "--json").error
             assert error["code"] == "no_space" and error["hint"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from pathlib import Path
 
 import pytest
 
+from datatool.errors import NoSpace
 from datatool.formats.pack import object_path
 from datatool.hashing import digest
 from needs import without_root_override
@@ -452,3 +454,36 @@ def test_a_relative_remote_of_a_registry_elsewhere_is_not_looked_for_here(
     ran = project.fails(3, "get", "songs", "model.bin")
     assert "relative to where that repository lies" in ran.err and "--remote" in ran.err
     project.ok("get", "songs", "model.bin", "--remote", registry.remote)
+
+
+def test_a_get_that_fails_leaves_no_directory_for_the_next_one_to_go_into(
+    registry: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*words: object, **more: object) -> None:
+        raise NoSpace("the disk is full")
+
+    place = tmp_path / "place"
+    place.mkdir()
+    with monkeypatch.context() as patched:
+        patched.setattr("datatool.localfs.batch.Batch.write_many", full)
+        ran = registry.run("get", str(registry.root), "music/songs", "-o", "new/songs", cwd=place)
+    assert ran.code == 1 and "songs" in ran.err and "→" not in ran.out
+    assert list(place.iterdir()) == []
+    registry.ok("get", str(registry.root), "music/songs", "-o", "new/songs", cwd=place)
+    assert (place / "new/songs/s0.txt").read_bytes() == b"song 0\n"
+
+
+def test_what_is_in_the_way_on_another_filesystem_gets_to_lost_and_found(
+    registry: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(old: object, new: object, **more: object) -> None:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    place = tmp_path / "place"
+    place.mkdir()
+    (place / "s0.txt").write_bytes(b"mine")
+    monkeypatch.setattr("datatool.localfs.moving.replace", refuse)
+    registry.ok("get", str(registry.root), "music/songs/s0.txt", "--force", cwd=place)
+    assert (place / "s0.txt").read_bytes() == b"song 0\n"
+    (kept,) = (path for path in registry.home.rglob("s0.txt") if "lost+found" in path.parts)
+    assert kept.read_bytes() == b"mine"

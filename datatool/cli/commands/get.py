@@ -64,7 +64,7 @@ def get(
         session.progress.hint(f"left out, as they only serve git or datatool: {some}")
 
     def lines() -> Iterator[str]:
-        yield from map(got_line, result.artifacts)
+        yield from (got_line(item) for item in result.artifacts if item.written or not item.errors)
 
     return session.finish(result, lines, chatter=True)
 

@@ -26,7 +26,7 @@ from datatool.progress import Spared, Task
 from datatool.project.project import Project
 from datatool.workspace.checkout_file import FileCheckout
 from datatool.workspace.early_copies import EarlyCopies
-from datatool.workspace.placing import Outcome
+from datatool.workspace.placing import Outcome, stays
 
 TOGETHER = 1024
 """Files written together, each under its lock, which is an open file."""
@@ -114,7 +114,7 @@ def _prepare(
     right, is_unsaved = job.current()
     saved_to = None
     new_base = Base(version=oid, here=oid, executable=artifact.pointer.executable)
-    if right and not relink:
+    if right and not (relink and not stays(project.workspace, project.cache, artifact.path, oid, job.links)):
         project.state.set_base(artifact.path, new_base)
         return CheckedOut(path=artifact.name, changed=False)
     if not project.cache.has(oid):

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from datatool.errors import LocalError
-from datatool.localfs.atomic import make_dirs, move, sweep_temps
+from datatool.localfs.atomic import make_dirs, sweep_temps
+from datatool.localfs.moving import move
 from datatool.localfs.removal import remove_empty_dirs
 from datatool.localfs.safe_paths import check_parents
 from datatool.model.oid import ObjectId

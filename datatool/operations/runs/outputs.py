@@ -9,7 +9,8 @@ from itertools import combinations
 from pathlib import Path
 
 from datatool.errors import Refused, Unsaved, UsageError
-from datatool.localfs.atomic import make_dirs, move
+from datatool.localfs.atomic import make_dirs
+from datatool.localfs.moving import move
 from datatool.localfs.removal import remove_tree
 from datatool.localfs.safe_paths import check_parents
 from datatool.model.entry import DIRECTORY, FILE

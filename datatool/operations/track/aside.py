@@ -12,7 +12,8 @@ from typing import Final
 
 from datatool.git.pointers import pointer_patterns
 from datatool.git.worktree import ask
-from datatool.localfs.atomic import make_dirs, move
+from datatool.localfs.atomic import make_dirs
+from datatool.localfs.moving import move
 from datatool.model.paths import named
 from datatool.progress import Progress
 from datatool.project.project import Project
