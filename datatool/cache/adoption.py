@@ -102,12 +102,15 @@ class Adoption:
 
     def close(self) -> None:
         """Give what is not published its rights back."""
-        sealed, self._sealed = self._sealed, []
-        for item in sealed:
-            with suppress(OSError):  # it is published, and has that name no longer
-                target = os.path.join(self._top, item.target)
-                unseal(os.path.join(self._top, item.temp), item.rights, unless=target)
-        self._batch.close()
+        try:
+            while self._sealed:
+                item = self._sealed[-1]
+                with suppress(OSError):  # it is published, and has that name no longer
+                    target = os.path.join(self._top, item.target)
+                    unseal(os.path.join(self._top, item.temp), item.rights, unless=target)
+                self._sealed.pop()
+        finally:
+            self._batch.close()
 
 
 def _seal(lease: Lease) -> bool:

@@ -258,15 +258,15 @@ class CacheWriter:
         try:
             self._finish_small()
             self._loose.flush()
-            if self._adoption is not None:
-                self._adoption.flush()
-            self._waiting.clear()
             for metadata in sorted(self._builders):
                 self._hand_over(metadata)
             if self._background is not None:
                 self._written += self._background.finish()
                 self._background = None
             self._publish()
+            if self._adoption is not None:  # last, as nobody's file is to be read-only where anything fails before
+                self._adoption.flush()
+            self._waiting.clear()
         except BaseException:
             self._give_up()
             raise
@@ -373,6 +373,8 @@ class CacheWriter:
         self._close()
 
     def _close(self) -> None:
-        if self._adoption is not None:
-            self._adoption.close()
-        self._loose.close()
+        try:
+            if self._adoption is not None:
+                self._adoption.close()
+        finally:
+            self._loose.close()

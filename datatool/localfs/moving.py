@@ -1,18 +1,19 @@
-"""Moving what somebody wants to keep to another filesystem: copied, made durable, and only then taken away."""
+"""Moving what somebody wants to keep: by a rename; a file or link also to another filesystem, where it is copied, made
+durable, and only then taken away."""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 
 from datatool.errors import LocalError, PathNotFound
 from datatool.localfs.atomic import fsync_dir, local_error, replace
 from datatool.localfs.copying import clone_or_copy
-from datatool.localfs.removal import remove_tree
+from datatool.localfs.leases import is_written_to
+from datatool.localfs.native import full_sync
 from datatool.localfs.safe_paths import Directories
 from datatool.localfs.temps import NEW_FILE, temp_name
 from datatool.model.paths import show, show_bytes
@@ -34,10 +35,7 @@ def move(source: Path, target: Path) -> None:
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise local_error(error, target) from error
-        try:
-            move_across(os.fsencode(source), target)
-        except OSError as failure:
-            raise local_error(failure, target) from failure
+        _move_across(os.fsencode(source), target, show(str(source)))
 
 
 def move_out(directories: Directories, path: bytes, target: Path) -> None:
@@ -46,60 +44,55 @@ def move_out(directories: Directories, path: bytes, target: Path) -> None:
     directories.forget(path)
     at, prefix = directories.at(directory)
     try:
-        try:
-            os.rename(prefix + name, os.fsencode(target), src_dir_fd=at)
-        except OSError as error:
-            if error.errno != errno.EXDEV:
-                raise
-            move_across(prefix + name, target, at=at)
+        os.rename(prefix + name, os.fsencode(target), src_dir_fd=at)
     except OSError as error:
-        raise LocalError(
-            f"{show_bytes(path)}: can't be moved to {target}: {error.strerror}",
-            hint="move it away yourself, then run the command again",
-            path=os.fsdecode(path),
-        ) from error
+        if error.errno == errno.EXDEV:
+            _move_across(prefix + name, target, show_bytes(path), at=at)
+            return
+        raise _stays(show_bytes(path), target, error.strerror) from error
 
 
-def move_across(source: bytes, target: Path, *, at: int | None = None) -> None:
-    """Move a file, link or directory to a name that nothing has, on whatever filesystem; a relative `source` lies in
-    the open directory `at`. No link is followed. Raises OSError, and then the source is as it was, or complete at both
-    places."""
+def _move_across(source: bytes, target: Path, shown: str, *, at: int | None = None) -> None:
+    """Copy a file or link, and delete it if it is what was copied; a relative `source` lies in the open directory
+    `at`. Raises LocalError; the source is as it was then."""
     temp = os.path.join(os.fsencode(target.parent), temp_name())
     try:
-        _copy(source, at, temp)
+        before = os.stat(source, dir_fd=at, follow_symlinks=False)
+        if stat.S_ISLNK(before.st_mode):
+            os.symlink(os.readlink(source, dir_fd=at), temp)
+        elif stat.S_ISREG(before.st_mode):
+            _copy(source, at, temp)
+        else:
+            raise _stays(shown, target, "it lies on another filesystem")
+        after = os.stat(source, dir_fd=at, follow_symlinks=False)
+        if _marks(after) != _marks(before) or (at is None and is_written_to(source)):
+            raise _stays(shown, target, "somebody is writing to it")
         os.rename(temp, os.fsencode(target))
         fsync_dir(target.parent)
-    except BaseException:
-        remove_tree(Path(os.fsdecode(temp)))
+    except BaseException as error:
+        with suppress(OSError):
+            os.unlink(temp)
+        if isinstance(error, OSError) and not isinstance(error, LocalError):
+            raise local_error(error, target) from error
         raise
-    _remove(source, at)
+    try:
+        if os.name == "nt":
+            os.chmod(source, stat.S_IWRITE)
+        os.unlink(source, dir_fd=at)
+    except OSError as error:
+        with suppress(OSError):
+            os.unlink(target)
+        raise _stays(shown, target, error.strerror) from error
 
 
 def _copy(name: bytes, at: int | None, target: bytes) -> None:
-    found = os.stat(name, dir_fd=at, follow_symlinks=False)
-    if stat.S_ISLNK(found.st_mode):
-        os.symlink(os.readlink(name, dir_fd=at), target)
-    elif stat.S_ISREG(found.st_mode):
-        _copy_file(name, at, target)
-    elif stat.S_ISDIR(found.st_mode):
-        os.mkdir(target, 0o700)
-        with _inside(name, at) as (fd, children):
-            for child, place in children:
-                _copy(place, fd, os.path.join(target, child))
-        os.chmod(target, stat.S_IMODE(found.st_mode))
-        fsync_dir(Path(os.fsdecode(target)))
-    else:
-        raise OSError(errno.EOPNOTSUPP, "neither a file nor a directory, which can't be copied")
-
-
-def _copy_file(name: bytes, at: int | None, target: bytes) -> None:
     source = os.open(name, _OPEN, dir_fd=at)
     try:
         found = os.fstat(source)
         fd = os.open(target, NEW_FILE, 0o600)
         try:
             clone_or_copy(source, fd, found.st_size, (LinkMethod.REFLINK, LinkMethod.COPY))
-            os.fsync(fd)
+            full_sync(fd)
         finally:
             os.close(fd)
     finally:
@@ -108,25 +101,13 @@ def _copy_file(name: bytes, at: int | None, target: bytes) -> None:
     os.chmod(target, stat.S_IMODE(found.st_mode))
 
 
-def _remove(name: bytes, at: int | None) -> None:
-    if stat.S_ISDIR(os.stat(name, dir_fd=at, follow_symlinks=False).st_mode):
-        with _inside(name, at) as (fd, children):
-            for _, place in children:
-                _remove(place, fd)
-        os.rmdir(name, dir_fd=at)
-    else:
-        os.unlink(name, dir_fd=at)
+def _marks(found: os.stat_result) -> tuple[int, ...]:
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
-@contextmanager
-def _inside(name: bytes, at: int | None) -> Iterator[tuple[int | None, list[tuple[bytes, bytes]]]]:
-    """What is in a directory: an open directory, and of each child its name and what it is called from there."""
-    if os.open not in os.supports_dir_fd or os.listdir not in os.supports_fd:
-        yield None, [(child, os.path.join(name, child)) for child in os.listdir(name)]
-        return
-    fd = os.open(name, _OPEN | os.O_DIRECTORY, dir_fd=at)
-    try:
-        names = [os.fsencode(child) for child in os.listdir(fd)]
-        yield fd, [(child, child) for child in names]
-    finally:
-        os.close(fd)
+def _stays(shown: str, target: Path, why: str | None) -> LocalError:
+    return LocalError(
+        f"{shown}: can't be moved to {show(str(target))}: {why}",
+        hint="move it away yourself, then run the command again",
+        path=shown,
+    )

@@ -43,23 +43,26 @@ def edit(project: Project, targets: Sequence[str], *, cwd: Path, progress: Progr
     PathNotFound, UsageError, LocalError."""
     if not targets:
         raise UsageError("nothing to edit", hint="name the files to make writable")
-    selections: list[Selection] = []
-    edited = []
+    tracked: list[str] = []
+    untracked: dict[bytes, list[bytes]] = {}
     for target in targets:
         try:
-            found, broken = select(project, [target], cwd)
+            select(project, [target], cwd)
         except PathNotFound:
             path = project_path(project, target, cwd)
-            linked = list(_untracked(project, path))
-            if not linked:
+            untracked[path] = list(_untracked(project, path))
+            if not untracked[path]:
                 raise
-            for whole in linked:
-                _copy(project, whole, None)
-            edited.append(Edited(path=os.fsdecode(path), unlinked=len(linked)))
-            continue
-        if broken:
-            raise broken[0]
-        selections += [item for item in found if item not in selections]
+        else:
+            tracked.append(target)
+    selections, broken = select(project, tracked, cwd) if tracked else ([], [])
+    if broken:
+        raise broken[0]
+    edited = []
+    for path, linked in untracked.items():
+        for whole in linked:
+            _copy(project, whole, None)
+        edited.append(Edited(path=os.fsdecode(path), unlinked=len(linked)))
     with progress.task("copying") as task:
         for item in selections:
             with locked(project, [item.artifact.path], progress):
@@ -83,6 +86,11 @@ def _untracked(project: Project, path: bytes) -> Iterator[bytes]:
     """Files at or below a path that are the cache's all the same: tracked no longer, or not yet as an `add` failed."""
     workspace = project.workspace
     kind = workspace.kind(path)
+    own = [os.path.realpath(place) for place in (project.cache.top, project.local, project.root / ".git")]
+    directory, name = os.path.split(os.fsdecode(workspace.full(path)))
+    real = os.path.join(os.path.realpath(directory), name)
+    if any(f"{one}{os.sep}".startswith(f"{other}{os.sep}") for at in own for one, other in ((real, at), (at, real))):
+        return  # the cache itself, or around it
     if kind == DIRECTORY:
         found = [path + b"/" + seen.found.path for seen in workspace.look(path) if seen.found.kind == FILE]
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 
 from datatool.localfs.batch import Batch
 from datatool.localfs.leases import is_written_to, seal
@@ -40,7 +41,8 @@ def relink(project: Project, artifact: bytes, pointer: Pointer, paths: Sequence[
                 continue
             if os.path.samefile(source, full):
                 if mode & 0o222:  # a command that was stopped left it so, or somebody's chmod did
-                    seal(full)
+                    with suppress(OSError):  # it is gone meanwhile
+                        seal(full)
                 continue
             if own_disk and is_written_to(full):  # what is written then would be lost with the file
                 continue

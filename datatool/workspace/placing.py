@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -66,13 +67,16 @@ def stays(workspace: Workspace, cache: Cache, path: bytes, oid: ObjectId, method
     """Whether a file with the right bytes is not to be linked or copied anew: it is already what the first of the
     methods makes, or somebody has it open for writing, and what they write then would be lost with it."""
     full = workspace.full(path)
+    place = cache.loose_path(oid)
     try:
         found = os.lstat(full)
-        if methods[:1] == (LinkMethod.HARDLINK,) and not found.st_mode & 0o222:
-            return os.path.samestat(found, os.lstat(cache.loose_path(oid)))
     except OSError:
         return False
-    return stat.S_ISREG(found.st_mode) and on_own_disk(workspace.root) and is_written_to(full)
+    if methods[:1] == (LinkMethod.HARDLINK,) and not found.st_mode & 0o222 and hardlinks_safe(place.parent):
+        with suppress(OSError):  # it lies in a pack
+            if os.path.samestat(found, os.lstat(place)):
+                return True
+    return stat.S_ISREG(found.st_mode) and is_written_to(full) and on_own_disk(workspace.root)
 
 
 class Placing:

@@ -515,6 +515,51 @@ def test_what_is_tracked_no_longer_can_be_made_writable(link: str, linked: World
 
 
 @pytest.mark.usefixtures("as_if_no_root")
+def test_edit_leaves_the_cache_alone_and_does_all_or_nothing(linked: World) -> None:
+    linked.write("one.bin", BIG)
+    linked.write("two/a.bin", BIG[1:])
+    linked.ok("add", "one.bin", "two")
+    linked.ok("remove", "one.bin")
+    inode = os.lstat(cached(linked, BIG)).st_ino
+    for place in (cached(linked, BIG), cached(linked, BIG).parent, linked.cache, linked.root / ".git"):
+        linked.fails(3, "edit", place)
+    assert os.lstat(cached(linked, BIG)).st_ino == inode == os.lstat(linked.root / "one.bin").st_ino
+    linked.fails(3, "edit", "one.bin", "missing")
+    assert os.lstat(linked.root / "one.bin").st_nlink == 2
+    assert linked.json("edit", "two", "two/a.bin", "one.bin")["artifacts"] == [
+        {"path": "one.bin", "unlinked": 1},
+        {"path": "two", "unlinked": 1},
+    ]
+
+
+@pytest.mark.usefixtures("as_if_no_root")
+def test_a_pack_that_can_not_be_written_leaves_large_files_as_they_are(
+    linked: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*words: object) -> None:
+        raise NoSpace("the disk is full")
+
+    linked.write("data/one.bin", BIG)
+    for number in range(300):
+        linked.write(f"data/{number}.txt", b"%d" % number)
+    monkeypatch.setattr("datatool.cache.pack_thread.PackThread._write", full)
+    assert linked.run("add", "data").code == 1
+    found = os.lstat(linked.root / "data/one.bin")
+    assert found.st_mode & 0o200 and found.st_nlink == 1
+
+
+@pytest.mark.usefixtures("as_if_no_root")
+def test_relinking_by_root_takes_hardlinks_away(linked: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    linked.write("one.bin", BIG)
+    linked.write("data/one.bin", BIG)
+    linked.ok("add", "one.bin", "data")
+    monkeypatch.setattr("datatool.workspace.placing.hardlinks_safe", lambda directory: False)
+    linked.ok("checkout", "--relink")
+    for name in ("one.bin", "data/one.bin"):
+        assert os.lstat(linked.root / name).st_nlink == 1 and os.lstat(linked.root / name).st_mode & 0o200
+
+
+@pytest.mark.usefixtures("as_if_no_root")
 @pytest.mark.parametrize("name", ["one.bin", "data/one.bin"])
 def test_relinking_leaves_what_somebody_writes_to_and_what_is_linked_already(name: str, linked: World) -> None:
     linked.write(name, BIG)
