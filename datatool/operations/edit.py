@@ -43,19 +43,12 @@ def edit(project: Project, targets: Sequence[str], *, cwd: Path, progress: Progr
     PathNotFound, UsageError, LocalError."""
     if not targets:
         raise UsageError("nothing to edit", hint="name the files to make writable")
-    tracked: list[str] = []
     untracked: dict[bytes, list[bytes]] = {}
-    for target in targets:
-        try:
-            select(project, [target], cwd)
-        except PathNotFound:
-            path = project_path(project, target, cwd)
-            untracked[path] = list(_untracked(project, path))
-            if not untracked[path]:
-                raise
-        else:
-            tracked.append(target)
-    selections, broken = select(project, tracked, cwd) if tracked else ([], [])
+    try:
+        selections, broken = select(project, targets, cwd)
+    except PathNotFound:
+        tracked, untracked = _parted(project, targets, cwd)
+        selections, broken = select(project, tracked, cwd) if tracked else ([], [])
     if broken:
         raise broken[0]
     edited = []
@@ -80,6 +73,23 @@ def edit(project: Project, targets: Sequence[str], *, cwd: Path, progress: Progr
                     count += 1
                 edited.append(Edited(path=os.fsdecode(path), unlinked=count))
     return EditResult(artifacts=tuple(edited))
+
+
+def _parted(project: Project, targets: Sequence[str], cwd: Path) -> tuple[list[str], dict[bytes, list[bytes]]]:
+    """The targets that are tracked, and the linked files of those that are not. Raises PathNotFound for one that has
+    none."""
+    tracked: list[str] = []
+    untracked: dict[bytes, list[bytes]] = {}
+    for target in targets:
+        try:
+            select(project, [target], cwd)
+            tracked.append(target)
+        except PathNotFound:
+            path = project_path(project, target, cwd)
+            untracked[path] = list(_untracked(project, path))
+            if not untracked[path]:
+                raise
+    return tracked, untracked
 
 
 def _untracked(project: Project, path: bytes) -> Iterator[bytes]:

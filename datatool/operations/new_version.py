@@ -46,10 +46,14 @@ def make_versions(
     """Record targets, all of them or none, with `write` to put down their pointers. Raises what `record_all` does."""
     with locked(project, [target.path for target in targets], progress):
         targets = [replace(target, artifact=find_artifact(project.root, target.path)) for target in targets]
-        adopted: list[Published] = []
+        first: bytes | None = None
+        count = 0
 
         def share(published: list[Published]) -> None:
-            adopted.extend(published)
+            nonlocal first, count
+            names = [item.tag[0] for item in published if isinstance(item.tag, tuple) and item.stat is not None]
+            first = first or next(iter(names), None)
+            count += len(names)
             project.workspace.remember_published(published)
 
         shared = project.config.link_methods[:1] == (LinkMethod.HARDLINK,)
@@ -58,7 +62,8 @@ def make_versions(
             saved = record_all(project, targets, options, progress, on_adopted=share if shared else None)
             made = point_to(project, saved, write)
         except BaseException:
-            _tell_of(adopted, progress)
+            if first is not None:
+                _tell_of(first, count, progress)
             raise
     if any(method in (LinkMethod.HARDLINK, LinkMethod.SYMLINK) for method in project.config.link_methods[:1]):
         for item in saved:
@@ -66,15 +71,13 @@ def make_versions(
     return made
 
 
-def _tell_of(adopted: Sequence[Published], progress: Progress) -> None:
+def _tell_of(first: bytes, count: int, progress: Progress) -> None:
     """Say which files are shared with the cache already when an add fails."""
-    names = [item.tag[0] for item in adopted if isinstance(item.tag, tuple) and item.stat is not None]
-    if names:
-        more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
-        progress.warn(
-            f"{named(names[0])}{more}: in the cache already, and read-only now, as they share their bytes with it",
-            hint=f"the same command again completes it; datatool edit {named(names[0])} makes a file writable again",
-        )
+    more = f" and {count - 1:,} more" if count > 1 else ""
+    progress.warn(
+        f"{named(first)}{more}: in the cache already, and read-only now, as they share their bytes with it",
+        hint=f"the same command again completes it; datatool edit {named(first)} makes a file writable again",
+    )
 
 
 def point_to(

@@ -23,7 +23,6 @@ def relink(project: Project, artifact: bytes, pointer: Pointer, paths: Sequence[
     methods = [method for method in project.config.link_methods if method in (LinkMethod.HARDLINK, LinkMethod.SYMLINK)]
 
     count = 0
-    own_disk = on_own_disk(project.root)
     with Batch(project.root, durability=project.config.durability, on_published=workspace.remember_published) as batch:
         for path in paths:
             whole = artifact + b"/" + path if path else artifact
@@ -44,7 +43,7 @@ def relink(project: Project, artifact: bytes, pointer: Pointer, paths: Sequence[
                     with suppress(OSError):  # it is gone meanwhile
                         seal(full)
                 continue
-            if own_disk and is_written_to(full):  # what is written then would be lost with the file
+            if is_written_to(full) and on_own_disk(project.root):  # what is written then would be lost with the file
                 continue
             if link(batch, source, whole, seen.oid, methods, replace=True):
                 count += 1

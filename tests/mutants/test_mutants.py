@@ -119,7 +119,7 @@ MUTANTS = [
     Mutant(
         name="replace a file by a link while somebody writes to it",
         module="operations/relink.py",
-        old="            if own_disk and is_written_to(full):",
+        old="            if is_written_to(full) and on_own_disk(project.root):",
         new="            if False:",
         caught_by="test_a_file_that_somebody_has_open_for_writing_is_copied_and_stays_theirs",
         tests="tests/operations/test_adopted_files.py",
