@@ -106,7 +106,7 @@ MUTANTS = [
         old="                unseal(os.path.join(self._top, item.temp), item.rights, unless=target)\n",
         new="                pass\n",
         caught_by="test_an_add_that_fails_gives_its_files_their_modes_back",
-        tests="tests/operations/test_adopted_files.py",
+        tests="tests/operations/test_adoption_failures.py",
     ),
     Mutant(
         name="make what is an object writable where add fails",
@@ -114,7 +114,7 @@ MUTANTS = [
         old="(there.st_dev, there.st_ino) != (found.st_dev, found.st_ino)",
         new="True",
         caught_by="test_one_that_is_stopped_while_files_get_their_names_leaves_objects_read_only",
-        tests="tests/operations/test_adopted_files.py",
+        tests="tests/operations/test_adoption_failures.py",
     ),
     Mutant(
         name="replace a file by a link while somebody writes to it",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from datatool.cache import adoption
 from world import World
 
 
@@ -38,3 +39,17 @@ def pushed(world: World) -> World:
     world.commit("one")
     world.ok("push")
     return world
+
+
+@pytest.fixture
+def linked(world: World) -> World:
+    """A project whose files are the cache's own, where that can be."""
+    world.ok("config", "set", "cache.link", "hardlink, copy")
+    return world
+
+
+@pytest.fixture
+def as_if_no_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hardlinks in this process too, where the tests are root's."""
+    monkeypatch.setattr(adoption, "hardlinks_safe", lambda directory: True)
+    monkeypatch.setattr("datatool.workspace.placing.hardlinks_safe", lambda directory: True)

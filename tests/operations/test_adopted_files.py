@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import errno
 import os
-import random
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -13,52 +12,19 @@ from pathlib import Path
 import pytest
 
 import needs
-from datatool.cache import adoption
-from datatool.errors import NoSpace
-from datatool.hashing import digest
 from datatool.localfs import leases
-from datatool.localfs.batch import Batch, Published
+from datatool.localfs.batch import Batch
 from datatool.model.oid import ObjectId
 from datatool.workspace import adopt
-from datatool.workspace.present import Workspace
+from operations.adopted import BIG, MIDDLING, add, all_objects_are_right, cached, same
 from patience import LONG
 from servers.ports import wait_until
-from world import Ran, World
-
-BIG = random.Random(2).randbytes(9 << 20)
-MIDDLING = BIG[: 70 << 10]
+from world import World
 
 
 @pytest.fixture(autouse=True)
 def _linux() -> None:
     needs.linux()
-
-
-@pytest.fixture
-def linked(world: World) -> World:
-    world.ok("config", "set", "cache.link", "hardlink, copy")
-    return world
-
-
-@pytest.fixture
-def as_if_no_root(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hardlinks in this process too, where the tests are root's."""
-    monkeypatch.setattr(adoption, "hardlinks_safe", lambda directory: True)
-    monkeypatch.setattr("datatool.workspace.placing.hardlinks_safe", lambda directory: True)
-
-
-def add(world: World, *words: str) -> Ran:
-    """As an ordinary user, whom modes bind."""
-    return world.process("add", *words, before=needs.without_root_override())
-
-
-def cached(world: World, data: bytes) -> Path:
-    oid = digest(data)
-    return world.cache / "objects" / oid[:2] / oid[2:]
-
-
-def same(one: Path, two: Path) -> bool:
-    return one.exists() and two.exists() and os.path.samefile(one, two)
 
 
 def test_a_file_becomes_the_object_itself(linked: World) -> None:
@@ -241,10 +207,10 @@ def test_who_opens_it_while_it_is_hashed_writes_to_a_file_of_their_own(
     assert ran.code == 0, ran
     assert len(writers) == 1
     assert linked.read("data/one.bin") == BIG[:size] + b"more", "not a byte of theirs is lost"
-    assert _all_objects_are_right(linked)
+    assert all_objects_are_right(linked)
     monkeypatch.undo()
     assert add(linked, "data").code == 0
-    assert _all_objects_are_right(linked) and linked.json("status")["clean"]
+    assert all_objects_are_right(linked) and linked.json("status")["clean"]
 
 
 @pytest.mark.usefixtures("as_if_no_root")
@@ -296,121 +262,8 @@ def test_who_opens_it_between_the_hash_and_the_seal_does_too(linked: World, monk
     assert ran.code == 0, ran
     assert len(writers) == 1
     assert linked.read("one.bin") == BIG + b"more"
-    assert _all_objects_are_right(linked)
+    assert all_objects_are_right(linked)
     assert not [path for path in (linked.cache / "tmp").iterdir() if path.is_file()]
-
-
-def test_an_add_that_fails_gives_its_files_their_modes_back(linked: World) -> None:
-    linked.write("data/a.bin", BIG)
-    linked.write("data/b.bin", MIDDLING)
-    (linked.root / "data/b.bin").chmod(0)
-    (linked.root / "data/a.bin").chmod(0o640)
-    ran = add(linked, "data")
-    assert ran.code == 1 and "b.bin" in ran.err, ran
-    found = os.lstat(linked.root / "data/a.bin")
-    assert (found.st_mode & 0o777, found.st_nlink) == (0o640, 1)
-    (linked.root / "data/b.bin").chmod(0o600)
-    assert add(linked, "data").code == 0
-    assert same(linked.root / "data/a.bin", cached(linked, BIG))
-
-
-@pytest.mark.usefixtures("as_if_no_root")
-def test_so_does_one_that_fails_when_all_is_published(linked: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(self: Batch) -> None:
-        raise NoSpace("the disk is full")
-
-    linked.write("one.bin", BIG)
-    with monkeypatch.context() as patched:
-        patched.setattr(Batch, "flush", full)
-        assert linked.run("add", "one.bin").code == 1
-    found = os.lstat(linked.root / "one.bin")
-    assert found.st_mode & 0o200 and found.st_nlink == 1
-
-
-@pytest.mark.usefixtures("as_if_no_root")
-def test_one_that_is_stopped_while_files_get_their_names_leaves_objects_read_only(
-    linked: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Python hears of Ctrl-C when link(2) has returned: the object is there, and so is its temporary name."""
-    link = os.link
-
-    def interrupted(source: bytes, target: bytes, **more: object) -> None:
-        link(source, target, **more)  # type: ignore[arg-type]
-        if os.fsdecode(target) == digest(BIG)[2:]:
-            raise KeyboardInterrupt
-
-    linked.write("data/a.bin", BIG)
-    linked.write("data/b.bin", MIDDLING)
-    with monkeypatch.context() as patched:
-        patched.setattr("datatool.localfs.publish.os.link", interrupted)
-        assert linked.run("add", "data").code == 130
-    assert cached(linked, BIG).stat().st_mode & 0o222 == 0
-    assert (linked.root / "data/b.bin").stat().st_mode & 0o200 or cached(linked, MIDDLING).exists()
-    linked.ok("add", "data")
-    assert os.lstat(linked.root / "data/a.bin").st_mode & 0o222 == 0
-    assert _all_objects_are_right(linked) and linked.json("status")["clean"]
-
-
-@pytest.mark.usefixtures("as_if_no_root")
-def test_a_link_that_somebody_made_writable_is_sealed_again(linked: World) -> None:
-    linked.write("one.bin", BIG)
-    linked.ok("add", "one.bin")
-    (linked.root / "one.bin").chmod(0o644)
-    linked.ok("add", "one.bin")
-    assert cached(linked, BIG).stat().st_mode & 0o222 == 0
-
-
-@pytest.mark.usefixtures("as_if_no_root")
-def test_a_sync_that_fails_gives_the_file_its_mode_back(linked: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    def failing(fd: int) -> None:
-        raise OSError(errno.EIO, "the disk is broken")
-
-    linked.write("one.bin", BIG)
-    (linked.root / "one.bin").chmod(0o640)
-    linked.ok("config", "set", "--local", "durability", "full")
-    with monkeypatch.context() as patched:
-        patched.setattr("datatool.localfs.syncing.full_sync", failing)
-        assert linked.run("add", "one.bin").code == 1
-    found = os.lstat(linked.root / "one.bin")
-    assert (found.st_mode & 0o777, found.st_nlink) == (0o640, 1)
-
-
-@pytest.mark.usefixtures("as_if_no_root")
-def test_a_refused_add_leaves_even_a_very_large_file_as_it_is(linked: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of other objects a batch would be full and published."""
-    linked.write("one.bin", BIG)
-    linked.ok("add", "one.bin")
-    linked.commit("one")
-    linked.ok("edit", "one.bin")
-    linked.write("one.bin", BIG[1:])
-    linked.ok("add", "one.bin")
-    linked.commit("two")
-    linked.git("checkout", "-q", "HEAD~1")
-    linked.ok("checkout")
-    linked.git("checkout", "-q", "main")
-    linked.ok("edit", "one.bin")
-    monkeypatch.setitem(Batch.__init__.__kwdefaults__, "max_bytes", 1 << 20)
-    ran = linked.run("add", "one.bin")
-    assert ran.code == 7, ran
-    found = os.lstat(linked.root / "one.bin")
-    assert found.st_mode & 0o200 and found.st_nlink == 1
-
-
-@pytest.mark.usefixtures("as_if_no_root")
-def test_what_is_published_when_something_fails_stays_read_only(linked: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As there is too much of it to be published at the end."""
-    monkeypatch.setattr(adoption, "_TOGETHER", 1)
-
-    def failing(self: Workspace, published: list[Published]) -> None:
-        raise NoSpace("the disk is full")
-
-    linked.write("one.bin", BIG)
-    with monkeypatch.context() as patched:
-        patched.setattr(Workspace, "remember_published", failing)
-        assert linked.run("add", "one.bin").code == 1
-    assert cached(linked, BIG).stat().st_mode & 0o222 == 0
-    linked.ok("add", "one.bin")
-    assert same(linked.root / "one.bin", cached(linked, BIG)) and linked.json("status")["clean"]
 
 
 @pytest.mark.usefixtures("as_if_no_root")
@@ -469,115 +322,6 @@ def test_on_a_disk_of_many_machines_nothing_is_adopted_but_links_are_made(
     assert same(linked.root / "one.bin", cached(linked, BIG)) and os.lstat(cached(linked, BIG)).st_ino != inode
 
 
-def test_where_no_pointer_can_be_written_a_file_is_copied_and_stays_as_it_is(linked: World) -> None:
-    linked.write("sub/one.bin", BIG)
-    (linked.root / "sub").chmod(0o555)
-    try:
-        ran = add(linked, "sub/one.bin")
-    finally:
-        (linked.root / "sub").chmod(0o755)
-    assert ran.code == 1
-    found = os.lstat(linked.root / "sub/one.bin")
-    assert found.st_mode & 0o200 and found.st_nlink == 1
-
-
-@pytest.mark.usefixtures("as_if_no_root")
-def test_an_add_that_fails_later_says_what_is_read_only_and_edit_makes_it_writable(
-    linked: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def failing(*words: object) -> None:
-        raise NoSpace("the disk is full")
-
-    linked.write("data/one.bin", BIG)
-    linked.write("data/small", b"small")
-    with monkeypatch.context() as patched:
-        patched.setattr("datatool.operations.add.publish", failing)
-        ran = linked.run("add", "data")
-    assert ran.code == 1 and "warning: data/one.bin: in the cache already, and read-only now" in ran.err
-    assert same(linked.root / "data/one.bin", cached(linked, BIG))
-    assert linked.json("edit", "data")["artifacts"] == [{"path": "data", "unlinked": 1}]
-    found = os.lstat(linked.root / "data/one.bin")
-    assert found.st_mode & 0o200 and found.st_nlink == 1 and linked.read("data/one.bin") == BIG
-    linked.fails(3, "edit", "data")
-
-
-@pytest.mark.usefixtures("as_if_no_root")
-@pytest.mark.parametrize("link", ["hardlink", "symlink"])
-def test_what_is_tracked_no_longer_can_be_made_writable(link: str, linked: World) -> None:
-    linked.ok("config", "set", "cache.link", link)
-    linked.write("one.bin", BIG)
-    linked.ok("add", "one.bin")
-    linked.ok("remove", "one.bin")
-    linked.ok("edit", "one.bin")
-    assert not os.path.islink(linked.root / "one.bin")
-    linked.write("one.bin", b"mine")
-    assert cached(linked, BIG).read_bytes() == BIG
-
-
-@pytest.mark.usefixtures("as_if_no_root")
-def test_edit_leaves_the_cache_alone_and_does_all_or_nothing(linked: World) -> None:
-    linked.write("one.bin", BIG)
-    linked.write("two/a.bin", BIG[1:])
-    linked.ok("add", "one.bin", "two")
-    linked.ok("remove", "one.bin")
-    inode = os.lstat(cached(linked, BIG)).st_ino
-    for place in (cached(linked, BIG), cached(linked, BIG).parent, linked.cache, linked.root / ".git"):
-        linked.fails(3, "edit", place)
-    assert os.lstat(cached(linked, BIG)).st_ino == inode == os.lstat(linked.root / "one.bin").st_ino
-    linked.fails(3, "edit", "one.bin", "missing")
-    assert os.lstat(linked.root / "one.bin").st_nlink == 2
-    assert linked.json("edit", "two", "two/a.bin", "one.bin")["artifacts"] == [
-        {"path": "one.bin", "unlinked": 1},
-        {"path": "two", "unlinked": 1},
-    ]
-
-
-@pytest.mark.usefixtures("as_if_no_root")
-def test_a_pack_that_can_not_be_written_leaves_large_files_as_they_are(
-    linked: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*words: object) -> None:
-        raise NoSpace("the disk is full")
-
-    linked.write("data/one.bin", BIG)
-    for number in range(300):
-        linked.write(f"data/{number}.txt", b"%d" % number)
-    monkeypatch.setattr("datatool.cache.pack_thread.PackThread._write", full)
-    assert linked.run("add", "data").code == 1
-    found = os.lstat(linked.root / "data/one.bin")
-    assert found.st_mode & 0o200 and found.st_nlink == 1
-
-
-@pytest.mark.usefixtures("as_if_no_root")
-def test_relinking_by_root_takes_hardlinks_away(linked: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    linked.write("one.bin", BIG)
-    linked.write("data/one.bin", BIG)
-    linked.ok("add", "one.bin", "data")
-    monkeypatch.setattr("datatool.workspace.placing.hardlinks_safe", lambda directory: False)
-    linked.ok("checkout", "--relink")
-    for name in ("one.bin", "data/one.bin"):
-        assert os.lstat(linked.root / name).st_nlink == 1 and os.lstat(linked.root / name).st_mode & 0o200
-
-
-@pytest.mark.usefixtures("as_if_no_root")
-@pytest.mark.parametrize("name", ["one.bin", "data/one.bin"])
-def test_relinking_leaves_what_somebody_writes_to_and_what_is_linked_already(name: str, linked: World) -> None:
-    linked.write(name, BIG)
-    linked.ok("add", name.split("/")[0])
-    linked.ok("edit", name)
-    with (linked.root / name).open("ab") as file:
-        linked.ok("checkout", "--relink")
-        file.write(b"more")
-    assert linked.read(name) == BIG + b"more"
-    linked.ok("checkout", "--force")
-    inode = os.lstat(linked.root / name).st_ino
-    assert inode == os.lstat(cached(linked, BIG)).st_ino
-    assert linked.json("checkout", "--relink")["artifacts"][0]["written"] == 0
-    linked.ok("config", "set", "cache.link", "copy")
-    linked.ok("checkout", "--relink")
-    assert os.lstat(linked.root / name).st_nlink == 1 and os.lstat(linked.root / name).st_mode & 0o200
-
-
 def test_outputs_of_a_run_stay_writable(linked: World) -> None:
     words = ("run", "-o", "out.bin", "--", "sh", "-c", "head -c 100000 /dev/zero > out.bin")
     ran = linked.process(*words, before=needs.without_root_override())
@@ -599,8 +343,3 @@ def test_an_old_file_that_is_being_adopted_is_nobodys_left_over(tmp_path: Path) 
     assert sweep_temps(temp.parent) == 0 and temp.exists()
     old.unlink()
     assert sweep_temps(temp.parent) == 1
-
-
-def _all_objects_are_right(world: World) -> bool:
-    loose = [path for path in (world.cache / "objects").rglob("*") if path.is_file() and len(path.name) == 62]
-    return bool(loose) and all(digest(path.read_bytes()) == path.parent.name + path.name for path in loose)
