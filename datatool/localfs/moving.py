@@ -9,8 +9,8 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from datatool.errors import LocalError, PathNotFound
-from datatool.localfs.atomic import fsync_dir, local_error, replace
+from datatool.errors import LocalError
+from datatool.localfs.atomic import fsync_dir, local_error, rename
 from datatool.localfs.copying import clone_or_copy
 from datatool.localfs.leases import is_written_to
 from datatool.localfs.native import full_sync
@@ -27,14 +27,10 @@ def move(source: Path, target: Path) -> None:
     if os.path.lexists(target):
         raise LocalError(f"{show(str(target))}: is there already", path=str(target))
     try:
-        replace(source, target)
-    except FileNotFoundError as error:
-        if not os.path.lexists(source):
-            raise PathNotFound(f"{show(str(source))}: no such file", path=str(source)) from error
-        raise local_error(error, target) from error
-    except OSError as error:
+        rename(source, target)
+    except LocalError as error:
         if error.errno != errno.EXDEV:
-            raise local_error(error, target) from error
+            raise
         _move_across(os.fsencode(source), target, show(str(source)))
 
 

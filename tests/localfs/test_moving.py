@@ -42,7 +42,7 @@ def across(monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
 
     monkeypatch.setattr(moving.os, "rename", refuse)
-    monkeypatch.setattr(moving, "replace", refuse)
+    monkeypatch.setattr("datatool.localfs.atomic.replace", refuse)
 
 
 @pytest.mark.usefixtures("across")

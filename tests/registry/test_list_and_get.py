@@ -12,6 +12,7 @@ import pytest
 from datatool.errors import NoSpace
 from datatool.formats.pack import object_path
 from datatool.hashing import digest
+from datatool.localfs.atomic import local_error
 from needs import without_root_override
 from servers.git_daemon import GitDaemon, git_daemon
 from world import World, executables, tree
@@ -476,13 +477,13 @@ def test_a_get_that_fails_leaves_no_directory_for_the_next_one_to_go_into(
 def test_what_is_in_the_way_on_another_filesystem_gets_to_lost_and_found(
     registry: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(old: object, new: object, **more: object) -> None:
-        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+    def refuse(old: Path, new: Path) -> None:
+        raise local_error(OSError(errno.EXDEV, os.strerror(errno.EXDEV)), new)
 
     place = tmp_path / "place"
     place.mkdir()
     (place / "s0.txt").write_bytes(b"mine")
-    monkeypatch.setattr("datatool.localfs.moving.replace", refuse)
+    monkeypatch.setattr("datatool.localfs.moving.rename", refuse)
     registry.ok("get", str(registry.root), "music/songs/s0.txt", "--force", cwd=place)
     assert (place / "s0.txt").read_bytes() == b"song 0\n"
     (kept,) = (path for path in registry.home.rglob("s0.txt") if "lost+found" in path.parts)
